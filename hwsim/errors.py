@@ -1,0 +1,25 @@
+"""Errors that a user can act on, and the nearest known name for a misspelt one."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """What the user asked for cannot be done; the message says what is allowed."""
+
+
+class MissingToolError(RuntimeError):
+    """A program that the requested step needs is not installed; the message says how to."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the nearest known name, or an empty string."""
+    matches = get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
+    return f"; did you mean {matches[0]!r}?" if matches else ""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
+    """Return the error for a ``name`` that is none of the ``known`` ones."""
+    names = list(known)
+    hint = suggestion(name, names) or f"; known: {', '.join(names)}"
+    return InputError(f"unknown {kind} {name!r}{hint}")
