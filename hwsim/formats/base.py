@@ -117,7 +117,7 @@ def real_array(x: ArrayLike) -> Float64:
     if array.dtype.kind in "iub":
         if array.dtype.itemsize == 8 and array.size and np.abs(array).max() > 2**53:
             raise InputError(f"integers beyond 2**53 are not exact in float64: {array.dtype}")
-    elif array.dtype.kind == "c" or array.dtype.kind == "f" and array.dtype.itemsize > 8:
+    elif array.dtype.kind == "c" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
         raise InputError(f"cannot encode values of dtype {array.dtype}; use float64 or narrower")
     return array.astype(np.float64)
 
