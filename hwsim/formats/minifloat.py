@@ -158,6 +158,11 @@ class Minifloat(Format):
         """The exponent of the smallest normal value, which the subnormals share."""
         return 1 - self.bias
 
+    @property
+    def subnormal_exponent(self) -> int:
+        """The smallest subnormal is 2**subnormal_exponent."""
+        return self.min_exponent - self.mantissa
+
     def unpack(self, codes: ArrayLike) -> Unpacked:
         code = self.check_codes(codes).astype(np.int64)
         sign = (code >> (self.bits - 1)).astype(np.uint8)

@@ -1,0 +1,88 @@
+"""Bit-parallel integer dot product: multipliers, an adder tree, an accumulator.
+
+The baseline of the field. Each lane has a full multiplier, an array of weight x activation AND
+gates and adders; a balanced tree sums the lanes, and one adder accumulates. One beat a cycle.
+Area grows with lanes x weight bits x activation bits; the accumulator is paid once for all lanes.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hwsim.errors import InputError
+from hwsim.formats.base import Codes, Format
+from hwsim.formats.integer import Integer
+from hwsim.units.base import Timing, UnitSpec
+from hwsim.units.result import Integers, Result, exact_sums
+
+#: The default accumulator is at least this wide, and holds at least 2**HEADROOM beats.
+ACCUMULATOR_BITS = 32
+HEADROOM = 8
+
+
+def require_integer(parameter: str, fmt: Format, family: str) -> Integer:
+    """Return ``fmt`` as an integer format, or raise InputError naming the parameter."""
+    if not isinstance(fmt, Integer):
+        raise InputError(f"{parameter}={fmt.name}: {family} takes integer formats, intN or uintN")
+    return fmt
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntegerUnit(UnitSpec):
+    """Dot product of integers, exact modulo 2**accumulator_bits.
+
+    Parameters
+    ----------
+    lanes, weight, activation
+        See :class:`~hwsim.units.base.UnitSpec`; both formats are integers of 1 to 32 bits.
+    accumulator_bits
+        Width of the two's complement accumulator. It wraps; :attr:`safe_beats` says from when.
+        The default is 32, or what 256 beats need if that is more.
+    """
+
+    family: ClassVar[str] = "integer"
+
+    accumulator_bits: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        beat_bits = self.largest_beat.bit_length() + 1
+        if self.accumulator_bits is None:
+            object.__setattr__(self, "accumulator_bits", self._default("accumulator_bits"))
+        if self.result.width < beat_bits:
+            raise InputError(
+                f"accumulator_bits={self.accumulator_bits} cannot hold one beat of {self.lanes} "
+                f"products of {self.weight.name} and {self.activation.name}; allowed: {beat_bits} "
+                "or more"
+            )
+
+    @property
+    def largest_beat(self) -> int:
+        """The largest magnitude that the sum of one beat can have."""
+        w = require_integer("weight", self.weight, self.family)
+        a = require_integer("activation", self.activation, self.family)
+        return self.lanes * max(abs(p * q) for p in (w.low, w.high) for q in (a.low, a.high))
+
+    def _default(self, key: str) -> int | None:
+        if key != "accumulator_bits":
+            return None
+        return max(ACCUMULATOR_BITS, self.largest_beat.bit_length() + 1 + HEADROOM)
+
+    @property
+    def result(self) -> Result:
+        assert self.accumulator_bits is not None
+        return Result(self.accumulator_bits)
+
+    @property
+    def safe_beats(self) -> int:
+        # The most negative sum has one unit more than the most positive; do not count on it.
+        return ((1 << (self.result.width - 1)) - 1) // max(self.largest_beat, 1)
+
+    def timing(self) -> Timing:
+        return Timing(latency=1, interval=1)
+
+    def _dot(self, activations: Codes, weights: Codes) -> Integers:
+        a = require_integer("activation", self.activation, self.family).to_int(activations)
+        w = require_integer("weight", self.weight, self.family).to_int(weights)
+        bits = self.activation.bits + self.weight.bits
+        products = a * w if bits < 63 else a.astype(object) * w.astype(object)
+        return self.result.pack(exact_sums(products, bits))

@@ -1,0 +1,60 @@
+"""From names to units. A new family is one module here, one in ``rtl``, and an entry in each."""
+
+from dataclasses import MISSING, Field, fields
+from typing import Any
+
+from hwsim.errors import InputError, suggestion, unknown
+from hwsim.formats import Format, parse_scalar
+from hwsim.units.base import UnitSpec
+from hwsim.units.bit_serial import BitSerialUnit
+from hwsim.units.float_mac import FloatUnit
+from hwsim.units.integer import IntegerUnit
+
+FAMILIES: dict[str, type[UnitSpec]] = {
+    unit.family: unit for unit in (IntegerUnit, FloatUnit, BitSerialUnit)
+}
+
+
+def family(name: str) -> type[UnitSpec]:
+    """Return the class of the family called ``name``, or raise InputError with the nearest."""
+    try:
+        return FAMILIES[name]
+    except KeyError:
+        raise unknown("unit", name, FAMILIES) from None
+
+
+def make(name: str, /, **parameters: Any) -> UnitSpec:
+    """Return the unit of family ``name`` with these parameters.
+
+    Formats may be given by name and numbers as text, so that a command line or a YAML file can
+    be passed on as it is: ``make("bit_serial", lanes=16, weight="int4", activation="int8")``.
+
+    Raises
+    ------
+    InputError
+        For an unknown family or parameter, a missing one, or a value out of range.
+    """
+    cls = family(name)
+    known = {field.name: field for field in fields(cls)}
+    for key in parameters:
+        if key not in known:
+            hint = suggestion(key, known) or f"; it takes {', '.join(known)}"
+            raise InputError(f"unit {name} has no parameter {key!r}{hint}")
+    for key, field in known.items():
+        if field.default is MISSING and key not in parameters:
+            raise InputError(f"unit {name} needs the parameter {key!r}")
+    return cls(**{key: _convert(key, value, known[key]) for key, value in parameters.items()})
+
+
+def _convert(key: str, value: Any, field: "Field[Any]") -> Any:
+    if field.type is Format:
+        return parse_scalar(value) if isinstance(value, str) else value
+    if value is None and field.default is None:
+        return None
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = None
+    if number is None or isinstance(value, float | bool):
+        raise InputError(f"{key} must be an integer, not {value!r}")
+    return number

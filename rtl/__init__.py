@@ -1,0 +1,23 @@
+"""Hardware generators for the units of :mod:`hwsim.units`: ``create(unit)`` builds one."""
+
+from hwsim.units import UnitSpec
+from hwsim.units.bit_serial import BitSerialUnit
+from hwsim.units.float_mac import FloatUnit
+from hwsim.units.integer import IntegerUnit
+from rtl.base import Unit
+from rtl.bit_serial import BitSerial
+from rtl.float_mac import Float
+from rtl.integer import Integer
+
+GENERATORS: dict[type[UnitSpec], type[Unit]] = {
+    IntegerUnit: Integer,
+    FloatUnit: Float,
+    BitSerialUnit: BitSerial,
+}
+
+__all__ = ["GENERATORS", "Unit", "create"]
+
+
+def create(unit: UnitSpec) -> Unit:
+    """Return the hardware of ``unit``, an Amaranth component with the streams ``i`` and ``o``."""
+    return GENERATORS[type(unit)](unit)

@@ -1,0 +1,51 @@
+"""The ports that all units share, built from a unit's specification."""
+
+from amaranth.hdl import Shape, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwsim.formats.base import Format
+from hwsim.formats.integer import Integer
+from hwsim.units import UnitSpec
+
+
+def code_shape(fmt: Format) -> Shape:
+    """Return the shape of an operand of format ``fmt``: signed where a code is its own value."""
+    return Shape(fmt.bits, isinstance(fmt, Integer) and fmt.signed)
+
+
+def beat_layout(spec: UnitSpec) -> data.StructLayout:
+    """Return the layout of a beat: activations, weights, ``last``, lowest bits first."""
+    return data.StructLayout(
+        {
+            "activations": data.ArrayLayout(code_shape(spec.activation), spec.lanes),
+            "weights": data.ArrayLayout(code_shape(spec.weight), spec.lanes),
+            "last": 1,
+        }
+    )
+
+
+class Unit(wiring.Component):
+    """A dot-product engine with one input and one output stream.
+
+    Parameters
+    ----------
+    spec : UnitSpec
+        What to build.
+
+    Members
+    -------
+    i : In(stream.Signature(beat_layout(spec)))
+        Beats: ``lanes`` activations and weights, and ``last`` in the final beat of a dot product.
+    o : Out(stream.Signature(unsigned(spec.result.bits)))
+        Result codes, one after each ``last``.
+    """
+
+    def __init__(self, spec: UnitSpec) -> None:
+        self.spec = spec
+        super().__init__(
+            {
+                "i": In(stream.Signature(beat_layout(spec))),
+                "o": Out(stream.Signature(unsigned(spec.result.bits))),
+            }
+        )

@@ -1,0 +1,87 @@
+"""Floating-point dot product with exact accumulation; see :mod:`hwsim.units.float_mac`."""
+
+from amaranth.hdl import Cat, Module, Mux, Value
+from amaranth.lib import wiring
+
+from hwsim.units.float_mac import FloatUnit
+from rtl.base import Unit
+from rtl.blocks.accumulator import Accumulator
+from rtl.blocks.adder_tree import tree_sum
+from rtl.blocks.minifloat import Decoded, decode
+from rtl.blocks.wire import wire
+
+
+class Float(Unit):
+    """Decoders, significand multipliers, shifters, an adder tree and a Kulisch accumulator.
+
+    Parameters and members are those of :class:`~rtl.base.Unit`, for a
+    :class:`~hwsim.units.float_mac.FloatUnit`. Above the sum, the result has the flags
+    ``spec.flags``, the first lowest.
+
+    Timing: latency 1, interval 1; the input stalls while a result is not taken.
+
+    Numerics: subnormals are exact, nothing is rounded, the sum wraps after 2**carry_guard beats.
+
+    Cost drivers: 2**exponent bits of both formats for shifters, tree and accumulator;
+    lanes x mantissa bits squared for the multipliers.
+    """
+
+    spec: FloatUnit
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        beat = self.i.payload
+        activation, weight = self.spec.operands()
+
+        # Decode.
+        lanes = [
+            (
+                decode(m, activation, beat.activations[k], f"activation_{k}"),
+                decode(m, weight, beat.weights[k], f"weight_{k}"),
+            )
+            for k in range(self.spec.lanes)
+        ]
+
+        # Multiply, align, and add up over the lanes.
+        products = [
+            wire(m, self.product(m, a, w, k), f"product_{k}") for k, (a, w) in enumerate(lanes)
+        ]
+        total = tree_sum(products)
+        flags = [self.flags(a, w) for a, w in lanes]
+        any_lane = [Cat(*bits).any() for bits in zip(*flags, strict=True)]
+
+        # Add up over the beats.
+        m.submodules.accumulator = accumulator = Accumulator(
+            self.spec.result.width, total.shape(), len(self.spec.flags)
+        )
+        m.d.comb += [
+            accumulator.i.payload.term.eq(total),
+            accumulator.i.payload.flags.eq(Cat(*any_lane)),
+            accumulator.i.payload.last.eq(beat.last),
+            accumulator.i.valid.eq(self.i.valid),
+            self.i.ready.eq(accumulator.i.ready),
+        ]
+        wiring.connect(m, accumulator.o, wiring.flipped(self.o))
+        return m
+
+    def product(self, m: Module, a: Decoded, w: Decoded, lane: int) -> Value:
+        """Return the exact product in units of the product of the smallest subnormals."""
+        shifted = (a.significand * w.significand) << (a.shift + w.shift)
+        # The shift amount's range is wider than the shifts that occur; drop what stays 0.
+        magnitude = wire(m, shifted[: self.spec.product_bits], f"magnitude_{lane}")
+        return Mux(self.sign(a, w), -magnitude, magnitude)
+
+    def sign(self, a: Decoded, w: Decoded) -> Value:
+        """Return whether the product is negative."""
+        return a.sign ^ w.sign
+
+    def flags(self, a: Decoded, w: Decoded) -> list[Value]:
+        """Return the flags of one product, in the order of ``spec.flags``."""
+        infinity = a.infinity | w.infinity
+        nan = a.nan | w.nan | (infinity & (a.zero | w.zero))
+        bits = {
+            "nan": nan,
+            "positive_infinity": infinity & ~nan & ~self.sign(a, w),
+            "negative_infinity": infinity & ~nan & self.sign(a, w),
+        }
+        return [bits[name] for name in self.spec.flags]
