@@ -56,15 +56,16 @@ class Result:
 
     def to_int(self, codes: ArrayLike) -> Integers:
         """Return the signed sums of ``codes`` as Python integers in an object array."""
-        sums = np.asarray(codes).astype(object) & ((1 << self.width) - 1)
-        return sums - ((sums >> (self.width - 1)) << self.width)
+        codes = np.asarray(codes).astype(object)
+        sign = (codes >> (self.width - 1)) & 1
+        return np.asarray((codes & ((1 << self.width) - 1)) - (sign << self.width), object)
 
     def flag(self, codes: ArrayLike, name: str) -> Bools:
         """Return the flag called ``name`` of every code; False where the unit has no such flag."""
         array = np.asarray(codes).astype(object)
         if name not in self.flags:
             return np.zeros(array.shape, bool)
-        return ((array >> (self.width + self.flags.index(name))) & 1).astype(bool)
+        return np.asarray((array >> (self.width + self.flags.index(name))) & 1, bool)
 
     def decode(self, codes: ArrayLike) -> Float64:
         """Return the values of ``codes``, rounded to float64 where they have over 53 bits."""
