@@ -46,13 +46,15 @@ class Result:
 
         Returns uint64 where a code fits, Python integers in an object array where it does not.
         """
+        # Object arrays of no dimension turn into plain integers; keep one dimension throughout.
+        codes = np.atleast_1d(sums)
         wide = self.bits > 64
-        codes = np.asarray(sums, object if wide else None)
-        codes = codes & ((1 << self.width) - 1) if wide else _wrap(codes, self.width)
+        mask = (1 << self.width) - 1
+        codes = codes.astype(object) & mask if wide else _wrap(codes, self.width)
         for position, name in enumerate(self.flags, self.width):
-            bit = (flags or {})[name].astype(codes.dtype)
+            bit = np.atleast_1d((flags or {})[name]).astype(codes.dtype)
             codes = codes | (bit << (position if wide else np.uint64(position)))
-        return codes
+        return codes.reshape(np.shape(sums))
 
     def to_int(self, codes: ArrayLike) -> Integers:
         """Return the signed sums of ``codes`` as Python integers in an object array."""
