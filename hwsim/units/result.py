@@ -70,13 +70,16 @@ class Result:
         return np.asarray((array >> (self.width + self.flags.index(name))) & 1, bool)
 
     def decode(self, codes: ArrayLike) -> Float64:
-        """Return the values of ``codes``, rounded to float64 where they have over 53 bits."""
+        """Return the values of ``codes``, rounded to float64 where they have over 53 bits.
+
+        A sum that met both infinities is NaN.
+        """
         sums = self.to_int(codes)
         scaled = np.frompyfunc(lambda s: _ldexp(s, self.exponent), 1, 1)(sums)
         values = np.asarray(scaled, np.float64)
         plus, minus = self.flag(codes, "positive_infinity"), self.flag(codes, "negative_infinity")
         values = np.where(plus, np.inf, np.where(minus, -np.inf, values))
-        return np.where(self.flag(codes, "nan"), np.nan, values)
+        return np.where(self.flag(codes, "nan") | (plus & minus), np.nan, values)
 
 
 def _wrap(sums: Integers, width: int) -> NDArray[np.uint64]:
