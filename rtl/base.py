@@ -16,11 +16,12 @@ def code_shape(fmt: Format) -> Shape:
 
 
 def beat_layout(spec: UnitSpec) -> data.StructLayout:
-    """Return the layout of a beat: activations, weights, ``last``, lowest bits first."""
+    """Return the layout of a beat: activations, weights, metadata, ``last``, lowest bits first."""
     return data.StructLayout(
         {
             "activations": data.ArrayLayout(code_shape(spec.activation), spec.lanes),
             "weights": data.ArrayLayout(code_shape(spec.weight), spec.lanes),
+            **{field.name: code_shape(field.format) for field in spec.metadata},
             "last": 1,
         }
     )
@@ -37,7 +38,8 @@ class Unit(wiring.Component):
     Members
     -------
     i : In(stream.Signature(beat_layout(spec)))
-        Beats: ``lanes`` activations and weights, and ``last`` in the final beat of a dot product.
+        Beats: ``lanes`` activations and weights, the metadata fields by name, and ``last`` in the
+        final beat of a dot product.
     o : Out(stream.Signature(unsigned(spec.result.bits)))
         Result codes, one after each ``last``.
     """

@@ -20,7 +20,7 @@ from amaranth.back import rtlil
 
 from hwsim import __version__
 from hwsim.errors import InputError
-from hwsim.units import UnitSpec
+from hwsim.units import Scope, UnitSpec
 from hwsim.units.stimulus import corners, random_codes
 from rtl import Unit, create, yosys
 
@@ -81,18 +81,47 @@ def command(unit: UnitSpec) -> str:
 def _banner(unit: UnitSpec) -> str:
     timing = unit.timing()
     fields = ", ".join(f"{name} [{high}:{low}]" for name, low, high in _beat_fields(unit))
+    groups = "".join(f"// {line}\n" for line in _group_notes(unit))
+    interval = f"{timing.interval}"
+    if timing.min_interval != timing.interval:
+        interval = f"{timing.min_interval} to {timing.interval}"
     return (
         f"// {unit.name}\n"
         f"// {command(unit)}\n"
         f"// hwsim {__version__}, Yosys {yosys.version()}. Licence: the output is yours.\n"
         f"// i__payload: {fields}; lane 0 lowest\n"
-        f"// latency {timing.latency}, initiation interval {timing.interval} cycles\n\n"
+        f"{groups}"
+        f"// latency {timing.latency}, initiation interval {interval} cycles\n\n"
     )
 
 
+def _group_notes(unit: UnitSpec) -> list[str]:
+    names = [field.name for field in unit.metadata if field.scope is Scope.GROUP]
+    if not names:
+        return []
+    group = f"{unit.group_beats} beats" if unit.group_beats else "all beats of a dot product"
+    return [f"{', '.join(names)}: read in the last beat of a group of {group}"]
+
+
 def _beat_fields(unit: UnitSpec) -> list[tuple[str, int, int]]:
-    a, w = unit.lanes * unit.activation.bits, unit.lanes * unit.weight.bits
-    return [("activations", 0, a - 1), ("weights", a, a + w - 1), ("last", a + w, a + w)]
+    fields, low = [], 0
+    for name, width in unit.beat_fields.items():
+        fields.append((name, low, low + width - 1))
+        low += width
+    return fields
+
+
+def _metadata(unit: UnitSpec) -> list[dict[str, Any]]:
+    return [
+        {
+            "field": field.name,
+            "format": field.format.name,
+            "scope": field.scope,
+            "lowest": field.codes[0],
+            "highest": field.codes[-1],
+        }
+        for field in unit.metadata
+    ]
 
 
 def description(unit: UnitSpec, text: str) -> dict[str, Any]:
@@ -100,7 +129,7 @@ def description(unit: UnitSpec, text: str) -> dict[str, Any]:
     ports = [
         ("clk", "input", 1, "clock, rising edge"),
         ("rst", "input", 1, "synchronous reset, active high"),
-        ("i__payload", "input", unit.beat_bits, "beat: activations, weights, last"),
+        ("i__payload", "input", unit.beat_bits, f"beat: {', '.join(unit.beat_fields)}"),
         ("i__valid", "input", 1, "a beat is offered; hold it until i__ready"),
         ("i__ready", "output", 1, "the beat is taken at this clock edge"),
         ("o__payload", "output", unit.result.bits, "result code"),
@@ -121,6 +150,8 @@ def description(unit: UnitSpec, text: str) -> dict[str, Any]:
         "beat": [
             {"field": name, "low": low, "high": high} for name, low, high in _beat_fields(unit)
         ],
+        "metadata": _metadata(unit),
+        "group_beats": unit.group_beats,
         "result": {
             "bits": result.bits,
             "sum_bits": result.width,
@@ -129,6 +160,7 @@ def description(unit: UnitSpec, text: str) -> dict[str, Any]:
         },
         "latency_cycles": timing.latency,
         "interval_cycles": timing.interval,
+        "min_interval_cycles": timing.min_interval,
         "safe_beats": unit.safe_beats,
         "versions": {
             "hwsim": __version__,
@@ -142,19 +174,23 @@ def description(unit: UnitSpec, text: str) -> dict[str, Any]:
 def self_checking_testbench(unit: UnitSpec, dots: int = 64) -> str:
     """Return a self-checking testbench with vectors from the golden model.
 
-    It applies corner pairs alone in a lane and ``dots`` random dot products of 1 to 4 beats, with
-    pauses on both sides, prints ``PASS`` with the number of results, and ends with a non-zero
-    status (``$fatal``) on a wrong, undefined, missing or surplus result.
+    It applies corner pairs alone in a lane, ``dots`` random dot products of 1 to 4 beats, and some
+    longer than two groups where the unit has groups, with pauses on both sides. It prints ``PASS``
+    with the number of results, and ends with a non-zero status (``$fatal``) on a wrong, undefined,
+    missing or surplus result.
     """
     rng = np.random.default_rng(TESTBENCH_SEED)
     stimuli = [corners(unit, rng)]
     stimuli += [random_codes(unit, -(-dots // 4), beats, rng) for beats in (1, 2, 3, 4)]
+    if unit.group_beats:
+        stimuli.append(random_codes(unit, 4, 2 * unit.group_beats + 1, rng))
     beats: list[int] = []
     expected: list[int] = []
-    for activations, weights in stimuli:
-        for a, w in zip(activations, weights, strict=True):
-            beats += unit.pack_beats(a, w)
-        expected += [int(code) for code in unit.dot(activations, weights)]
+    for stimulus in stimuli:
+        for row in stimulus.rows():
+            beats += unit.pack_beats(row.activations, row.weights, **row.metadata)
+        codes = unit.dot(stimulus.activations, stimulus.weights, **stimulus.metadata)
+        expected += [int(code) for code in codes]
     return _TESTBENCH.format(
         name=unit.name,
         beat_msb=unit.beat_bits - 1,

@@ -6,11 +6,12 @@ deliver (:meth:`UnitSpec.dot`) and declares how long it takes (:meth:`UnitSpec.t
 ``rtl.create`` turns the same object into hardware.
 
 A beat is one word, least significant bit first: the activations from lane 0 up, the weights from
-lane 0 up, and ``last``.
+lane 0 up, the unit's metadata fields if it has any, and ``last``.
 """
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -18,7 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Codes, Format
+from hwsim.formats.base import Codes, Format, Int64
+from hwsim.units.metadata import Metadata, Scope, check_all, group_ends
 from hwsim.units.result import Integers, Result
 
 MAX_LANES = 1024
@@ -26,7 +28,10 @@ MAX_LANES = 1024
 
 @dataclass(frozen=True)
 class Timing:
-    """Declared timing in clock cycles; verification measures both and compares.
+    """Declared timing in clock cycles; verification measures it and compares.
+
+    A unit may take longer for some beats than for others, by their operands
+    (:meth:`UnitSpec.cycles`); then latency and interval are those of the slowest beat.
 
     Attributes
     ----------
@@ -35,10 +40,22 @@ class Timing:
         which the result is offered.
     interval
         Initiation interval: cycles per beat while neither side stalls.
+    min_interval
+        Cycles of the fastest beat; equal to ``interval`` (the default) where all take the same.
     """
 
     latency: int
     interval: int
+    min_interval: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.min_interval:
+            object.__setattr__(self, "min_interval", self.interval)
+
+    @property
+    def drain(self) -> int:
+        """Cycles from the one after the last beat is taken to the one that offers the result."""
+        return self.latency - self.interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +95,26 @@ class UnitSpec(ABC):
         """Return the declared latency and initiation interval."""
 
     @abstractmethod
-    def _dot(self, activations: Codes, weights: Codes) -> Integers:
-        """Compute :meth:`dot` for checked codes of equal shape."""
+    def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
+        """Compute :meth:`dot` for checked codes of equal shape, and metadata that fit them."""
+
+    @property
+    def metadata(self) -> tuple[Metadata, ...]:
+        """Fields that a beat has between the weights and ``last``, the lowest first."""
+        return ()
+
+    @property
+    def group_beats(self) -> int | None:
+        """Beats of a group, whose last carries the metadata of scope ``group``.
+
+        None means that the whole dot product is one group. A dot product that is no multiple of
+        it ends with a shorter group.
+        """
+        return None
 
     @property
     def macs_per_cycle(self) -> float:
-        """Multiply-accumulates per clock cycle while neither side stalls."""
+        """Multiply-accumulates per clock cycle while neither side stalls, for the slowest beats."""
         return self.lanes / self.timing().interval
 
     @property
@@ -104,7 +135,7 @@ class UnitSpec(ABC):
         """The value of a parameter that need not be part of the name; None if it always is."""
         return next(f.default for f in fields(self) if f.name == key)
 
-    def dot(self, activations: ArrayLike, weights: ArrayLike) -> Integers:
+    def dot(self, activations: ArrayLike, weights: ArrayLike, **metadata: ArrayLike) -> Integers:
         """Return the codes that the hardware delivers for dot products, bit for bit.
 
         Parameters
@@ -112,6 +143,9 @@ class UnitSpec(ABC):
         activations, weights
             Codes of the two formats, both of shape (..., length), where ``length`` is a multiple
             of ``lanes``: element ``i`` is in lane ``i % lanes`` of beat ``i // lanes``.
+        metadata
+            Codes of every field of :attr:`metadata`, by name, of shape (..., beats) for those of
+            scope ``beat`` and (..., groups) for those of scope ``group``.
 
         Returns
         -------
@@ -121,8 +155,26 @@ class UnitSpec(ABC):
         Raises
         ------
         InputError
-            For codes out of range, unequal shapes, or a length that ``lanes`` does not divide.
+            For codes out of range, unequal shapes, a length that ``lanes`` does not divide, or
+            missing or surplus metadata.
         """
+        return self._dot(*self._check_operands(activations, weights, metadata))
+
+    def cycles(self, activations: ArrayLike, weights: ArrayLike, **metadata: ArrayLike) -> Int64:
+        """Return the cycles that every beat takes while neither side stalls, shape (..., beats).
+
+        Parameters and errors are those of :meth:`dot`.
+        """
+        return self._cycles(*self._check_operands(activations, weights, metadata))
+
+    def _cycles(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Int64:
+        """Compute :meth:`cycles` for checked codes; overridden where the operands decide."""
+        shape = (*activations.shape[:-1], activations.shape[-1] // self.lanes)
+        return np.full(shape, self.timing().interval, np.int64)
+
+    def _check_operands(
+        self, activations: ArrayLike, weights: ArrayLike, metadata: Mapping[str, ArrayLike]
+    ) -> tuple[Codes, Codes, dict[str, Codes]]:
         a, w = self.activation.check_codes(activations), self.weight.check_codes(weights)
         if a.shape != w.shape:
             raise InputError(f"activations {a.shape} and weights {w.shape} must have one shape")
@@ -130,25 +182,51 @@ class UnitSpec(ABC):
             raise InputError(
                 f"the last axis must be a positive multiple of lanes={self.lanes}, not {a.shape}"
             )
-        return self._dot(a, w)
+        beats = a.shape[-1] // self.lanes
+        groups = len(group_ends(beats, self.group_beats))
+        shapes = {Scope.BEAT: (*a.shape[:-1], beats), Scope.GROUP: (*a.shape[:-1], groups)}
+        return a, w, check_all(self.family, self.metadata, metadata, shapes)
+
+    @property
+    def beat_fields(self) -> dict[str, int]:
+        """Fields of a beat and their widths in bits, the lowest first."""
+        return {
+            "activations": self.lanes * self.activation.bits,
+            "weights": self.lanes * self.weight.bits,
+            **{field.name: field.format.bits for field in self.metadata},
+            "last": 1,
+        }
 
     @property
     def beat_bits(self) -> int:
         """Width of a beat, the input stream's payload."""
-        return self.lanes * (self.activation.bits + self.weight.bits) + 1
+        return sum(self.beat_fields.values())
 
-    def pack_beats(self, activations: ArrayLike, weights: ArrayLike) -> list[int]:
+    def pack_beats(
+        self, activations: ArrayLike, weights: ArrayLike, **metadata: ArrayLike
+    ) -> list[int]:
         """Return the words of the beats of one dot product, ``last`` set in the final one.
 
-        Both operands are codes of shape (length,), as for :meth:`dot`.
+        Operands and metadata are those of :meth:`dot` for one dot product: shape (length,),
+        (beats,) and (groups,). Where a field of scope ``group`` is ignored, it is 0.
         """
-        a = self.activation.check_codes(activations).reshape(-1, self.lanes)
-        w = self.weight.check_codes(weights).reshape(-1, self.lanes)
-        low = _concatenate(a, self.activation.bits)
-        high = _concatenate(w, self.weight.bits)
-        shift = self.lanes * self.activation.bits
-        words = [lo | (hi << shift) for lo, hi in zip(low, high, strict=True)]
-        words[-1] |= 1 << (self.beat_bits - 1)
+        a, w, extra = self._check_operands(activations, weights, metadata)
+        beats = len(a) // self.lanes
+        ends = group_ends(beats, self.group_beats)
+        columns = [
+            _concatenate(a.reshape(beats, -1), self.activation.bits),
+            _concatenate(w.reshape(beats, -1), self.weight.bits),
+        ]
+        for field in self.metadata:
+            column = np.zeros(beats, np.int64)
+            column[ends if field.scope is Scope.GROUP else slice(None)] = extra[field.name]
+            columns.append(column.tolist())
+        columns.append([0] * (beats - 1) + [1])
+        words = [0] * beats
+        low = 0
+        for column_words, width in zip(columns, self.beat_fields.values(), strict=True):
+            words = [word | (part << low) for word, part in zip(words, column_words, strict=True)]
+            low += width
         return words
 
 

@@ -13,6 +13,7 @@ the flags that its formats can raise.
 Source: Kulisch, Computer Arithmetic and Validity, 2nd ed., 2013, chapter 8.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -97,7 +98,7 @@ class FloatUnit(UnitSpec):
     def timing(self) -> Timing:
         return Timing(latency=1, interval=1)
 
-    def _dot(self, activations: Codes, weights: Codes) -> Integers:
+    def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
         a, w = self.activation.unpack(activations), self.weight.unpack(weights)
         negative = (a.sign ^ w.sign).astype(bool)
         magnitude = a.significand * w.significand

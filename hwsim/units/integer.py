@@ -5,6 +5,7 @@ gates and adders; a balanced tree sums the lanes, and one adder accumulates. One
 Area grows with lanes x weight bits x activation bits; the accumulator is paid once for all lanes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -80,7 +81,7 @@ class IntegerUnit(UnitSpec):
     def timing(self) -> Timing:
         return Timing(latency=1, interval=1)
 
-    def _dot(self, activations: Codes, weights: Codes) -> Integers:
+    def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
         a = require_integer("activation", self.activation, self.family).to_int(activations)
         w = require_integer("weight", self.weight, self.family).to_int(weights)
         bits = self.activation.bits + self.weight.bits

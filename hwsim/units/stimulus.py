@@ -1,40 +1,80 @@
 """Operands that find mistakes: every pair where that is possible, corners and random beyond.
 
-A stimulus is a pair of code arrays (activations, weights), each of shape (dot products, length),
-as :meth:`hwsim.units.base.UnitSpec.dot` takes them.
+A stimulus is what :meth:`hwsim.units.base.UnitSpec.dot` takes, for many dot products.
 """
 
+from collections.abc import Iterator
 from itertools import product
+from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
 from hwsim.formats.base import Codes, Format
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units.base import UnitSpec
-
-Stimulus = tuple[Codes, Codes]
+from hwsim.units.metadata import Metadata, Scope, group_ends
 
 #: Operand pairs up to which a unit is tested exhaustively.
 EXHAUSTIVE_PAIRS = 1 << 20
 
 
+class Stimulus(NamedTuple):
+    """Codes of dot products.
+
+    Attributes
+    ----------
+    activations, weights
+        Shape (dot products, length).
+    metadata
+        By name, of shape (dot products, beats) or (dot products, groups).
+    """
+
+    activations: Codes
+    weights: Codes
+    metadata: dict[str, Codes]
+
+    def rows(self) -> Iterator["Stimulus"]:
+        """Take the dot products apart; each has shapes (length,), (beats,) and (groups,)."""
+        for k, (activations, weights) in enumerate(
+            zip(self.activations, self.weights, strict=True)
+        ):
+            yield Stimulus(activations, weights, {n: c[k] for n, c in self.metadata.items()})
+
+
 def is_exhaustive(unit: UnitSpec) -> bool:
-    """Whether all pairs of operands of ``unit`` are few enough to be tested."""
-    return 1 << (unit.activation.bits + unit.weight.bits) <= EXHAUSTIVE_PAIRS
+    """Whether all pairs of operands of ``unit``, with all per-beat metadata, can be tested."""
+    pairs = 1 << (unit.activation.bits + unit.weight.bits)
+    return pairs * prod(len(field.codes) for field in _per_beat(unit)) <= EXHAUSTIVE_PAIRS
+
+
+def _per_beat(unit: UnitSpec) -> list[Metadata]:
+    return [field for field in unit.metadata if field.scope is Scope.BEAT]
 
 
 def all_pairs(unit: UnitSpec, rng: np.random.Generator) -> Stimulus:
     """Return every pair of operand codes once, in random order, one beat a dot product.
 
-    The last beat is filled up with pairs drawn again.
+    With metadata, that is once for every combination of the per-beat fields' codes; those of
+    scope ``group`` are random. Beats that are not full are filled up with pairs drawn again.
     """
     activations, weights = unit.activation, unit.weight
-    pairs = rng.permutation(1 << (activations.bits + weights.bits))
-    fill = rng.choice(pairs, -len(pairs) % unit.lanes)
-    beats = np.concatenate([pairs, fill]).reshape(-1, unit.lanes)
-    return (
-        (beats & ((1 << activations.bits) - 1)).astype(activations.code_dtype),
-        (beats >> activations.bits).astype(weights.code_dtype),
+    fields = _per_beat(unit)
+    beats, choices = [], []
+    for choice in product(*(field.codes for field in fields)):
+        pairs = rng.permutation(1 << (activations.bits + weights.bits))
+        fill = rng.choice(pairs, -len(pairs) % unit.lanes)
+        beats.append(np.concatenate([pairs, fill]).reshape(-1, unit.lanes))
+        choices.append(np.tile(np.array(choice, np.int64), (len(beats[-1]), 1)))
+    order = rng.permutation(sum(map(len, beats)))
+    chosen, metadata = np.concatenate(beats)[order], np.concatenate(choices)[order]
+    extra = random_metadata(unit, len(order), 1, rng)
+    for k, field in enumerate(fields):
+        extra[field.name] = metadata[:, k : k + 1].astype(field.format.code_dtype)
+    return Stimulus(
+        (chosen & ((1 << activations.bits) - 1)).astype(activations.code_dtype),
+        (chosen >> activations.bits).astype(weights.code_dtype),
+        extra,
     )
 
 
@@ -45,7 +85,30 @@ def random_codes(unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator
     format's range, make sums in which the operands' sizes are close.
     """
     shape = (dots, beats * unit.lanes)
-    return _random(unit.activation, shape, rng), _random(unit.weight, shape, rng)
+    return Stimulus(
+        _random(unit.activation, shape, rng),
+        _random(unit.weight, shape, rng),
+        random_metadata(unit, dots, beats, rng),
+    )
+
+
+def random_metadata(
+    unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator
+) -> dict[str, Codes]:
+    """Return metadata for dot products of ``beats`` beats, uniform over the legal codes."""
+    counts = {Scope.BEAT: beats, Scope.GROUP: len(group_ends(beats, unit.group_beats))}
+    return {
+        field.name: rng.integers(
+            field.codes[0], field.codes[-1], (dots, counts[field.scope]), endpoint=True
+        ).astype(field.format.code_dtype)
+        for field in unit.metadata
+    }
+
+
+def dot_lengths(unit: UnitSpec) -> tuple[int, ...]:
+    """Return the beats per dot product to test: short ones, and the edges of groups."""
+    group = unit.group_beats or 1
+    return tuple(sorted({1, 2, 3, 8, group, group + 1, 2 * group + 1}))
 
 
 def _random(fmt: Format, shape: tuple[int, int], rng: np.random.Generator) -> Codes:
@@ -87,4 +150,4 @@ def corners(unit: UnitSpec, rng: np.random.Generator) -> Stimulus:
     lane = (rows + rng.integers(unit.lanes)) % unit.lanes
     activations[rows, lane] = [a for a, _ in pairs]
     weights[rows, lane] = [w for _, w in pairs]
-    return activations, weights
+    return Stimulus(activations, weights, random_metadata(unit, len(pairs), 1, rng))

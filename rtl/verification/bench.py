@@ -17,18 +17,24 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
 from hwsim.units import UnitSpec, make
-from hwsim.units.stimulus import Stimulus, all_pairs, corners, is_exhaustive, random_codes
+from hwsim.units.stimulus import (
+    Stimulus,
+    all_pairs,
+    corners,
+    dot_lengths,
+    is_exhaustive,
+    random_codes,
+)
 
 JOB = json.loads(os.environ["HWSIM_VERIFY"])
 UNIT: UnitSpec = make(JOB["family"], **JOB["parameters"])
 
 #: Dot products of random operands where not all pairs can be tested.
 RANDOM_DOTS = 4096
-#: Dot products of every number of beats in ``BEATS``, for accumulation and stalls.
-DOTS = 64
-BEATS = (1, 2, 3, 8)
+#: Beats of random operands for every length of a dot product, for accumulation and stalls.
+BEATS = 256
 #: Cycles without a transfer after which the unit counts as hung.
-PATIENCE = 1000
+PATIENCE = 1000 + UNIT.timing().latency
 
 Pause = Callable[[], bool]
 
@@ -45,7 +51,14 @@ class Report:
     vectors: int = 0
     latency: int | None = None
     interval: int | None = None
+    min_interval: int | None = None
     exhaustive: bool = is_exhaustive(UNIT)
+
+    def measure(self, latencies: list[int], intervals: list[int]) -> None:
+        """Keep the longest and shortest of what was measured so far."""
+        self.latency = max([*latencies, self.latency or 0])
+        self.interval = max([*intervals, self.interval or 0])
+        self.min_interval = min([*intervals, self.min_interval or self.interval])
 
     def write(self) -> None:
         Path(JOB["report"]).write_text(json.dumps(self.__dict__))
@@ -141,19 +154,48 @@ class Bench:
         stimulus: Stimulus,
         pause_input: Pause = never,
         pause_output: Pause = never,
-    ) -> Transfers:
-        """Run dot products and compare every result with the golden model."""
-        beats = [word for a, w in zip(*stimulus, strict=True) for word in UNIT.pack_beats(a, w)]
-        expected = [int(code) for code in UNIT.dot(*stimulus)]
+    ) -> None:
+        """Run dot products and compare every result, and without pauses every cycle count."""
+        rows = list(stimulus.rows())
+        beats = [
+            word
+            for row in rows
+            for word in UNIT.pack_beats(row.activations, row.weights, **row.metadata)
+        ]
+        codes = UNIT.dot(stimulus.activations, stimulus.weights, **stimulus.metadata)
+        expected = [int(code) for code in codes]
         log = await self.run(beats, len(expected), pause_input, pause_output)
-        for index, (got, want) in enumerate(zip(log.results, expected, strict=True)):
-            assert got == want, (
-                f"dot product {index} is {got:#x}, expected {want:#x}: "
-                f"activations {stimulus[0][index].tolist()}, weights {stimulus[1][index].tolist()}"
-            )
+        for row, got, want in zip(rows, log.results, expected, strict=True):
+            assert got == want, f"a dot product is {got:#x}, expected {want:#x}: {describe(row)}"
+        if pause_input is never and pause_output is never:
+            compare_timing(stimulus, log)
         REPORT.vectors += len(expected)
         REPORT.write()
-        return log
+
+
+def describe(row: Stimulus) -> str:
+    """Return the operands of one dot product as text."""
+    fields = {"activations": row.activations, "weights": row.weights, **row.metadata}
+    return ", ".join(f"{name} {codes.tolist()}" for name, codes in fields.items())
+
+
+def compare_timing(stimulus: Stimulus, log: Transfers) -> None:
+    """Compare the cycles of every beat and the wait for every result with the declared ones."""
+    declared = UNIT.timing()
+    predicted = UNIT.cycles(stimulus.activations, stimulus.weights, **stimulus.metadata)
+    outside = (predicted < declared.min_interval) | (predicted > declared.interval)
+    assert not outside.any(), f"the golden model predicts beats outside {declared}"
+    measured = np.diff(log.taken, prepend=-1).reshape(predicted.shape)
+    wrong = measured != predicted
+    assert not wrong.any(), (
+        f"a beat takes {measured[wrong][0]} cycles, the golden model predicts "
+        f"{predicted[wrong][0]}: {describe(list(stimulus.rows())[int(np.argwhere(wrong)[0, 0])])}"
+    )
+    last_taken = np.array(log.taken).reshape(predicted.shape)[:, -1]
+    waits = np.array(log.offered) - last_taken - 1
+    assert (waits == declared.drain).all(), f"results wait {set(waits)} cycles, declared {declared}"
+    latencies = measured[:, -1] + waits
+    REPORT.measure(latencies.tolist(), measured.ravel().tolist())
 
 
 def generator() -> np.random.Generator:
@@ -163,24 +205,18 @@ def generator() -> np.random.Generator:
 
 def coin(rng: np.random.Generator, probability: float) -> Pause:
     """Pause with this probability, cycle by cycle."""
-    return lambda: bool(rng.random() < probability)
+    return (lambda: bool(rng.random() < probability)) if probability else never
 
 
 @cocotb.test()
 async def timing(dut: Any) -> None:
-    """Measure latency and interval with neither side stalling."""
+    """Compare latency and interval with neither side stalling, from an idle unit."""
     bench = Bench(dut)
     await bench.start()
-    log = await bench.check(random_codes(UNIT, 1, 1, generator()))
-    REPORT.latency = log.offered[0]
-    log = await bench.check(random_codes(UNIT, 4, 4, generator()))
-    steps = {later - earlier for earlier, later in zip(log.taken, log.taken[1:], strict=False)}
-    assert len(steps) == 1, f"the interval varies: {sorted(steps)} cycles"
-    REPORT.interval = steps.pop()
-    REPORT.write()
-    declared = UNIT.timing()
-    assert declared.latency == REPORT.latency, f"latency {REPORT.latency}, declared {declared}"
-    assert declared.interval == REPORT.interval, f"interval {REPORT.interval}, declared {declared}"
+    rng = generator()
+    for _ in range(4):
+        await bench.check(random_codes(UNIT, 1, 1, rng))
+    await bench.check(random_codes(UNIT, 4, 4, rng))
 
 
 @cocotb.test()
@@ -208,8 +244,8 @@ async def accumulation(dut: Any) -> None:
     await bench.start()
     rng = generator()
     for pause_input, pause_output in ((0.0, 0.0), (0.6, 0.0), (0.0, 0.6), (0.4, 0.4)):
-        for beats in BEATS:
-            stimulus = random_codes(UNIT, DOTS, beats, rng)
+        for beats in dot_lengths(UNIT):
+            stimulus = random_codes(UNIT, max(4, BEATS // beats), beats, rng)
             await bench.check(stimulus, coin(rng, pause_input), coin(rng, pause_output))
 
 
@@ -219,9 +255,10 @@ async def reset_in_the_middle(dut: Any) -> None:
     bench = Bench(dut)
     await bench.start()
     rng = generator()
-    for cycles in range(2 * UNIT.timing().interval + 2):
-        a, w = random_codes(UNIT, 1, 4, rng)
-        bench.i_payload.value = UNIT.pack_beats(a[0], w[0])[cycles % 2 * 3]
+    for cycles in range(2 * UNIT.timing().latency + 2):
+        (row,) = random_codes(UNIT, 1, 4, rng).rows()
+        words = UNIT.pack_beats(row.activations, row.weights, **row.metadata)
+        bench.i_payload.value = words[cycles % 2 * 3]
         bench.i_valid.value = 1
         bench.o_ready.value = 0
         for _ in range(cycles + 1):

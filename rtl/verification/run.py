@@ -35,8 +35,9 @@ class Verdict:
         Dot products compared with the golden model.
     exhaustive
         Whether they held every pair of operands.
-    latency, interval
-        As measured, in cycles; None if the simulation did not get that far.
+    latency, interval, min_interval
+        As measured, in cycles, of the slowest beats and of the fastest; None if the simulation did
+        not get that far.
     seed, simulator, seconds
         Seed of the vectors, simulator with its version, wall-clock time.
     failure
@@ -49,6 +50,7 @@ class Verdict:
     exhaustive: bool
     latency: int | None
     interval: int | None
+    min_interval: int | None
     seed: int
     simulator: str
     seconds: float
@@ -59,10 +61,13 @@ class Verdict:
             return (
                 f"{self.unit}: FAIL after {self.vectors} vectors, seed {self.seed}: {self.failure}"
             )
+        interval = f"{self.interval}"
+        if self.min_interval != self.interval:
+            interval = f"{self.min_interval} to {self.interval}"
         kind = "all operand pairs" if self.exhaustive else "random operands"
         return (
             f"{self.unit}: pass, {self.vectors} vectors ({kind}), latency {self.latency}, "
-            f"interval {self.interval}, seed {self.seed}, {self.simulator}, {self.seconds:.1f} s"
+            f"interval {interval}, seed {self.seed}, {self.simulator}, {self.seconds:.1f} s"
         )
 
 
@@ -121,6 +126,7 @@ def verify(unit: UnitSpec, seed: int = DEFAULT_SEED, component: Unit | None = No
         exhaustive=facts.get("exhaustive", False),
         latency=facts.get("latency"),
         interval=facts.get("interval"),
+        min_interval=facts.get("min_interval"),
         seed=seed,
         simulator=simulator,
         seconds=time.perf_counter() - started,

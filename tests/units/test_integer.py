@@ -18,7 +18,7 @@ def wrapped(total: Fraction, bits: int) -> int:
 )
 def test_dot_is_exact(weight: str, activation: str, lanes: int) -> None:
     unit = make("integer", lanes=lanes, weight=weight, activation=activation)
-    a, w = random_codes(unit, 20, 3, np.random.default_rng(0))
+    a, w, _ = random_codes(unit, 20, 3, np.random.default_rng(0))
     values = zip(unit.activation.decode(a), unit.weight.decode(w), strict=True)
     expected = [
         wrapped(sum(Fraction(x) * Fraction(y) for x, y in zip(*row, strict=True)), unit.result.bits)
