@@ -2,10 +2,12 @@
 
 from hwsim.units import UnitSpec
 from hwsim.units.bit_serial import BitSerialUnit
+from hwsim.units.bitmod import BitmodUnit
 from hwsim.units.float_mac import FloatUnit
 from hwsim.units.integer import IntegerUnit
 from rtl.base import Unit
 from rtl.bit_serial import BitSerial
+from rtl.bitmod import Bitmod
 from rtl.float_mac import Float
 from rtl.integer import Integer
 
@@ -13,6 +15,7 @@ GENERATORS: dict[type[UnitSpec], type[Unit]] = {
     IntegerUnit: Integer,
     FloatUnit: Float,
     BitSerialUnit: BitSerial,
+    BitmodUnit: Bitmod,
 }
 
 __all__ = ["GENERATORS", "Unit", "create"]

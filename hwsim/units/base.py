@@ -42,11 +42,15 @@ class Timing:
         Initiation interval: cycles per beat while neither side stalls.
     min_interval
         Cycles of the fastest beat; equal to ``interval`` (the default) where all take the same.
+    stores_beats
+        Whether a beat is taken from the stream when work on it begins, so that its cycles lie
+        between it and the next; else it is held on the stream until they are over.
     """
 
     latency: int
     interval: int
     min_interval: int = 0
+    stores_beats: bool = False
 
     def __post_init__(self) -> None:
         if not self.min_interval:
@@ -54,7 +58,7 @@ class Timing:
 
     @property
     def drain(self) -> int:
-        """Cycles from the one after the last beat is taken to the one that offers the result."""
+        """Cycles from the end of the last beat to the one that offers the result."""
         return self.latency - self.interval
 
 
@@ -111,6 +115,14 @@ class UnitSpec(ABC):
         it ends with a shorter group.
         """
         return None
+
+    @property
+    def steady_beats(self) -> int:
+        """Beats per dot product from which :meth:`cycles` holds.
+
+        Shorter dot products may wait for the one before them.
+        """
+        return 1
 
     @property
     def macs_per_cycle(self) -> float:

@@ -7,11 +7,12 @@ from hwsim.errors import InputError, suggestion, unknown
 from hwsim.formats import Format, parse_scalar
 from hwsim.units.base import UnitSpec
 from hwsim.units.bit_serial import BitSerialUnit
+from hwsim.units.bitmod import BitmodUnit
 from hwsim.units.float_mac import FloatUnit
 from hwsim.units.integer import IntegerUnit
 
 FAMILIES: dict[str, type[UnitSpec]] = {
-    unit.family: unit for unit in (IntegerUnit, FloatUnit, BitSerialUnit)
+    unit.family: unit for unit in (IntegerUnit, FloatUnit, BitSerialUnit, BitmodUnit)
 }
 
 
@@ -49,6 +50,8 @@ def make(name: str, /, **parameters: Any) -> UnitSpec:
 def _convert(key: str, value: Any, field: "Field[Any]") -> Any:
     if field.type is Format:
         return parse_scalar(value) if isinstance(value, str) else value
+    if field.type is str:
+        return str(value)
     if value is None and field.default is None:
         return None
     try:

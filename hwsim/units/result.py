@@ -30,19 +30,28 @@ class Result:
     flags
         Names of the flags, from the bit above the sum upward, out of ``nan``,
         ``positive_infinity`` and ``negative_infinity``.
+    exponent_bits
+        Width of an unsigned field above the flags that is added to ``exponent``; 0 where the
+        sum is in fixed point.
     """
 
     width: int
     exponent: int = 0
     flags: tuple[str, ...] = ()
+    exponent_bits: int = 0
 
     @property
     def bits(self) -> int:
         """Width of a result code."""
-        return self.width + len(self.flags)
+        return self.width + len(self.flags) + self.exponent_bits
 
-    def pack(self, sums: Integers, flags: Mapping[str, Bools] | None = None) -> Integers:
-        """Return the codes of ``sums``, wrapped to the width, with their flags.
+    def pack(
+        self,
+        sums: Integers,
+        flags: Mapping[str, Bools] | None = None,
+        exponents: Int64 | None = None,
+    ) -> Integers:
+        """Return the codes of ``sums``, wrapped to the width, with their flags and exponents.
 
         Returns uint64 where a code fits, Python integers in an object array where it does not.
         """
@@ -54,6 +63,10 @@ class Result:
         for position, name in enumerate(self.flags, self.width):
             bit = np.atleast_1d((flags or {})[name]).astype(codes.dtype)
             codes = codes | (bit << (position if wide else np.uint64(position)))
+        if exponents is not None:
+            place = self.bits - self.exponent_bits
+            field = np.atleast_1d(exponents).astype(codes.dtype)
+            codes = codes | (field << (place if wide else np.uint64(place)))
         return codes.reshape(np.shape(sums))
 
     def to_int(self, codes: ArrayLike) -> Integers:
@@ -74,8 +87,9 @@ class Result:
 
         A sum that met both infinities is NaN.
         """
-        sums = self.to_int(codes)
-        scaled = np.frompyfunc(lambda s: _ldexp(s, self.exponent), 1, 1)(sums)
+        field = np.asarray(codes).astype(object) >> (self.bits - self.exponent_bits)
+        exponents = field * bool(self.exponent_bits) + self.exponent
+        scaled = np.frompyfunc(_ldexp, 2, 1)(self.to_int(codes), exponents)
         values = np.asarray(scaled, np.float64)
         plus, minus = self.flag(codes, "positive_infinity"), self.flag(codes, "negative_infinity")
         values = np.where(plus, np.inf, np.where(minus, -np.inf, values))

@@ -37,6 +37,13 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"lanes": 1, "weight": "uint1", "activation": "uint1"},
         {"lanes": 6, "weight": "int12", "activation": "int16"},
     ),
+    "bitmod": (
+        {"lanes": 4, "activation": "fp16"},
+        {"lanes": 4, "activation": "fp16", "fraction_bits": 30, "special_values": "fp3"},
+        {"lanes": 4, "activation": "fp16", "rounding": "nearest_even"},
+        {"lanes": 8, "activation": "e2m1", "group_size": 48, "special_values": "7,-7,0,3.5"},
+        {"lanes": 1, "activation": "fp16", "group_size": 6, "fraction_bits": 0, "column_guard": 0},
+    ),
 }  # fmt: skip
 
 

@@ -1,0 +1,385 @@
+"""BitMoD: weights of several types on one bit-serial datapath, with group scales.
+
+A weight is a short sum of powers of two and is worked off in *terms*, one signed power of two per
+lane and cycle: four cycles for INT8 (radix-4 Booth digits), three for INT6 and INT5, two for FP4
+and FP3. The redundant code of -0 in FP4 and FP3 stands for a special value, one out of a register
+file of four; a selector picks it. So one array of processing elements runs a model at any of
+these precisions, and a 4-bit weight costs half the time of an 8-bit one.
+
+The datapath, and what was decided where the paper leaves it open:
+
+1. *Align*, once a beat. The significands of a beat are shifted right to the largest exponent seen
+   so far in the group, with ``fraction_bits`` extra bits. (The paper aligns to the largest
+   exponent of activation and term together, in every cycle. Aligning the activations alone does
+   not depend on the weights, so a row of processing elements can share the shifters, and terms
+   shift to the left only, exactly.)
+2. *Multiply*. A term is (-1)^sign * mantissa * 2^exponent with an exponent of 0 to 3. The highest
+   term comes first and the beat's sum is multiplied by four between terms, which replaces the
+   shifter for the term's place. All weights count in half units, the smallest step of FP4. A FP4
+   or FP3 weight of h half units is 4 * first + second: 3.0 is 6 = 4 + 2, and 1.5 is 3 = 4 - 1.
+3. *Group accumulate*. The group's sum is a two's complement number at the group's running
+   exponent; a beat that raises the exponent shifts the sum so far to the right. It is wide enough
+   for every group, so that it needs no normalisation and never overflows.
+4. *Dequantise*. The group's sum is multiplied by its unsigned 8-bit scale, one bit a cycle, hidden
+   behind the next group. A group shorter than ``DEQUANTISE`` cycles waits for the one before.
+5. *Column accumulate*. Dequantised sums are added at the running exponent of the dot product.
+
+Numerics: shifts to the right are the only inexact step. ``rounding=truncate`` drops bits, toward
+zero for a significand and toward minus infinity for a sum; ``nearest_even`` rounds. With
+``fraction_bits`` at :attr:`BitmodUnit.exact_fraction_bits` (30 for fp16) no shift drops a bit and
+the result is exact. Activations may be subnormal; NaN and infinity set the flag ``nan`` and count
+as zero in the sum, though not in the exponents.
+
+INT5 weights are sent sign-extended as INT6. Weight codes sit in the low bits of 8; the others are
+ignored. Groups of different types may follow each other.
+
+Source: Chen et al., BitMoD, HPCA 2025, arXiv 2411.11745, sections III-C, IV-A and IV-B.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from hwsim.errors import InputError
+from hwsim.formats.base import Codes, Format, Int64, Kind
+from hwsim.formats.integer import Integer
+from hwsim.formats.minifloat import Minifloat
+from hwsim.units.base import Timing, UnitSpec
+from hwsim.units.metadata import Metadata, Scope, group_ends
+from hwsim.units.result import Integers, Result
+
+#: Cycles from the last term of a group to that of the next, at least.
+DEQUANTISE = 10
+#: Cycles from a beat's last term to its result: group sum, 8 scale bits, column sum.
+DRAIN = 11
+SCALE_BITS = 8
+#: Holds the weight codes of all types.
+CONTAINER = Integer(8)
+#: Terms have exponents 0 to 3.
+MAX_TERM_EXPONENT = 3
+MAX_FRACTION_BITS = 64
+
+
+class WeightType(IntEnum):
+    """What the weight codes of a beat mean."""
+
+    INT8 = 0
+    INT6 = 1
+    FP4 = 2
+    FP3 = 3
+
+
+class Alignment(StrEnum):
+    """What happens to bits that are shifted out to the right."""
+
+    TRUNCATE = "truncate"
+    NEAREST_EVEN = "nearest_even"
+
+
+#: Cycles per beat, which is terms per weight, by weight type.
+TERMS = {WeightType.INT8: 4, WeightType.INT6: 3, WeightType.FP4: 2, WeightType.FP3: 2}
+
+#: Magnitudes by code, in half units. Code 0 with a sign is the special value.
+MAGNITUDES = {WeightType.FP4: (0, 1, 2, 3, 4, 6, 8, 12), WeightType.FP3: (0, 2, 4, 8)}
+
+#: Special values by selector, for names of ``special_values`` (the paper's ER+, ER-, EA+, EA-).
+SPECIAL_VALUES = {"fp4": "5,-5,8,-8", "fp3": "3,-3,6,-6"}
+
+
+class Term(NamedTuple):
+    """(-1)**negative * mantissa * 2**exponent."""
+
+    negative: int
+    exponent: int
+    mantissa: int
+
+    @property
+    def value(self) -> int:
+        """The value as an integer."""
+        return (-1) ** self.negative * self.mantissa << self.exponent
+
+
+#: All terms, no term first and positive before negative.
+_TERMS = [Term(0, 0, 0)] + [
+    Term(negative, exponent, 1) for negative in (0, 1) for exponent in range(MAX_TERM_EXPONENT + 1)
+]
+
+
+def term_pair(half_units: int) -> tuple[Term, Term]:
+    """Return the terms (first, second) with 4 * first + second = ``half_units``.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    for first in _TERMS:
+        for second in _TERMS:
+            if 4 * first.value + second.value == half_units:
+                return first, second
+    raise InputError(
+        f"{Fraction(half_units, 2)} is no special value: 4 * first + second half units, each "
+        "0 or a signed power of two up to 8, cannot make it"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitmodUnit(UnitSpec):
+    """Dot product of floating-point activations with INT8, INT6, FP4 or FP3 weights in groups.
+
+    Parameters
+    ----------
+    lanes
+        Products per beat, 1 to 64.
+    weight
+        The container of a weight code, int8.
+    activation
+        A minifloat of at most 5 exponent bits; fp16 in the paper.
+    group_size
+        Weights per group scale: a multiple of ``lanes`` with at least 6 beats.
+    fraction_bits
+        Extra bits that significands keep when they are aligned, 0 to 64.
+    rounding
+        ``truncate`` or ``nearest_even``, for every shift to the right.
+    special_values
+        The register file after reset: ``fp4`` (+-5, +-8), ``fp3`` (+-3, +-6), or four numbers such
+        as ``5,-5,7,-7``, by selector.
+    column_guard
+        Carry guard bits of the column accumulator, 0 to 64: 2**column_guard groups of any
+        operands cannot overflow it.
+
+    Metadata
+    --------
+    weight_type
+        A :class:`WeightType`, in every beat.
+    selector
+        Which special value the code of -0 stands for, in every beat.
+    program
+        0. (A beat with 1 is not a part of a dot product: it loads special value ``selector`` with
+        the terms in the weight of lane 0, and takes one cycle.)
+    scale
+        The group's scale, unsigned, in the group's last beat.
+    """
+
+    family: ClassVar[str] = "bitmod"
+
+    weight: Format = CONTAINER
+    group_size: int = 128
+    fraction_bits: int = 3
+    rounding: str = Alignment.TRUNCATE
+    special_values: str = "fp4"
+    column_guard: int = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.weight != CONTAINER:
+            raise InputError(f"weight={self.weight.name}: bitmod holds all weights in int8")
+        if self.lanes > 64:
+            raise InputError(f"lanes must be 1 to 64, not {self.lanes}")
+        if self.operand.exponent > 5:
+            raise InputError(
+                f"activation={self.activation.name}: bitmod takes at most 5 exponent bits, "
+                "as fp16, e5m2 and e4m3 have"
+            )
+        if self.group_size % self.lanes or self.group_beats < DEQUANTISE // 2 + 1:
+            raise InputError(
+                f"group_size must be a multiple of lanes={self.lanes} from "
+                f"{self.lanes * (DEQUANTISE // 2 + 1)}, not {self.group_size}"
+            )
+        if not 0 <= self.fraction_bits <= MAX_FRACTION_BITS:
+            raise InputError(
+                f"fraction_bits must be 0 to {MAX_FRACTION_BITS}, not {self.fraction_bits}"
+            )
+        if not 0 <= self.column_guard <= 64:
+            raise InputError(f"column_guard must be 0 to 64, not {self.column_guard}")
+        if self.rounding not in list(Alignment):
+            raise InputError(
+                f"rounding must be one of {', '.join(Alignment)}, not {self.rounding!r}"
+            )
+        object.__setattr__(self, "rounding", str(self.rounding))
+        self.special_terms()
+
+    @property
+    def operand(self) -> Minifloat:
+        """The activation format as a minifloat."""
+        if not isinstance(self.activation, Minifloat):
+            raise InputError(f"activation={self.activation.name}: bitmod takes minifloats")
+        return self.activation
+
+    @property
+    def group_beats(self) -> int:
+        return self.group_size // self.lanes
+
+    @property
+    def metadata(self) -> tuple[Metadata, ...]:
+        return (
+            Metadata("weight_type", Integer(2, signed=False)),
+            Metadata("selector", Integer(2, signed=False)),
+            Metadata("program", Integer(1, signed=False), highest=0),
+            Metadata("scale", Integer(SCALE_BITS, signed=False), Scope.GROUP),
+        )
+
+    def special_half_units(self) -> tuple[int, ...]:
+        """Return the four special values in half units."""
+        text = SPECIAL_VALUES.get(self.special_values, self.special_values)
+        try:
+            halves = [Fraction(word) * 2 for word in text.split(",")]
+        except (ValueError, ZeroDivisionError):
+            halves = []
+        if len(halves) != 4 or any(half.denominator != 1 for half in halves):
+            raise InputError(
+                f"special_values must be {', '.join(SPECIAL_VALUES)} or four multiples of 0.5, "
+                f"not {self.special_values!r}"
+            )
+        return tuple(int(half) for half in halves)
+
+    def special_terms(self) -> tuple[tuple[Term, Term], ...]:
+        """Return the terms of the four special values.
+
+        Raises
+        ------
+        InputError
+            For a value that two terms cannot make.
+        """
+        return tuple(term_pair(half) for half in self.special_half_units())
+
+    @property
+    def exponent_range(self) -> int:
+        """The largest shift between two activations; exponents are counted from the subnormals."""
+        return (1 << self.operand.exponent) - 2
+
+    @property
+    def exact_fraction_bits(self) -> int:
+        """The ``fraction_bits`` from which on no shift drops a bit."""
+        return self.exponent_range
+
+    @property
+    def significand_bits(self) -> int:
+        """Width of an aligned significand."""
+        return self.operand.mantissa + 1 + self.fraction_bits
+
+    @property
+    def beat_sum_bits(self) -> int:
+        """Width of the sum of one beat: half units up to 256 in magnitude, and a sign."""
+        return self.significand_bits + 8 + (self.lanes - 1).bit_length() + 1
+
+    @property
+    def group_sum_bits(self) -> int:
+        """Width of the sum of a group."""
+        return self.beat_sum_bits + (self.group_beats - 1).bit_length()
+
+    @property
+    def result(self) -> Result:
+        flags = ("nan",) if self.operand.has_nan or self.operand.has_infinity else ()
+        return Result(
+            width=self.group_sum_bits + SCALE_BITS + self.column_guard,
+            exponent=self.operand.subnormal_exponent - self.fraction_bits - 1,
+            flags=flags,
+            exponent_bits=self.operand.exponent,
+        )
+
+    @property
+    def safe_beats(self) -> int:
+        return self.group_beats << self.column_guard
+
+    def timing(self) -> Timing:
+        slowest, fastest = max(TERMS.values()), min(TERMS.values())
+        return Timing(
+            latency=slowest + DRAIN, interval=slowest, min_interval=fastest, stores_beats=True
+        )
+
+    @property
+    def steady_beats(self) -> int:
+        return DEQUANTISE // min(TERMS.values()) + 1
+
+    def _cycles(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Int64:
+        terms = np.array([TERMS[kind] for kind in WeightType])[metadata["weight_type"]]
+        beats = terms.shape[-1]
+        start = 0
+        for end in group_ends(beats, self.group_beats):
+            if start:
+                group = terms[..., start : end + 1].sum(axis=-1)
+                terms[..., end] += np.maximum(DEQUANTISE - group, 0)
+            start = end + 1
+        return terms
+
+    def half_units(self, codes: Codes, weight_type: Codes, selector: Codes) -> Int64:
+        """Return the values of weight codes in half units, exactly.
+
+        Parameters
+        ----------
+        codes
+            Weight codes, shape (..., beats, lanes).
+        weight_type, selector
+            Codes of the metadata, shape (..., beats).
+        """
+        table = _decode_table(self.special_half_units())
+        return table[weight_type[..., np.newaxis], selector[..., np.newaxis], codes]
+
+    def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
+        shape = (*activations.shape[:-1], -1, self.lanes)
+        kind, sign, significand, exponent = self.operand.unpack(activations.reshape(shape))
+        shift = exponent - self.operand.subnormal_exponent
+        wide = self.result.width > 62
+        magnitude = significand.astype(object if wide else np.int64) << self.fraction_bits
+        weight = self.half_units(
+            weights.reshape(shape), metadata["weight_type"], metadata["selector"]
+        )
+        weight = np.where(sign, -weight, weight)
+
+        beats = magnitude.shape[-2]
+        column = np.zeros(magnitude.shape[:-2], magnitude.dtype)
+        column_exponent = np.zeros(column.shape, np.int64)
+        start = 0
+        for group, end in enumerate(group_ends(beats, self.group_beats)):
+            total, running = np.zeros_like(column), np.zeros_like(column_exponent)
+            for beat in range(start, end + 1):
+                raised = np.maximum(running, shift[..., beat, :].max(axis=-1))
+                total = self._shift_right(total, raised - running)
+                running = raised
+                down = running[..., np.newaxis] - shift[..., beat, :]
+                aligned = self._shift_right(magnitude[..., beat, :], down)
+                total = total + (aligned * weight[..., beat, :]).sum(axis=-1)
+            total = total * metadata["scale"][..., group].astype(magnitude.dtype)
+            raised = np.maximum(column_exponent, running)
+            column = self._shift_right(column, raised - column_exponent)
+            column = column + self._shift_right(total, raised - running)
+            column_exponent = raised
+            start = end + 1
+        nan = (kind == Kind.NAN) | (kind == Kind.INFINITY)
+        return self.result.pack(column, {"nan": nan.any(axis=(-2, -1))}, column_exponent)
+
+    def _shift_right(self, values: Integers, amount: Int64) -> Integers:
+        """Divide by 2**amount, rounded as ``rounding`` says."""
+        kept = values >> amount
+        if self.rounding == Alignment.TRUNCATE:
+            return kept
+        one = values.dtype.type(1) if values.dtype != object else 1
+        rest = values - (kept << amount)
+        half = (one << amount) >> 1
+        up = (rest > half) | ((rest == half) & (kept & 1 == 1))
+        return kept + (up & (amount > 0)).astype(values.dtype)
+
+
+@lru_cache(maxsize=64)
+def _decode_table(special: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return the half units of every weight, shape (types, selectors, 256)."""
+    codes = np.arange(256)
+    table = np.zeros((len(WeightType), 4, 256), np.int64)
+    for kind, width in ((WeightType.INT8, 8), (WeightType.INT6, 6)):
+        low = codes & ((1 << width) - 1)
+        table[kind] = 2 * (low - ((low >> (width - 1)) << width))
+    for kind, magnitudes in MAGNITUDES.items():
+        count = len(magnitudes)
+        value = np.array(magnitudes)[codes & (count - 1)]
+        negative = codes & count != 0
+        for selector, half in enumerate(special):
+            signed = np.where(negative, -value, value)
+            table[kind, selector] = np.where(negative & (value == 0), half, signed)
+    table.setflags(write=False)
+    return table

@@ -1,0 +1,524 @@
+"""BitMoD's processing element; see :mod:`hwsim.units.bitmod`.
+
+Four parts, so that a tile can share them: the :class:`Aligner` depends on the activations only,
+the :class:`TermGenerator` on the weights only, the :class:`ProcessingElement` joins them, and the
+:class:`ColumnAccumulator` adds up what it delivers once a group.
+"""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwsim.units.bitmod import (
+    MAGNITUDES,
+    SCALE_BITS,
+    TERMS,
+    BitmodUnit,
+    Term,
+    WeightType,
+    term_pair,
+)
+from rtl.base import Unit
+from rtl.blocks.adder_tree import tree_sum
+from rtl.blocks.minifloat import decode
+from rtl.blocks.shift_right import shift_right
+from rtl.blocks.wire import wire
+
+#: (-1)**negative * mantissa * 2**exponent.
+TERM = data.StructLayout({"negative": 1, "exponent": 2, "mantissa": 1})
+TERM_BITS = 4
+
+
+def term_bits(term: Term) -> int:
+    """Return ``term`` as the bits of ``TERM``."""
+    return term.negative | term.exponent << 1 | term.mantissa << 3
+
+
+def pair_bits(half_units: int) -> int:
+    """Return a value's two terms as 8 bits, the first term highest."""
+    first, second = term_pair(half_units)
+    return term_bits(first) << TERM_BITS | term_bits(second)
+
+
+class Aligner(wiring.Component):
+    """Shifts the significands of a beat to the group's running exponent, and keeps them.
+
+    Members
+    -------
+    activations : In(ArrayLayout(unsigned(activation.bits), lanes))
+        Activation codes.
+    first : In(1)
+        The beat is the first of its group.
+    load : In(1)
+        Take the beat.
+    significands : Out(ArrayLayout(unsigned(spec.significand_bits), lanes))
+        Aligned magnitudes of the beat that was taken.
+    negative : Out(lanes)
+        Their signs.
+    exponent, raised : Out(activation.exponent)
+        The running exponent, and by how much the beat raised it.
+    nan : Out(1)
+        Whether an activation is NaN or infinite.
+
+    Cost drivers: lanes x significand bits for the shifters and registers, lanes comparators.
+    """
+
+    def __init__(self, spec: BitmodUnit) -> None:
+        self.spec = spec
+        exponent = unsigned(spec.operand.exponent)
+        lanes = spec.lanes
+        super().__init__(
+            {
+                "activations": In(data.ArrayLayout(unsigned(spec.operand.bits), lanes)),
+                "first": In(1),
+                "load": In(1),
+                "significands": Out(data.ArrayLayout(unsigned(spec.significand_bits), lanes)),
+                "negative": Out(lanes),
+                "exponent": Out(exponent),
+                "raised": Out(exponent),
+                "nan": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec = self.spec
+        lanes = [
+            decode(m, spec.operand, self.activations[k], f"activation_{k}")
+            for k in range(spec.lanes)
+        ]
+
+        # The largest exponent so far.
+        running = wire(m, Mux(self.first, 0, self.exponent), "running")
+        largest = _largest(m, [lane.shift for lane in lanes] + [running])
+
+        # Shift down to it.
+        for k, lane in enumerate(lanes):
+            down = wire(m, (largest - lane.shift)[: spec.operand.exponent], f"down_{k}")
+            magnitude = wire(m, Cat(C(0, spec.fraction_bits), lane.significand), f"magnitude_{k}")
+            aligned = shift_right(m, magnitude, down, spec.rounding, f"aligned_{k}")
+            with m.If(self.load):
+                m.d.sync += self.significands[k].eq(aligned)
+        with m.If(self.load):
+            m.d.sync += [
+                self.negative.eq(Cat(lane.sign for lane in lanes)),
+                self.exponent.eq(largest),
+                self.raised.eq(largest - running),
+                self.nan.eq(Cat(lane.nan | lane.infinity for lane in lanes).any()),
+            ]
+        return m
+
+
+def _largest(m: Module, values: Sequence[Value]) -> Value:
+    """Return the largest of ``values`` by a tree of comparisons."""
+    level, depth = list(values), 0
+    while len(level) > 1:
+        pairs = list(zip(level[0::2], level[1::2], strict=False))
+        chosen = [
+            wire(m, Mux(a > b, a, b), f"largest_{depth}_{k}") for k, (a, b) in enumerate(pairs)
+        ]
+        level = chosen + level[len(level) & ~1 :]
+        depth += 1
+    return level[0]
+
+
+class TermGenerator(wiring.Component):
+    """Takes a beat's weights and gives one term of each a cycle, the highest first.
+
+    Integers stay as they are and give Booth digits, whose window moves down two bits a cycle by
+    shifting the weight up. FP4 and FP3 are looked up when they are taken; their two terms need no
+    more room than the code.
+
+    Members
+    -------
+    weights : In(ArrayLayout(8, lanes)), weight_type : In(WeightType)
+        Codes and what they mean.
+    special : In(8)
+        Terms of the special value for the code of -0.
+    load : In(1)
+        Take the weights.
+    step : In(1)
+        Go on to the next term.
+    terms : Out(ArrayLayout(TERM, lanes))
+        The terms of this cycle.
+    """
+
+    def __init__(self, spec: BitmodUnit) -> None:
+        self.spec = spec
+        super().__init__(
+            {
+                "weights": In(data.ArrayLayout(8, spec.lanes)),
+                "weight_type": In(2),
+                "special": In(8),
+                "load": In(1),
+                "step": In(1),
+                "terms": Out(data.ArrayLayout(TERM, spec.lanes)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        paired = Signal()
+        with m.If(self.load):
+            m.d.sync += paired.eq(self.is_paired())
+        for k in range(self.spec.lanes):
+            held = Signal(8, name=f"held_{k}", reset_less=True)
+            with m.If(self.load):
+                m.d.sync += held.eq(self.taken(m, self.weights[k], k))
+            with m.Elif(self.step):
+                m.d.sync += held.eq(Mux(paired, held << TERM_BITS, held << 2))
+            m.d.comb += self.terms[k].eq(Mux(paired, held[TERM_BITS:], booth_digit(held[5:])))
+        return m
+
+    def is_paired(self) -> Value:
+        """Return whether the weights being taken are pairs of terms rather than integers."""
+        kind = self.weight_type
+        return (kind == WeightType.FP4) | (kind == WeightType.FP3)
+
+    def taken(self, m: Module, code: Value, lane: int) -> Value:
+        """Return what is kept of a weight: an integer with its sign in bit 7, or two terms."""
+        kept = Signal(8, name=f"taken_{lane}")
+        with m.Switch(self.weight_type):
+            with m.Case(WeightType.INT8):
+                m.d.comb += kept.eq(code)
+            with m.Case(WeightType.INT6):
+                m.d.comb += kept.eq(code << 2)
+            for kind, magnitudes in MAGNITUDES.items():
+                with m.Case(kind):
+                    m.d.comb += kept.eq(self.lookup(code, magnitudes))
+        return kept
+
+    def lookup(self, code: Value, magnitudes: Sequence[int]) -> Value:
+        """Return the terms of a sign-magnitude code, or of the special value."""
+        bits = (len(magnitudes) - 1).bit_length()
+        magnitude, negative = code[:bits], code[bits]
+        pair = Array(C(pair_bits(half), 8) for half in magnitudes)[magnitude]
+        # A sign inverts both terms; that of an absent term does not matter.
+        signs = Cat(negative, C(0, TERM_BITS - 1), negative)
+        return Mux(negative & (magnitude == 0), self.special, pair ^ signs)
+
+
+def booth_digit(window: Value) -> Value:
+    """Return the radix-4 Booth digit of three bits as a term, in half units.
+
+    The digit is -2 * window[2] + window[1] + window[0].
+    """
+    one = window[0] ^ window[1]
+    two = (window[2] & ~window[1] & ~window[0]) | (~window[2] & window[1] & window[0])
+    return Cat(window[2], one, two, one | two)
+
+
+class ProcessingElement(wiring.Component):
+    """Multiplies terms with aligned significands, sums a group, and dequantises it.
+
+    Members
+    -------
+    significands, negative, raised, exponent, nan : In
+        From the aligner.
+    terms : In(ArrayLayout(TERM, lanes))
+        From the term generator.
+    step : In(1)
+        Use the terms of this cycle, the beat's first if ``first_term``.
+    first_term, first_beat : In(1)
+        The beat's first term; the beat is the first of its group.
+    take : In(1)
+        With ``step``: these are the beat's last terms.
+    take_group : In(1)
+        With ``take``: the beat is the last of its group. At most every ``DEQUANTISE`` cycles.
+    scale : In(8)
+        The group's scale, with ``take_group``.
+    ready : In(1)
+        The result is taken.
+    valid : Out(1)
+        A group has been dequantised.
+    product, group_exponent, group_nan : Out
+        Its sum times its scale, its running exponent, and whether an activation was NaN.
+    busy : Out(1)
+        A group is being dequantised, and will still be in the next cycle.
+
+    Cost drivers: lanes x significand bits for the term shifters and adders; the group's sum three
+    times over, as accumulator, multiplicand and product.
+    """
+
+    def __init__(self, spec: BitmodUnit) -> None:
+        self.spec = spec
+        exponent = unsigned(spec.operand.exponent)
+        lanes = spec.lanes
+        super().__init__(
+            {
+                "significands": In(data.ArrayLayout(unsigned(spec.significand_bits), lanes)),
+                "negative": In(lanes),
+                "raised": In(exponent),
+                "exponent": In(exponent),
+                "nan": In(1),
+                "terms": In(data.ArrayLayout(TERM, lanes)),
+                "step": In(1),
+                "first_term": In(1),
+                "first_beat": In(1),
+                "take": In(1),
+                "take_group": In(1),
+                "scale": In(SCALE_BITS),
+                "ready": In(1),
+                "valid": Out(1),
+                "product": Out(signed(spec.group_sum_bits + SCALE_BITS)),
+                "group_exponent": Out(exponent),
+                "group_nan": Out(1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec = self.spec
+
+        # Multiply: the beat's sum, four times as much from term to term.
+        beat_sum = Signal(signed(spec.beat_sum_bits), reset_less=True)
+        with m.If(self.step):
+            shifted = Mux(self.first_term, 0, beat_sum.shift_left(2))
+            m.d.sync += beat_sum.eq(shifted + self.terms_sum(m))
+
+        # Group accumulate: add the beat before in the first cycle, raise the exponent in the
+        # second.
+        group_sum = Signal(signed(spec.group_sum_bits), reset_less=True)
+        added = Signal()
+        second_term = Signal()
+        total = wire(m, (group_sum + beat_sum)[: spec.group_sum_bits].as_signed(), "total")
+        raised = shift_right(m, group_sum, self.raised, spec.rounding, "raised_sum")
+        m.d.sync += [added.eq(self.take), second_term.eq(self.step & self.first_term)]
+        with m.If(added):
+            m.d.sync += group_sum.eq(total)
+        with m.If(second_term):
+            m.d.sync += group_sum.eq(Mux(self.first_beat, 0, raised))
+
+        self.dequantise(m, total)
+        return m
+
+    def terms_sum(self, m: Module) -> Value:
+        """Return the sum over the lanes of term times significand."""
+        spec = self.spec
+        width = spec.significand_bits + 3
+        terms, corrections = [], []
+        for k in range(spec.lanes):
+            term = self.terms[k]
+            shifted = (self.significands[k] << term.exponent)[:width]
+            magnitude = wire(m, shifted & term.mantissa.replicate(width), f"magnitude_{k}")
+            negative = wire(m, term.negative ^ self.negative[k], f"negative_{k}")
+            inverted = Cat(magnitude, C(0, 1)) ^ negative.replicate(width + 1)
+            terms.append(wire(m, inverted.as_signed(), f"inverted_{k}"))
+            corrections.append(negative)
+        # Two's complement: invert, and add one for every negative lane.
+        return tree_sum(terms) + tree_sum(corrections)
+
+    def dequantise(self, m: Module, total: Value) -> None:
+        """Multiply by the scale, its lowest bit first.
+
+        The product's low bits move into the room that the scale's used bits leave.
+        """
+        spec = self.spec
+        multiplicand = Signal(signed(spec.group_sum_bits), reset_less=True)
+        high = Signal(signed(spec.group_sum_bits + 1), reset_less=True)
+        low = Signal(SCALE_BITS, reset_less=True)
+        nan = Signal()
+        start = Signal()
+        left = Signal(range(SCALE_BITS + 1))
+
+        take = self.take & self.take_group
+        m.d.sync += start.eq(take)
+        with m.If(self.take):
+            m.d.sync += nan.eq(~self.take_group & (nan | self.nan))
+        with m.If(self.valid & self.ready):
+            m.d.sync += self.valid.eq(0)
+        with m.If(left != 0):
+            step = wire(m, high + Mux(low[0], multiplicand, 0), "product_step")
+            m.d.sync += [
+                high.eq(step >> 1),
+                low.eq(Cat(low[1:], step[0])),
+                left.eq(left - 1),
+                self.valid.eq(left == 1),
+            ]
+        with m.If(start):
+            m.d.sync += [multiplicand.eq(total), high.eq(0), left.eq(SCALE_BITS)]
+        with m.If(take):
+            m.d.sync += [
+                low.eq(self.scale),
+                self.group_exponent.eq(self.exponent),
+                self.group_nan.eq(nan | self.nan),
+            ]
+        m.d.comb += [
+            self.product.eq(Cat(low, high)),
+            self.busy.eq(start | (left != 0) | (self.valid & ~self.ready)),
+        ]
+
+
+class ColumnAccumulator(wiring.Component):
+    """Adds up dequantised groups at the running exponent of the dot product.
+
+    Members
+    -------
+    i : In(stream.Signature({"sum", "exponent", "nan", "last"}))
+        Groups.
+    o : Out(stream.Signature(unsigned(spec.result.bits)))
+        Result codes.
+
+    Timing: latency 1, interval 1.
+    """
+
+    def __init__(self, spec: BitmodUnit) -> None:
+        self.spec = spec
+        group = data.StructLayout(
+            {
+                "sum": signed(spec.group_sum_bits + SCALE_BITS),
+                "exponent": unsigned(spec.operand.exponent),
+                "nan": 1,
+                "last": 1,
+            }
+        )
+        super().__init__(
+            {
+                "i": In(stream.Signature(group)),
+                "o": Out(stream.Signature(unsigned(spec.result.bits))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        result = self.spec.result
+        group = self.i.payload
+        total = Signal(signed(result.width), reset_less=True)
+        exponent = Signal(result.exponent_bits, reset_less=True)
+        nan = Signal(reset_less=True)
+        first = Signal(init=1)
+
+        running = wire(m, Mux(first, 0, exponent), "running")
+        largest = wire(m, Mux(running > group.exponent, running, group.exponent), "largest")
+        before = wire(m, Mux(first, 0, total), "before")
+        parts = [
+            self.align(m, value, largest - own, name)
+            for value, own, name in (
+                (before, running, "before"),
+                (group.sum, group.exponent, "group"),
+            )
+        ]
+        flags = [nan] if result.flags else []
+        m.d.comb += [
+            self.i.ready.eq(~self.o.valid | self.o.ready),
+            self.o.payload.eq(Cat(total, *flags, exponent)),
+        ]
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [
+                # Wraps after 2**column_guard groups.
+                total.eq(tree_sum(parts)),
+                exponent.eq(largest),
+                nan.eq((nan & ~first) | group.nan),
+                first.eq(group.last),
+                self.o.valid.eq(group.last),
+            ]
+        return m
+
+    def align(self, m: Module, value: Value, amount: Value, name: str) -> Value:
+        """Return ``value`` at the larger exponent."""
+        bits = wire(m, amount[: self.spec.result.exponent_bits], f"{name}_down")
+        return shift_right(m, value, bits, self.spec.rounding, f"{name}_aligned")
+
+
+class Bitmod(Unit):
+    """One aligner, term generator, processing element and column accumulator.
+
+    Parameters and members are those of :class:`~rtl.base.Unit`, for a
+    :class:`~hwsim.units.bitmod.BitmodUnit`; ``program`` loads a special value.
+
+    Timing: a beat is taken at once when the unit is idle, and takes as many cycles as its weights
+    have terms; the result follows 11 cycles after the last beat's. Groups of fewer than 10 cycles
+    wait for the group before them.
+    """
+
+    spec: BitmodUnit
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec, beat = self.spec, self.i.payload
+        m.submodules.aligner = aligner = Aligner(spec)
+        m.submodules.term_generator = generator = TermGenerator(spec)
+        m.submodules.element = element = ProcessingElement(spec)
+        m.submodules.column = column = ColumnAccumulator(spec)
+
+        # Take a beat when the one before is in its last cycle.
+        active, first_term, group_end = Signal(), Signal(), Signal()
+        left = Signal(range(max(TERMS.values())))
+        final = wire(m, active & (left == 0), "final")
+        hold = wire(m, final & group_end & element.busy, "hold")
+        m.d.comb += self.i.ready.eq(~active | (final & ~hold))
+        taken = wire(m, self.i.valid & self.i.ready, "taken")
+        load = wire(m, taken & ~beat.program, "load")
+
+        # Count terms and beats.
+        index = Signal(range(spec.group_beats))
+        first_beat, last, last_group = Signal(), Signal(), Signal()
+        scale = Signal(SCALE_BITS, reset_less=True)
+        ends = wire(m, beat.last | (index == spec.group_beats - 1), "ends")
+        with m.If(~hold):
+            m.d.sync += [first_term.eq(0), left.eq(left - 1)]
+        with m.If(self.i.ready):
+            m.d.sync += [active.eq(load), left.eq(self.terms_left(beat.weight_type))]
+        with m.If(load):
+            m.d.sync += [
+                first_term.eq(1),
+                first_beat.eq(index == 0),
+                index.eq(Mux(ends, 0, index + 1)),
+                group_end.eq(ends),
+                last.eq(beat.last),
+                scale.eq(beat.scale),
+            ]
+        with m.If(final & group_end & ~hold):
+            m.d.sync += last_group.eq(last)
+
+        step = wire(m, active & ~hold, "step")
+        m.d.comb += [
+            aligner.activations.eq(beat.activations),
+            aligner.first.eq(index == 0),
+            aligner.load.eq(load),
+            generator.weights.eq(beat.weights),
+            generator.weight_type.eq(beat.weight_type),
+            generator.special.eq(self.special_value(m, taken)),
+            generator.load.eq(load),
+            generator.step.eq(step),
+            element.significands.eq(aligner.significands),
+            element.negative.eq(aligner.negative),
+            element.raised.eq(aligner.raised),
+            element.exponent.eq(aligner.exponent),
+            element.nan.eq(aligner.nan),
+            element.terms.eq(generator.terms),
+            element.step.eq(step),
+            element.first_term.eq(first_term),
+            element.first_beat.eq(first_beat),
+            element.take.eq(final & ~hold),
+            element.take_group.eq(group_end),
+            element.scale.eq(scale),
+            element.ready.eq(column.i.ready),
+            column.i.valid.eq(element.valid),
+            column.i.payload.sum.eq(element.product),
+            column.i.payload.exponent.eq(element.group_exponent),
+            column.i.payload.nan.eq(element.group_nan),
+            column.i.payload.last.eq(last_group),
+        ]
+        wiring.connect(m, column.o, wiring.flipped(self.o))
+        return m
+
+    def terms_left(self, weight_type: Value) -> Value:
+        """Return the number of terms after the first."""
+        return Array(C(TERMS[kind] - 1, 2) for kind in WeightType)[weight_type]
+
+    def special_value(self, m: Module, taken: Value) -> Value:
+        """Return the terms of the special value that the beat selects, out of the register file."""
+        beat = self.i.payload
+        register_file = Array(
+            Signal(8, name=f"special_{k}", init=term_bits(first) << TERM_BITS | term_bits(second))
+            for k, (first, second) in enumerate(self.spec.special_terms())
+        )
+        with m.If(taken & beat.program):
+            m.d.sync += register_file[beat.selector].eq(beat.weights[0])
+        return register_file[beat.selector]
