@@ -3,11 +3,13 @@
 from hwsim.units import UnitSpec
 from hwsim.units.bit_serial import BitSerialUnit
 from hwsim.units.bitmod import BitmodUnit
+from hwsim.units.bitmod_tile import BitmodTileUnit
 from hwsim.units.float_mac import FloatUnit
 from hwsim.units.integer import IntegerUnit
 from rtl.base import Unit
 from rtl.bit_serial import BitSerial
 from rtl.bitmod import Bitmod
+from rtl.bitmod_tile import BitmodTile
 from rtl.float_mac import Float
 from rtl.integer import Integer
 
@@ -16,6 +18,7 @@ GENERATORS: dict[type[UnitSpec], type[Unit]] = {
     FloatUnit: Float,
     BitSerialUnit: BitSerial,
     BitmodUnit: Bitmod,
+    BitmodTileUnit: BitmodTile,
 }
 
 __all__ = ["GENERATORS", "Unit", "create"]

@@ -19,8 +19,8 @@ def beat_layout(spec: UnitSpec) -> data.StructLayout:
     """Return the layout of a beat: activations, weights, metadata, ``last``, lowest bits first."""
     return data.StructLayout(
         {
-            "activations": data.ArrayLayout(code_shape(spec.activation), spec.lanes),
-            "weights": data.ArrayLayout(code_shape(spec.weight), spec.lanes),
+            "activations": data.ArrayLayout(code_shape(spec.activation), spec.activation_lanes),
+            "weights": data.ArrayLayout(code_shape(spec.weight), spec.weight_lanes),
             **{field.name: code_shape(field.format) for field in spec.metadata},
             "last": 1,
         }

@@ -1,4 +1,4 @@
-"""BitMoD's processing element; see :mod:`hwsim.units.bitmod`.
+"""BitMoD's processing element and tile; see :mod:`hwsim.units.bitmod`.
 
 Four parts, so that a tile can share them: the :class:`Aligner` depends on the activations only,
 the :class:`TermGenerator` on the weights only, the :class:`ProcessingElement` joins them, and the
@@ -8,7 +8,7 @@ the :class:`TermGenerator` on the weights only, the :class:`ProcessingElement` j
 from collections.abc import Sequence
 
 from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value, signed, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.units.bitmod import (
@@ -353,70 +353,65 @@ class ProcessingElement(wiring.Component):
 
 
 class ColumnAccumulator(wiring.Component):
-    """Adds up dequantised groups at the running exponent of the dot product.
+    """Adds up dequantised groups at the running exponent of the dot product, row by row.
 
     Members
     -------
-    i : In(stream.Signature({"sum", "exponent", "nan", "last"}))
-        Groups.
-    o : Out(stream.Signature(unsigned(spec.result.bits)))
-        Result codes.
-
-    Timing: latency 1, interval 1.
+    sum, exponent, nan : In
+        A group of the element in row ``row``.
+    row : In(range(rows))
+        Which row's sum to add to.
+    first : In(1)
+        The group is the first of its dot product.
+    step : In(1)
+        Add the group.
+    results : Out(ArrayLayout(unsigned(result.element_bits), rows))
+        Result codes of all rows.
     """
 
     def __init__(self, spec: BitmodUnit) -> None:
         self.spec = spec
-        group = data.StructLayout(
-            {
-                "sum": signed(spec.group_sum_bits + SCALE_BITS),
-                "exponent": unsigned(spec.operand.exponent),
-                "nan": 1,
-                "last": 1,
-            }
-        )
+        code = unsigned(spec.result.element_bits)
         super().__init__(
             {
-                "i": In(stream.Signature(group)),
-                "o": Out(stream.Signature(unsigned(spec.result.bits))),
+                "sum": In(signed(spec.group_sum_bits + SCALE_BITS)),
+                "exponent": In(unsigned(spec.operand.exponent)),
+                "nan": In(1),
+                "row": In(range(spec.rows)),
+                "first": In(1),
+                "step": In(1),
+                "results": Out(data.ArrayLayout(code, spec.rows)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        result = self.spec.result
-        group = self.i.payload
-        total = Signal(signed(result.width), reset_less=True)
-        exponent = Signal(result.exponent_bits, reset_less=True)
-        nan = Signal(reset_less=True)
-        first = Signal(init=1)
+        result, rows = self.spec.result, range(self.spec.rows)
+        totals = [Signal(signed(result.width), name=f"total_{k}", reset_less=True) for k in rows]
+        exponents = [
+            Signal(result.exponent_bits, name=f"exponent_{k}", reset_less=True) for k in rows
+        ]
+        nans = [Signal(name=f"nan_{k}", reset_less=True) for k in rows]
 
-        running = wire(m, Mux(first, 0, exponent), "running")
-        largest = wire(m, Mux(running > group.exponent, running, group.exponent), "largest")
-        before = wire(m, Mux(first, 0, total), "before")
-        parts = [
-            self.align(m, value, largest - own, name)
-            for value, own, name in (
-                (before, running, "before"),
-                (group.sum, group.exponent, "group"),
-            )
-        ]
-        flags = [nan] if result.flags else []
-        m.d.comb += [
-            self.i.ready.eq(~self.o.valid | self.o.ready),
-            self.o.payload.eq(Cat(total, *flags, exponent)),
-        ]
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [
-                # Wraps after 2**column_guard groups.
-                total.eq(tree_sum(parts)),
-                exponent.eq(largest),
-                nan.eq((nan & ~first) | group.nan),
-                first.eq(group.last),
-                self.o.valid.eq(group.last),
+        before = wire(m, Mux(self.first, 0, Array(totals)[self.row]), "before")
+        running = wire(m, Mux(self.first, 0, Array(exponents)[self.row]), "running")
+        largest = wire(m, Mux(running > self.exponent, running, self.exponent), "largest")
+        total = tree_sum(
+            [
+                self.align(m, before, largest - running, "before"),
+                self.align(m, self.sum, largest - self.exponent, "group"),
             ]
+        )
+        for k in rows:
+            with m.If(self.step & (self.row == k)):
+                m.d.sync += [
+                    # Wraps after 2**column_guard groups.
+                    totals[k].eq(total),
+                    exponents[k].eq(largest),
+                    nans[k].eq((nans[k] & ~self.first) | self.nan),
+                ]
+            flags = [nans[k]] if result.flags else []
+            m.d.comb += self.results[k].eq(Cat(totals[k], *flags, exponents[k]))
         return m
 
     def align(self, m: Module, value: Value, amount: Value, name: str) -> Value:
@@ -426,14 +421,15 @@ class ColumnAccumulator(wiring.Component):
 
 
 class Bitmod(Unit):
-    """One aligner, term generator, processing element and column accumulator.
+    """Aligners, term generators, processing elements and column accumulators.
 
-    Parameters and members are those of :class:`~rtl.base.Unit`, for a
-    :class:`~hwsim.units.bitmod.BitmodUnit`; ``program`` loads a special value.
+    There is an aligner a row, a term generator and a column accumulator a column; a
+    :class:`~hwsim.units.bitmod.BitmodUnit` has one row and one column. Parameters and members are
+    those of :class:`~rtl.base.Unit`; ``program`` loads a special value.
 
     Timing: a beat is taken at once when the unit is idle, and takes as many cycles as its weights
-    have terms; the result follows 11 cycles after the last beat's. Groups of fewer than 10 cycles
-    wait for the group before them.
+    have terms. The result follows ``group_interval`` + 1 cycles after the last beat's. A group of
+    fewer than ``group_interval`` cycles waits for the group before it.
     """
 
     spec: BitmodUnit
@@ -441,10 +437,13 @@ class Bitmod(Unit):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         spec, beat = self.spec, self.i.payload
-        m.submodules.aligner = aligner = Aligner(spec)
-        m.submodules.term_generator = generator = TermGenerator(spec)
-        m.submodules.element = element = ProcessingElement(spec)
-        m.submodules.column = column = ColumnAccumulator(spec)
+        aligners = [Aligner(spec) for _ in range(spec.rows)]
+        generators = [TermGenerator(spec) for _ in range(spec.columns)]
+        columns = [ColumnAccumulator(spec) for _ in range(spec.columns)]
+        elements = [[ProcessingElement(spec) for _ in columns] for _ in aligners]
+        m.submodules += [*aligners, *generators, *columns, *(e for line in elements for e in line)]
+        # All elements work in step.
+        element = elements[0][0]
 
         # Take a beat when the one before is in its last cycle.
         active, first_term, group_end = Signal(), Signal(), Signal()
@@ -454,11 +453,12 @@ class Bitmod(Unit):
         m.d.comb += self.i.ready.eq(~active | (final & ~hold))
         taken = wire(m, self.i.valid & self.i.ready, "taken")
         load = wire(m, taken & ~beat.program, "load")
+        step = wire(m, active & ~hold, "step")
+        take = wire(m, final & ~hold, "take")
 
         # Count terms and beats.
         index = Signal(range(spec.group_beats))
         first_beat, last, last_group = Signal(), Signal(), Signal()
-        scale = Signal(SCALE_BITS, reset_less=True)
         ends = wire(m, beat.last | (index == spec.group_beats - 1), "ends")
         with m.If(~hold):
             m.d.sync += [first_term.eq(0), left.eq(left - 1)]
@@ -471,54 +471,92 @@ class Bitmod(Unit):
                 index.eq(Mux(ends, 0, index + 1)),
                 group_end.eq(ends),
                 last.eq(beat.last),
-                scale.eq(beat.scale),
             ]
-        with m.If(final & group_end & ~hold):
+        with m.If(take & group_end):
             m.d.sync += last_group.eq(last)
 
-        step = wire(m, active & ~hold, "step")
-        m.d.comb += [
-            aligner.activations.eq(beat.activations),
-            aligner.first.eq(index == 0),
-            aligner.load.eq(load),
-            generator.weights.eq(beat.weights),
-            generator.weight_type.eq(beat.weight_type),
-            generator.special.eq(self.special_value(m, taken)),
-            generator.load.eq(load),
-            generator.step.eq(step),
-            element.significands.eq(aligner.significands),
-            element.negative.eq(aligner.negative),
-            element.raised.eq(aligner.raised),
-            element.exponent.eq(aligner.exponent),
-            element.nan.eq(aligner.nan),
-            element.terms.eq(generator.terms),
-            element.step.eq(step),
-            element.first_term.eq(first_term),
-            element.first_beat.eq(first_beat),
-            element.take.eq(final & ~hold),
-            element.take_group.eq(group_end),
-            element.scale.eq(scale),
-            element.ready.eq(column.i.ready),
-            column.i.valid.eq(element.valid),
-            column.i.payload.sum.eq(element.product),
-            column.i.payload.exponent.eq(element.group_exponent),
-            column.i.payload.nan.eq(element.group_nan),
-            column.i.payload.last.eq(last_group),
+        # Rows: activations. Columns: weights, special value and scale.
+        for row, aligner in enumerate(aligners):
+            lanes = range(row * spec.lanes, (row + 1) * spec.lanes)
+            m.d.comb += [
+                aligner.activations.eq(Cat(beat.activations[k] for k in lanes)),
+                aligner.first.eq(index == 0),
+                aligner.load.eq(load),
+            ]
+        register_file = self.register_file(m, taken)
+        scales = [
+            Signal(SCALE_BITS, name=f"scale_{k}", reset_less=True) for k in range(len(columns))
         ]
-        wiring.connect(m, column.o, wiring.flipped(self.o))
+        for column, generator in enumerate(generators):
+            lanes = range(column * spec.lanes, (column + 1) * spec.lanes)
+            m.d.comb += [
+                generator.weights.eq(Cat(beat.weights[k] for k in lanes)),
+                generator.weight_type.eq(beat.weight_type),
+                generator.special.eq(register_file[beat[spec.column_field("selector", column)]]),
+                generator.load.eq(load),
+                generator.step.eq(step),
+            ]
+            with m.If(load):
+                m.d.sync += scales[column].eq(beat[spec.column_field("scale", column)])
+
+        # Elements: every row with every column.
+        release = Signal()
+        for aligner, line in zip(aligners, elements, strict=True):
+            for cell, generator, scale in zip(line, generators, scales, strict=True):
+                m.d.comb += [
+                    cell.significands.eq(aligner.significands),
+                    cell.negative.eq(aligner.negative),
+                    cell.raised.eq(aligner.raised),
+                    cell.exponent.eq(aligner.exponent),
+                    cell.nan.eq(aligner.nan),
+                    cell.terms.eq(generator.terms),
+                    cell.step.eq(step),
+                    cell.first_term.eq(first_term),
+                    cell.first_beat.eq(first_beat),
+                    cell.take.eq(take),
+                    cell.take_group.eq(group_end),
+                    cell.scale.eq(scale),
+                    cell.ready.eq(release),
+                ]
+
+        # Columns: add up the rows one after the other, and offer the results after the last.
+        row = Signal(range(spec.rows))
+        first_group = Signal(init=1)
+        add = wire(m, element.valid & (~self.o.valid | self.o.ready), "add")
+        m.d.comb += release.eq(add & (row == spec.rows - 1))
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(add):
+            m.d.sync += row.eq(Mux(release, 0, row + 1))
+        with m.If(release):
+            m.d.sync += [first_group.eq(last_group), self.o.valid.eq(last_group)]
+        for column, accumulator in enumerate(columns):
+            m.d.comb += [
+                accumulator.sum.eq(Array(line[column].product for line in elements)[row]),
+                accumulator.exponent.eq(
+                    Array(line[column].group_exponent for line in elements)[row]
+                ),
+                accumulator.nan.eq(Array(line[column].group_nan for line in elements)[row]),
+                accumulator.row.eq(row),
+                accumulator.first.eq(first_group),
+                accumulator.step.eq(add),
+            ]
+        results = [column.results[row] for row in range(spec.rows) for column in columns]
+        m.d.comb += self.o.payload.eq(Cat(*results))
         return m
 
     def terms_left(self, weight_type: Value) -> Value:
         """Return the number of terms after the first."""
         return Array(C(TERMS[kind] - 1, 2) for kind in WeightType)[weight_type]
 
-    def special_value(self, m: Module, taken: Value) -> Value:
-        """Return the terms of the special value that the beat selects, out of the register file."""
+    def register_file(self, m: Module, taken: Value) -> Array:
+        """Return the terms of the four special values; beats with ``program`` write them."""
         beat = self.i.payload
-        register_file = Array(
+        values = Array(
             Signal(8, name=f"special_{k}", init=term_bits(first) << TERM_BITS | term_bits(second))
             for k, (first, second) in enumerate(self.spec.special_terms())
         )
         with m.If(taken & beat.program):
-            m.d.sync += register_file[beat.selector].eq(beat.weights[0])
-        return register_file[beat.selector]
+            selected = beat[self.spec.column_field("selector", 0)]
+            m.d.sync += values[selected].eq(beat.weights[0])
+        return values

@@ -117,6 +117,16 @@ class UnitSpec(ABC):
         return None
 
     @property
+    def activation_lanes(self) -> int:
+        """Activations per beat; more than ``lanes`` where rows share the weights."""
+        return self.lanes
+
+    @property
+    def weight_lanes(self) -> int:
+        """Weights per beat; more than ``lanes`` where columns share the activations."""
+        return self.lanes
+
+    @property
     def steady_beats(self) -> int:
         """Beats per dot product from which :meth:`cycles` holds.
 
@@ -181,20 +191,25 @@ class UnitSpec(ABC):
 
     def _cycles(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Int64:
         """Compute :meth:`cycles` for checked codes; overridden where the operands decide."""
-        shape = (*activations.shape[:-1], activations.shape[-1] // self.lanes)
+        shape = (*activations.shape[:-1], activations.shape[-1] // self.activation_lanes)
         return np.full(shape, self.timing().interval, np.int64)
 
     def _check_operands(
         self, activations: ArrayLike, weights: ArrayLike, metadata: Mapping[str, ArrayLike]
     ) -> tuple[Codes, Codes, dict[str, Codes]]:
         a, w = self.activation.check_codes(activations), self.weight.check_codes(weights)
-        if a.shape != w.shape:
+        for name, codes, lanes in (
+            ("activations", a, self.activation_lanes),
+            ("weights", w, self.weight_lanes),
+        ):
+            if codes.ndim == 0 or codes.shape[-1] == 0 or codes.shape[-1] % lanes:
+                raise InputError(
+                    f"the last axis of {name} must be a positive multiple of {lanes} lanes, "
+                    f"not {codes.shape}"
+                )
+        beats = a.shape[-1] // self.activation_lanes
+        if a.shape[:-1] != w.shape[:-1] or beats != w.shape[-1] // self.weight_lanes:
             raise InputError(f"activations {a.shape} and weights {w.shape} must have one shape")
-        if a.ndim == 0 or a.shape[-1] == 0 or a.shape[-1] % self.lanes:
-            raise InputError(
-                f"the last axis must be a positive multiple of lanes={self.lanes}, not {a.shape}"
-            )
-        beats = a.shape[-1] // self.lanes
         groups = len(group_ends(beats, self.group_beats))
         shapes = {Scope.BEAT: (*a.shape[:-1], beats), Scope.GROUP: (*a.shape[:-1], groups)}
         return a, w, check_all(self.family, self.metadata, metadata, shapes)
@@ -203,8 +218,8 @@ class UnitSpec(ABC):
     def beat_fields(self) -> dict[str, int]:
         """Fields of a beat and their widths in bits, the lowest first."""
         return {
-            "activations": self.lanes * self.activation.bits,
-            "weights": self.lanes * self.weight.bits,
+            "activations": self.activation_lanes * self.activation.bits,
+            "weights": self.weight_lanes * self.weight.bits,
             **{field.name: field.format.bits for field in self.metadata},
             "last": 1,
         }
@@ -223,7 +238,7 @@ class UnitSpec(ABC):
         (beats,) and (groups,). Where a field of scope ``group`` is ignored, it is 0.
         """
         a, w, extra = self._check_operands(activations, weights, metadata)
-        beats = len(a) // self.lanes
+        beats = len(a) // self.activation_lanes
         ends = group_ends(beats, self.group_beats)
         columns = [
             _concatenate(a.reshape(beats, -1), self.activation.bits),

@@ -21,7 +21,7 @@ The datapath, and what was decided where the paper leaves it open:
    exponent; a beat that raises the exponent shifts the sum so far to the right. It is wide enough
    for every group, so that it needs no normalisation and never overflows.
 4. *Dequantise*. The group's sum is multiplied by its unsigned 8-bit scale, one bit a cycle, hidden
-   behind the next group. A group shorter than ``DEQUANTISE`` cycles waits for the one before.
+   behind the next group. A group that is shorter than that waits for the one before.
 5. *Column accumulate*. Dequantised sums are added at the running exponent of the dot product.
 
 Numerics: shifts to the right are the only inexact step. ``rounding=truncate`` drops bits, toward
@@ -46,18 +46,16 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Codes, Format, Int64, Kind
+from hwsim.formats.base import Bools, Codes, Format, Int64, Kind
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units.base import Timing, UnitSpec
 from hwsim.units.metadata import Metadata, Scope, group_ends
 from hwsim.units.result import Integers, Result
 
-#: Cycles from the last term of a group to that of the next, at least.
-DEQUANTISE = 10
-#: Cycles from a beat's last term to its result: group sum, 8 scale bits, column sum.
-DRAIN = 11
 SCALE_BITS = 8
+#: Cycles from a group's last term to its dequantised sum: group sum, then a scale bit a cycle.
+DEQUANTISE = 1 + SCALE_BITS
 #: Holds the weight codes of all types.
 CONTAINER = Integer(8)
 #: Terms have exponents 0 to 3.
@@ -186,10 +184,10 @@ class BitmodUnit(UnitSpec):
                 f"activation={self.activation.name}: bitmod takes at most 5 exponent bits, "
                 "as fp16, e5m2 and e4m3 have"
             )
-        if self.group_size % self.lanes or self.group_beats < DEQUANTISE // 2 + 1:
+        if self.group_size % self.lanes or self.group_beats < self.steady_beats:
             raise InputError(
                 f"group_size must be a multiple of lanes={self.lanes} from "
-                f"{self.lanes * (DEQUANTISE // 2 + 1)}, not {self.group_size}"
+                f"{self.lanes * self.steady_beats}, not {self.group_size}"
             )
         if not 0 <= self.fraction_bits <= MAX_FRACTION_BITS:
             raise InputError(
@@ -216,12 +214,49 @@ class BitmodUnit(UnitSpec):
         return self.group_size // self.lanes
 
     @property
+    def rows(self) -> int:
+        """Rows of processing elements, which share the weights."""
+        return 1
+
+    @property
+    def columns(self) -> int:
+        """Columns of processing elements, which share the activations."""
+        return 1
+
+    @property
+    def activation_lanes(self) -> int:
+        return self.rows * self.lanes
+
+    @property
+    def weight_lanes(self) -> int:
+        return self.columns * self.lanes
+
+    @property
+    def group_interval(self) -> int:
+        """Cycles from the last term of a group to that of the next, at least."""
+        return DEQUANTISE + self.rows
+
+    def column_field(self, name: str, column: int) -> str:
+        """Return the name of a column's metadata field ``name``."""
+        return name if self.columns == 1 else f"{name}_{column}"
+
+    @property
     def metadata(self) -> tuple[Metadata, ...]:
         return (
             Metadata("weight_type", Integer(2, signed=False)),
-            Metadata("selector", Integer(2, signed=False)),
             Metadata("program", Integer(1, signed=False), highest=0),
-            Metadata("scale", Integer(SCALE_BITS, signed=False), Scope.GROUP),
+            *(
+                Metadata(self.column_field("selector", column), Integer(2, signed=False))
+                for column in range(self.columns)
+            ),
+            *(
+                Metadata(
+                    self.column_field("scale", column),
+                    Integer(SCALE_BITS, signed=False),
+                    Scope.GROUP,
+                )
+                for column in range(self.columns)
+            ),
         )
 
     def special_half_units(self) -> tuple[int, ...]:
@@ -281,6 +316,7 @@ class BitmodUnit(UnitSpec):
             exponent=self.operand.subnormal_exponent - self.fraction_bits - 1,
             flags=flags,
             exponent_bits=self.operand.exponent,
+            shape=(self.rows, self.columns) if self.rows * self.columns > 1 else (),
         )
 
     @property
@@ -290,12 +326,19 @@ class BitmodUnit(UnitSpec):
     def timing(self) -> Timing:
         slowest, fastest = max(TERMS.values()), min(TERMS.values())
         return Timing(
-            latency=slowest + DRAIN, interval=slowest, min_interval=fastest, stores_beats=True
+            latency=slowest + self.group_interval + 1,
+            interval=slowest,
+            min_interval=fastest,
+            stores_beats=True,
         )
 
     @property
     def steady_beats(self) -> int:
-        return DEQUANTISE // min(TERMS.values()) + 1
+        return self.group_interval // min(TERMS.values()) + 1
+
+    @property
+    def macs_per_cycle(self) -> float:
+        return super().macs_per_cycle * self.rows * self.columns
 
     def _cycles(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Int64:
         terms = np.array([TERMS[kind] for kind in WeightType])[metadata["weight_type"]]
@@ -304,8 +347,8 @@ class BitmodUnit(UnitSpec):
         for end in group_ends(beats, self.group_beats):
             if start:
                 group = terms[..., start : end + 1].sum(axis=-1)
-                terms[..., end] += np.maximum(DEQUANTISE - group, 0)
-            start = end + 1
+                terms[..., end] += np.maximum(self.group_interval - group, 0)
+            start = int(end) + 1
         return terms
 
     def half_units(self, codes: Codes, weight_type: Codes, selector: Codes) -> Int64:
@@ -322,14 +365,48 @@ class BitmodUnit(UnitSpec):
         return table[weight_type[..., np.newaxis], selector[..., np.newaxis], codes]
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
-        shape = (*activations.shape[:-1], -1, self.lanes)
-        kind, sign, significand, exponent = self.operand.unpack(activations.reshape(shape))
+        outer = activations.shape[:-1]
+        rows = activations.reshape(*outer, -1, self.rows, self.lanes)
+        columns = weights.reshape(*outer, -1, self.columns, self.lanes)
+        # One dot product a row and column: sums, NaN flags and exponents.
+        grid = [
+            [
+                self._element_dot(
+                    rows[..., row, :],
+                    columns[..., column, :],
+                    metadata["weight_type"],
+                    metadata[self.column_field("selector", column)],
+                    metadata[self.column_field("scale", column)],
+                )
+                for column in range(self.columns)
+            ]
+            for row in range(self.rows)
+        ]
+        sums, nan, exponents = (
+            np.stack([np.stack([cell[k] for cell in line], axis=-1) for line in grid], axis=-2)
+            for k in range(3)
+        )
+        if not self.result.shape:
+            sums, nan, exponents = sums[..., 0, 0], nan[..., 0, 0], exponents[..., 0, 0]
+        return self.result.pack(sums, {"nan": nan}, exponents)
+
+    def _element_dot(
+        self,
+        activations: Codes,
+        weights: Codes,
+        weight_type: Codes,
+        selector: Codes,
+        scale: Codes,
+    ) -> tuple[Integers, Bools, Int64]:
+        """Return sum, NaN flag and exponent of one processing element's dot products.
+
+        ``activations`` and ``weights`` have the shape (..., beats, lanes).
+        """
+        kind, sign, significand, exponent = self.operand.unpack(activations)
         shift = exponent - self.operand.subnormal_exponent
         wide = self.result.width > 62
         magnitude = significand.astype(object if wide else np.int64) << self.fraction_bits
-        weight = self.half_units(
-            weights.reshape(shape), metadata["weight_type"], metadata["selector"]
-        )
+        weight = self.half_units(weights, weight_type, selector)
         weight = np.where(sign, -weight, weight)
 
         beats = magnitude.shape[-2]
@@ -345,14 +422,14 @@ class BitmodUnit(UnitSpec):
                 down = running[..., np.newaxis] - shift[..., beat, :]
                 aligned = self._shift_right(magnitude[..., beat, :], down)
                 total = total + (aligned * weight[..., beat, :]).sum(axis=-1)
-            total = total * metadata["scale"][..., group].astype(magnitude.dtype)
+            total = total * scale[..., group].astype(magnitude.dtype)
             raised = np.maximum(column_exponent, running)
             column = self._shift_right(column, raised - column_exponent)
             column = column + self._shift_right(total, raised - running)
             column_exponent = raised
-            start = end + 1
+            start = int(end) + 1
         nan = (kind == Kind.NAN) | (kind == Kind.INFINITY)
-        return self.result.pack(column, {"nan": nan.any(axis=(-2, -1))}, column_exponent)
+        return column, nan.any(axis=(-2, -1)), column_exponent
 
     def _shift_right(self, values: Integers, amount: Int64) -> Integers:
         """Divide by 2**amount, rounded as ``rounding`` says."""

@@ -8,11 +8,13 @@ from hwsim.formats import Format, parse_scalar
 from hwsim.units.base import UnitSpec
 from hwsim.units.bit_serial import BitSerialUnit
 from hwsim.units.bitmod import BitmodUnit
+from hwsim.units.bitmod_tile import BitmodTileUnit
 from hwsim.units.float_mac import FloatUnit
 from hwsim.units.integer import IntegerUnit
 
 FAMILIES: dict[str, type[UnitSpec]] = {
-    unit.family: unit for unit in (IntegerUnit, FloatUnit, BitSerialUnit, BitmodUnit)
+    unit.family: unit
+    for unit in (IntegerUnit, FloatUnit, BitSerialUnit, BitmodUnit, BitmodTileUnit)
 }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -33,17 +34,26 @@ class Result:
     exponent_bits
         Width of an unsigned field above the flags that is added to ``exponent``; 0 where the
         sum is in fixed point.
+    shape
+        A unit that computes several dot products at once delivers an array of this shape in one
+        code, the first element lowest. Sums, flags and values then have these as last axes.
     """
 
     width: int
     exponent: int = 0
     flags: tuple[str, ...] = ()
     exponent_bits: int = 0
+    shape: tuple[int, ...] = ()
+
+    @property
+    def element_bits(self) -> int:
+        """Width of one dot product's result."""
+        return self.width + len(self.flags) + self.exponent_bits
 
     @property
     def bits(self) -> int:
         """Width of a result code."""
-        return self.width + len(self.flags) + self.exponent_bits
+        return self.element_bits * prod(self.shape)
 
     def pack(
         self,
@@ -57,27 +67,44 @@ class Result:
         """
         # Object arrays of no dimension turn into plain integers; keep one dimension throughout.
         codes = np.atleast_1d(sums)
-        wide = self.bits > 64
+        wide = self.element_bits > 64
         mask = (1 << self.width) - 1
         codes = codes.astype(object) & mask if wide else _wrap(codes, self.width)
         for position, name in enumerate(self.flags, self.width):
             bit = np.atleast_1d((flags or {})[name]).astype(codes.dtype)
             codes = codes | (bit << (position if wide else np.uint64(position)))
         if exponents is not None:
-            place = self.bits - self.exponent_bits
+            place = self.element_bits - self.exponent_bits
             field = np.atleast_1d(exponents).astype(codes.dtype)
             codes = codes | (field << (place if wide else np.uint64(place)))
-        return codes.reshape(np.shape(sums))
+        return self._join(codes.reshape(np.shape(sums)))
+
+    def _join(self, elements: Integers) -> Integers:
+        """Put the results of the last axes of ``shape`` into one code each."""
+        if not self.shape:
+            return elements
+        outer = elements.shape[: elements.ndim - len(self.shape)]
+        places = np.array([1 << (self.element_bits * k) for k in range(prod(self.shape))], object)
+        return elements.reshape(*outer, -1).astype(object) @ places
+
+    def _split(self, codes: ArrayLike) -> Integers:
+        """Return the code of every dot product, as Python integers."""
+        array = np.asarray(codes).astype(object)
+        if not self.shape:
+            return array
+        shifts = np.array([self.element_bits * k for k in range(prod(self.shape))], object)
+        elements = array[..., np.newaxis] >> shifts & ((1 << self.element_bits) - 1)
+        return elements.reshape(*array.shape, *self.shape)
 
     def to_int(self, codes: ArrayLike) -> Integers:
         """Return the signed sums of ``codes`` as Python integers in an object array."""
-        codes = np.asarray(codes).astype(object)
+        codes = self._split(codes)
         sign = (codes >> (self.width - 1)) & 1
         return np.asarray((codes & ((1 << self.width) - 1)) - (sign << self.width), object)
 
     def flag(self, codes: ArrayLike, name: str) -> Bools:
         """Return the flag called ``name`` of every code; False where the unit has no such flag."""
-        array = np.asarray(codes).astype(object)
+        array = self._split(codes)
         if name not in self.flags:
             return np.zeros(array.shape, bool)
         return np.asarray((array >> (self.width + self.flags.index(name))) & 1, bool)
@@ -87,7 +114,7 @@ class Result:
 
         A sum that met both infinities is NaN.
         """
-        field = np.asarray(codes).astype(object) >> (self.bits - self.exponent_bits)
+        field = self._split(codes) >> (self.element_bits - self.exponent_bits)
         exponents = field * bool(self.exponent_bits) + self.exponent
         scaled = np.frompyfunc(_ldexp, 2, 1)(self.to_int(codes), exponents)
         values = np.asarray(scaled, np.float64)

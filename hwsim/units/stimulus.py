@@ -44,6 +44,8 @@ class Stimulus(NamedTuple):
 
 def is_exhaustive(unit: UnitSpec) -> bool:
     """Whether all pairs of operands of ``unit``, with all per-beat metadata, can be tested."""
+    if unit.activation_lanes != unit.lanes or unit.weight_lanes != unit.lanes:
+        return False
     pairs = 1 << (unit.activation.bits + unit.weight.bits)
     return pairs * prod(len(field.codes) for field in _per_beat(unit)) <= EXHAUSTIVE_PAIRS
 
@@ -84,10 +86,9 @@ def random_codes(unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator
     Uniform codes spread over all exponents; normally distributed values, scaled to a part of the
     format's range, make sums in which the operands' sizes are close.
     """
-    shape = (dots, beats * unit.lanes)
     return Stimulus(
-        _random(unit.activation, shape, rng),
-        _random(unit.weight, shape, rng),
+        _random(unit.activation, (dots, beats * unit.activation_lanes), rng),
+        _random(unit.weight, (dots, beats * unit.weight_lanes), rng),
         random_metadata(unit, dots, beats, rng),
     )
 
@@ -141,13 +142,16 @@ def corners(unit: UnitSpec, rng: np.random.Generator) -> Stimulus:
     The lanes take turns.
     """
     pairs = list(product(corner_codes(unit.activation), corner_codes(unit.weight)))
-    rounds = -(-unit.lanes // len(pairs))
-    pairs = pairs * rounds
-    shape = (len(pairs), unit.lanes)
-    activations = np.full(shape, unit.activation.encode(0.0))
-    weights = np.full(shape, unit.weight.encode(0.0))
+    pairs *= -(-unit.lanes // len(pairs))
+    activations = np.full((len(pairs), unit.activation_lanes), unit.activation.encode(0.0))
+    weights = np.full((len(pairs), unit.weight_lanes), unit.weight.encode(0.0))
     rows = np.arange(len(pairs))
     lane = (rows + rng.integers(unit.lanes)) % unit.lanes
-    activations[rows, lane] = [a for a, _ in pairs]
-    weights[rows, lane] = [w for _, w in pairs]
+    # Where rows or columns have lanes of their own, any of them that meet in a product.
+    row, column = (
+        rng.integers(lanes // unit.lanes, size=len(pairs))
+        for lanes in (unit.activation_lanes, unit.weight_lanes)
+    )
+    activations[rows, row * unit.lanes + lane] = [a for a, _ in pairs]
+    weights[rows, column * unit.lanes + lane] = [w for _, w in pairs]
     return Stimulus(activations, weights, random_metadata(unit, len(pairs), 1, rng))

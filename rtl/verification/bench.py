@@ -195,10 +195,10 @@ def compare_timing(stimulus: Stimulus, log: Transfers) -> None:
     waits = np.array(log.offered) - taken[:, -1]
     if declared.stores_beats:
         # The last beat's cycles are over before the wait begins; nothing follows to show them.
-        measured = np.diff(log.taken, append=log.taken[-1] + predicted.flat[-1])
+        measured = np.diff([*log.taken, log.taken[-1] + int(predicted.flat[-1])])
         waits -= predicted[:, -1]
     else:
-        measured = np.diff(log.taken, prepend=-1)
+        measured = np.diff([-1, *log.taken])
         waits -= 1
     measured = measured.reshape(predicted.shape)
     wrong = measured != predicted

@@ -44,6 +44,10 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"lanes": 8, "activation": "e2m1", "group_size": 48, "special_values": "7,-7,0,3.5"},
         {"lanes": 1, "activation": "fp16", "group_size": 6, "fraction_bits": 0, "column_guard": 0},
     ),
+    "bitmod_tile": (
+        {"lanes": 4, "activation": "fp16", "row_count": 2, "column_count": 3},
+        {"lanes": 2, "activation": "e4m3", "row_count": 3, "column_count": 1, "group_size": 16},
+    ),
 }  # fmt: skip
 
 
