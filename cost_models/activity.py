@@ -124,7 +124,7 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
 def _beats(unit: UnitSpec, operands: Operands) -> Flags:
     """Return the bits of all beats, shape (streams, beats, unit.beat_bits)."""
     parts = []
-    for codes, fmt in ((operands.activations, unit.activation), (operands.weights, unit.weight)):
+    for codes, fmt in zip(operands, (unit.activation, unit.weight), strict=True):
         fields = np.asarray(codes).reshape(len(codes), -1, unit.lanes, 1)
         bits = (fields >> np.arange(fmt.bits, dtype=fields.dtype)) & 1
         parts.append(bits.reshape(*bits.shape[:2], -1).astype(bool))

@@ -48,7 +48,7 @@ def gaussian(unit: UnitSpec, dot_products: int, beats: int, seed: int) -> Operan
     return Operands(activations, _encode(unit.weight, rng.standard_normal(shape)))
 
 
-def default(unit: UnitSpec) -> Operands:
+def default_operands(unit: UnitSpec) -> Operands:
     """Return the operands that costs are quoted for unless others are given.
 
     64 normal dot products of 64 cycles each, but of at least 16 beats; seed 0.
@@ -59,4 +59,4 @@ def default(unit: UnitSpec) -> Operands:
 def _encode(fmt: Format, x: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Codes:
     if fmt.min >= 0:
         x = np.abs(x)
-    return fmt.encode(x * (max(fmt.max, -fmt.min) / np.abs(x).max()))
+    return fmt.encode(x * ((fmt.max or -fmt.min) / np.abs(x).max()))

@@ -9,12 +9,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from cost_models import activity, operands
+from cost_models import activity
 from cost_models.cost import Cost
 from cost_models.netlist import netlist
-from cost_models.operands import Operands
-from cost_models.synthesis import liberty, opensta, yosys
-from cost_models.synthesis.liberty import Library
+from cost_models.operands import Operands, default_operands
+from cost_models.synthesis import opensta, yosys
+from cost_models.synthesis.liberty import Library, opened
 from hwsim.units import UnitSpec
 from rtl.yosys import version
 
@@ -22,8 +22,8 @@ from rtl.yosys import version
 def synthesize(
     unit: UnitSpec,
     technology: str,
-    liberty_files: Sequence[Path] | None = None,
-    stream: Operands | None = None,
+    liberty: Sequence[Path] | None = None,
+    operands: Operands | None = None,
 ) -> Cost:
     """Map ``unit`` to a cell library and measure it.
 
@@ -31,10 +31,11 @@ def synthesize(
     ----------
     technology
         Name for the result; ``osu018`` is found by itself where Debian installs it.
-    liberty_files
+    liberty
         Liberty files, plain or gzip, that together are the library.
-    stream
-        Operand codes that set the toggle rate; :func:`cost_models.operands.default` if None.
+    operands
+        Operand codes that set the toggle rate; those of
+        :func:`~cost_models.operands.default_operands` if None.
 
     Raises
     ------
@@ -45,17 +46,17 @@ def synthesize(
     cost_models.synthesis.yosys.MappingError, cost_models.synthesis.opensta.StaError
         If a tool fails or a cell stays unmapped.
     """
-    with liberty.opened(technology, liberty_files) as library:
-        return measure(unit, technology, library, stream)
+    with opened(technology, liberty) as library:
+        return measure(unit, technology, library, operands)
 
 
 def measure(
-    unit: UnitSpec, technology: str, library: Library, stream: Operands | None = None
+    unit: UnitSpec, technology: str, library: Library, operands: Operands | None = None
 ) -> Cost:
     """Do the work of :func:`synthesize` with an opened library, which many units can share."""
     opensta.find()
     gates = netlist(unit)
-    toggling = activity.simulate(unit, gates, stream or operands.default(unit))
+    toggling = activity.simulate(unit, gates, operands or default_operands(unit))
     with tempfile.TemporaryDirectory() as folder:
         mapped = yosys.map_unit(unit, library, Path(folder))
         report = opensta.analyse(mapped.verilog, unit.name, library, toggling.mean)
