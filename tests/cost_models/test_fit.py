@@ -6,6 +6,9 @@ from cost_models.estimate import features, price
 from cost_models.fit import Sample, characterise, errors_of, fit, non_negative
 from cost_models.synthesis.liberty import OSU018
 
+#: Quick units of all three families in the fitting set.
+SMALL = (0, 1, 2, 8, 17, 18, 21, 29, 30, 37)
+
 
 def test_exact_data_gives_nearly_its_own_coefficients():
     rng = np.random.default_rng(0)
@@ -25,7 +28,7 @@ def test_a_technology_is_found_again_from_its_own_numbers():
     """Synthesis results made with known coefficients: the fit must reproduce them."""
     known = technology.load("sky130")
     samples = []
-    for unit in fitting_set.build(fitting_set.FITTING)[::6]:
+    for unit in fitting_set.build([fitting_set.FITTING[k] for k in SMALL]):
         measured = features(unit)
         samples.append(Sample(unit, measured, price(unit, measured, known)))
     fitted = fit("again", {}, samples, samples)
@@ -46,11 +49,11 @@ def test_errors_are_absolute_and_relative():
 
 
 def test_a_library_is_characterised(monkeypatch, capsys):
-    monkeypatch.setattr(fitting_set, "FITTING", fitting_set.FITTING[:3])
+    monkeypatch.setattr(fitting_set, "FITTING", fitting_set.FITTING[:2])
     monkeypatch.setattr(fitting_set, "HELD_OUT", fitting_set.HELD_OUT[:2])
     fitted = characterise([OSU018], "mine")
     assert fitted.name == "mine"
     assert fitted.provenance["libraries_sha256_prefix"] == {OSU018.name: "86f79b2000f1ac46"}
     assert fitted.errors["held_out"]["area"]["mean_percent"] < 20
     assert len(fitted.held_out_units) == 2
-    assert "[5/5]" in capsys.readouterr().err
+    assert "[4/4]" in capsys.readouterr().err
