@@ -56,11 +56,12 @@ class Float(Unit):
         )
         m.d.comb += [
             accumulator.i.payload.term.eq(total),
-            accumulator.i.payload.flags.eq(Cat(*any_lane)),
             accumulator.i.payload.last.eq(beat.last),
             accumulator.i.valid.eq(self.i.valid),
             self.i.ready.eq(accumulator.i.ready),
         ]
+        if any_lane:
+            m.d.comb += accumulator.i.payload.flags.eq(Cat(*any_lane))
         wiring.connect(m, accumulator.o, wiring.flipped(self.o))
         return m
 

@@ -1,6 +1,6 @@
 """The last stage of every exact unit: adds up the terms of a dot product, offers the sum."""
 
-from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, signed, unsigned
+from amaranth.hdl import Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -33,13 +33,14 @@ class Accumulator(wiring.Component):
 
     def __init__(self, width: int, term: Shape, flags: int = 0) -> None:
         self.width = width
+        self.flags = flags
         term_width = min(width, term.width + (not term.signed))
-        payload = data.StructLayout(
-            {"term": signed(term_width), "flags": unsigned(flags), "last": unsigned(1)}
-        )
+        fields = {"term": signed(term_width), "last": unsigned(1)}
+        if flags:
+            fields["flags"] = unsigned(flags)
         super().__init__(
             {
-                "i": In(stream.Signature(payload)),
+                "i": In(stream.Signature(data.StructLayout(fields))),
                 "o": Out(stream.Signature(unsigned(width + flags))),
             }
         )
@@ -48,12 +49,11 @@ class Accumulator(wiring.Component):
         m = Module()
         term = self.i.payload
         total = Signal(signed(self.width), reset_less=True)
-        flags = Signal.like(term.flags, reset_less=True)
         first = Signal(init=1)
 
         m.d.comb += [
             self.i.ready.eq(~self.o.valid | self.o.ready),
-            self.o.payload.eq(Cat(total, flags)),
+            self.o.payload[: self.width].eq(total),
         ]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
@@ -61,10 +61,14 @@ class Accumulator(wiring.Component):
             m.d.sync += [
                 # Wraps: the carry out of the sum is dropped.
                 total.eq(self.add(Mux(first, 0, total), term.term)),
-                flags.eq(Mux(first, 0, flags) | term.flags),
                 first.eq(term.last),
                 self.o.valid.eq(term.last),
             ]
+        if self.flags:
+            flags = Signal(self.flags, reset_less=True)
+            m.d.comb += self.o.payload[self.width :].eq(flags)
+            with m.If(self.i.valid & self.i.ready):
+                m.d.sync += flags.eq(Mux(first, 0, flags) | term.flags)
         return m
 
     def add(self, total: Value, term: Value) -> Value:

@@ -1,0 +1,282 @@
+"""Verilog of a unit, its description as JSON, and a testbench that needs nothing but a simulator.
+
+The text is that of Yosys, made repeatable: the same unit gives the same bytes. Yosys starts
+combinational ``always`` blocks with a register that is initialised where it is declared; under
+SystemVerilog rules that happens before the block can notice, and outputs stay undefined until an
+input moves. Here the register is set by an ``initial`` block at the end of the module instead,
+which works under -g2005 and -g2012 alike.
+"""
+
+import hashlib
+import json
+import re
+import tempfile
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from amaranth.back import rtlil
+
+from hwsim import __version__
+from hwsim.errors import InputError
+from hwsim.units import UnitSpec
+from hwsim.units.stimulus import corners, random_codes
+from rtl import Unit, create, yosys
+
+_TRIGGER = re.compile(r"  reg (\\\$auto\$verilog_backend\S+) +(= 0;)\n")
+
+#: Seed of the vectors in an emitted testbench.
+TESTBENCH_SEED = 1
+
+
+def verilog(unit: UnitSpec, component: Unit | None = None) -> str:
+    """Return the Verilog of ``unit``, top module ``unit.name``.
+
+    ``component`` is hardware to emit in the place of ``rtl.create(unit)``, with the same ports.
+    """
+    text = rtlil.convert(component or create(unit), name=unit.name, emit_src=False)
+    names = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
+    attributes = " ".join(f"-remove {name}" for name in names)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "unit.il").write_text(text)
+        yosys.run(
+            [
+                "read_rtlil unit.il",
+                "proc -nomux -norom",
+                "memory_collect",
+                # Amaranth names every field of a port again; nothing reads those names.
+                "opt_clean -purge",
+                f"attrmap {attributes}",
+                f"attrmap -modattr {attributes}",
+                "write_verilog -norename unit.v",
+            ],
+            Path(folder),
+        )
+        return _banner(unit) + _tidy((Path(folder) / "unit.v").read_text(), unit.name)
+
+
+def _tidy(text: str, name: str) -> str:
+    """Drop the tool's own header and names, and start combinational blocks portably."""
+    body = text[text.index("\n\n") :].lstrip("\n")
+    modules = []
+    for module in re.split(r"(?<=\nendmodule\n)", body):
+        trigger = _TRIGGER.search(module)
+        if trigger:
+            module = module.replace(trigger[0], "  reg _comb_init;\n")
+            module = module.replace(f"{trigger[1]} )", "_comb_init)")
+            module = module.replace("\nendmodule", "\n  initial _comb_init = 0;\nendmodule")
+        modules.append(module)
+    # Submodules are called "\top.sub "; give them plain names.
+    plain = re.compile(rf"\\{name}\.([\w.]+) ")
+    return plain.sub(lambda found: f"{name}_{found[1].replace('.', '_')} ", "".join(modules))
+
+
+def command(unit: UnitSpec) -> str:
+    """Return the command that generates ``unit``."""
+    parameters = " ".join(f"{key}={value}" for key, value in unit.parameters().items())
+    return f"hwsim generate {unit.family} {parameters}"
+
+
+def _banner(unit: UnitSpec) -> str:
+    timing = unit.timing()
+    fields = ", ".join(f"{name} [{high}:{low}]" for name, low, high in _beat_fields(unit))
+    return (
+        f"// {unit.name}\n"
+        f"// {command(unit)}\n"
+        f"// hwsim {__version__}, Yosys {yosys.version()}. Licence: the output is yours.\n"
+        f"// i__payload: {fields}; lane 0 lowest\n"
+        f"// latency {timing.latency}, initiation interval {timing.interval} cycles\n\n"
+    )
+
+
+def _beat_fields(unit: UnitSpec) -> list[tuple[str, int, int]]:
+    a, w = unit.lanes * unit.activation.bits, unit.lanes * unit.weight.bits
+    return [("activations", 0, a - 1), ("weights", a, a + w - 1), ("last", a + w, a + w)]
+
+
+def description(unit: UnitSpec, text: str) -> dict[str, Any]:
+    """Return what a user of the Verilog ``text`` needs to know, as plain data for JSON."""
+    ports = [
+        ("clk", "input", 1, "clock, rising edge"),
+        ("rst", "input", 1, "synchronous reset, active high"),
+        ("i__payload", "input", unit.beat_bits, "beat: activations, weights, last"),
+        ("i__valid", "input", 1, "a beat is offered; hold it until i__ready"),
+        ("i__ready", "output", 1, "the beat is taken at this clock edge"),
+        ("o__payload", "output", unit.result.bits, "result code"),
+        ("o__valid", "output", 1, "a result is offered"),
+        ("o__ready", "input", 1, "the result is taken at this clock edge"),
+    ]
+    timing = unit.timing()
+    result = unit.result
+    return {
+        "name": unit.name,
+        "command": command(unit),
+        "unit": unit.family,
+        "parameters": unit.parameters(),
+        "ports": [
+            {"name": name, "direction": direction, "bits": bits, "meaning": meaning}
+            for name, direction, bits, meaning in ports
+        ],
+        "beat": [
+            {"field": name, "low": low, "high": high} for name, low, high in _beat_fields(unit)
+        ],
+        "result": {
+            "bits": result.bits,
+            "sum_bits": result.width,
+            "unit_of_sum": f"2**{result.exponent}",
+            "flags": list(result.flags),
+        },
+        "latency_cycles": timing.latency,
+        "interval_cycles": timing.interval,
+        "safe_beats": unit.safe_beats,
+        "versions": {
+            "hwsim": __version__,
+            "amaranth": installed("amaranth"),
+            "yosys": yosys.version(),
+        },
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
+def self_checking_testbench(unit: UnitSpec, dots: int = 64) -> str:
+    """Return a self-checking testbench with vectors from the golden model.
+
+    It applies corner pairs alone in a lane and ``dots`` random dot products of 1 to 4 beats, with
+    pauses on both sides, prints ``PASS`` with the number of results, and ends with a non-zero
+    status (``$fatal``) on a wrong, undefined, missing or surplus result.
+    """
+    rng = np.random.default_rng(TESTBENCH_SEED)
+    stimuli = [corners(unit, rng)]
+    stimuli += [random_codes(unit, -(-dots // 4), beats, rng) for beats in (1, 2, 3, 4)]
+    beats: list[int] = []
+    expected: list[int] = []
+    for activations, weights in stimuli:
+        for a, w in zip(activations, weights, strict=True):
+            beats += unit.pack_beats(a, w)
+        expected += [int(code) for code in unit.dot(activations, weights)]
+    return _TESTBENCH.format(
+        name=unit.name,
+        beat_msb=unit.beat_bits - 1,
+        result_msb=unit.result.bits - 1,
+        beats=len(beats),
+        results=len(expected),
+        limit=100 * len(beats) * unit.timing().interval + 1000,
+        beat_data=_memory("beats", unit.beat_bits, beats),
+        result_data=_memory("expected", unit.result.bits, expected),
+    )
+
+
+def _memory(name: str, bits: int, words: list[int]) -> str:
+    return "\n".join(f"    {name}[{k}] = {bits}'h{word:x};" for k, word in enumerate(words))
+
+
+def write(unit: UnitSpec, folder: Path) -> list[Path]:
+    """Write ``<name>.v``, ``<name>.json`` and ``<name>_tb.v`` into a new folder.
+
+    Returns the paths of the three files.
+
+    Raises
+    ------
+    InputError
+        If ``folder`` exists and is not empty.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} exists and is not an empty folder; choose another one")
+    folder.mkdir(parents=True, exist_ok=True)
+    text = verilog(unit)
+    files = {
+        f"{unit.name}.v": text,
+        f"{unit.name}.json": json.dumps(description(unit, text), indent=2) + "\n",
+        f"{unit.name}_tb.v": self_checking_testbench(unit),
+    }
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    return [folder / name for name in files]
+
+
+_TESTBENCH = """\
+// Self-checking testbench of {name}: iverilog -g2012 {name}.v {name}_tb.v && vvp a.out
+
+module {name}_tb;
+  localparam BEATS = {beats};
+  localparam RESULTS = {results};
+
+  reg [{beat_msb}:0] beats [0:BEATS-1];
+  reg [{result_msb}:0] expected [0:RESULTS-1];
+
+  reg clk = 0;
+  reg rst = 1;
+  reg [{beat_msb}:0] i__payload = 0;
+  reg i__valid = 0;
+  wire i__ready;
+  wire [{result_msb}:0] o__payload;
+  wire o__valid;
+  reg o__ready = 0;
+
+  {name} dut (
+    .clk(clk), .rst(rst),
+    .i__payload(i__payload), .i__valid(i__valid), .i__ready(i__ready),
+    .o__payload(o__payload), .o__valid(o__valid), .o__ready(o__ready)
+  );
+
+  always #5 clk = ~clk;
+
+  integer sent = 0;
+  integer received = 0;
+  integer cycle = 0;
+  integer seed = 1;
+
+  // Handshakes are looked at just before the rising edge, and inputs move just after it.
+  always @(posedge clk) begin
+    cycle <= cycle + 1;
+    if (cycle == 3) rst <= 0;
+    if (^{{i__ready, o__valid}} === 1'bx) begin
+      $display("FAIL: undefined handshake in cycle %0d", cycle);
+      $fatal(1);
+    end
+    if (!rst) begin
+      if (i__valid && i__ready || !i__valid) begin
+        if (sent < BEATS && $random(seed) % 4 != 0) begin
+          i__payload <= beats[sent];
+          i__valid <= 1;
+          sent <= sent + 1;
+        end else begin
+          i__valid <= 0;
+        end
+      end
+      if (o__valid && o__ready) begin
+        if (received == RESULTS) begin
+          $display("FAIL: surplus result %h", o__payload);
+          $fatal(1);
+        end
+        if (o__payload !== expected[received]) begin
+          $display("FAIL: result %0d is %h, expected %h", received, o__payload, expected[received]);
+          $fatal(1);
+        end
+        received <= received + 1;
+      end
+      o__ready <= $random(seed) % 4 != 0;
+    end
+    // A few cycles after the last result, none may follow.
+    if (received == RESULTS && sent == BEATS && !i__valid && cycle > 10) begin
+      if (drained == 20) begin
+        $display("PASS: %0d results of {name}", received);
+        $finish;
+      end
+      drained <= drained + 1;
+    end
+    if (cycle == {limit}) begin
+      $display("FAIL: %0d of %0d results after %0d cycles", received, RESULTS, cycle);
+      $fatal(1);
+    end
+  end
+
+  integer drained = 0;
+
+  initial begin
+{beat_data}
+{result_data}
+  end
+endmodule
+"""
