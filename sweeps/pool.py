@@ -1,0 +1,71 @@
+"""Work in parallel that can be stopped at any moment.
+
+Workers are started fresh (spawn), so that none inherits half a library, and ignore Ctrl-C: the
+parent alone hears it, and ends them. What they work on then is lost, what they delivered is not.
+"""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+Task = TypeVar("Task")
+Done = TypeVar("Done")
+
+
+class WorkerDiedError(RuntimeError):
+    """A worker process ended by itself; usually the machine was out of memory."""
+
+
+def each(
+    function: Callable[[Task], Done], tasks: Sequence[Task], workers: int | None = None
+) -> Iterator[tuple[Task, Done | Exception]]:
+    """Yield every task with its result, or the exception it raised, as they finish.
+
+    Parameters
+    ----------
+    function
+        Of a module, so that a worker can import it.
+    tasks
+        Arguments that can be sent to a worker; started in this order.
+    workers
+        Number of processes, by default one a core; with 1, the work is done in this process.
+
+    Raises
+    ------
+    WorkerDiedError
+        If a worker process ends without a result.
+    """
+    count = min(workers or os.cpu_count() or 1, len(tasks))
+    if count <= 1:
+        for task in tasks:
+            yield task, _attempt(function, task)
+        return
+    before = set(multiprocessing.active_children())
+    executor = ProcessPoolExecutor(
+        count, multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
+    )
+    futures = {executor.submit(_attempt, function, task): task for task in tasks}
+    try:
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+        executor.shutdown()
+    except BrokenProcessPool:
+        raise WorkerDiedError(
+            "a worker process died, killed or out of memory; fewer workers need less of it"
+        ) from None
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+        for child in set(multiprocessing.active_children()) - before:
+            child.terminate()
+
+
+def _attempt(function: Callable[[Task], Done], task: Task) -> Done | Exception:
+    # Whatever goes wrong with one task is its result, and the others go on.
+    try:
+        return function(task)
+    except Exception as error:
+        return error
