@@ -252,7 +252,9 @@ class _Engine:
         )
 
     def _fail(self, unit: UnitSpec, technology: str, error: Exception) -> None:
-        message = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        message = (
+            str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        )
         self.failures[unit, technology] = Failure(unit, technology, message)
         self._save(unit, technology, {"failure": message})
         self._say_point(unit, technology, f"FAILED: {message}")
@@ -313,9 +315,7 @@ def cost(task: _Costing) -> dict[str, Cost]:
     operands = _operands(task.unit, task.tensors) if task.tensors else None
     if task.method == "estimate":
         return estimate_all(task.unit, task.technologies, operands=operands)
-    return {
-        name: synthesize(task.unit, name, operands=operands) for name in task.technologies
-    }
+    return {name: synthesize(task.unit, name, operands=operands) for name in task.technologies}
 
 
 def _operands(unit: UnitSpec, tensors: Tensors) -> tuple[Codes, Codes] | None:

@@ -166,7 +166,8 @@ def _expand(entry: Value) -> list[UnitSpec]:
         for key, axis in axes.items()
     ]
     return [
-        entry.refine(partial(make, family, **dict(choice))) for choice in itertools.product(*options)
+        entry.refine(partial(make, family, **dict(choice)))
+        for choice in itertools.product(*options)
     ]
 
 

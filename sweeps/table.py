@@ -35,7 +35,9 @@ def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
     optimal = np.zeros(len(table), bool)
     for technology in sweep.technologies:
         chosen = feasible & [row["technology"] == technology for row in table]
-        optimal[chosen] = front([r for r, c in zip(table, chosen, strict=True) if c], sweep.objectives)
+        optimal[chosen] = front(
+            [r for r, c in zip(table, chosen, strict=True) if c], sweep.objectives
+        )
     return [
         {**row, "feasible": bool(f), "pareto": bool(o)}
         for row, f, o in zip(table, feasible, optimal, strict=True)
