@@ -41,18 +41,8 @@ PANEL_WIDTH, HEIGHT = 3.35, 4.4
 LEFT, TOP, BOTTOM = 0.55, 0.52, 0.78
 DPI = 200
 #: Part of a panel's width that is added for labels.
-LABEL_ROOM = 0.16
+LABEL_ROOM = 0.2
 LABEL_SIZE = 6.0
-
-_RC: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "svg.hashsalt": "hwsim",
-    "svg.fonttype": "path",
-}
 
 
 def write(sweep: Sweep, table: Sequence[Row], folder: Path) -> list[Path]:
@@ -65,7 +55,16 @@ def write(sweep: Sweep, table: Sequence[Row], folder: Path) -> list[Path]:
         chosen = [row for row in table if row["technology"] == technology and row["feasible"]]
         if not chosen:
             continue
-        with matplotlib.rc_context(_RC):
+        with matplotlib.rc_context(
+            {
+                "font.family": "DejaVu Sans",
+                "font.size": 8,
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+                "axes.linewidth": 0.6,
+                "svg.hashsalt": "hwsim",
+            }
+        ):
             figure = draw(sweep, chosen, technology)
             for suffix in (".png", ".svg"):
                 path = folder / f"pareto_{technology}{suffix}"
@@ -229,9 +228,6 @@ class _Labels:
 
     def __init__(self, panel: Axes) -> None:
         self.panel = panel
-        canvas = panel.figure.canvas
-        assert isinstance(canvas, FigureCanvasAgg)
-        self.renderer = canvas.get_renderer()
         self.pixels = panel.figure.dpi / 72
         self.taken = [box for line in panel.lines for box in self._boxes(line)]
         self.marks: NDArray[np.float64] = np.empty((0, 2))
@@ -275,7 +271,7 @@ class _Labels:
                 )
 
     def _is_free(self, box: Bbox) -> bool:
-        frame = self.panel.get_window_extent(self.renderer)
+        frame = self.panel.get_window_extent()
         inside = (
             frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 <= box.y1 <= frame.y1
         )
@@ -298,7 +294,7 @@ class _Labels:
 
     def _size(self, label: str) -> tuple[float, float]:
         text = self.panel.text(0, 0, label, fontsize=LABEL_SIZE)
-        extent = text.get_window_extent(self.renderer)
+        extent = text.get_window_extent()
         text.remove()
         return extent.width + 2 * self.pixels, extent.height + self.pixels
 

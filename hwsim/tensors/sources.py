@@ -90,11 +90,12 @@ def _load(path: Path, match: str) -> tuple[list[str], dict[str, NDArray[Any]]]:
         with safe_open(path, "numpy") as tensors:
             names = list(tensors.keys())
             return names, {n: tensors.get_tensor(n) for n in names if fnmatchcase(n, match)}
-    loaded = np.load(path, allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-        loaded = {path.stem: loaded}
-    names = list(loaded)
-    return names, {n: loaded[n] for n in names if fnmatchcase(n, match)}
+    with path.open("rb") as file:
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            loaded = {path.stem: loaded}
+        names = list(loaded)
+        return names, {n: loaded[n] for n in names if fnmatchcase(n, match)}
 
 
 def _check(path: Path, name: str, array: NDArray[Any]) -> None:
