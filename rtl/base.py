@@ -1,12 +1,13 @@
 """The ports that all units share, built from a unit's specification."""
 
-from amaranth.hdl import Shape, unsigned
+from amaranth.hdl import Shape, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.formats.base import Format
 from hwsim.formats.integer import Integer
 from hwsim.units import UnitSpec
+from rtl.blocks.accumulator import Accumulator
 
 
 def code_shape(fmt: Format) -> Shape:
@@ -49,3 +50,8 @@ class Unit(wiring.Component):
                 "o": Out(stream.Signature(unsigned(spec.result.bits))),
             }
         )
+
+    def accumulator(self, term: Value) -> Accumulator:
+        """Return the accumulator for terms like ``term``, as wide as the result."""
+        result = self.spec.result
+        return Accumulator(result.width, term.shape(), len(result.flags))

@@ -4,7 +4,6 @@ from amaranth.hdl import Array, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 
 from rtl.base import Unit, code_shape
-from rtl.blocks.accumulator import Accumulator
 from rtl.blocks.adder_tree import tree_sum
 from rtl.blocks.wire import wire
 
@@ -36,11 +35,8 @@ class BitSerial(Unit):
         ]
         partial = wire(m, tree_sum(terms), "partial")
 
-        # Put the sum in the bit's place; the sign bit of two's complement counts negatively.
-        places = [partial.shift_left(bit) for bit in range(weight.bits)]
-        if code_shape(weight).signed:
-            places[-1] = -places[-1]
-        placed = wire(m, Array(places)[position], "placed")
+        places = Array(self.place(partial, bit) for bit in range(weight.bits))
+        placed = wire(m, places[position], "placed")
 
         m.submodules.accumulator = accumulator = self.accumulator(placed)
         m.d.comb += [
@@ -58,6 +54,8 @@ class BitSerial(Unit):
         """Return the activation if the weight bit is set, else 0."""
         return Mux(weight_bit, activation, 0)
 
-    def accumulator(self, placed: Value) -> Accumulator:
-        """Return the accumulator for terms like ``placed``."""
-        return Accumulator(self.spec.result.width, placed.shape())
+    def place(self, partial: Value, bit: int) -> Value:
+        """Return the sum in the place of a weight bit; a sign bit counts negatively."""
+        weight = code_shape(self.spec.weight)
+        placed = partial.shift_left(bit)
+        return -placed if weight.signed and bit == weight.width - 1 else placed

@@ -5,7 +5,6 @@ from amaranth.lib import wiring
 
 from hwsim.units.float_mac import FloatUnit
 from rtl.base import Unit
-from rtl.blocks.accumulator import Accumulator
 from rtl.blocks.adder_tree import tree_sum
 from rtl.blocks.minifloat import Decoded, decode
 from rtl.blocks.wire import wire
@@ -51,9 +50,7 @@ class Float(Unit):
         any_lane = [Cat(*bits).any() for bits in zip(*flags, strict=True)]
 
         # Add up over the beats.
-        m.submodules.accumulator = accumulator = Accumulator(
-            self.spec.result.width, total.shape(), len(self.spec.flags)
-        )
+        m.submodules.accumulator = accumulator = self.accumulator(total)
         m.d.comb += [
             accumulator.i.payload.term.eq(total),
             accumulator.i.payload.last.eq(beat.last),

@@ -4,7 +4,6 @@ from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 
 from rtl.base import Unit
-from rtl.blocks.accumulator import Accumulator
 from rtl.blocks.adder_tree import tree_sum
 from rtl.blocks.wire import wire
 
@@ -45,7 +44,3 @@ class Integer(Unit):
     def multiply(self, activation: Value, weight: Value) -> Value:
         """Return the exact product."""
         return activation * weight
-
-    def accumulator(self, total: Value) -> Accumulator:
-        """Return the accumulator for sums like ``total``."""
-        return Accumulator(self.spec.result.width, total.shape())

@@ -46,34 +46,40 @@ class Result:
 
         Returns uint64 where a code fits, Python integers in an object array where it does not.
         """
+        # Object arrays of no dimension turn into plain integers; keep one dimension throughout.
+        codes = np.atleast_1d(sums)
         wide = self.bits > 64
-        codes = np.asarray(sums, object if wide else None)
-        codes = codes & ((1 << self.width) - 1) if wide else _wrap(codes, self.width)
+        mask = (1 << self.width) - 1
+        codes = codes.astype(object) & mask if wide else _wrap(codes, self.width)
         for position, name in enumerate(self.flags, self.width):
-            bit = (flags or {})[name].astype(codes.dtype)
+            bit = np.atleast_1d((flags or {})[name]).astype(codes.dtype)
             codes = codes | (bit << (position if wide else np.uint64(position)))
-        return codes
+        return codes.reshape(np.shape(sums))
 
     def to_int(self, codes: ArrayLike) -> Integers:
         """Return the signed sums of ``codes`` as Python integers in an object array."""
-        sums = np.asarray(codes).astype(object) & ((1 << self.width) - 1)
-        return sums - ((sums >> (self.width - 1)) << self.width)
+        codes = np.asarray(codes).astype(object)
+        sign = (codes >> (self.width - 1)) & 1
+        return np.asarray((codes & ((1 << self.width) - 1)) - (sign << self.width), object)
 
     def flag(self, codes: ArrayLike, name: str) -> Bools:
         """Return the flag called ``name`` of every code; False where the unit has no such flag."""
         array = np.asarray(codes).astype(object)
         if name not in self.flags:
             return np.zeros(array.shape, bool)
-        return ((array >> (self.width + self.flags.index(name))) & 1).astype(bool)
+        return np.asarray((array >> (self.width + self.flags.index(name))) & 1, bool)
 
     def decode(self, codes: ArrayLike) -> Float64:
-        """Return the values of ``codes``, rounded to float64 where they have over 53 bits."""
+        """Return the values of ``codes``, rounded to float64 where they have over 53 bits.
+
+        A sum that met both infinities is NaN.
+        """
         sums = self.to_int(codes)
         scaled = np.frompyfunc(lambda s: _ldexp(s, self.exponent), 1, 1)(sums)
         values = np.asarray(scaled, np.float64)
         plus, minus = self.flag(codes, "positive_infinity"), self.flag(codes, "negative_infinity")
         values = np.where(plus, np.inf, np.where(minus, -np.inf, values))
-        return np.where(self.flag(codes, "nan"), np.nan, values)
+        return np.where(self.flag(codes, "nan") | (plus & minus), np.nan, values)
 
 
 def _wrap(sums: Integers, width: int) -> NDArray[np.uint64]:

@@ -33,6 +33,7 @@ class Accumulator(wiring.Component):
 
     def __init__(self, width: int, term: Shape, flags: int = 0) -> None:
         self.width = width
+        self.term = term
         self.flags = flags
         term_width = min(width, term.width + (not term.signed))
         fields = {"term": signed(term_width), "last": unsigned(1)}

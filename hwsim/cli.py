@@ -1,0 +1,331 @@
+"""The ``hwsim`` command. It parses arguments, prints results, and leaves the work to the packages.
+
+Exit status: 0 for success, 1 if a check failed (a unit does not verify, a sweep point fails,
+something is not installed), 2 for input that cannot be used, 3 for a missing tool, 130 when
+interrupted.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import MISSING, asdict, fields
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwsim import __version__
+from hwsim.errors import InputError, MissingToolError
+
+if TYPE_CHECKING:
+    from hwsim.units import UnitSpec
+
+CHECK_FAILED, BAD_INPUT, MISSING_TOOL, INTERRUPTED = 1, 2, 3, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
+    except InputError as error:
+        print(f"hwsim: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except MissingToolError as error:
+        print(f"hwsim: {error}", file=sys.stderr)
+        return MISSING_TOOL
+    except KeyboardInterrupt:
+        print("hwsim: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output, such as `head`, has seen enough.
+        sys.stderr.close()
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hwsim",
+        description="What a number format costs in silicon: formats, verified units, cost, sweeps.",
+    )
+    parser.add_argument("--version", action="version", version=f"hwsim {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    formats = commands.add_parser("formats", help="list the number formats")
+    formats.set_defaults(command=_formats)
+
+    units = commands.add_parser("units", help="list the units and their parameters")
+    units.set_defaults(command=_units)
+
+    generate = commands.add_parser("generate", help="write Verilog, description and testbench")
+    _add_unit(generate)
+    generate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    generate.set_defaults(command=_generate)
+
+    verify = commands.add_parser("verify", help="prove the Verilog equal to the golden model")
+    verify.add_argument(
+        "units",
+        nargs="*",
+        metavar="UNIT",
+        help="families, each with key=value parameters for one unit; none means all",
+    )
+    verify.add_argument("--seed", type=int, default=1, help="seed of the vectors (default: 1)")
+    verify.set_defaults(command=_verify)
+
+    cost = commands.add_parser("cost", help="area, delay and energy of a unit")
+    _add_unit(cost)
+    cost.add_argument("--technology", action="append", metavar="T", help="may be repeated")
+    cost.add_argument("--method", choices=("estimate", "synthesis"), default="estimate")
+    cost.add_argument("--liberty", nargs="+", type=Path, metavar="FILE", help="for synthesis")
+    cost.set_defaults(command=_cost)
+
+    sweep = commands.add_parser("sweep", help="explore a design space to Pareto charts")
+    sweep.add_argument("spec", type=Path, metavar="SPEC.yaml")
+    sweep.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    sweep.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core)")
+    sweep.set_defaults(command=_sweep)
+
+    characterise = commands.add_parser(
+        "characterise", help="fit the estimates to a cell library of your own"
+    )
+    characterise.add_argument("--liberty", nargs="+", type=Path, required=True, metavar="FILE")
+    characterise.add_argument("--name", required=True, help="name of the technology")
+    characterise.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.yaml")
+    characterise.set_defaults(command=_characterise)
+
+    report = commands.add_parser("cost-model", help="the error of the estimates")
+    report.add_argument("action", choices=("report",))
+    report.set_defaults(command=_cost_model)
+
+    doctor = commands.add_parser("doctor", help="what is installed, and what is missing")
+    doctor.set_defaults(command=_doctor)
+
+    for listing in (formats, units, verify, cost, doctor):
+        listing.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _add_unit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("unit", metavar="UNIT", help="see `hwsim units`")
+    parser.add_argument("parameters", nargs="*", metavar="key=value")
+
+
+def _make_unit(family: str, parameters: Iterable[str]) -> "UnitSpec":
+    from hwsim.units import make
+
+    values: dict[str, str] = {}
+    for item in parameters:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise InputError(f"parameters are written key=value, not {item!r}")
+        if key in values:
+            raise InputError(f"the parameter {key!r} is given twice")
+        values[key] = value
+    return make(family, **values)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def _print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print columns, numbers to the right."""
+    text = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(header, *text, strict=True)]
+    numeric = [
+        all(row[k].replace(".", "").replace("-", "").replace("e", "").isdigit() for row in text)
+        for k in range(len(header))
+    ]
+    for row in [list(header), *text]:
+        cells = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def _cell(value: object) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _formats(options: argparse.Namespace) -> int:
+    from hwsim.formats import parse_scalar, scalar_names
+
+    rows = []
+    for name in scalar_names():
+        fmt = parse_scalar(name)
+        specials = [
+            word for word, has in (("infinity", fmt.has_infinity), ("NaN", fmt.has_nan)) if has
+        ]
+        rows.append(
+            {
+                "name": fmt.name,
+                "family": fmt.family,
+                "bits": fmt.bits,
+                "min": fmt.min,
+                "max": fmt.max,
+                "smallest": fmt.smallest,
+                # Formats without 1 or a value above it have no epsilon.
+                "epsilon": fmt.epsilon if fmt.epsilon == fmt.epsilon else None,
+                "specials": " ".join(specials) or "-",
+            }
+        )
+    if options.json:
+        _print_json(rows)
+    else:
+        _print_table(
+            list(rows[0]), [["-" if v is None else v for v in row.values()] for row in rows]
+        )
+    return 0
+
+
+def _units(options: argparse.Namespace) -> int:
+    from hwsim.units import FAMILIES
+
+    rows: list[dict[str, Any]] = []
+    for name, cls in FAMILIES.items():
+        rows.append(
+            {
+                "unit": name,
+                "required": [f.name for f in fields(cls) if f.default is MISSING],
+                "optional": {f.name: f.default for f in fields(cls) if f.default is not MISSING},
+                "what": (cls.__doc__ or "").splitlines()[0],
+            }
+        )
+    if options.json:
+        _print_json(rows)
+    else:
+        _print_table(
+            ["unit", "required", "optional", "what"],
+            [
+                [
+                    row["unit"],
+                    " ".join(row["required"]),
+                    " ".join(
+                        f"{k}={'automatic' if v is None else v}" for k, v in row["optional"].items()
+                    ),
+                    row["what"],
+                ]
+                for row in rows
+            ],
+        )
+    return 0
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from rtl import emit
+
+    unit = _make_unit(options.unit, options.parameters)
+    for path in emit.write(unit, options.output):
+        print(path)
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from hwsim.units import FAMILIES
+    from rtl.verification import suite, verify
+    from rtl.verification.run import simulator_version
+
+    simulator_version()  # A missing simulator is one error, not one a unit.
+    units: list[UnitSpec] = []
+    for family, parameters in _families(options.units or list(FAMILIES)):
+        units += [_make_unit(family, parameters)] if parameters else suite(family)
+    verdicts = []
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for verdict in pool.map(verify, units, [options.seed] * len(units)):
+            verdicts.append(verdict)
+            if not options.json:
+                print(verdict, flush=True)
+    if options.json:
+        _print_json([asdict(verdict) for verdict in verdicts])
+    failed = sum(not verdict.passed for verdict in verdicts)
+    print(f"{len(verdicts) - failed} passed, {failed} failed", file=sys.stderr)
+    return CHECK_FAILED if failed or not verdicts else 0
+
+
+def _families(words: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Group ``UNIT key=value... UNIT ...`` into families with their parameters."""
+    from hwsim.units.registry import family
+
+    groups: list[tuple[str, list[str]]] = []
+    for word in words:
+        if "=" not in word:
+            family(word)  # Raises for an unknown one.
+            groups.append((word, []))
+        elif groups:
+            groups[-1][1].append(word)
+        else:
+            raise InputError(f"name a unit before its parameter {word!r}")
+    return groups
+
+
+def _cost(options: argparse.Namespace) -> int:
+    from cost_models import estimate, synthesis, technology
+
+    unit = _make_unit(options.unit, options.parameters)
+    names = options.technology or technology.names()
+    if options.method == "estimate":
+        if options.liberty:
+            raise InputError("--liberty goes with --method synthesis")
+        costs = list(estimate.estimate_all(unit, names).values())
+    else:
+        if not options.technology or len(options.technology) != 1:
+            raise InputError("--method synthesis takes one --technology, e.g. osu018")
+        costs = [synthesis.synthesize(unit, options.technology[0], options.liberty)]
+    if options.json:
+        _print_json([cost.to_dict() for cost in costs])
+        return 0
+    print(f"{unit.name}: {unit.macs_per_cycle:g} MAC/cycle, normally distributed operands")
+    _print_table(
+        ["technology", "method", "area um^2", "delay ns", "fmax MHz", "energy pJ/MAC",
+         "area um^2/(MAC/cycle)", "leakage nW"],
+        [
+            [c.technology, c.method, c.area_um2, c.delay_ns, c.fmax_mhz, c.energy_per_mac,
+             c.area_per_mac, c.leakage_nw]
+            for c in costs
+        ],
+    )  # fmt: skip
+    return 0
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from sweeps import run_sweep
+
+    return run_sweep(options.spec, options.output, options.workers)
+
+
+def _characterise(options: argparse.Namespace) -> int:
+    from cost_models import fit
+
+    if options.output.exists():
+        raise InputError(f"{options.output} exists; choose another file")
+    print(fit.characterise(options.liberty, options.name, options.output))
+    return 0
+
+
+def _cost_model(options: argparse.Namespace) -> int:
+    from cost_models import report
+
+    print(report.text())
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from hwsim.doctor import examine
+
+    findings = list(examine())
+    if options.json:
+        _print_json([asdict(finding) for finding in findings])
+    else:
+        _print_table(
+            ["what", "found", "for", "to install"],
+            [[f.name, f.found or "missing", f.purpose, "" if f.found else f.install]
+             for f in findings],
+        )  # fmt: skip
+    return 0 if all(finding.found for finding in findings) else CHECK_FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,230 @@
+"""The cocotb testbench of every unit. It runs inside the simulator, started by ``run.py``.
+
+Signals are sampled at the rising edge, where they still have the values that the edge acts on,
+and driven right after it. Each test compares every result with the golden model, and counts it.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+
+from hwsim.units import UnitSpec, make
+from hwsim.units.stimulus import Stimulus, all_pairs, corners, is_exhaustive, random_codes
+
+JOB = json.loads(os.environ["HWSIM_VERIFY"])
+UNIT: UnitSpec = make(JOB["family"], **JOB["parameters"])
+
+#: Dot products of random operands where not all pairs can be tested.
+RANDOM_DOTS = 4096
+#: Dot products of every number of beats in ``BEATS``, for accumulation and stalls.
+DOTS = 64
+BEATS = (1, 2, 3, 8)
+#: Cycles without a transfer after which the unit counts as hung.
+PATIENCE = 1000
+
+Pause = Callable[[], bool]
+
+
+def never() -> bool:
+    """Do not pause."""
+    return False
+
+
+@dataclass
+class Report:
+    """What the tests counted and measured; written for the process that started the simulator."""
+
+    vectors: int = 0
+    latency: int | None = None
+    interval: int | None = None
+    exhaustive: bool = is_exhaustive(UNIT)
+
+    def write(self) -> None:
+        Path(JOB["report"]).write_text(json.dumps(self.__dict__))
+
+
+REPORT = Report()
+
+
+@dataclass
+class Transfers:
+    """What crossed the streams: results, and the cycles of every event."""
+
+    results: list[int] = field(default_factory=list)
+    taken: list[int] = field(default_factory=list)
+    offered: list[int] = field(default_factory=list)
+
+
+class Bench:
+    """Drives one beat stream and collects one result stream."""
+
+    def __init__(self, dut: Any) -> None:
+        self.clk, self.rst = dut.clk, dut.rst
+        self.i_payload, self.i_valid, self.i_ready = dut.i__payload, dut.i__valid, dut.i__ready
+        self.o_payload, self.o_valid, self.o_ready = dut.o__payload, dut.o__valid, dut.o__ready
+
+    async def start(self) -> None:
+        """Start the clock, and reset."""
+        Clock(self.clk, 10, unit="ns").start()
+        self.i_payload.value = 0
+        await self.reset()
+
+    async def reset(self, cycles: int = 2) -> None:
+        """Assert the reset for some cycles; nothing is offered meanwhile."""
+        self.i_valid.value = 0
+        self.o_ready.value = 0
+        self.rst.value = 1
+        for _ in range(cycles):
+            await RisingEdge(self.clk)
+        self.rst.value = 0
+        await RisingEdge(self.clk)
+        assert int(self.o_valid.value) == 0, "a result is offered after reset"
+        assert str(self.i_ready.value) in "01", "i__ready is undefined after reset"
+
+    async def run(
+        self,
+        beats: list[int],
+        results: int,
+        pause_input: Pause = never,
+        pause_output: Pause = never,
+    ) -> Transfers:
+        """Send ``beats`` and take ``results`` results; cycle 0 is the one of the first offer."""
+        log = Transfers()
+        words: Iterator[int] = iter(beats)
+        offering, taking, pending = False, False, None
+        cycle, idle = -1, 0
+        sent = 0
+        while len(log.results) < results or sent < len(beats):
+            if not offering and sent < len(beats) and not pause_input():
+                self.i_payload.value = next(words)
+                self.i_valid.value = 1
+                offering = True
+            taking = not pause_output()
+            self.o_ready.value = taking
+            await RisingEdge(self.clk)
+            cycle += 1
+            idle += 1
+            # Outputs: defined, held until taken.
+            if int(self.o_valid.value):
+                payload = self.o_payload.value.to_unsigned()
+                if pending is None:
+                    log.offered.append(cycle)
+                else:
+                    assert payload == pending, "a result changed before it was taken"
+                pending = None if taking else payload
+                if taking:
+                    log.results.append(payload)
+                    idle = 0
+                    assert len(log.results) <= results, "surplus result"
+            else:
+                assert pending is None, "a result was withdrawn before it was taken"
+            # Inputs.
+            if offering and int(self.i_ready.value):
+                log.taken.append(cycle)
+                sent += 1
+                offering = False
+                self.i_valid.value = 0
+                idle = 0
+            assert idle < PATIENCE, f"no transfer in {PATIENCE} cycles"
+        return log
+
+    async def check(
+        self,
+        stimulus: Stimulus,
+        pause_input: Pause = never,
+        pause_output: Pause = never,
+    ) -> Transfers:
+        """Run dot products and compare every result with the golden model."""
+        beats = [word for a, w in zip(*stimulus, strict=True) for word in UNIT.pack_beats(a, w)]
+        expected = [int(code) for code in UNIT.dot(*stimulus)]
+        log = await self.run(beats, len(expected), pause_input, pause_output)
+        for index, (got, want) in enumerate(zip(log.results, expected, strict=True)):
+            assert got == want, (
+                f"dot product {index} is {got:#x}, expected {want:#x}: "
+                f"activations {stimulus[0][index].tolist()}, weights {stimulus[1][index].tolist()}"
+            )
+        REPORT.vectors += len(expected)
+        REPORT.write()
+        return log
+
+
+def generator() -> np.random.Generator:
+    """Return the generator of the job's seed; each test starts from its beginning."""
+    return np.random.default_rng(JOB["seed"])
+
+
+def coin(rng: np.random.Generator, probability: float) -> Pause:
+    """Pause with this probability, cycle by cycle."""
+    return lambda: bool(rng.random() < probability)
+
+
+@cocotb.test()
+async def timing(dut: Any) -> None:
+    """Measure latency and interval with neither side stalling."""
+    bench = Bench(dut)
+    await bench.start()
+    log = await bench.check(random_codes(UNIT, 1, 1, generator()))
+    REPORT.latency = log.offered[0]
+    log = await bench.check(random_codes(UNIT, 4, 4, generator()))
+    steps = {later - earlier for earlier, later in zip(log.taken, log.taken[1:], strict=False)}
+    assert len(steps) == 1, f"the interval varies: {sorted(steps)} cycles"
+    REPORT.interval = steps.pop()
+    REPORT.write()
+    declared = UNIT.timing()
+    assert declared.latency == REPORT.latency, f"latency {REPORT.latency}, declared {declared}"
+    assert declared.interval == REPORT.interval, f"interval {REPORT.interval}, declared {declared}"
+
+
+@cocotb.test()
+async def operands(dut: Any) -> None:
+    """All operand pairs, or random ones where they are too many."""
+    bench = Bench(dut)
+    await bench.start()
+    rng = generator()
+    many = all_pairs(UNIT, rng) if is_exhaustive(UNIT) else random_codes(UNIT, RANDOM_DOTS, 1, rng)
+    await bench.check(many)
+
+
+@cocotb.test()
+async def lone_corners(dut: Any) -> None:
+    """Corner pairs, each alone in a lane."""
+    bench = Bench(dut)
+    await bench.start()
+    await bench.check(corners(UNIT, generator()))
+
+
+@cocotb.test()
+async def accumulation(dut: Any) -> None:
+    """Dot products of several beats, without stalls and with either side or both stalling."""
+    bench = Bench(dut)
+    await bench.start()
+    rng = generator()
+    for pause_input, pause_output in ((0.0, 0.0), (0.6, 0.0), (0.0, 0.6), (0.4, 0.4)):
+        for beats in BEATS:
+            stimulus = random_codes(UNIT, DOTS, beats, rng)
+            await bench.check(stimulus, coin(rng, pause_input), coin(rng, pause_output))
+
+
+@cocotb.test()
+async def reset_in_the_middle(dut: Any) -> None:
+    """A reset forgets a dot product under way, and a result that was not taken."""
+    bench = Bench(dut)
+    await bench.start()
+    rng = generator()
+    for cycles in range(2 * UNIT.timing().interval + 2):
+        a, w = random_codes(UNIT, 1, 4, rng)
+        bench.i_payload.value = UNIT.pack_beats(a[0], w[0])[cycles % 2 * 3]
+        bench.i_valid.value = 1
+        bench.o_ready.value = 0
+        for _ in range(cycles + 1):
+            await RisingEdge(bench.clk)
+        await bench.reset(1)
+        await bench.check(random_codes(UNIT, 2, 2, rng))

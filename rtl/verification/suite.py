@@ -1,0 +1,46 @@
+"""The units that ``hwsim verify`` covers: wide ones for every pair, and the parameters' edges."""
+
+from typing import Any
+
+from hwsim.units import FAMILIES, UnitSpec, make
+
+#: Parameters by family. Wide units see all operand pairs in few cycles; ``lanes=1`` and one-bit
+#: formats are where widths become zero.
+CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
+    "integer": (
+        {"lanes": 64, "weight": "int8", "activation": "int8"},
+        {"lanes": 16, "weight": "int4", "activation": "int8"},
+        {"lanes": 3, "weight": "int2", "activation": "uint8"},
+        {"lanes": 1, "weight": "uint1", "activation": "int1"},
+        {"lanes": 1, "weight": "uint5", "activation": "uint6"},
+        {"lanes": 7, "weight": "int16", "activation": "int16"},
+        {"lanes": 2, "weight": "int32", "activation": "uint32"},
+        {"lanes": 5, "weight": "int4", "activation": "int4", "accumulator_bits": 10},
+    ),
+    "float": (
+        {"lanes": 64, "weight": "e4m3", "activation": "e4m3"},
+        {"lanes": 64, "weight": "e2m1", "activation": "e5m2"},
+        {"lanes": 16, "weight": "e2m3", "activation": "e3m2"},
+        {"lanes": 16, "weight": "e4m3fnuz", "activation": "e5m2fnuz"},
+        {"lanes": 1, "weight": "e2m1", "activation": "e2m1"},
+        {"lanes": 1, "weight": "minifloat(exponent=1,mantissa=0,bias=0,specials=none)",
+         "activation": "minifloat(exponent=3,mantissa=2,bias=3,specials=p3109)"},
+        {"lanes": 4, "weight": "fp16", "activation": "e4m3"},
+        {"lanes": 2, "weight": "bf16", "activation": "bf16"},
+        {"lanes": 3, "weight": "e3m2", "activation": "e3m2", "carry_guard": 0},
+    ),
+    "bit_serial": (
+        {"lanes": 64, "weight": "int8", "activation": "int8"},
+        {"lanes": 16, "weight": "int4", "activation": "int8"},
+        {"lanes": 3, "weight": "uint3", "activation": "uint5"},
+        {"lanes": 1, "weight": "int1", "activation": "int4"},
+        {"lanes": 1, "weight": "uint1", "activation": "uint1"},
+        {"lanes": 6, "weight": "int12", "activation": "int16"},
+    ),
+}  # fmt: skip
+
+
+def suite(family: str | None = None) -> list[UnitSpec]:
+    """Return the units to verify, of one family or of all."""
+    families = FAMILIES if family is None else [family]
+    return [make(name, **values) for name in families for values in CONFIGURATIONS[name]]

@@ -1,0 +1,116 @@
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hwsim.errors import InputError
+from hwsim.units import UnitSpec, make
+from rtl import emit
+
+UNITS = [
+    make("integer", lanes=4, weight="int4", activation="int8"),
+    make("bit_serial", lanes=2, weight="int5", activation="uint4"),
+    make("float", lanes=2, weight="e4m3", activation="e5m2"),
+]
+SMALL = UNITS[0]
+
+
+def simulate(folder: Path, *sources: Path) -> subprocess.CompletedProcess[str]:
+    program = folder / "program"
+    build = ["iverilog", "-g2012", "-o", str(program), *map(str, sources)]
+    subprocess.run(build, check=True)
+    return subprocess.run(["vvp", "-n", str(program)], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_testbench_passes_without_python(unit: UnitSpec, tmp_path: Path) -> None:
+    source, _, bench = emit.write(unit, tmp_path / "out")
+    done = simulate(tmp_path, source, bench)
+    assert done.returncode == 0, done.stdout
+    assert re.match(r"PASS: [1-9]\d* results of " + unit.name, done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("= \\$1  | o__ready", "= 1'h1"),  # takes beats while a result waits
+        ("first ? 32'd0 : ", ""),  # never starts a new sum
+        ("i__payload[7:0]", "i__payload[15:8]"),  # reads another lane
+    ],
+)
+def test_testbench_fails_on_broken_verilog(right: str, wrong: str, tmp_path: Path) -> None:
+    source, _, bench = emit.write(SMALL, tmp_path / "out")
+    text = source.read_text()
+    assert right in text
+    source.write_text(text.replace(right, wrong))
+    done = simulate(tmp_path, source, bench)
+    assert done.returncode != 0
+    assert "FAIL" in done.stdout
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_text_does_not_depend_on_the_run(unit: UnitSpec) -> None:
+    script = (
+        "from hwsim.units import make; from rtl import emit; import sys; "
+        f"sys.stdout.write(emit.verilog(make({unit.family!r}, **{unit.parameters()!r})))"
+    )
+    for seed in ("1", "2"):
+        child = subprocess.run(
+            [sys.executable, "-c", script],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert child.stdout == emit.verilog(unit)
+
+
+def test_outputs_are_defined_from_time_0(tmp_path: Path) -> None:
+    unit = make("bit_serial", lanes=2, weight="int5", activation="uint4")
+    source = tmp_path / "unit.v"
+    source.write_text(emit.verilog(unit))
+    probe = tmp_path / "probe.v"
+    probe.write_text(
+        f"""
+module probe;
+  wire ready, valid; wire [{unit.result.bits - 1}:0] result;
+  {unit.name} dut (.clk(1'b0), .rst(1'b0), .i__payload({unit.beat_bits}'d0), .i__valid(1'b0),
+    .i__ready(ready), .o__payload(result), .o__valid(valid), .o__ready(1'b0));
+  initial begin #1 $display("%b %b %b", ready, valid, result); $finish; end
+endmodule
+"""
+    )
+    done = simulate(tmp_path, source, probe)
+    assert done.stdout.split() == ["0", "0", "0" * unit.result.bits]
+
+
+def test_description_matches_the_verilog(tmp_path: Path) -> None:
+    source, description, _ = emit.write(SMALL, tmp_path / "out")
+    facts = json.loads(description.read_text())
+    text = source.read_text()
+    assert facts["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+    assert (facts["latency_cycles"], facts["interval_cycles"]) == (1, 1)
+    assert make(facts["unit"], **facts["parameters"]) == SMALL
+    for port in facts["ports"]:
+        width = "" if port["bits"] == 1 else f"[{port['bits'] - 1}:0] "
+        assert f"  {port['direction']} {width}{port['name']};" in text
+    assert [f["field"] for f in facts["beat"]] == ["activations", "weights", "last"]
+    assert facts["beat"][-1]["high"] == SMALL.beat_bits - 1
+
+
+def test_no_path_and_no_tool_line_in_the_text() -> None:
+    text = emit.verilog(SMALL)
+    assert str(Path.home()) not in text
+    assert "verilog_backend" not in text
+    assert "src =" not in text
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "keep").touch()
+    with pytest.raises(InputError, match="exists and is not an empty folder"):
+        emit.write(SMALL, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["keep"]

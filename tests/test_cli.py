@@ -1,0 +1,106 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from hwsim import cli
+from rtl.verification import run as verification
+
+
+def test_listings_are_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["formats", "--json"]) == 0
+    formats = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert formats["e4m3"]["max"] == 448
+    assert formats["int2"]["epsilon"] is None
+    assert cli.main(["units", "--json"]) == 0
+    units = {row["unit"]: row for row in json.loads(capsys.readouterr().out)}
+    assert units["float"]["optional"] == {"carry_guard": 8}
+
+
+def test_tables_have_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["formats"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:3] == ["name", "family", "bits"]
+    assert any(line.split()[:3] == ["bf16", "minifloat", "16"] for line in lines)
+
+
+def test_generate_writes_three_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    unit = ["generate", "integer", "lanes=2", "weight=int4", "activation=int4", "-o"]
+    assert cli.main([*unit, str(tmp_path / "new")]) == 0
+    written = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert [path.suffix for path in written] == [".v", ".json", ".v"]
+    assert all(path.stat().st_size for path in written)
+    assert cli.main([*unit, str(tmp_path / "new")]) == 2
+    assert "exists and is not an empty folder" in capsys.readouterr().err
+
+
+def test_generate_takes_format_names_with_equals_signs(tmp_path: Path) -> None:
+    name = "minifloat(exponent=3,mantissa=1,bias=3,specials=none)"
+    unit = ["float", "lanes=1", f"weight={name}", "activation=e2m1"]
+    assert cli.main(["generate", *unit, "-o", str(tmp_path / "out")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["generate", "intger", "-o", "x"], "unknown unit 'intger'; did you mean 'integer'?"),
+        (["generate", "integer", "lanes", "-o", "x"], "written key=value, not 'lanes'"),
+        (["generate", "integer", "lanes=1", "lanes=2", "-o", "x"], "'lanes' is given twice"),
+        (["verify", "lanes=2"], "name a unit before its parameter 'lanes=2'"),
+        (["verify", "flaot"], "unknown unit 'flaot'; did you mean 'float'?"),
+    ],
+)
+def test_bad_input_exits_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_verify_prints_one_line_a_unit(capsys: pytest.CaptureFixture[str]) -> None:
+    unit = ["bit_serial", "lanes=2", "weight=int2", "activation=int2"]
+    assert cli.main(["verify", *unit, "--seed", "5"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "pass" in line
+    assert "seed 5" in line
+
+
+def test_verify_exits_1_when_a_unit_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Failing:
+        passed = False
+
+        def __str__(self) -> str:
+            return "FAIL"
+
+    class Pool:
+        def __enter__(self) -> "Pool":
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def map(self, *_: object) -> list[Failing]:
+            return [Failing()]
+
+    monkeypatch.setattr(cli, "ProcessPoolExecutor", lambda **_: Pool())
+    assert cli.main(["verify", "integer"]) == 1
+
+
+def test_missing_simulator_exits_3(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(verification.shutil, "which", lambda _: None)
+    assert cli.main(["verify", "integer"]) == 3
+    assert "apt-get install iverilog" in capsys.readouterr().err
+
+
+def test_doctor_names_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert cli.main(["doctor", "--json"]) == 1
+    findings = {f["name"]: f for f in json.loads(capsys.readouterr().out)}
+    assert findings["iverilog"]["found"] == ""
+    assert findings["iverilog"]["install"] == "apt-get install iverilog"
+    assert findings["amaranth"]["found"]
