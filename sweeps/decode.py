@@ -17,7 +17,7 @@ from hwsim.errors import InputError, unknown
 
 T = TypeVar("T")
 
-_KINDS = {"str": "text", "int": "an integer", "float": "a number", "bool": "a boolean"}
+_KINDS = {"str": "text", "int": "an integer", "float": "a number", "bool": "a boolean", "null": "nothing"}
 
 
 class Value:
@@ -123,7 +123,7 @@ class Value:
     def _scalar(self, wanted: str) -> tuple[str, str]:
         if not isinstance(self.node, ScalarNode):
             self.fail(f"must be {wanted}, not {self._kind()}")
-        return self.node.tag.rpartition(":")[2], self.node.value
+        return self.node.tag.removeprefix("tag:yaml.org,2002:"), self.node.value
 
     def _kind(self) -> str:
         match self.node:
@@ -131,7 +131,8 @@ class Value:
                 return "a mapping"
             case SequenceNode():
                 return "a list"
-        return _KINDS.get(self.node.tag.rpartition(":")[2], "nothing")
+        tag = self.node.tag.removeprefix("tag:yaml.org,2002:")
+        return _KINDS.get(tag, f"a {tag}")
 
     def _pitfall(self) -> str:
         kind, text = self._scalar("a scalar")

@@ -15,10 +15,10 @@ from typing import Any
 
 from cost_models.cost import Cost
 from cost_models.estimate import estimate_all
+from cost_models.operands import CYCLES, STREAMS, Operands
 from cost_models.synthesis import synthesize
 from hwsim.errors import InputError
 from hwsim.formats import Format
-from hwsim.formats.base import Codes
 from hwsim.tensors.quantise import ErrorMeter, QuantisationError, check_group, operand_streams
 from hwsim.units import UnitSpec
 from sweeps.metrics import METRICS
@@ -26,10 +26,8 @@ from sweeps.pool import each
 from sweeps.spec import Sweep, Tensors
 from sweeps.store import Store, digest, source_digest, versions
 
-#: Operands of the energy simulation: dot products, and clock cycles that each of them takes.
-STREAMS = 64
-CYCLES = 64
-#: Fewest beats of a dot product.
+#: Fewest beats of a dot product in the energy simulation, as for the operands that a cost is
+#: quoted for without tensors.
 BEATS = 16
 
 Pair = tuple[Format, Format]
@@ -318,12 +316,12 @@ def cost(task: _Costing) -> dict[str, Cost]:
     return {name: synthesize(task.unit, name, operands=operands) for name in task.technologies}
 
 
-def _operands(unit: UnitSpec, tensors: Tensors) -> tuple[Codes, Codes] | None:
+def _operands(unit: UnitSpec, tensors: Tensors) -> Operands | None:
     layers = tensors.source.load()
     if any(layer.activations is None for layer in layers):
         return None
     beats = max(BEATS, CYCLES // unit.timing().interval)
-    return operand_streams(
+    streams = operand_streams(
         layers,
         unit.weight,
         unit.activation,
@@ -331,3 +329,4 @@ def _operands(unit: UnitSpec, tensors: Tensors) -> tuple[Codes, Codes] | None:
         streams=STREAMS,
         length=beats * unit.lanes,
     )
+    return Operands(*streams)
