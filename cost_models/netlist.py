@@ -141,7 +141,7 @@ def netlist(unit: UnitSpec) -> Netlist:
         for style in styles:
             commands += [
                 "design -load rtl",
-                f"synth -flatten -top {unit.name} {STYLES[style]}",
+                f"synth -flatten -noabc -top {unit.name} {STYLES[style]}",
                 "dfflegalize -cell $_DFF_P_ 01",
                 "setundef -zero",
                 "abc",

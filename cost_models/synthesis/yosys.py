@@ -64,7 +64,7 @@ def map_unit(unit: UnitSpec, library: Library, folder: Path) -> Mapped:
     for style in styles:
         commands += [
             "design -load rtl",
-            f"synth -flatten -top {unit.name} {STYLES[style]}",
+            f"synth -flatten -noabc -top {unit.name} {STYLES[style]}",
             # Plain flip-flops: enable and reset become multiplexers, in every library.
             "dfflegalize -cell $_DFF_P_ 01",
             f"dfflibmap {avoid} {flip_flops}",
