@@ -1,15 +1,18 @@
 """Work in parallel that can be stopped at any moment.
 
-Workers are started fresh (spawn), so that none inherits half a library, and ignore Ctrl-C: the
-parent alone hears it, and ends them. What they work on then is lost, what they delivered is not.
+Workers are started fresh (spawn), so that none inherits half a library. They ignore Ctrl-C, from
+their first instruction, because an ignored signal stays ignored in a new program: the parent alone
+hears it, and ends them. What they work on then is lost, what they delivered is not.
 """
 
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TypeVar
 
 Task = TypeVar("Task")
@@ -45,10 +48,9 @@ def each(
             yield task, _attempt(function, task)
         return
     before = set(multiprocessing.active_children())
-    executor = ProcessPoolExecutor(
-        count, multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
-    )
-    futures = {executor.submit(_attempt, function, task): task for task in tasks}
+    executor = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"))
+    with _ignored_interrupt():
+        futures = {executor.submit(_attempt, function, task): task for task in tasks}
     try:
         for future in as_completed(futures):
             yield futures[future], future.result()
@@ -61,6 +63,19 @@ def each(
         executor.shutdown(wait=False, cancel_futures=True)
         for child in set(multiprocessing.active_children()) - before:
             child.terminate()
+
+
+@contextmanager
+def _ignored_interrupt() -> Iterator[None]:
+    """Ignore Ctrl-C for as long as processes are started; only the main thread can, or hears it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _attempt(function: Callable[[Task], Done], task: Task) -> Done | Exception:
