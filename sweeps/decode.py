@@ -17,7 +17,13 @@ from hwsim.errors import InputError, unknown
 
 T = TypeVar("T")
 
-_KINDS = {"str": "text", "int": "an integer", "float": "a number", "bool": "a boolean", "null": "nothing"}
+_KINDS = {
+    "str": "text",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "a boolean",
+    "null": "nothing",
+}
 
 
 class Value:

@@ -108,7 +108,8 @@ def test_paths_are_relative_to_the_file(specification):
         ("name: good", "name: good\n\tx: 1",
          "2: not YAML: found character '\\t' that cannot start any token"),
         ("method: estimate", "method: !!python/name:os.system x",
-         "3: method: must be text, and YAML reads 'x' as a python/name:os.system; write 'x' in quotes"),
+         "3: method: must be text, and YAML reads 'x' as a python/name:os.system; "
+         "write 'x' in quotes"),
     ],
 )  # fmt: skip
 def test_errors_have_file_line_and_key(tmp_path, known, old, new, expected):

