@@ -36,10 +36,10 @@ def run_sweep(specification: Path, folder: Path, workers: int | None = None) -> 
         outcome = run(sweep, folder, workers)
         paths = report.write(sweep, outcome, folder) if outcome.points else []
     except SweepInterruptedError as error:
-        print(f"\n{error}", file=sys.stderr)
+        print(str(error), file=sys.stderr)
         return 130
     except WorkerDiedError as error:
-        print(f"\n{error}; finished points are kept in {folder}", file=sys.stderr)
+        print(f"{error}; finished points are kept in {folder}", file=sys.stderr)
         return 1
     print(f"{len(outcome.points)} points, {outcome.computed} of them computed now")
     for path in paths:

@@ -110,6 +110,9 @@ def run(sweep: Sweep, folder: Path, workers: int | None = None) -> Outcome:
             f"interrupted: {len(engine.points)} of {engine.total} points are kept in {folder}; "
             "run the same command again to continue"
         ) from None
+    finally:
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
 
 
 def _check_tensors(sweep: Sweep, tensors: Tensors) -> None:

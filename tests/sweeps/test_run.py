@@ -178,3 +178,22 @@ def test_synthesis_fails_one_technology_at_a_time(specification, costs, tmp_path
 def test_workers_must_be_positive(sweep, tmp_path):
     with pytest.raises(InputError, match="workers must be at least 1, not 0"):
         run(sweep, tmp_path / "out", workers=0)
+
+
+def test_worker_processes_and_the_real_estimator(specification, tmp_path):
+    specification.write_text(
+        specification.read_text()
+        .replace("[sky130, asap7]", "[sky130]")
+        .replace("[int2, int4, int8]", "int2")
+        .replace("[4, 16]", "[1, 2]")
+        .replace("[e2m1, e4m3], lanes: 4", "e2m1, lanes: 1")
+    )
+    outcome = run(spec.read(specification), tmp_path / "out", workers=2)
+    assert outcome.failures == ()
+    assert [point.cost.unit for point in outcome.points] == [
+        "integer_lanes_1_weight_int2_activation_int8",
+        "integer_lanes_2_weight_int2_activation_int8",
+        "float_lanes_1_weight_e2m1_activation_e2m1",
+    ]
+    assert all(point.cost.area_um2 > 0 and point.error for point in outcome.points)
+    assert run(spec.read(specification), tmp_path / "out", workers=2).computed == 0
