@@ -84,8 +84,9 @@ def characterise(
         "tools": {"yosys": version(), "opensta": opensta.version()},
         "libraries_sha256_prefix": library.digests,
         "corner": library.corner,
-        "flow": "synth -flatten -noabc; dfflegalize; dfflibmap; abc with buffers and sizing; smallest of "
-        "the multiplier styles; OpenSTA without wires at the mean toggle rate of the operands",
+        "flow": "synth -flatten -noabc; dfflegalize; dfflibmap; abc with buffers and sizing; "
+        "smallest of the multiplier styles; OpenSTA without wires at the mean toggle rate of the "
+        "operands",
         "fitting_units": len(fitting),
         "held_out_units": len(held_out),
         "sets": "cost_models/fitting_set.py",

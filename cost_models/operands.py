@@ -10,12 +10,14 @@ from typing import NamedTuple
 import numpy as np
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Codes, Format
+from hwsim.formats.base import Codes, Float64, Format
 from hwsim.units import UnitSpec
 
 #: Default size of a stream: dot products in parallel, and clock cycles that each of them takes.
 STREAMS = 64
 CYCLES = 64
+#: Neighbours that share a scale.
+GROUP = 128
 
 
 class Operands(NamedTuple):
@@ -28,8 +30,10 @@ class Operands(NamedTuple):
 def gaussian(unit: UnitSpec, dot_products: int, beats: int, seed: int) -> Operands:
     """Return standard-normal operands in the formats of ``unit``.
 
-    Each operand is one tensor, scaled so that its largest magnitude maps to the largest magnitude
-    of the format, and rounded to nearest even. Formats without negative values get magnitudes.
+    Groups of 128 neighbours in a row are scaled so that their largest magnitude maps to the
+    largest value of the format, as group quantisation does, and rounded to nearest even. A scale
+    for the whole tensor would leave formats of 2 or 3 bits with hardly anything but zeros. Formats
+    without negative values get magnitudes.
 
     Parameters
     ----------
@@ -56,7 +60,10 @@ def default_operands(unit: UnitSpec) -> Operands:
     return gaussian(unit, STREAMS, max(16, CYCLES // unit.timing().interval), seed=0)
 
 
-def _encode(fmt: Format, x: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Codes:
+def _encode(fmt: Format, x: Float64) -> Codes:
     if fmt.min >= 0:
         x = np.abs(x)
-    return fmt.encode(x * ((fmt.max or -fmt.min) / np.abs(x).max()))
+    starts = np.arange(0, x.shape[1], GROUP)
+    largest = np.maximum.reduceat(np.abs(x), starts, axis=1)
+    scale = (fmt.max or -fmt.min) / np.repeat(largest, GROUP, axis=1)[:, : x.shape[1]]
+    return fmt.encode(x * scale)

@@ -36,13 +36,18 @@ The coefficients are fitted to one set of units and judged by another that has n
 widths, lanes and pairs of formats of the same families (`cost_models/fitting_set.py`). Families
 that are not in the fitting set may be further off. Errors are absolute and relative to synthesis;
 rank is Spearman's correlation over the set.
+
+Two things the errors do not contain. Synthesis takes its toggle rate from the simulation of the
+generic gates too, as one mean for all nets, so the energy error is that of pricing toggles, not of
+counting them. And synthesis has a noise of its own: another order of the same optimisations moves
+the delay of a unit by some 10 %, and the estimate cannot be nearer than that.
 """
 
 _REGENERATE = """## Making it again
 
 `hwsim characterise --liberty FILE... -o my.yaml` synthesises both sets with a library, fits, and
-prints these errors; it takes some minutes. `hwsim cost-model report` writes this file from the
-technology files that come with hwsim.
+prints these errors; it takes some minutes on two cores. `hwsim cost-model report` writes this file
+from the technology files that come with hwsim.
 """
 
 

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from cost_models import technology
+from cost_models import fitting_set, technology
 from cost_models.estimate import features, price
-from cost_models.fit import Sample, errors_of, fit, fitting_set, non_negative
+from cost_models.fit import Sample, characterise, errors_of, fit, non_negative
+from cost_models.synthesis.liberty import OSU018
 
 
 def test_exact_data_gives_nearly_its_own_coefficients():
@@ -42,3 +43,14 @@ def test_errors_are_absolute_and_relative():
         for k, step in ((1, 1.0), (2, -1.0))
     ]
     assert errors_of(rows)["area"] == {"mean_percent": 7.5, "max_percent": 10.0, "rank": 1.0}
+
+
+def test_a_library_is_characterised(monkeypatch, capsys):
+    monkeypatch.setattr(fitting_set, "FITTING", fitting_set.FITTING[:3])
+    monkeypatch.setattr(fitting_set, "HELD_OUT", fitting_set.HELD_OUT[:2])
+    fitted = characterise([OSU018], "mine")
+    assert fitted.name == "mine"
+    assert fitted.provenance["libraries_sha256_prefix"] == {OSU018.name: "86f79b2000f1ac46"}
+    assert fitted.errors["held_out"]["area"]["mean_percent"] < 20
+    assert len(fitted.held_out_units) == 2
+    assert "[5/5]" in capsys.readouterr().err

@@ -30,3 +30,13 @@ def test_sets_are_disjoint():
     assert len(fitting) == len(fitting_set.FITTING)
     assert len(held_out) == len(fitting_set.HELD_OUT)
     assert not fitting & held_out
+
+
+def test_error_can_be_measured_now(monkeypatch):
+    monkeypatch.setattr(fitting_set, "HELD_OUT", [fitting_set.HELD_OUT[k] for k in (0, 1, 15)])
+    lines: list[str] = []
+    errors = report.measure("osu018", progress=lines.append)
+    printed = technology.load("osu018").errors["held_out"]
+    assert len(lines) == 3
+    for quantity in fit.QUANTITIES:
+        assert 0 < errors[quantity]["max_percent"] <= printed[quantity]["max_percent"]
