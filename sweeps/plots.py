@@ -184,7 +184,7 @@ def _legend(table: Sequence[Row]) -> list[Line2D]:
         for family, (colour, marker) in STYLE.items()
         if family in families
     ]
-    line = Line2D([], [], color="0.25", linewidth=0.9, label="front of the panel")
+    line = Line2D([], [], color="0.25", linewidth=0.9, label="Pareto front of the panel")
     faint = Line2D([], [], linestyle="none", marker="o", color="0.4", alpha=0.3, markersize=3.5,
                    label="dominated")  # fmt: skip
     return [*marks, faint, line]
