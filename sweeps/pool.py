@@ -15,6 +15,9 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
 
+#: What the libraries behind NumPy's matrix product read their number of threads from.
+BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
 Task = TypeVar("Task")
 Done = TypeVar("Done")
 
@@ -49,7 +52,7 @@ def each(
         return
     before = set(multiprocessing.active_children())
     executor = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"))
-    with _ignored_interrupt():
+    with _ignored_interrupt(), _one_thread_each():
         futures = {executor.submit(_attempt, function, task): task for task in tasks}
     try:
         for future in as_completed(futures):
@@ -76,6 +79,18 @@ def _ignored_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let processes started here multiply matrices on one thread; there is one process a core."""
+    added = {name: "1" for name in BLAS_THREADS if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
 
 
 def _attempt(function: Callable[[Task], Done], task: Task) -> Done | Exception:

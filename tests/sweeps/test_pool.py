@@ -20,6 +20,15 @@ def test_every_task_has_its_result_or_its_exception(workers):
     assert isinstance(results[-1.0], ValueError)
 
 
+def test_workers_multiply_on_one_thread(monkeypatch):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    assert dict(each(os.getenv, ["OPENBLAS_NUM_THREADS", "HOME"], 2)) == {
+        "OPENBLAS_NUM_THREADS": "1",
+        "HOME": os.getenv("HOME"),
+    }
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
+
+
 def test_no_tasks():
     assert list(each(math.sqrt, [], 2)) == []
 
