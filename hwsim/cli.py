@@ -8,7 +8,7 @@ interrupted.
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import MISSING, asdict, fields
 from multiprocessing import get_context
@@ -96,7 +96,13 @@ def _parser() -> argparse.ArgumentParser:
     characterise.set_defaults(command=_characterise)
 
     report = commands.add_parser("cost-model", help="the error of the estimates")
-    report.add_argument("action", choices=("report",))
+    report.add_argument(
+        "action",
+        choices=("report", "measure"),
+        help="print docs/cost-model.md, or synthesise the held-out units now and compare",
+    )
+    report.add_argument("--technology", default="osu018", metavar="T", help="default: osu018")
+    report.add_argument("--liberty", nargs="+", type=Path, metavar="FILE", help="for measure")
     report.set_defaults(command=_cost_model)
 
     doctor = commands.add_parser("doctor", help="what is installed, and what is missing")
@@ -262,18 +268,20 @@ def _families(words: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 
 def _cost(options: argparse.Namespace) -> int:
-    from cost_models import estimate, synthesis, technology
+    from cost_models import technology
+    from cost_models.estimate import estimate_all
+    from cost_models.synthesis import synthesize
 
     unit = _make_unit(options.unit, options.parameters)
     names = options.technology or technology.names()
     if options.method == "estimate":
         if options.liberty:
             raise InputError("--liberty goes with --method synthesis")
-        costs = list(estimate.estimate_all(unit, names).values())
+        costs = list(estimate_all(unit, names).values())
     else:
-        if not options.technology or len(options.technology) != 1:
+        if len(options.technology or []) != 1:
             raise InputError("--method synthesis takes one --technology, e.g. osu018")
-        costs = [synthesis.synthesize(unit, options.technology[0], options.liberty)]
+        costs = [synthesize(unit, options.technology[0], options.liberty)]
     if options.json:
         _print_json([cost.to_dict() for cost in costs])
         return 0
@@ -287,6 +295,9 @@ def _cost(options: argparse.Namespace) -> int:
             for c in costs
         ],
     )  # fmt: skip
+    for cost in costs:
+        if cost.method == "estimate":
+            print(f"{cost.technology}: {_errors(cost.provenance['errors']['held_out'])}")
     return 0
 
 
@@ -297,19 +308,34 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _characterise(options: argparse.Namespace) -> int:
-    from cost_models import fit
+    from cost_models import technology
+    from cost_models.fit import characterise
 
     if options.output.exists():
         raise InputError(f"{options.output} exists; choose another file")
-    print(fit.characterise(options.liberty, options.name, options.output))
+    technology.write(characterise(options.liberty, options.name), options.output)
+    print(options.output)
     return 0
 
 
 def _cost_model(options: argparse.Namespace) -> int:
     from cost_models import report
 
-    print(report.text())
+    if options.action == "report":
+        print(report.document(), end="")
+        return 0
+    errors = report.measure(options.technology, options.liberty)
+    print(f"{options.technology}: {_errors(errors)}")
     return 0
+
+
+def _errors(errors: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the errors of estimates on held-out units as one phrase."""
+    parts = [
+        f"{quantity} {error['mean_percent']:.1f} % (at most {error['max_percent']:.1f} %)"
+        for quantity, error in errors.items()
+    ]
+    return f"mean error of the estimate on units it was not fitted to: {', '.join(parts)}"
 
 
 def _doctor(options: argparse.Namespace) -> int:
