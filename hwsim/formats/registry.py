@@ -4,12 +4,25 @@ from functools import lru_cache
 from types import ModuleType
 
 from hwsim.errors import unknown
-from hwsim.formats import block, integer, minifloat
+from hwsim.formats import (
+    block_floating_point,
+    block_minifloat,
+    group,
+    integer,
+    minifloat,
+    mx,
+)
 from hwsim.formats.base import Format
 from hwsim.formats.block import BlockFormat
 
 SCALARS: tuple[ModuleType, ...] = (integer, minifloat)
-BLOCKS: tuple[ModuleType, ...] = (block,)
+#: ``group`` reads any ``<element>_g<size>``, so it is asked last.
+BLOCKS: tuple[ModuleType, ...] = (
+    mx,
+    block_floating_point,
+    block_minifloat,
+    group,
+)
 
 
 def scalar_names() -> list[str]:
