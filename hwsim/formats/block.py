@@ -34,6 +34,8 @@ from hwsim.formats.base import (
 PARTIAL = ("error", "pad")
 #: Elements that are encoded at a time: the float64 temporaries then stay in the cache.
 CHUNK = 1 << 16
+#: From this many float32 elements on, compiled loops take over from NumPy.
+COMPILED_FROM = 1 << 15
 #: A float64 whose lowest 28 bits are 0 has at most 25 significant bits.
 _LOW_BITS = (1 << 28) - 1
 
@@ -291,12 +293,22 @@ def encode_scale(scale: Format, ideal: Float64) -> Codes:
     try:
         codes = scale.encode(ideal, overflow="error")
     except InputError as error:
-        raise InputError(
-            f"a group's scale overflows {scale.name}: {error}; use with_options(scale='fp32')"
-        ) from None
+        hint = "; a wider format of scales is an option" if scale.bits < 32 else ""
+        raise InputError(f"a scale overflows {scale.name}: {error}{hint}") from None
     smallest = scale.encode(scale.smallest)
     lost = (scale.decode(codes) == 0) & (ideal > 0)
     return np.where(lost, smallest, codes).astype(scale.code_dtype)
+
+
+def map_chunks(function: Callable[[Blocks], Float64], blocks: Blocks) -> Float64:
+    """Return a function of each block, shape (..., groups), a cacheful at a time."""
+    outer, size = blocks.shape[:-1], blocks.shape[-1]
+    flat = blocks.reshape(prod(outer), size)
+    result = np.empty(len(flat))
+    step = max(1, CHUNK // size)
+    for start in range(0, len(flat), step):
+        result[start : start + step] = function(flat[start : start + step])
+    return result.reshape(outer)
 
 
 def encode_chunks(
@@ -321,7 +333,7 @@ def encode_chunks(
     outer, size = blocks.shape[:-1], blocks.shape[-1]
     flat = blocks.reshape(prod(outer), size)
     flat_shared = [values.reshape(prod(outer)) for values in shared]
-    step = len(flat) if isinstance(rounding, Stochastic) else max(1, CHUNK // max(size, 1))
+    step = len(flat) if isinstance(rounding, Stochastic) else max(1, CHUNK // size)
     parts = []
     for start in range(0, max(len(flat), 1), max(step, 1)):
         part = slice(start, start + step)

@@ -143,3 +143,95 @@ def fixed_point_blocks(
             rounded = _bits(_float(scaled & _MAGNITUDE) + magic) - magic_bits
             rounded = min(rounded, top - sign * extra)
             codes[start + i] = ((rounded ^ sign) - sign) & mask
+
+
+@intrinsic
+def _bits64(typing_context: Any, value: Any) -> Any:
+    """Reinterpret a float64 as int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], context.get_value_type(types.int64))
+
+    return types.int64(types.float64), generate
+
+
+@njit(cache=True)
+def largest_finite(x: Any, size: Any) -> Any:
+    """Return the largest magnitude among the blocks that hold neither NaN nor infinity."""
+    bits = x.view(np.int32)
+    largest = np.int32(0)
+    for block in range(bits.size // size):
+        own = _largest_bits(bits, block * size, size)
+        if own < _INFINITY:
+            largest = max(largest, own)
+    return np.float64(_float(largest))
+
+
+@njit(cache=True, inline="always")
+def _e4m3_code(value: Any) -> Any:
+    """Round a float64 of at least 0 to an E4M3 code, to nearest even, saturating."""
+    if value < 0.015625:
+        magic = np.float64(2.0**43)
+        return _bits64(value + magic) - _bits64(magic)
+    bits = _bits64(min(value, np.float64(512.0)))
+    half = (np.int64(1) << 48) - 1
+    code = ((bits + half + ((bits >> 49) & 1)) >> 49) - (np.int64(1016) << 3)
+    return min(code, 126)
+
+
+@njit(cache=True, inline="always")
+def _first_above(threshold: Any, ties_up: Any) -> Any:
+    """Return the bits of the first float32 beyond a positive float64 threshold, or on it."""
+    nearest = np.float32(threshold)
+    bits = _bits(nearest)
+    back = np.float64(nearest)
+    if back < threshold or (back == threshold and not ties_up):
+        return bits + np.int32(1)
+    return bits
+
+
+@njit(cache=True)
+def nvfp4_blocks(
+    x: Any,
+    codes: Any,
+    scales: Any,
+    size: Any,
+    tensor_scale: Any,
+    smallest_scale: Any,
+    scale_values: Any,
+) -> None:
+    """Encode float32 blocks to E2M1 under E4M3 scales, to nearest even, saturating.
+
+    The quotient by the scale is not computed: magnitudes are compared with the seven midpoints
+    times the scale, which float64 holds exactly.
+    """
+    bits = x.view(np.int32)
+    unit = 6.0 * tensor_scale
+    for block in range(scales.size):
+        start = block * size
+        largest = _largest_bits(bits, start, size)
+        if largest >= _INFINITY:
+            scales[block] = 127
+            codes[start : start + size] = 0
+            continue
+        scale = _e4m3_code(max(np.float64(_float(largest)) / unit, smallest_scale))
+        scales[block] = scale
+        if scale == 0:
+            codes[start : start + size] = 0
+            continue
+        step = scale_values[scale] * tensor_scale
+        first_1 = _first_above(0.25 * step, False)
+        first_2 = _first_above(0.75 * step, True)
+        first_3 = _first_above(1.25 * step, False)
+        first_4 = _first_above(1.75 * step, True)
+        first_5 = _first_above(2.5 * step, False)
+        first_6 = _first_above(3.5 * step, True)
+        first_7 = _first_above(5.0 * step, False)
+        for i in range(size):
+            value = bits[start + i]
+            magnitude = value & _MAGNITUDE
+            code = np.int32(magnitude >= first_1) + np.int32(magnitude >= first_2)
+            code += np.int32(magnitude >= first_3) + np.int32(magnitude >= first_4)
+            code += np.int32(magnitude >= first_5) + np.int32(magnitude >= first_6)
+            code += np.int32(magnitude >= first_7)
+            codes[start + i] = code | ((value >> 31) & np.int32(8))

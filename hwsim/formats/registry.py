@@ -5,12 +5,18 @@ from types import ModuleType
 
 from hwsim.errors import unknown
 from hwsim.formats import (
+    afpq,
     block_floating_point,
     block_minifloat,
     group,
     integer,
     minifloat,
     mx,
+    nvfp,
+    outlier,
+    qrazor,
+    sq_format,
+    vs_quant,
 )
 from hwsim.formats.base import Format
 from hwsim.formats.block import BlockFormat
@@ -21,6 +27,12 @@ BLOCKS: tuple[ModuleType, ...] = (
     mx,
     block_floating_point,
     block_minifloat,
+    nvfp,
+    vs_quant,
+    afpq,
+    qrazor,
+    sq_format,
+    outlier,
     group,
 )
 

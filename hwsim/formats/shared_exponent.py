@@ -25,6 +25,7 @@ import numpy as np
 from hwsim.errors import InputError, unknown
 from hwsim.formats.base import Float64, Int64, Overflow, Rounding, Stochastic
 from hwsim.formats.block import (
+    COMPILED_FROM,
     BlockFormat,
     Blocks,
     Encoded,
@@ -33,9 +34,6 @@ from hwsim.formats.block import (
 )
 from hwsim.formats.minifloat import Minifloat
 from hwsim.formats.scales import E8M0, FixedPoint, PowerOfTwo
-
-#: From this many float32 elements on, compiled loops take over from NumPy.
-COMPILED_FROM = 1 << 15
 
 
 class ScaleRule(StrEnum):
