@@ -4,7 +4,7 @@ One pass over float32 memory: the largest magnitude of a block, its scale, its e
 loop has a plain exact counterpart in its format's module and must equal it bit for bit. The loops
 are free of branches and table look-ups so that they vectorise: rounding to nearest even is an
 integer addition on the float's bits, or the addition of a power of two large enough that its last
-place is the element's step.
+place is the element's step. Indices are unsigned: numba would test a signed one for being negative.
 """
 
 from typing import Any
@@ -16,6 +16,8 @@ from numba.extending import intrinsic
 _MAGNITUDE = np.int32(0x7FFFFFFF)
 _INFINITY = np.int32(0x7F800000)
 _MANTISSA = np.int32(0x007FFFFF)
+#: Blocks that go through the steps of a kernel together, so that each step vectorises over them.
+_TILE = 128
 
 
 @intrinsic
@@ -42,7 +44,7 @@ def _float(typing_context: Any, value: Any) -> Any:
 def _largest_bits(bits: Any, start: Any, size: Any) -> Any:
     largest = np.int32(0)
     for i in range(size):
-        largest = max(largest, bits[start + i] & _MAGNITUDE)
+        largest = max(largest, bits[start + np.uint64(i)] & _MAGNITUDE)
     return largest
 
 
@@ -90,22 +92,23 @@ def minifloat_blocks(
     top = np.int32(max_code)
     sign = np.int32(sign_code)
     for block in range(scales.size):
-        start = block * size
+        start = np.uint64(block * size)
         largest = _largest_bits(bits, start, size)
         if largest >= _INFINITY:
             scales[block] = 255
-            codes[start : start + size] = 0
+            for i in range(size):
+                codes[start + np.uint64(i)] = 0
             continue
         scale = _scale_code(largest, largest_exponent, first_raising)
         scales[block] = scale
         factor = _reciprocal(scale)
         for i in range(size):
-            scaled = _bits(x[start + i] * factor)
+            scaled = _bits(x[start + np.uint64(i)] * factor)
             magnitude = scaled & _MAGNITUDE
             normal = ((magnitude + half + ((magnitude >> drop) & 1)) >> drop) - offset
             subnormal = _bits(_float(magnitude) + magic) - magic_bits
             code = min(subnormal if magnitude < min_normal else normal, top)
-            codes[start + i] = code | ((scaled >> 31) & sign)
+            codes[start + np.uint64(i)] = code | ((scaled >> 31) & sign)
 
 
 @njit(cache=True)
@@ -128,21 +131,22 @@ def fixed_point_blocks(
     extra = np.int32(0 if symmetric else 1)
     mask = np.int32((1 << width) - 1)
     for block in range(scales.size):
-        start = block * size
+        start = np.uint64(block * size)
         largest = _largest_bits(bits, start, size)
         if largest >= _INFINITY:
             scales[block] = 255
-            codes[start : start + size] = 0
+            for i in range(size):
+                codes[start + np.uint64(i)] = 0
             continue
         scale = _scale_code(largest, largest_exponent, first_raising)
         scales[block] = scale
         factor = _reciprocal(scale)
         for i in range(size):
-            scaled = _bits(x[start + i] * factor)
+            scaled = _bits(x[start + np.uint64(i)] * factor)
             sign = scaled >> 31
             rounded = _bits(_float(scaled & _MAGNITUDE) + magic) - magic_bits
             rounded = min(rounded, top - sign * extra)
-            codes[start + i] = ((rounded ^ sign) - sign) & mask
+            codes[start + np.uint64(i)] = ((rounded ^ sign) - sign) & mask
 
 
 @intrinsic
@@ -156,43 +160,111 @@ def _bits64(typing_context: Any, value: Any) -> Any:
 
 
 @njit(cache=True)
-def largest_finite(x: Any, size: Any) -> Any:
-    """Return the largest magnitude among the blocks that hold neither NaN nor infinity."""
+def largest_magnitudes(x: Any, size: Any, largest: Any) -> Any:
+    """Set the bits of each block's largest magnitude; return the largest of the finite ones.
+
+    ``size`` is a multiple of 16: eight lanes, so that the maximum vectorises.
+    """
     bits = x.view(np.int32)
-    largest = np.int32(0)
-    for block in range(bits.size // size):
-        own = _largest_bits(bits, block * size, size)
-        if own < _INFINITY:
-            largest = max(largest, own)
-    return np.float64(_float(largest))
+    lanes = np.empty(8, np.int32)
+    overall = np.int32(0)
+    for block in range(largest.size):
+        start = np.uint64(block * size)
+        for i in range(8):
+            first = bits[start + np.uint64(i)] & _MAGNITUDE
+            lanes[i] = max(first, bits[start + np.uint64(i + 8)] & _MAGNITUDE)
+        for part in range(16, size, 8):
+            for i in range(8):
+                lanes[i] = max(lanes[i], bits[start + np.uint64(part + i)] & _MAGNITUDE)
+        for i in range(4):
+            lanes[i] = max(lanes[i], lanes[i + 4])
+        for i in range(2):
+            lanes[i] = max(lanes[i], lanes[i + 2])
+        largest[block] = max(lanes[0], lanes[1])
+    for block in range(largest.size):
+        overall = max(overall, largest[block] if largest[block] < _INFINITY else np.int32(0))
+    return np.float64(_float(overall))
 
 
 @njit(cache=True, inline="always")
 def _e4m3_code(value: Any) -> Any:
     """Round a float64 of at least 0 to an E4M3 code, to nearest even, saturating."""
-    if value < 0.015625:
-        magic = np.float64(2.0**43)
-        return _bits64(value + magic) - _bits64(magic)
-    bits = _bits64(min(value, np.float64(512.0)))
+    value = min(value, np.float64(512.0))
+    magic = np.float64(2.0**43)
+    subnormal = _bits64(value + magic) - _bits64(magic)
+    bits = _bits64(value)
     half = (np.int64(1) << 48) - 1
-    code = ((bits + half + ((bits >> 49) & 1)) >> 49) - (np.int64(1016) << 3)
-    return min(code, 126)
+    normal = ((bits + half + ((bits >> 49) & 1)) >> 49) - (np.int64(1016) << 3)
+    return min(subnormal if value < 0.015625 else normal, 126)
 
 
-@njit(cache=True, inline="always")
-def _first_above(threshold: Any, ties_up: Any) -> Any:
-    """Return the bits of the first float32 beyond a positive float64 threshold, or on it."""
-    nearest = np.float32(threshold)
-    bits = _bits(nearest)
-    back = np.float64(nearest)
-    if back < threshold or (back == threshold and not ties_up):
-        return bits + np.int32(1)
-    return bits
+@njit(cache=True)
+def _first_above(firsts: Any, steps: Any, count: Any, midpoint: Any, ties_down: Any) -> None:
+    """Set the bits of the first float32 beyond ``midpoint * step``, or on it if ties go up."""
+    for i in range(count):
+        threshold = midpoint * steps[i]
+        nearest = np.float32(threshold)
+        back = np.float64(nearest)
+        below = np.int32(back < threshold) | (np.int32(back == threshold) & ties_down)
+        firsts[i] = _bits(nearest) + below
+
+
+@njit(cache=True)
+def _tile_scales(
+    largest: Any,
+    scales: Any,
+    first_block: Any,
+    count: Any,
+    tensor_scale: Any,
+    smallest_scale: Any,
+    scale_values: Any,
+    steps: Any,
+) -> None:
+    """Set the E4M3 codes of ``count`` blocks, and the values of their scales, 0 for NaN."""
+    unit = 6.0 * tensor_scale
+    for block in range(count):
+        bits = largest[np.uint64(first_block + block)]
+        ideal = max(np.float64(_float(bits)) / unit, smallest_scale)
+        code = np.int32(_e4m3_code(ideal) if bits < _INFINITY else 127)
+        scales[np.uint64(first_block + block)] = code
+        steps[block] = scale_values[code] * tensor_scale
+
+
+@njit(cache=True)
+def _tile_codes(
+    bits: Any, codes: Any, first_block: Any, count: Any, size: Any, steps: Any, firsts: Any
+) -> None:
+    """Set the E2M1 codes of ``count`` blocks by comparing with the midpoints times the scale."""
+    octave = np.int32(1 << 23)
+    for block in range(count):
+        start = np.uint64((first_block + block) * size)
+        if not steps[block] > 0:
+            for i in range(size):
+                codes[start + np.uint64(i)] = 0
+            continue
+        first_1, first_2 = firsts[0, block], firsts[1, block]
+        first_3, first_4 = firsts[2, block], firsts[3, block]
+        # The midpoints 2.5, 5 and 3.5 are 1.25 and 1.75 times powers of two, with the same ties.
+        first_5, first_6 = np.int32(first_3 + octave), np.int32(first_4 + octave)
+        first_7 = np.int32(first_5 + octave)
+        for i in range(size):
+            value = bits[start + np.uint64(i)]
+            magnitude = value & _MAGNITUDE
+            code = np.int32(0)
+            code = np.int32(1) if magnitude >= first_1 else code
+            code = np.int32(2) if magnitude >= first_2 else code
+            code = np.int32(3) if magnitude >= first_3 else code
+            code = np.int32(4) if magnitude >= first_4 else code
+            code = np.int32(5) if magnitude >= first_5 else code
+            code = np.int32(6) if magnitude >= first_6 else code
+            code = np.int32(7) if magnitude >= first_7 else code
+            codes[start + np.uint64(i)] = np.int32(code | ((value >> 31) & np.int32(8)))
 
 
 @njit(cache=True)
 def nvfp4_blocks(
     x: Any,
+    largest: Any,
     codes: Any,
     scales: Any,
     size: Any,
@@ -202,36 +274,21 @@ def nvfp4_blocks(
 ) -> None:
     """Encode float32 blocks to E2M1 under E4M3 scales, to nearest even, saturating.
 
-    The quotient by the scale is not computed: magnitudes are compared with the seven midpoints
-    times the scale, which float64 holds exactly.
+    Quotients by the scale are not computed: magnitudes are compared with the midpoints of E2M1
+    times the scale, which float64 holds exactly. ``scale_values`` has the 128 values of the scale,
+    0 for NaN; ``largest`` is what :func:`largest_magnitudes` sets, and ``tensor_scale`` is at least
+    2**-100, so that every threshold is a normal float32.
     """
     bits = x.view(np.int32)
-    unit = 6.0 * tensor_scale
-    for block in range(scales.size):
-        start = block * size
-        largest = _largest_bits(bits, start, size)
-        if largest >= _INFINITY:
-            scales[block] = 127
-            codes[start : start + size] = 0
-            continue
-        scale = _e4m3_code(max(np.float64(_float(largest)) / unit, smallest_scale))
-        scales[block] = scale
-        if scale == 0:
-            codes[start : start + size] = 0
-            continue
-        step = scale_values[scale] * tensor_scale
-        first_1 = _first_above(0.25 * step, False)
-        first_2 = _first_above(0.75 * step, True)
-        first_3 = _first_above(1.25 * step, False)
-        first_4 = _first_above(1.75 * step, True)
-        first_5 = _first_above(2.5 * step, False)
-        first_6 = _first_above(3.5 * step, True)
-        first_7 = _first_above(5.0 * step, False)
-        for i in range(size):
-            value = bits[start + i]
-            magnitude = value & _MAGNITUDE
-            code = np.int32(magnitude >= first_1) + np.int32(magnitude >= first_2)
-            code += np.int32(magnitude >= first_3) + np.int32(magnitude >= first_4)
-            code += np.int32(magnitude >= first_5) + np.int32(magnitude >= first_6)
-            code += np.int32(magnitude >= first_7)
-            codes[start + i] = code | ((value >> 31) & np.int32(8))
+    steps = np.empty(_TILE, np.float64)
+    firsts = np.empty((4, _TILE), np.int32)
+    for first_block in range(0, scales.size, _TILE):
+        count = min(_TILE, scales.size - first_block)
+        _tile_scales(
+            largest, scales, first_block, count, tensor_scale, smallest_scale, scale_values, steps
+        )
+        _first_above(firsts[0], steps, count, 0.25, np.int32(1))
+        _first_above(firsts[1], steps, count, 0.75, np.int32(0))
+        _first_above(firsts[2], steps, count, 1.25, np.int32(1))
+        _first_above(firsts[3], steps, count, 1.75, np.int32(0))
+        _tile_codes(bits, codes, first_block, count, size, steps, firsts)

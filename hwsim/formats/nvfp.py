@@ -48,6 +48,8 @@ ELEMENTS: dict[str, Minifloat | FixedPoint] = {"nvfp4": NAMED["e2m1"], "nvint4":
 NAMES = tuple(ELEMENTS)
 
 FP32 = NAMED["fp32"]
+#: Under smaller tensor scales, midpoints times the scale reach the subnormal float32.
+_SMALLEST_COMPILED = 2.0**-100
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ class TensorBlockScale(BlockFormat):
             and rounding is Rounding.NEAREST_EVEN
             and self.element == NAMED["e2m1"]
             and self.scale == NAMED["e4m3"]
+            and self.size % 16 == 0
         )
         return self._encode_compiled(blocks) if compiled else self._encode_exact(blocks, rounding)
 
@@ -154,18 +157,23 @@ class TensorBlockScale(BlockFormat):
         from hwsim.formats import kernels
 
         flat = np.ascontiguousarray(blocks).reshape(-1)
-        largest = kernels.largest_finite(flat, self.size) if self.levels == 2 else 0.0
-        metadata, tensor_scale = self._tensor_scale(largest)
+        largest = np.empty(flat.size // self.size, np.int32)
+        metadata, tensor_scale = self._tensor_scale(
+            kernels.largest_magnitudes(flat, self.size, largest)
+        )
+        if tensor_scale < _SMALLEST_COMPILED:
+            return self._encode_exact(blocks, Rounding.NEAREST_EVEN)
         codes = np.empty(blocks.shape, self.element.code_dtype)
         scales = np.empty(blocks.shape[:-1], self.scale.code_dtype)
         kernels.nvfp4_blocks(
             flat,
+            largest,
             codes.reshape(-1),
             scales.reshape(-1),
             self.size,
             float(tensor_scale),
             float(self.smallest_scale),
-            self.scale.decode(np.arange(128)),
+            np.nan_to_num(self.scale.decode(np.arange(128)), nan=0.0),
         )
         return Encoded(codes, scales, metadata)
 

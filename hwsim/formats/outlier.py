@@ -31,6 +31,8 @@ from hwsim.formats.minifloat import NAMED
 
 NAMES = ("llm_int8",)
 
+INT8 = Integer(8)
+
 
 @dataclass(frozen=True)
 class OutlierSplit(BlockFormat):
@@ -58,7 +60,7 @@ class OutlierSplit(BlockFormat):
     OPTIONS: ClassVar[tuple[str, ...]] = ("threshold", "element", "outlier", "scale")
 
     threshold: float = 6.0
-    element: Format = Integer(8)
+    element: Format = INT8
     outlier: Format = NAMED["fp16"]
     scale: Format = NAMED["fp32"]
 

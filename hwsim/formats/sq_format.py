@@ -29,7 +29,6 @@ from hwsim.formats.block import (
     encode_chunks,
     encode_scale,
     exact_quotient,
-    largest_magnitude,
 )
 from hwsim.formats.minifloat import NAMED
 
@@ -77,8 +76,8 @@ class SparseQuantized(BlockFormat):
         kept = self.size * (1 - self.sparsity)
         if not 0 <= self.sparsity <= 1 or kept != round(kept):
             raise InputError(
-                f"sparsity must be 0 to 1 and make size * (1 - sparsity) an integer; {self.sparsity!r}"
-                f" of {self.size} is not"
+                f"sparsity must be 0 to 1 and make size * (1 - sparsity) an integer, "
+                f"not {self.sparsity!r} of {self.size}"
             )
 
     @property

@@ -42,6 +42,8 @@ from hwsim.formats.minifloat import NAMED
 
 NAMES = ("int4_vs_g16", "int8_vs_g16")
 
+UINT8 = Integer(8, signed=False)
+
 
 @dataclass(frozen=True)
 class VectorScale(BlockFormat):
@@ -68,7 +70,7 @@ class VectorScale(BlockFormat):
 
     element: Format
     size: int
-    scale: Format = Integer(8, signed=False)
+    scale: Format = UINT8
     channel_scale: Format = NAMED["fp32"]
     partial: str = "error"
 
