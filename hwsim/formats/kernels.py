@@ -292,3 +292,50 @@ def nvfp4_blocks(
         _first_above(firsts[2], steps, count, 1.25, np.int32(1))
         _first_above(firsts[3], steps, count, 1.75, np.int32(0))
         _tile_codes(bits, codes, first_block, count, size, steps, firsts)
+
+
+@njit(cache=True)
+def _nearest_levels(group: Any, step: Any, midpoints: Any, index: Any) -> None:
+    """Set the index of the nearest level of each element, the lower one of two."""
+    for i in range(group.size):
+        index[i] = 0
+    for midpoint in midpoints:
+        threshold = midpoint * step
+        for i in range(group.size):
+            index[i] += np.int32(group[i] > threshold)
+
+
+@njit(cache=True)
+def bitmod_errors(groups: Any, steps: Any, levels: Any, midpoints: Any, errors: Any) -> None:
+    """Set the squared errors of four candidate value sets for each group, in float64."""
+    count, size = groups.shape
+    values = np.empty(size, np.float64)
+    index = np.empty(size, np.int32)
+    for group in range(count):
+        for i in range(size):
+            values[i] = groups[group, i]
+        for row in range(4):
+            step = steps[group, row]
+            _nearest_levels(values, step, midpoints[row], index)
+            total = 0.0
+            for i in range(size):
+                error = values[i] - levels[row, index[i]] * step
+                total += error * error
+            errors[group, row] = total
+
+
+@njit(cache=True)
+def bitmod_codes(
+    groups: Any, steps: Any, selectors: Any, midpoints: Any, level_codes: Any, codes: Any
+) -> None:
+    """Set the codes of each group in the value set that was selected."""
+    count, size = groups.shape
+    values = np.empty(size, np.float64)
+    index = np.empty(size, np.int32)
+    for group in range(count):
+        row = selectors[group]
+        for i in range(size):
+            values[i] = groups[group, i]
+        _nearest_levels(values, steps[group, row], midpoints[row], index)
+        for i in range(size):
+            codes[group, i] = level_codes[row, index[i]]

@@ -6,6 +6,7 @@ from types import ModuleType
 from hwsim.errors import unknown
 from hwsim.formats import (
     afpq,
+    bitmod,
     block_floating_point,
     block_minifloat,
     group,
@@ -28,6 +29,7 @@ BLOCKS: tuple[ModuleType, ...] = (
     block_floating_point,
     block_minifloat,
     nvfp,
+    bitmod,
     vs_quant,
     afpq,
     qrazor,
