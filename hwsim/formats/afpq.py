@@ -84,8 +84,8 @@ class TwoScales(BlockFormat):
         top, bottom = np.array(self.element.max), np.array(-self.element.min)
 
         def encode(group: Float64) -> Encoded:
-            high = np.maximum(group.max(axis=-1), 0.0)
-            low = np.maximum(-group.min(axis=-1), 0.0)
+            high = np.abs(np.maximum(group.max(axis=-1), 0.0))
+            low = np.abs(np.minimum(group.min(axis=-1), 0.0))
             scales = encode_scale(self.scale, exact_quotient(high, top))
             negative = encode_scale(self.scale, exact_quotient(low, bottom))
             divisor = np.where(

@@ -252,7 +252,8 @@ def _floats(x: ArrayLike) -> Blocks:
 
 def largest_magnitude(blocks: Blocks) -> Float64:
     """Return the largest magnitude of each block as float64; NaN where a block holds NaN."""
-    return np.maximum(blocks.max(axis=-1), -blocks.min(axis=-1)).astype(np.float64)
+    # The sum makes a -0 positive, which else would be the sign of a scale.
+    return np.maximum(blocks.max(axis=-1), -blocks.min(axis=-1)).astype(np.float64) + 0.0
 
 
 def exact_quotient(x: Float64, divisor: Float64) -> Float64:

@@ -143,7 +143,7 @@ class GroupZeroPoint(BlockFormat):
         def encode(group: Float64) -> Encoded:
             low = np.minimum(group.min(axis=-1), 0.0)
             high = np.maximum(group.max(axis=-1), 0.0)
-            scales = encode_scale(self.scale, exact_quotient(high - low, top))
+            scales = encode_scale(self.scale, exact_quotient(np.abs(high - low), top))
             divisor = self.scale.decode(scales)
             zeros = self.element.encode(exact_quotient(-low, divisor))
             quotients = exact_quotient(group, divisor[:, np.newaxis])

@@ -101,7 +101,8 @@ class OutlierSplit(BlockFormat):
     def decode(self, tensor: QuantizedTensor) -> Float64:
         values = super().decode(tensor)
         columns = tensor.metadata["outlier_columns"]
-        values[..., 0, columns] = self.outlier.decode(tensor.metadata["outliers"])
+        if columns.size:
+            values[..., 0, columns] = self.outlier.decode(tensor.metadata["outliers"])
         return values
 
     def _block_size(self, length: int) -> int:
