@@ -76,7 +76,8 @@ class TwoScales(BlockFormat):
         values = self.element.decode(tensor.codes)
         positive = self.scale.decode(tensor.scales)[..., np.newaxis]
         negative = self.scale.decode(tensor.metadata["negative_scales"])[..., np.newaxis]
-        values *= np.where(values < 0, negative, positive)
+        np.multiply(values, positive, out=values, where=values > 0)
+        np.multiply(values, negative, out=values, where=values < 0)
         return values
 
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:

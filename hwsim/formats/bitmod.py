@@ -162,7 +162,8 @@ class BitMod(BlockFormat):
     def decode(self, tensor: QuantizedTensor) -> Float64:
         values = self.element.decode(tensor.codes)
         special = np.array(SPECIALS[self.bits])[tensor.metadata["selectors"]]
-        values = np.where(tensor.codes == self.element.sign_code, special[..., np.newaxis], values)
+        is_special = tensor.codes == self.element.sign_code
+        np.copyto(values, special[..., np.newaxis], where=is_special)
         values *= self.scale.decode(tensor.scales)[..., np.newaxis]
         if self.selection is Selection.FP16:
             return values.astype(np.float16).astype(np.float64)
@@ -175,9 +176,11 @@ class BitMod(BlockFormat):
                 f"level and to the lower one of two, not {rounding!r}"
             )
         self._check_finite(blocks)
+        compiled = blocks.size >= COMPILED_FROM
         if self.selection is Selection.FP16:
-            return encode_chunks(self._encode_fp16, blocks, rounding)
-        if blocks.size >= COMPILED_FROM:
+            encode = self._encode_fp16_compiled if compiled else self._encode_fp16
+            return encode_chunks(encode, blocks, rounding)
+        if compiled:
             return self._encode_compiled(blocks)
         return encode_chunks(self._encode_exact, blocks, rounding)
 
@@ -287,6 +290,29 @@ class BitMod(BlockFormat):
                 scales[better] = scale[better] * np.float64(unit)
                 codes[better] = candidates.codes[row][index[better]]
         return Encoded(codes, self.scale.encode(scales), {"selectors": selectors})
+
+    def _encode_fp16_compiled(self, groups: Float64) -> Encoded:
+        from hwsim.formats import kernels
+
+        unit = ARTIFACT_UNIT[self.bits]
+        candidates = self.candidates
+        with np.errstate(over="ignore", under="ignore"):
+            weights = groups.astype(np.float16).astype(np.float32)
+        selectors = np.empty(len(groups), np.uint8)
+        scales = np.empty(len(groups))
+        codes = np.empty(groups.shape, np.uint8)
+        kernels.bitmod_fp16(
+            weights,
+            (candidates.levels * unit).astype(np.float32),
+            (candidates.midpoints * unit).astype(np.float32),
+            candidates.codes,
+            np.array(ARTIFACT_SCALES, np.float32),
+            np.float32(ARTIFACT_WORST),
+            selectors,
+            scales,
+            codes,
+        )
+        return Encoded(codes, self.scale.encode(scales * unit), {"selectors": selectors})
 
 
 def _nearest(groups: Float64, steps: Float64, candidates: Candidates, row: int) -> Int64:

@@ -339,3 +339,80 @@ def bitmod_codes(
         _nearest_levels(values, steps[group, row], midpoints[row], index)
         for i in range(size):
             codes[group, i] = level_codes[row, index[i]]
+
+
+@njit(cache=True, inline="always")
+def _half(value: Any) -> Any:
+    """Round a float32 to fp16, to nearest even, and return it as float32."""
+    bits = _bits(value)
+    sign = bits & ~_MAGNITUDE
+    magnitude = np.int32(bits & _MAGNITUDE)
+    # 0.5 has the last place of the subnormals of fp16, 2**-24.
+    subnormal = _bits(np.float32(_float(magnitude) + np.float32(0.5)) - np.float32(0.5))
+    normal = (magnitude + np.int32(0xFFF) + ((magnitude >> 13) & 1)) & ~np.int32(0x1FFF)
+    rounded = subnormal if magnitude < 0x38800000 else normal
+    rounded = _INFINITY if magnitude >= 0x477FF000 and magnitude <= _INFINITY else rounded
+    return _float(np.int32(rounded | sign))
+
+
+@njit(cache=True, inline="always")
+def _fp16_levels(weights: Any, scale: Any, midpoints: Any, quotients: Any, index: Any) -> None:
+    """Set the index of the level nearest to each fp16 quotient, the lower one of two."""
+    for i in range(weights.size):
+        quotients[i] = _half(weights[i] / scale)
+    for i in range(weights.size):
+        index[i] = 0
+    for midpoint in midpoints:
+        for i in range(weights.size):
+            index[i] += np.int32(quotients[i] > midpoint)
+
+
+@njit(cache=True)
+def bitmod_fp16(
+    weights: Any,
+    levels: Any,
+    midpoints: Any,
+    level_codes: Any,
+    clamp: Any,
+    worst: Any,
+    selectors: Any,
+    scales: Any,
+    codes: Any,
+) -> None:
+    """Encode groups of fp16 numbers, held as float32, with every operation rounded to fp16.
+
+    Sums, differences, products and quotients of fp16 numbers may be rounded to float32 first: it
+    has more than twice their precision, so rounding again gives the correctly rounded fp16.
+    """
+    count, size = weights.shape
+    quotients = np.empty(size, np.float32)
+    index = np.empty(size, np.int32)
+    for group in range(count):
+        row_weights = weights[group]
+        largest = np.float32(0)
+        for i in range(size):
+            largest = max(largest, abs(row_weights[i]))
+        best = worst
+        chosen = -1
+        chosen_scale = np.float32(0)
+        for row in range(4):
+            top = max(levels[row, levels.shape[1] - 1], -levels[row, 0])
+            scale = min(max(_half(largest / top), clamp[0]), clamp[1])
+            _fp16_levels(row_weights, scale, midpoints[row], quotients, index)
+            total = 0.0
+            for i in range(size):
+                value = _half(levels[row, index[i]] * scale)
+                error = _half(value - row_weights[i])
+                total += np.float64(_half(error * error))
+            mean = _half(np.float32(total) / np.float32(size))
+            if mean < best:
+                best, chosen, chosen_scale = mean, row, scale
+        selectors[group] = max(chosen, 0)
+        scales[group] = chosen_scale
+        if chosen < 0:
+            for i in range(size):
+                codes[group, i] = 0
+        else:
+            _fp16_levels(row_weights, chosen_scale, midpoints[chosen], quotients, index)
+            for i in range(size):
+                codes[group, i] = level_codes[chosen, index[i]]

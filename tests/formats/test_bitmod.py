@@ -118,6 +118,19 @@ def test_compiled_equals_exact(bits):
 
 
 @pytest.mark.parametrize("bits", [3, 4])
+@pytest.mark.parametrize("size", [128, 96])
+def test_compiled_fp16_equals_numpy(bits, size):
+    rng = np.random.default_rng(2)
+    spread = rng.standard_normal((1500, size)) * np.exp2(rng.integers(-30, 17, (1500, 1)))
+    x = np.concatenate([groups(bits, size=size), spread, np.zeros((1, size))])
+    fmt = parse(f"bitmod{bits}_g{size}").with_options(selection="fp16")
+    compiled, plain = fmt._encode_fp16_compiled(x), fmt._encode_fp16(x)
+    np.testing.assert_array_equal(compiled.codes, plain.codes)
+    np.testing.assert_array_equal(compiled.scales, plain.scales)
+    np.testing.assert_array_equal(compiled.metadata["selectors"], plain.metadata["selectors"])
+
+
+@pytest.mark.parametrize("bits", [3, 4])
 def test_errors_equal_in_reals_go_to_the_first(bits):
     """Mirrored groups: the sum of the same squares in another order must not decide."""
     half = np.random.default_rng(bits).standard_normal((40, 16)).astype(np.float16)

@@ -7,6 +7,7 @@ from gfloat.formats import (
     format_info_mxfp6_e3m2,
     format_info_mxfp8_e4m3,
     format_info_mxfp8_e5m2,
+    format_info_mxint8,
 )
 
 from hwsim.errors import InputError
@@ -30,6 +31,13 @@ def test_against_gfloat(name, power):
     x = x.astype(np.float32).astype(np.float64)
     expected = [quantize_block(GFLOAT[name], row, compute_scale_amax) for row in x]
     np.testing.assert_array_equal(parse(name).quantize(x).dequantize(), expected)
+
+
+def test_mxint8_against_gfloat():
+    fmt = parse("mxint8").with_options(symmetric=False)
+    x = np.random.default_rng(6).uniform(-2, 2, (20, 32)).astype(np.float32).astype(np.float64)
+    expected = [quantize_block(format_info_mxint8, row, compute_scale_amax) for row in x]
+    np.testing.assert_array_equal(fmt.quantize(x).dequantize(), expected)
 
 
 def test_mxint8_most_negative_code_is_an_option():
