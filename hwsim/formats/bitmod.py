@@ -215,7 +215,9 @@ class BitMod(BlockFormat):
         from hwsim.formats import kernels
 
         outer = blocks.shape[:-1]
-        groups = np.ascontiguousarray(blocks).reshape(-1, self.size)
+        # numba has no float16.
+        wide = np.dtype(np.float64 if blocks.dtype.itemsize == 8 else np.float32)
+        groups: Blocks = np.ascontiguousarray(blocks, wide).reshape(-1, self.size)
         candidates = self.candidates
         scales = self._scales(map_chunks(largest_magnitude, groups))
         steps = self.scale.decode(scales)

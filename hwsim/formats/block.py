@@ -11,7 +11,7 @@ the real quotient, once.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, ClassVar, NamedTuple, Self, cast
@@ -34,12 +34,14 @@ from hwsim.formats.base import (
 PARTIAL = ("error", "pad")
 #: Elements that are encoded at a time: the float64 temporaries then stay in the cache.
 CHUNK = 1 << 16
-#: From this many float32 elements on, compiled loops take over from NumPy.
+#: From this many float16 or float32 elements on, compiled loops take over from NumPy.
 COMPILED_FROM = 1 << 15
+#: Elements that compiled loops take at a time; where that needs a float32 copy, it stays small.
+SLICE = 1 << 20
 #: A float64 whose lowest 28 bits are 0 has at most 25 significant bits.
 _LOW_BITS = (1 << 28) - 1
 
-#: Blocks to encode: float32 or float64, shape (..., groups, size).
+#: Blocks to encode: float16, float32 or float64, shape (..., groups, size).
 Blocks = NDArray[np.floating[Any]]
 
 
@@ -241,13 +243,24 @@ class BlockFormat(ABC):
 
 
 def _floats(x: ArrayLike) -> Blocks:
-    """Return ``x`` as float32 where that is exact and enough, else as float64."""
+    """Return ``x`` as floats of 2, 4 or 8 bytes that hold it exactly, without a copy if it is."""
     array = np.asarray(x)
-    if array.dtype == np.float32:
+    if array.dtype in (np.float16, np.float32, np.float64):
         return array
-    if array.dtype == np.float16:
+    # Short integers, and the dtypes of ml_dtypes, whose kind is V.
+    if array.dtype.kind in "iubV" and array.dtype.itemsize <= 2:
         return array.astype(np.float32)
     return real_array(array)
+
+
+def float32_slices(blocks: Blocks) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Yield flat float32 elements of many blocks at a time, and which blocks they are."""
+    size = blocks.shape[-1]
+    flat = blocks.reshape(-1)
+    step = max(1, SLICE // size)
+    for first in range(0, flat.size // size, step):
+        part = slice(first, first + step)
+        yield part, np.ascontiguousarray(flat[first * size : (first + step) * size], np.float32)
 
 
 def largest_magnitude(blocks: Blocks) -> Float64:

@@ -25,7 +25,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwsim.errors import InputError
+from hwsim.errors import InputError, unknown
 from hwsim.formats.base import Float64, Format, Overflow, Rounding, Stochastic
 from hwsim.formats.block import (
     COMPILED_FROM,
@@ -36,6 +36,7 @@ from hwsim.formats.block import (
     encode_chunks,
     encode_scale,
     exact_quotient,
+    float32_slices,
     largest_magnitude,
     map_chunks,
 )
@@ -90,6 +91,8 @@ class TensorBlockScale(BlockFormat):
 
     def __post_init__(self) -> None:
         self._check_fields()
+        if self.base not in ELEMENTS:
+            raise unknown("base", self.base, NAMES)
         if self.levels not in (1, 2):
             raise InputError(f"levels must be 1 or 2, not {self.levels!r}")
         if not 0 <= self.smallest_scale <= self.scale.max:
@@ -126,7 +129,7 @@ class TensorBlockScale(BlockFormat):
 
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
         compiled = (
-            blocks.dtype == np.float32
+            blocks.dtype.itemsize <= 4
             and blocks.size >= COMPILED_FROM
             and rounding is Rounding.NEAREST_EVEN
             and self.element == NAMED["e2m1"]
@@ -156,25 +159,28 @@ class TensorBlockScale(BlockFormat):
     def _encode_compiled(self, blocks: Blocks) -> Encoded:
         from hwsim.formats import kernels
 
-        flat = np.ascontiguousarray(blocks).reshape(-1)
-        largest = np.empty(flat.size // self.size, np.int32)
-        metadata, tensor_scale = self._tensor_scale(
-            kernels.largest_magnitudes(flat, self.size, largest)
-        )
-        if tensor_scale < _SMALLEST_COMPILED:
-            return self._encode_exact(blocks, Rounding.NEAREST_EVEN)
         codes = np.empty(blocks.shape, self.element.code_dtype)
         scales = np.empty(blocks.shape[:-1], self.scale.code_dtype)
-        kernels.nvfp4_blocks(
-            flat,
-            largest,
-            codes.reshape(-1),
-            scales.reshape(-1),
-            self.size,
-            float(tensor_scale),
-            float(self.smallest_scale),
-            np.nan_to_num(self.scale.decode(np.arange(128)), nan=0.0),
-        )
+        flat_codes, flat_scales = codes.reshape(-1, self.size), scales.reshape(-1)
+        largest = np.empty(flat_scales.shape, np.int32)
+        overall = [
+            kernels.largest_magnitudes(x, self.size, largest[part])
+            for part, x in float32_slices(blocks)
+        ]
+        metadata, tensor_scale = self._tensor_scale(max(overall))
+        if tensor_scale < _SMALLEST_COMPILED:
+            return self._encode_exact(blocks, Rounding.NEAREST_EVEN)
+        for part, x in float32_slices(blocks):
+            kernels.nvfp4_blocks(
+                x,
+                largest[part],
+                flat_codes[part].reshape(-1),
+                flat_scales[part],
+                self.size,
+                float(tensor_scale),
+                float(self.smallest_scale),
+                np.nan_to_num(self.scale.decode(np.arange(128)), nan=0.0),
+            )
         return Encoded(codes, scales, metadata)
 
     def _tensor_scale(self, largest: float) -> tuple[dict[str, np.ndarray], Float64]:

@@ -30,6 +30,7 @@ from hwsim.formats.block import (
     Blocks,
     Encoded,
     encode_chunks,
+    float32_slices,
     largest_magnitude,
 )
 from hwsim.formats.minifloat import Minifloat
@@ -118,7 +119,7 @@ class SharedExponent(BlockFormat):
         return np.where(largest == 0, -limit, np.clip(shared, -limit, limit))
 
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
-        compiled = blocks.dtype == np.float32 and blocks.size >= COMPILED_FROM
+        compiled = blocks.dtype.itemsize <= 4 and blocks.size >= COMPILED_FROM
         if compiled and rounding is Rounding.NEAREST_EVEN and self.element.bits <= 8:
             return self._encode_compiled(blocks)
         return self._encode_exact(blocks, rounding)
@@ -142,27 +143,28 @@ class SharedExponent(BlockFormat):
         scales = np.empty(blocks.shape[:-1], self.scale.code_dtype)
         # The first 23-bit mantissa that raises the exponent; 2**23 is never reached.
         first_raising = int((self.exact_significand - 1) * 2**23) + 1
-        arguments = (
-            np.ascontiguousarray(blocks).reshape(-1),
-            codes.reshape(-1),
-            scales.reshape(-1),
-            self.size,
-            self.largest_exponent,
-            first_raising,
-        )
-        if isinstance(self.element, Minifloat):
-            element = self.element
-            kernels.minifloat_blocks(
-                *arguments,
-                element.mantissa,
-                element.min_exponent,
-                element.max_code,
-                element.sign_code,
+        flat_codes, flat_scales = codes.reshape(-1, self.size), scales.reshape(-1)
+        for part, x in float32_slices(blocks):
+            arguments = (
+                x,
+                flat_codes[part].reshape(-1),
+                flat_scales[part],
+                self.size,
+                self.largest_exponent,
+                first_raising,
             )
-        else:
-            kernels.fixed_point_blocks(
-                *arguments, self.element.fraction, self.element.width, self.element.symmetric
-            )
+            if isinstance(self.element, Minifloat):
+                kernels.minifloat_blocks(
+                    *arguments,
+                    self.element.mantissa,
+                    self.element.min_exponent,
+                    self.element.max_code,
+                    self.element.sign_code,
+                )
+            else:
+                kernels.fixed_point_blocks(
+                    *arguments, self.element.fraction, self.element.width, self.element.symmetric
+                )
         return Encoded(codes, scales, {})
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from hwsim.errors import InputError
 from hwsim.formats import Rounding, parse
+from hwsim.formats.nvfp import TensorBlockScale
 from tests.formats.block_reference import MAGNITUDES, nearest_code, signed_code
 
 MAX32 = np.finfo(np.float32).max
@@ -144,3 +145,8 @@ def test_largest_float32():
 def test_bad_options(options):
     with pytest.raises(InputError, match=next(iter(options))):
         parse("nvfp4").with_options(**options)
+
+
+def test_unknown_base():
+    with pytest.raises(InputError, match="did you mean 'nvfp4'"):
+        TensorBlockScale("nvfp3")
