@@ -7,7 +7,7 @@ of the two scales.
 ===========  =======  =======  ============================================================
 name         element  largest  source
 ===========  =======  =======  ============================================================
-mxfp8e4m3    e4m3     448      OCP MX 1.0, table 1
+mxfp8e4m3    e4m3     448      OCP MX 1.0
 mxfp8e5m2    e5m2     57344    OCP MX 1.0; infinity and NaN codes of the element are unused
 mxfp6e2m3    e2m3     7.5      OCP MX 1.0
 mxfp6e3m2    e3m2     28       OCP MX 1.0

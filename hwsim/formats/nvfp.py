@@ -72,8 +72,8 @@ class TensorBlockScale(BlockFormat):
         2, or 1 to leave out the tensor scale: block scales then saturate at the largest one.
     smallest_scale
         Block scales are raised to at least this, all-zero blocks included, before they are
-        rounded; 0 raises none. Libraries differ: 0 here as in the kernels of FlashInfer and
-        vLLM, 2**-9 in universal, 2**-6 in torchao.
+        rounded; 0 raises none. Libraries differ: universal has 2**-9, torchao
+        2**-6.
     scale
         Format of the block scale; it must have NaN if blocks hold any.
     partial

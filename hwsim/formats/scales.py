@@ -2,7 +2,7 @@
 
 E8M0 is an exponent alone, 2**(code - 127): a multiplication by it is an addition of exponents,
 and it has neither sign nor zero nor infinity. Fixed point is an integer times a power of two, the
-element of MXINT8 (OCP MX 1.0, section 5.3.5) and of block floating point.
+element of MXINT8 (OCP MX 1.0) and of block floating point.
 """
 
 from dataclasses import dataclass

@@ -10,7 +10,7 @@ hardware multiplies each vector's dot product by a small integer and scales once
     vector scale   v = s / c, rounded to nearest even, 0..255
     value          q * v * c
 
-Elements are coded with the unrounded s, as in the paper (section 4.4). A channel is the whole
+Elements are coded with the unrounded s, as in the paper. A channel is the whole
 extent of the quantised axis.
 
 Sources: Dai et al., VS-Quant, MLSys 2021, arXiv 2102.04503; BitMoD (arXiv 2411.11745, section

@@ -103,7 +103,7 @@ def test_compiled_equals_exact_for_tiny_tensors():
 
 @pytest.mark.parametrize("smallest", [0.0, 2.0**-9, 2.0**-6])
 def test_scale_of_tiny_blocks(smallest):
-    """0 flushes the block, as FlashInfer and vLLM do; universal and torchao keep a scale."""
+    """0 flushes the block; universal and torchao keep a scale."""
     fmt = parse("nvfp4").with_options(levels=1, smallest_scale=smallest)
     tensor = fmt.quantize(np.full((1, 16), 2.0**-9))
     expected = {0.0: (0, 0.0), 2.0**-9: (1, 2.0**-9), 2.0**-6: (8, 0.0)}[smallest]
