@@ -4,12 +4,39 @@ from functools import lru_cache
 from types import ModuleType
 
 from hwsim.errors import unknown
-from hwsim.formats import block, integer, minifloat
+from hwsim.formats import (
+    afpq,
+    bitmod,
+    block_floating_point,
+    block_minifloat,
+    group,
+    integer,
+    minifloat,
+    mx,
+    nvfp,
+    outlier,
+    qrazor,
+    sq_format,
+    vs_quant,
+)
 from hwsim.formats.base import Format
 from hwsim.formats.block import BlockFormat
 
 SCALARS: tuple[ModuleType, ...] = (integer, minifloat)
-BLOCKS: tuple[ModuleType, ...] = (block,)
+#: ``group`` reads any ``<element>_g<size>``, so it is asked last.
+BLOCKS: tuple[ModuleType, ...] = (
+    mx,
+    block_floating_point,
+    block_minifloat,
+    nvfp,
+    bitmod,
+    vs_quant,
+    afpq,
+    qrazor,
+    sq_format,
+    outlier,
+    group,
+)
 
 
 def scalar_names() -> list[str]:
