@@ -409,7 +409,9 @@ class Format(ABC):
 
     @cached_property
     def smallest(self) -> float:
-        """The smallest positive value."""
+        """The smallest positive value; NaN where there is none."""
+        if self.max <= 0:
+            return float("nan")
         return float(self.quantize(np.nextafter(0, 1), rounding=Rounding.UP))
 
     @cached_property
