@@ -338,8 +338,8 @@ class Format(ABC):
     def _table_for(
         self, size: int, rounding: Rounding | Stochastic, overflow: Overflow
     ) -> fast.Table | None:
-        # The proof of a 16-bit format's table costs as much as encoding a million numbers.
-        pays = self.bits <= TABLE_BITS and size >= max(fast.MIN_SIZE, 16 << self.bits)
+        # The proof of a 16-bit format's table costs as much as encoding some million numbers.
+        pays = self.bits <= TABLE_BITS and size >= max(fast.MIN_SIZE, 8 << self.bits)
         if not pays or isinstance(rounding, Stochastic) or overflow is Overflow.ERROR:
             return None
         return encode_table(self, rounding, overflow)

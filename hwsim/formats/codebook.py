@@ -116,8 +116,11 @@ def learn(
     if not 1 <= bits <= 8:
         raise InputError(f"bits of a learnt codebook must be 1 to 8, not {bits}")
     importance = np.ones(data.shape[1]) if weights is None else real_array(weights)
-    if importance.shape != data.shape[1:] or not (importance >= 0).all():
-        raise InputError(f"weights must be {data.shape[1]} numbers that are not negative")
+    fits = importance.shape == data.shape[1:] and (importance >= 0).all()
+    if not fits or not 0 < importance.sum() < np.inf:
+        raise InputError(
+            f"weights must be {data.shape[1]} finite numbers, not negative and not all 0"
+        )
     generator = np.random.default_rng(seed)
     return [codebook(_cluster(row, importance, 1 << bits, generator)) for row in data]
 

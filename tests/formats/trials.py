@@ -39,7 +39,9 @@ def trial_numbers(reference: Reference, count: int | None = None) -> Float64:
     points = np.array([float(p) for p in reference.points])
     if count is not None:
         zero = int(np.searchsorted(points, 0.0))
-        chosen = np.random.default_rng(1).choice(points.size - 1, count, replace=False)
+        chosen = np.random.default_rng(1).choice(
+            points.size - 1, min(count, points.size - 1), replace=False
+        )
         ends = np.r_[0:8, zero - 8 : zero + 8, points.size - 9 : points.size - 1]
         first = np.unique(np.concatenate([chosen, ends]))
         points, following = points[first], points[first + 1]
