@@ -16,8 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hwsim.formats.base import Format
+from hwsim.errors import InputError
 from hwsim.formats.block import BlockFormat
-from hwsim.formats.scales import FixedPoint
+from hwsim.formats.fixed import FixedPoint
 from hwsim.formats.shared_exponent import SharedExponent
 
 NAMES = ("bfp8_g16", "bfp6_g16", "bfp4_g16")
@@ -42,4 +43,6 @@ def parse(name: str, parse_scalar: Callable[[str], Format]) -> BlockFormat | Non
     if not match:
         return None
     width = int(match[1])
-    return BlockFloatingPoint(FixedPoint(width, width - 2), int(match[2]))
+    if not 2 <= width <= 32:
+        raise InputError(f"{name}: elements must have 2 to 32 bits, not {width}")
+    return BlockFloatingPoint(FixedPoint(2, width - 2, symmetric=True), int(match[2]))

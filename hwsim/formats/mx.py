@@ -27,8 +27,8 @@ from typing import ClassVar
 from hwsim.errors import InputError
 from hwsim.formats.base import Format
 from hwsim.formats.block import BlockFormat
+from hwsim.formats.fixed import FixedPoint
 from hwsim.formats.minifloat import NAMED, Minifloat
-from hwsim.formats.scales import FixedPoint
 from hwsim.formats.shared_exponent import ScaleRule, SharedExponent
 
 #: Block size of the specification.
@@ -40,8 +40,8 @@ ELEMENTS: dict[str, Minifloat | FixedPoint] = {
     "mxfp6e2m3": NAMED["e2m3"],
     "mxfp6e3m2": NAMED["e3m2"],
     "mxfp4": NAMED["e2m1"],
-    "mxint8": FixedPoint(8, 6),
-    "mxint4": FixedPoint(4, 2),
+    "mxint8": FixedPoint(2, 6, symmetric=True),
+    "mxint4": FixedPoint(2, 2, symmetric=True),
 }
 NAMES = tuple(ELEMENTS)
 _NAME_OF = {element: name for name, element in ELEMENTS.items()}

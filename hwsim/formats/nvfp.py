@@ -40,12 +40,15 @@ from hwsim.formats.block import (
     largest_magnitude,
     map_chunks,
 )
+from hwsim.formats.fixed import FixedPoint
 from hwsim.formats.minifloat import NAMED, Minifloat
-from hwsim.formats.scales import FixedPoint
 
 #: Block size of both formats.
 SIZE = 16
-ELEMENTS: dict[str, Minifloat | FixedPoint] = {"nvfp4": NAMED["e2m1"], "nvint4": FixedPoint(4, 0)}
+ELEMENTS: dict[str, Minifloat | FixedPoint] = {
+    "nvfp4": NAMED["e2m1"],
+    "nvint4": FixedPoint(4, 0, symmetric=True),
+}
 NAMES = tuple(ELEMENTS)
 
 FP32 = NAMED["fp32"]

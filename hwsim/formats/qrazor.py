@@ -30,9 +30,9 @@ from hwsim.formats.block import (
     largest_magnitude,
     map_chunks,
 )
+from hwsim.formats.fixed import FixedPoint
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED
-from hwsim.formats.scales import FixedPoint
 
 NAMES = ("qrazor4_g16",)
 
@@ -82,7 +82,7 @@ class SignificantData(BlockFormat):
     @property
     def element(self) -> Format:  # type: ignore[override]
         """Format of the elements."""
-        return FixedPoint(self.bits, 0)
+        return FixedPoint(self.bits, 0, symmetric=True)
 
     @property
     def scale(self) -> Format:  # type: ignore[override]
@@ -114,7 +114,7 @@ class SignificantData(BlockFormat):
 
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
         self._check_finite(blocks)
-        wide = FixedPoint(self.base, 0)
+        wide = FixedPoint(self.base, 0, symmetric=True)
         largest = map_chunks(largest_magnitude, blocks)
         ideal = exact_quotient(largest.max(axis=-1, initial=0.0), np.array(wide.max))
         channel_codes = encode_scale(self.channel_scale, ideal)

@@ -33,8 +33,12 @@ from hwsim.formats.block import (
     float32_slices,
     largest_magnitude,
 )
+from hwsim.formats.e8m0 import BIAS, E8M0, NAN_CODE
+from hwsim.formats.fixed import FixedPoint
 from hwsim.formats.minifloat import Minifloat
-from hwsim.formats.scales import E8M0, FixedPoint, PowerOfTwo
+
+#: Format of all shared scales.
+SCALE = E8M0()
 
 
 class ScaleRule(StrEnum):
@@ -73,7 +77,7 @@ class SharedExponent(BlockFormat):
     size: int
     scale_rule: str = ScaleRule.FLOOR
     partial: str = "error"
-    scale: PowerOfTwo = E8M0
+    scale: E8M0 = SCALE
 
     def __post_init__(self) -> None:
         self._check_fields()
@@ -108,14 +112,14 @@ class SharedExponent(BlockFormat):
     def _mantissa(self) -> int:
         if isinstance(self.element, Minifloat):
             return self.element.mantissa
-        return self.element.width - 2
+        return self.element.bits - 2
 
     def shared_exponents(self, largest: Float64) -> Int64:
         """Return the exponents of the scales of blocks with these largest magnitudes."""
         fraction, exponent = np.frexp(largest)
         raised = 2 * fraction > self.exact_significand
         shared = exponent.astype(np.int64) - 1 - self.largest_exponent + raised
-        limit = self.scale.BIAS
+        limit = BIAS
         return np.where(largest == 0, -limit, np.clip(shared, -limit, limit))
 
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
@@ -129,7 +133,7 @@ class SharedExponent(BlockFormat):
             largest = largest_magnitude(block)
             finite = np.isfinite(largest)
             exponents = self.shared_exponents(np.where(finite, largest, 0.0))
-            scales = np.where(finite, exponents + self.scale.BIAS, self.scale.NAN_CODE)
+            scales = np.where(finite, exponents + BIAS, NAN_CODE)
             scaled = power_scaled(np.where(finite[:, np.newaxis], block, 0.0), -exponents)
             codes = self.element.encode(scaled, rounding, Overflow.SATURATE)
             return Encoded(codes, scales.astype(self.scale.code_dtype), {})
@@ -163,7 +167,7 @@ class SharedExponent(BlockFormat):
                 )
             else:
                 kernels.fixed_point_blocks(
-                    *arguments, self.element.fraction, self.element.width, self.element.symmetric
+                    *arguments, self.element.fraction, self.element.bits, self.element.symmetric
                 )
         return Encoded(codes, scales, {})
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Float64, Format
 from hwsim.formats.block import BlockFormat
+from hwsim.formats.group import GroupScale
 from hwsim.formats.minifloat import NAMED
 from hwsim.tensors.sources import Layer
 
@@ -38,7 +39,7 @@ def to_db(noise_to_signal: float) -> float:
 
 def per_token(fmt: Format, inputs: int) -> BlockFormat:
     """Return the block format of activations: one fp32 scale for the ``inputs`` of a token."""
-    return BlockFormat(fmt, inputs, scale=NAMED["fp32"])
+    return GroupScale(fmt, inputs, scale=NAMED["fp32"])
 
 
 class ErrorMeter:
@@ -80,7 +81,7 @@ class ErrorMeter:
         noise = signal = 0.0
         ratios: dict[Format, list[float]] = {fmt: [] for fmt in formats}
         for index, layer in enumerate(self.layers):
-            quantised = BlockFormat(weight, self.group).quantize(layer.weight).dequantize()
+            quantised = GroupScale(weight, self.group).quantize(layer.weight).dequantize()
             noise += float(np.square(layer.weight - quantised).sum())
             signal += float(np.square(layer.weight, dtype=np.float64).sum())
             exact = self._outputs[index]
@@ -182,5 +183,5 @@ def operand_streams(
         tokens = layer.activations[rng.integers(len(layer.activations), size=picks)]
         matrix = layer.weight[rng.integers(len(layer.weight), size=picks)]
         rows_a.append(per_token(activation, inputs).quantize(tokens).codes.reshape(-1)[:length])
-        rows_w.append(BlockFormat(weight, group).quantize(matrix).codes.reshape(-1)[:length])
+        rows_w.append(GroupScale(weight, group).quantize(matrix).codes.reshape(-1)[:length])
     return np.stack(rows_a), np.stack(rows_w)

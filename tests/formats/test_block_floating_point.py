@@ -24,5 +24,5 @@ def test_bfp8_has_the_values_of_mxint8():
 
 @pytest.mark.parametrize("name", ["bfp1_g4", "bfp33_g4"])
 def test_width(name):
-    with pytest.raises(InputError, match="2 to 32 bits"):
+    with pytest.raises(InputError, match="elements must have 2 to 32 bits"):
         parse(name)

@@ -12,8 +12,8 @@ from gfloat.formats import (
 
 from hwsim.errors import InputError
 from hwsim.formats import parse
+from hwsim.formats.fixed import FixedPoint
 from hwsim.formats.mx import Microscaling
-from hwsim.formats.scales import FixedPoint
 
 GFLOAT = {
     "mxfp8e4m3": format_info_mxfp8_e4m3,
@@ -74,7 +74,7 @@ def test_symmetric_is_for_integers():
 
 def test_only_mx_elements():
     with pytest.raises(InputError, match="not an MX element"):
-        Microscaling(FixedPoint(7, 5), 32)
+        Microscaling(FixedPoint(2, 5, symmetric=True), 32)
 
 
 def test_e5m2_saturates_below_infinity():

@@ -6,7 +6,7 @@ import pytest
 from hwsim.errors import InputError
 from hwsim.formats import Rounding, parse
 from hwsim.formats.block_floating_point import BlockFloatingPoint
-from hwsim.formats.scales import FixedPoint
+from hwsim.formats.fixed import FixedPoint
 from hwsim.formats.shared_exponent import ScaleRule
 from tests.formats.block_reference import MAGNITUDES, mx_block
 
@@ -137,4 +137,4 @@ def test_unknown_scale_rule():
 
 def test_element_must_reach_one():
     with pytest.raises(InputError, match="largest value"):
-        BlockFloatingPoint(FixedPoint(8, 9), 4)
+        BlockFloatingPoint(FixedPoint(0, 8, symmetric=True), 4)
