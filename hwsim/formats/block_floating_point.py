@@ -15,8 +15,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hwsim.formats.base import Format
 from hwsim.errors import InputError
+from hwsim.formats.base import Format
 from hwsim.formats.block import BlockFormat
 from hwsim.formats.fixed import FixedPoint
 from hwsim.formats.shared_exponent import SharedExponent
