@@ -53,3 +53,13 @@ def trial_numbers(reference: Reference, count: int | None = None) -> Float64:
     quarters = points + (following - points) / 4
     near = np.concatenate([points, following, middles, geometric[same_side]])
     return np.concatenate([neighbours(near), quarters, 2 * points, SPECIALS])
+
+
+def decisions(reference: Reference) -> Float64:
+    """Return all values and arithmetic and geometric middles with their float64 neighbours."""
+    points = np.array([float(p) for p in reference.points])
+    lower, upper = points[:-1], points[1:]
+    geometric = (np.sqrt(np.abs(lower * upper)) * np.sign(lower))[lower * upper > 0]
+    middles = np.unique(np.concatenate([lower + (upper - lower) / 2, geometric]))
+    return np.concatenate([points, middles, np.nextafter(middles, -np.inf),
+                           np.nextafter(middles, np.inf), SPECIALS])  # fmt: skip
