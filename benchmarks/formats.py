@@ -6,7 +6,7 @@ Rows are what is encoded, columns who encodes it: ``hwsim``, ml_dtypes, gfloat a
 last if it is installed). Each figure is the median of several runs in this process, on one thread,
 of normally distributed float32. The limits are NumPy copies: ``np.copyto`` into an existing array
 and ``x.copy()``, which allocates like an encoder does. ``peak`` is the largest memory that one
-call of hwsim allocates, in bytes per element of the input.
+call of hwsim allocates, its result included, in bytes per element of the input.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import gfloat
 import gfloat.formats
@@ -24,7 +25,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.formats import parse_scalar
+from hwsim.formats import parse, parse_scalar
 
 Array = NDArray[np.float32]
 Call = Callable[[Array], object]
@@ -63,7 +64,54 @@ def scalar_rows() -> list[Row]:
 
 def block_rows() -> list[Row]:
     """Return the rows of the block formats."""
-    return []
+    names = ("mxfp4", "mxfp8e4m3", "mxfp8e5m2", "mxfp6e2m3", "mxint8", "nvfp4")
+    return [
+        *(_block(name, parse(name), 6.0) for name in names),
+        *(
+            _block(f"mxfp4 {rule}", parse("mxfp4").with_options(scale_rule=rule), 6.0)
+            for rule in ("even", "rceil")
+        ),
+        _block("nvfp4 1 level", parse("nvfp4").with_options(levels=1), 6.0),
+        _block("bfp8_g16", parse("bfp8_g16")),
+    ]
+
+
+def _block(name: str, fmt: Any, target: float | None = None) -> Row:
+    calls: dict[str, Call] = {"hwsim": fmt.quantize}
+    if name in _TORCHAO and importlib.util.find_spec("torchao") is not None:
+        calls["torchao"] = _TORCHAO[name]()
+    return Row(name, calls, target)
+
+
+def _torchao_mx(element: str) -> Call:
+    import torch
+    from torchao.prototype.mx_formats.mx_tensor import to_mx
+
+    torch.set_num_threads(1)
+    return lambda x: to_mx(torch.from_numpy(x), getattr(torch, element), 32)
+
+
+def _torchao_nvfp4() -> Call:
+    import torch
+    from torchao.prototype.mx_formats.nvfp4_tensor import nvfp4_quantize
+
+    torch.set_num_threads(1)
+    return lambda x: nvfp4_quantize(torch.from_numpy(x))
+
+
+_TORCHAO: dict[str, Callable[[], Call]] = {
+    "mxfp4": lambda: _torchao_mx("float4_e2m1fn_x2"),
+    "mxfp8e4m3": lambda: _torchao_mx("float8_e4m3fn"),
+    "nvfp4": _torchao_nvfp4,
+}
+
+
+def matrix_seconds(name: str, side: int = 4096) -> float:
+    """Return the time that quantising a ``side`` x ``side`` matrix of weights takes."""
+    weights = np.random.default_rng(1).standard_normal((side, side)).astype(np.float32) * 0.02
+    start = time.perf_counter()
+    parse(name).quantize(weights)
+    return time.perf_counter() - start
 
 
 def _scalar(
@@ -115,7 +163,7 @@ def report(size: int) -> None:
     copy = nanoseconds(lambda a: a.copy(), x)
     print(f"\n{size:,} float32: np.copyto {copyto:.2f}, x.copy() {copy:.2f} ns per element")
     columns = ["hwsim", "ml_dtypes", "gfloat", "torch", "torchao"]
-    print(f"{'format':12}" + "".join(f"{c:>11}" for c in columns)
+    print(f"{'format':14}" + "".join(f"{c:>11}" for c in columns)
           + f"{'/copyto':>9}{'/copy':>8}{'target':>8}{'peak':>7}")  # fmt: skip
     for row in scalar_rows() + block_rows():
         cells = []
@@ -126,7 +174,7 @@ def report(size: int) -> None:
         ours = float(cells[0])
         limit = f"{row.target:.0f}x" if row.target else "-"
         peak = peak_bytes(row.calls["hwsim"], x)
-        print(f"{row.name:12}" + "".join(cells)
+        print(f"{row.name:14}" + "".join(cells)
               + f"{ours / copyto:9.1f}{ours / copy:8.1f}{limit:>8}{peak:7.2f}")  # fmt: skip
 
 
@@ -135,6 +183,9 @@ def main() -> int:
     parser.add_argument("--sizes", type=int, nargs="+", default=[10**6, 10**7])
     for size in parser.parse_args().sizes:
         report(size)
+    print()
+    for name in ("bitmod4", "bitmod3"):
+        print(f"{name} of a 4096 x 4096 matrix: {matrix_seconds(name):.2f} s")
     return 0
 
 
