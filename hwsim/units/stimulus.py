@@ -64,7 +64,10 @@ def corner_codes(fmt: Format) -> Codes:
     two's complement, and a minifloat's zeros, NaN and both ends of the subnormals.
     """
     half = 1 << (fmt.bits - 1)
-    codes = [0, half, 2 * half - 1, *fmt.encode([1.0, -1.0, fmt.max, fmt.min, fmt.smallest])]
+    values = [1.0, -1.0, fmt.max, fmt.min]
+    if fmt.max > 0:
+        values.append(fmt.smallest)
+    codes = [0, half, 2 * half - 1, *fmt.encode(values)]
     if isinstance(fmt, Minifloat):
         codes += [1 << fmt.mantissa, half + (1 << fmt.mantissa), fmt.nan_code]
     near = {int(code) + step for code in codes for step in (-1, 0, 1)}
