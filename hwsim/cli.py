@@ -7,8 +7,9 @@ interrupted.
 
 import argparse
 import json
+import math
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import MISSING, asdict, fields
 from multiprocessing import get_context
@@ -20,6 +21,9 @@ from hwsim.errors import InputError, MissingToolError
 
 if TYPE_CHECKING:
     from hwsim.units import UnitSpec
+
+#: The code table of a wider format is too long to read.
+SHOWN_BITS = 10
 
 CHECK_FAILED, BAD_INPUT, MISSING_TOOL, INTERRUPTED = 1, 2, 3, 130
 
@@ -53,8 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"hwsim {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    formats = commands.add_parser("formats", help="list the number formats")
+    formats = commands.add_parser("formats", help="list the number formats, or show one")
     formats.set_defaults(command=_formats)
+    show = formats.add_subparsers(metavar="show").add_parser("show", help="codes of one format")
+    show.add_argument("format", metavar="NAME")
+    show.add_argument("-o", "--output", type=Path, metavar="FILE.png", help="draw it, too")
+    show.set_defaults(command=_show_format)
 
     units = commands.add_parser("units", help="list the units and their parameters")
     units.set_defaults(command=_units)
@@ -96,13 +104,19 @@ def _parser() -> argparse.ArgumentParser:
     characterise.set_defaults(command=_characterise)
 
     report = commands.add_parser("cost-model", help="the error of the estimates")
-    report.add_argument("action", choices=("report",))
+    report.add_argument(
+        "action",
+        choices=("report", "measure"),
+        help="print docs/cost-model.md, or synthesise the held-out units now and compare",
+    )
+    report.add_argument("--technology", default="osu018", metavar="T", help="default: osu018")
+    report.add_argument("--liberty", nargs="+", type=Path, metavar="FILE", help="for measure")
     report.set_defaults(command=_cost_model)
 
     doctor = commands.add_parser("doctor", help="what is installed, and what is missing")
     doctor.set_defaults(command=_doctor)
 
-    for listing in (formats, units, verify, cost, doctor):
+    for listing in (formats, show, units, verify, cost, doctor):
         listing.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -151,34 +165,59 @@ def _cell(value: object) -> str:
 
 
 def _formats(options: argparse.Namespace) -> int:
-    from hwsim.formats import parse_scalar, scalar_names
+    from hwsim.formats import block_names, parse_scalar, scalar_names
+    from hwsim.formats.table import format_row
 
-    rows = []
-    for name in scalar_names():
-        fmt = parse_scalar(name)
-        specials = [
-            word for word, has in (("infinity", fmt.has_infinity), ("NaN", fmt.has_nan)) if has
-        ]
-        rows.append(
-            {
-                "name": fmt.name,
-                "family": fmt.family,
-                "bits": fmt.bits,
-                "min": fmt.min,
-                "max": fmt.max,
-                "smallest": fmt.smallest,
-                # Formats without 1 or a value above it have no epsilon.
-                "epsilon": fmt.epsilon if fmt.epsilon == fmt.epsilon else None,
-                "specials": " ".join(specials) or "-",
-            }
-        )
+    # Some formats go by several names; each is listed once.
+    formats = dict.fromkeys(parse_scalar(name) for name in scalar_names())
+    rows = [_known(asdict(format_row(fmt))) for fmt in formats]
     if options.json:
         _print_json(rows)
-    else:
-        _print_table(
-            list(rows[0]), [["-" if v is None else v for v in row.values()] for row in rows]
-        )
+        return 0
+    _print_table(list(rows[0]), [["-" if v is None else v for v in row.values()] for row in rows])
+    print(f"\nBlock formats, for example: {', '.join(block_names())}")
     return 0
+
+
+def _show_format(options: argparse.Namespace) -> int:
+    from hwsim.formats import Kind, parse_scalar
+    from hwsim.formats.table import format_row
+
+    fmt = parse_scalar(options.format)
+    row = _known(asdict(format_row(fmt)))
+    if fmt.bits > SHOWN_BITS:
+        raise InputError(
+            f"{fmt.name} has 2**{fmt.bits} codes; tables are shown up to 2**{SHOWN_BITS}"
+        )
+    codes = range(2**fmt.bits)
+    kinds = [Kind(kind).name.lower() for kind in fmt.unpack(codes).kind]
+    values = fmt.decode(codes).tolist()
+    if options.output:
+        from hwsim.formats import chart
+
+        chart.write(fmt, options.output)
+    if options.json:
+        table = [
+            # JSON has neither NaN nor infinity; the kind says which it is.
+            {"code": code, "kind": kind, "value": value if math.isfinite(value) else None}
+            for code, kind, value in zip(codes, kinds, values, strict=True)
+        ]
+        _print_json({**row, "codes": table})
+        return 0
+    print(", ".join(f"{key} {value}" for key, value in row.items() if value not in ("", None)))
+    _print_table(
+        ["code", "bits", "kind", "value"],
+        [
+            [f"0x{code:0{-(-fmt.bits // 4)}x}", f"{code:0{fmt.bits}b}", kind, f"{value:.9g}"]
+            for code, kind, value in zip(codes, kinds, values, strict=True)
+        ],
+    )
+    return 0
+
+
+def _known(row: dict[str, Any]) -> dict[str, Any]:
+    """Return ``row`` with None in the place of NaN, which JSON does not have."""
+    return {key: None if value != value else value for key, value in row.items()}
 
 
 def _units(options: argparse.Namespace) -> int:
@@ -262,18 +301,20 @@ def _families(words: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 
 def _cost(options: argparse.Namespace) -> int:
-    from cost_models import estimate, synthesis, technology
+    from cost_models import technology
+    from cost_models.estimate import estimate_all
+    from cost_models.synthesis import synthesize
 
     unit = _make_unit(options.unit, options.parameters)
     names = options.technology or technology.names()
     if options.method == "estimate":
         if options.liberty:
             raise InputError("--liberty goes with --method synthesis")
-        costs = list(estimate.estimate_all(unit, names).values())
+        costs = list(estimate_all(unit, names).values())
     else:
-        if not options.technology or len(options.technology) != 1:
+        if len(options.technology or []) != 1:
             raise InputError("--method synthesis takes one --technology, e.g. osu018")
-        costs = [synthesis.synthesize(unit, options.technology[0], options.liberty)]
+        costs = [synthesize(unit, options.technology[0], options.liberty)]
     if options.json:
         _print_json([cost.to_dict() for cost in costs])
         return 0
@@ -287,6 +328,9 @@ def _cost(options: argparse.Namespace) -> int:
             for c in costs
         ],
     )  # fmt: skip
+    for cost in costs:
+        if cost.method == "estimate":
+            print(f"{cost.technology}: {_errors(cost.provenance['errors']['held_out'])}")
     return 0
 
 
@@ -297,19 +341,34 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _characterise(options: argparse.Namespace) -> int:
-    from cost_models import fit
+    from cost_models import technology
+    from cost_models.fit import characterise
 
     if options.output.exists():
         raise InputError(f"{options.output} exists; choose another file")
-    print(fit.characterise(options.liberty, options.name, options.output))
+    technology.write(characterise(options.liberty, options.name), options.output)
+    print(options.output)
     return 0
 
 
 def _cost_model(options: argparse.Namespace) -> int:
     from cost_models import report
 
-    print(report.text())
+    if options.action == "report":
+        print(report.document(), end="")
+        return 0
+    errors = report.measure(options.technology, options.liberty)
+    print(f"{options.technology}: {_errors(errors)}")
     return 0
+
+
+def _errors(errors: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the errors of estimates on held-out units as one phrase."""
+    parts = [
+        f"{quantity} {error['mean_percent']:.1f} % (at most {error['max_percent']:.1f} %)"
+        for quantity, error in errors.items()
+    ]
+    return f"mean error of the estimate on units it was not fitted to: {', '.join(parts)}"
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ class MissingToolError(RuntimeError):
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the nearest known name, or an empty string."""
     matches = get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
+    return f"; did you mean {str(matches[0])!r}?" if matches else ""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:

@@ -17,6 +17,28 @@ def test_listings_are_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert units["float"]["optional"] == {"carry_guard": 8}
 
 
+def test_a_format_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chart = tmp_path / "e2m1.png"
+    assert cli.main(["formats", "show", "e2m1", "-o", str(chart)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].split() == ["0xf", "1111", "finite", "-6"]
+    assert chart.read_bytes().startswith(b"\x89PNG")
+    assert cli.main(["formats", "show", "e2m1", "-o", str(chart)]) == 2
+    assert "exists" in capsys.readouterr().err
+
+
+def test_special_codes_are_named_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["formats", "show", "e5m2", "--json"]) == 0
+    codes = json.loads(capsys.readouterr().out)["codes"]
+    assert codes[0x7C] == {"code": 0x7C, "kind": "infinity", "value": None}
+    assert codes[0x3C]["value"] == 1.0
+
+
+def test_wide_formats_are_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["formats", "show", "fp16"]) == 2
+    assert "tables are shown up to 2**10" in capsys.readouterr().err
+
+
 def test_tables_have_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["formats"])
     lines = capsys.readouterr().out.splitlines()

@@ -2,7 +2,13 @@
 
 from hwsim.formats.base import Format, Kind, Overflow, Rounding, Stochastic, Unpacked
 from hwsim.formats.block import BlockFormat, QuantizedTensor
-from hwsim.formats.registry import block_names, parse, parse_scalar, scalar_names
+from hwsim.formats.registry import (
+    block_names,
+    complex_names,
+    parse,
+    parse_scalar,
+    scalar_names,
+)
 
 __all__ = [
     "BlockFormat",
@@ -14,6 +20,7 @@ __all__ = [
     "Stochastic",
     "Unpacked",
     "block_names",
+    "complex_names",
     "parse",
     "parse_scalar",
     "scalar_names",

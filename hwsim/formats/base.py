@@ -5,23 +5,31 @@ and exact: every format of up to 32 bits in this package has values that a float
 Encoding finds the code interval that a real number falls into, and one rule, shared by all
 formats, picks its lower or upper end. Working on codes rather than on values makes "even" mean
 the same thing everywhere: the code whose last bit is 0.
+
+Every format has an exact encoder that works on float64, some 50 ns a number. For large arrays
+:mod:`hwsim.formats.fast` derives from it a table that gives the same codes in about 1 ns.
 """
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hwsim.errors import InputError, unknown
+from hwsim.formats import fast
 
 #: Formats up to this width decode through a table.
 TABLE_BITS = 16
 #: ``values()`` enumerates at most 2**20 codes.
 ENUMERABLE_BITS = 20
+
+#: The exact encoders work through large arrays in pieces of this many numbers, so that their
+#: float64 intermediates stay in the cache and add nothing to the peak memory.
+CHUNK = 1 << 15
 
 Codes = NDArray[np.unsignedinteger[Any]]
 Float64 = NDArray[np.float64]
@@ -42,13 +50,17 @@ class Rounding(StrEnum):
 
 @dataclass(frozen=True)
 class Stochastic:
-    """Round up with a probability equal to the distance from the lower neighbour.
+    """Round away from zero with a probability equal to the distance from the inner neighbour.
 
-    The random numbers come from ``numpy.random.default_rng(seed)``, one per element in C order,
-    so a result can be reproduced.
+    The expected value is the number itself. The random numbers come from
+    ``numpy.random.default_rng(seed)``, one per element in C order, so a result can be reproduced.
     """
 
     seed: int
+
+
+#: A rounding as the encoders take it: stochastic rounding has become its generator.
+Rule = Rounding | np.random.Generator
 
 
 class Overflow(StrEnum):
@@ -56,6 +68,9 @@ class Overflow(StrEnum):
 
     ``saturate`` gives the largest finite value, for infinities too (OCP OFP8, saturating
     conversion). ``ieee`` gives infinity, or NaN in a format that has no infinity. ``error`` raises.
+    A number is beyond the range if it rounds to more than the largest finite value, as if the
+    format went on. Posits have no overflow: a finite number saturates and an infinity is NaR,
+    whatever this rule says (Posit standard 2022, section 4).
     """
 
     SATURATE = "saturate"
@@ -97,6 +112,11 @@ def parse_rounding(rounding: "str | Rounding | Stochastic") -> "Rounding | Stoch
         raise unknown("rounding", str(rounding), list(Rounding)) from None
 
 
+def random_rule(rounding: Rounding | Stochastic) -> Rule:
+    """Return the rounding, with :class:`Stochastic` replaced by its generator, just seeded."""
+    return np.random.default_rng(rounding.seed) if isinstance(rounding, Stochastic) else rounding
+
+
 def parse_overflow(overflow: "str | Overflow") -> Overflow:
     """Return the overflow rule named by a string such as ``saturate``.
 
@@ -111,22 +131,49 @@ def parse_overflow(overflow: "str | Overflow") -> Overflow:
         raise unknown("overflow", str(overflow), list(Overflow)) from None
 
 
-def real_array(x: ArrayLike) -> Float64:
-    """Return ``x`` as float64, refusing what float64 cannot hold exactly."""
+def check_real(x: ArrayLike) -> NDArray[Any]:
+    """Return ``x`` as an array, refusing dtypes and integers that float64 cannot hold exactly.
+
+    Besides NumPy's own, any dtype that casts safely to float64 is accepted, such as the bfloat16
+    of ml_dtypes.
+
+    Raises
+    ------
+    InputError
+        For complex, longer than 64-bit, non-numeric dtypes, and integers beyond 2**53.
+    """
     array = np.asarray(x)
-    if array.dtype.kind in "iub":
-        if array.dtype.itemsize == 8 and array.size and np.abs(array).max() > 2**53:
+    if array.dtype.kind in "iu":
+        wide = array.dtype.itemsize == 8 and array.size > 0
+        if wide and max(int(array.max()), -int(array.min())) > 2**53:
             raise InputError(f"integers beyond 2**53 are not exact in float64: {array.dtype}")
-    elif array.dtype.kind == "c" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
+    elif array.dtype.fields is not None or not np.can_cast(array.dtype, np.float64, "safe"):
         raise InputError(f"cannot encode values of dtype {array.dtype}; use float64 or narrower")
-    return array.astype(np.float64)
+    return array
+
+
+def to_float64(array: NDArray[Any]) -> Float64:
+    """Return a checked array as float64; a signalling NaN becomes a quiet one without a warning."""
+    with np.errstate(invalid="ignore"):
+        return array.astype(np.float64)
+
+
+def real_array(x: ArrayLike) -> Float64:
+    """Return ``x`` as float64, refusing what float64 cannot hold exactly.
+
+    Raises
+    ------
+    InputError
+        See :func:`check_real`.
+    """
+    return to_float64(check_real(x))
 
 
 def round_up(
     fraction: Float64,
     odd: Bools,
     negative: Bools,
-    rounding: Rounding | Stochastic,
+    rounding: Rule,
 ) -> Bools:
     """Decide for magnitudes between two codes whether the upper one is taken.
 
@@ -138,10 +185,13 @@ def round_up(
         Whether the lower neighbour's code is odd.
     negative
         Sign of the number, for the directed roundings.
+    rounding
+        A :class:`Rounding`, or the generator that :func:`random_rule` made of a
+        :class:`Stochastic`.
     """
     match rounding:
-        case Stochastic(seed):
-            return np.random.default_rng(seed).random(fraction.shape) < fraction
+        case np.random.Generator():
+            return rounding.random(fraction.shape) < fraction
         case Rounding.NEAREST_EVEN:
             return (fraction > 0.5) | ((fraction == 0.5) & odd)
         case Rounding.NEAREST_AWAY:
@@ -154,6 +204,23 @@ def round_up(
             return (fraction > 0) & negative
         case Rounding.TO_ODD:
             return (fraction > 0) & ~odd
+
+
+def leaves_range(negative: Bools, rounding: Rule) -> Bools:
+    """Whether a finite number that rounds past the largest value stays out of range.
+
+    IEEE 754-2019 section 7.4: the roundings toward zero, and toward the other side, give the
+    largest finite value instead.
+    """
+    match rounding:
+        case Rounding.TOWARD_ZERO | Rounding.TO_ODD:
+            return np.zeros(negative.shape, bool)
+        case Rounding.UP:
+            return ~negative
+        case Rounding.DOWN:
+            return negative
+        case _:
+            return np.ones(negative.shape, bool)
 
 
 class Format(ABC):
@@ -202,8 +269,12 @@ class Format(ABC):
         """
 
     @abstractmethod
-    def _encode(self, x: Float64, rounding: Rounding | Stochastic, overflow: Overflow) -> Int64:
-        """Encode float64 numbers, which may be infinite and are NaN only if the format has it."""
+    def _encode(self, x: Float64, rounding: Rule, overflow: Overflow) -> Int64:
+        """Encode float64 numbers, which may be infinite and are NaN only if the format has it.
+
+        Except under stochastic rounding the codes must be a monotone function of the number, -0
+        below +0; the fast path is derived from that.
+        """
 
     @property
     def code_dtype(self) -> np.dtype[Any]:
@@ -230,24 +301,62 @@ class Format(ABC):
         Returns
         -------
         numpy.ndarray
-            Codes of the shape of ``x`` and of dtype :attr:`code_dtype`.
+            Codes of the shape of ``x`` and of dtype :attr:`code_dtype`. NaN gives the format's
+            one NaN code, whatever its sign and payload.
 
         Raises
         ------
         InputError
             If ``x`` holds NaN and the format has none; if ``overflow`` is ``error`` and a number
-            is out of range, or ``ieee`` and the format has neither infinity nor NaN.
+            is out of range, or ``ieee`` and the format has neither infinity nor NaN; for dtypes
+            that float64 does not hold (see :func:`check_real`).
         """
-        numbers = real_array(x)
+        array = check_real(x)
         rule = parse_overflow(overflow)
         if rule is Overflow.IEEE and not (self.has_infinity or self.has_nan):
             raise InputError(
                 f"overflow='ieee' needs infinity or NaN, and {self.name} has neither; "
                 "allowed: 'saturate', 'error'"
             )
-        if not self.has_nan and np.isnan(numbers).any():
+        parsed = parse_rounding(rounding)
+        flat = array.reshape(-1)
+        table = self._table_for(flat.size, parsed, rule)
+        if table is not None and flat.dtype == np.float32:
+            codes = self._look_up(table, flat)
+        else:
+            random = random_rule(parsed)
+            codes = np.empty(flat.size, self.code_dtype)
+            for start in range(0, flat.size, CHUNK):
+                chunk = to_float64(flat[start : start + CHUNK])
+                codes[start : start + CHUNK] = (
+                    self._encode_exactly(chunk, random, rule)
+                    if table is None
+                    else self._look_up(table, chunk)
+                )
+        return codes.reshape(array.shape)
+
+    def _table_for(
+        self, size: int, rounding: Rounding | Stochastic, overflow: Overflow
+    ) -> fast.Table | None:
+        # The proof of a 16-bit format's table costs as much as encoding some million numbers.
+        pays = self.bits <= TABLE_BITS and size >= max(fast.MIN_SIZE, 8 << self.bits)
+        if not pays or isinstance(rounding, Stochastic) or overflow is Overflow.ERROR:
+            return None
+        return encode_table(self, rounding, overflow)
+
+    def _look_up(self, table: fast.Table, x: NDArray[Any]) -> Codes:
+        if not self.has_nan:
+            self._refuse_nan(fast.any_nan(x))
+        return table.encode(x)
+
+    def _encode_exactly(self, x: Float64, rounding: Rule, overflow: Overflow) -> Int64:
+        if not self.has_nan:
+            self._refuse_nan(bool(np.isnan(x).any()))
+        return self._encode(x, rounding, overflow)
+
+    def _refuse_nan(self, present: bool) -> None:
+        if present:
             raise InputError(f"{self.name} has no NaN, and the array to encode holds one")
-        return self._encode(numbers, parse_rounding(rounding), rule).astype(self.code_dtype)
 
     def decode(self, codes: ArrayLike) -> Float64:
         """Return the exact values of ``codes`` as float64, of the same shape.
@@ -272,7 +381,7 @@ class Format(ABC):
         return self.decode(self.encode(x, rounding, overflow))
 
     def values(self) -> Float64:
-        """Return all distinct finite values in ascending order, as float64.
+        """Return all distinct finite values that encoding can give, ascending, as float64.
 
         Raises
         ------
@@ -285,7 +394,8 @@ class Format(ABC):
                 f"2**{ENUMERABLE_BITS}"
             )
         values = self.decode(np.arange(2**self.bits))
-        return np.unique(values[np.isfinite(values)]) + 0.0
+        values = np.unique(values[np.isfinite(values)]) + 0.0
+        return values[self.quantize(values) == values]
 
     @cached_property
     def max(self) -> float:
@@ -299,7 +409,9 @@ class Format(ABC):
 
     @cached_property
     def smallest(self) -> float:
-        """The smallest positive value."""
+        """The smallest positive value; NaN where there is none."""
+        if self.max <= 0:
+            return float("nan")
         return float(self.quantize(np.nextafter(0, 1), rounding=Rounding.UP))
 
     @cached_property
@@ -314,12 +426,14 @@ class Format(ABC):
         array = np.asarray(codes)
         if array.dtype.kind not in "iu" and array.size:
             raise InputError(f"codes of {self.name} must be integers, not {array.dtype}")
+        if array.dtype == self.code_dtype and self.bits == 8 * array.dtype.itemsize:
+            return array
         if array.size and (array.min() < 0 or array.max() >= 2**self.bits):
             raise InputError(
                 f"codes of {self.name} must be in [0, 2**{self.bits}), "
                 f"not {array.min()} to {array.max()}"
             )
-        return array.astype(self.code_dtype)
+        return array.astype(self.code_dtype, copy=False)
 
     def _decode(self, codes: Codes) -> Float64:
         kind, sign, significand, exponent = self.unpack(codes)
@@ -330,6 +444,17 @@ class Format(ABC):
 
     def __str__(self) -> str:
         return self.name
+
+
+@lru_cache(maxsize=32)
+def encode_table(fmt: Format, rounding: Rounding, overflow: Overflow) -> fast.Table | None:
+    """Return the proved table of an encoder, or None where a table is not exact.
+
+    ``fmt`` has at most 16 bits; ``overflow`` is ``saturate`` or ``ieee``.
+    """
+    nan_code = int(fmt._encode(np.array([np.nan]), rounding, overflow)[0]) if fmt.has_nan else None
+    exact = partial(fmt._encode, rounding=rounding, overflow=overflow)
+    return fast.build(exact, decode_table(fmt), nan_code)
 
 
 @lru_cache(maxsize=64)

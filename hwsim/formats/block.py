@@ -1,31 +1,56 @@
-"""Groups of elements under one shared scale, ``int4_g128``.
+"""Blocks of elements under shared metadata: the interface of every block format.
 
-A group of ``size`` neighbours along one axis is divided by its scale, which maps the largest
-magnitude to the largest element value, and the quotients are encoded as elements. The scale costs
-``scale.bits / size`` bits per element and, in hardware, one multiplication per group and output;
-the inner product stays in the element format.
+A block is ``size`` neighbours along one axis. They share a scale, and in some families more: a
+zero point, a selector, the place of an outlier. That metadata costs ``bits / size`` per element,
+and in hardware one operation per block; the inner product stays in the narrow element format.
 
-The quotient of a float32 by a scale of at most 11 significant bits is computed in float64. It can
-not be rounded onto a tie of an element format by mistake: the product of a tie and a scale has at
-most 35 bits, so an inexact quotient is at least 2**-35 away from it, relatively.
+Quotients by a scale are the delicate point. ``x / scale`` rounded to float64 may land on a tie of
+the element format that the real quotient misses by less than a float64 can show.
+:func:`exact_quotient` moves such a quotient back off the tie, so that every family here rounds
+the real quotient, once.
 """
 
-import re
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from math import prod
+from typing import Any, ClassVar, NamedTuple, Self, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from hwsim.errors import InputError, suggestion
-from hwsim.formats.base import Codes, Float64, Format, Overflow, Rounding, real_array
-from hwsim.formats.minifloat import NAMED
+from hwsim.formats.base import (
+    Codes,
+    Float64,
+    Format,
+    Rounding,
+    Stochastic,
+    parse_rounding,
+    real_array,
+)
 
-NAMES = ("int4_g128", "int8_g128", "e2m1_g32", "e4m3_g128")
-
-#: What happens to an axis that the group size does not divide.
+#: What happens to an axis that the block size does not divide.
 PARTIAL = ("error", "pad")
+#: Elements that are encoded at a time: the float64 temporaries then stay in the cache.
+CHUNK = 1 << 16
+#: From this many float16 or float32 elements on, compiled loops take over from NumPy.
+COMPILED_FROM = 1 << 15
+#: Elements that compiled loops take at a time; where that needs a float32 copy, it stays small.
+SLICE = 1 << 20
+#: A float64 whose lowest 28 bits are 0 has at most 25 significant bits.
+_LOW_BITS = (1 << 28) - 1
+
+#: Blocks to encode: float16, float32 or float64, shape (..., groups, size).
+Blocks = NDArray[np.floating[Any]]
+
+
+class Encoded(NamedTuple):
+    """What a block format stores: element codes, scale codes, and further codes by name."""
+
+    codes: Codes
+    scales: Codes
+    metadata: dict[str, Codes]
 
 
 @dataclass(frozen=True)
@@ -38,12 +63,12 @@ class QuantizedTensor:
         Element codes, shape (..., groups, size): the quantised axis moved last and split.
     scales
         Scale codes, shape (..., groups).
-    metadata
-        Further codes by name; empty for a plain group scale.
     format
         The block format that made it.
     shape, axis
-        Shape of the array that was quantised, and the axis that the groups run along.
+        Shape of the array that was quantised, and the axis that the blocks run along.
+    metadata
+        Further codes by name; empty where a scale is all that the elements share.
     """
 
     codes: Codes
@@ -55,146 +80,289 @@ class QuantizedTensor:
 
     @property
     def bits_per_element(self) -> float:
-        """Storage per element in bits, scales included."""
-        return self.format.bits_per_element
+        """Bits stored per element of the array: codes, scales, metadata, and padding.
+
+        An empty array takes the figure of its format.
+        """
+        elements = prod(self.shape)
+        if elements == 0:
+            return self.format.bits_per_element
+        return self.format.storage_bits(self) / elements
 
     def dequantize(self) -> Float64:
         """Return the values as float64, of the shape of the array that was quantised."""
-        values = self.format.element.decode(self.codes)
-        values = values * self.format.scale.decode(self.scales)[..., np.newaxis]
+        values = self.format.decode(self)
         length = self.shape[self.axis]
-        merged = values.reshape(*values.shape[:-2], -1)[..., :length]
-        return np.moveaxis(merged, -1, self.axis)
+        merged = values.reshape(*values.shape[:-2], values.shape[-2] * values.shape[-1])
+        return np.moveaxis(merged[..., :length], -1, self.axis)
 
 
-@dataclass(frozen=True)
-class BlockFormat:
-    """Elements under a symmetric group scale.
+class BlockFormat(ABC):
+    """Elements that share metadata over blocks along one axis.
 
-    Parameters
-    ----------
-    element
-        Format of the elements.
-    size
-        Group size, at least 1.
-    scale
-        Format of the scale; fp16 as in weight-only quantisation of language models.
-    partial
-        ``error`` refuses an axis that ``size`` does not divide; ``pad`` fills its last group with
-        zeros, which are dropped again by ``dequantize``.
+    Subclasses are frozen dataclasses; the fields named in ``OPTIONS`` are the ones that
+    :meth:`with_options` changes, the others are part of the name.
     """
+
+    OPTIONS: ClassVar[tuple[str, ...]] = ("partial",)
 
     element: Format
     size: int
-    scale: Format = NAMED["fp16"]
-    partial: str = "error"
-
-    def __post_init__(self) -> None:
-        if self.size < 1:
-            raise InputError(f"group size must be at least 1, not {self.size}")
-        if self.partial not in PARTIAL:
-            raise InputError(f"partial must be one of {', '.join(PARTIAL)}, not {self.partial!r}")
-        if self.element.max <= 0:
-            raise InputError(f"{self.element.name} has no positive value to scale to")
+    scale: Format
+    partial: str
 
     @property
+    @abstractmethod
     def name(self) -> str:
-        """The name that :func:`hwsim.formats.parse` reads back."""
-        return f"{self.element.name}_g{self.size}"
+        """The name that :func:`hwsim.formats.parse` reads back; options are not part of it."""
 
     @property
+    @abstractmethod
     def family(self) -> str:
         """What kind of format this is, one word."""
-        return "group"
+
+    @abstractmethod
+    def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
+        """Encode blocks of shape (..., groups, size), which may hold NaN and infinity."""
+
+    @property
+    def metadata_bits(self) -> dict[str, int]:
+        """Width of each kind of metadata code, by its name in ``QuantizedTensor.metadata``."""
+        return {}
 
     @property
     def bits_per_element(self) -> float:
-        """Storage per element in bits, scales included."""
-        return self.element.bits + self.scale.bits / self.size
+        """Bits per element of a full block, with all metadata that belongs to the block.
 
-    def with_options(self, **options: Any) -> "BlockFormat":
-        """Return this format with other options: ``scale`` (a format or its name), ``partial``.
+        What belongs to a whole channel or tensor depends on the array's shape and is counted by
+        :attr:`QuantizedTensor.bits_per_element`.
+        """
+        return self.element.bits + (self.scale.bits + sum(self.metadata_bits.values())) / self.size
+
+    def storage_bits(self, tensor: QuantizedTensor) -> int:
+        """Return the bits that a quantised tensor takes, metadata and padding included."""
+        metadata = sum(
+            tensor.metadata[name].size * bits for name, bits in self.metadata_bits.items()
+        )
+        return (
+            tensor.codes.size * self.element.bits + tensor.scales.size * self.scale.bits + metadata
+        )
+
+    def decode(self, tensor: QuantizedTensor) -> Float64:
+        """Return the values of a tensor as float64, shape (..., groups, size)."""
+        values = self.element.decode(tensor.codes)
+        values *= self.scale.decode(tensor.scales)[..., np.newaxis]
+        return values
+
+    def with_options(self, **options: Any) -> Self:
+        """Return this format with other options; :attr:`OPTIONS` names them.
+
+        A format is given as such or by its name.
 
         Raises
         ------
         InputError
             For an unknown option or a value that it does not take.
         """
-        known = ("scale", "partial")
         for name in options:
-            if name not in known:
-                hint = suggestion(name, known)
+            if name not in self.OPTIONS:
+                hint = suggestion(name, self.OPTIONS) or f"; known: {', '.join(self.OPTIONS)}"
                 raise InputError(f"{self.name} has no option {name!r}{hint}")
-        if isinstance(options.get("scale"), str):
-            from hwsim.formats.registry import parse_scalar
+            if isinstance(getattr(self, name), Format) and isinstance(options[name], str):
+                from hwsim.formats.registry import parse_scalar
 
-            options["scale"] = parse_scalar(options["scale"])
-        return replace(self, **options)
+                options[name] = parse_scalar(options[name])
+        changed: Self = replace(cast(Any, self), **options)
+        return changed
 
     def quantize(
-        self, x: ArrayLike, axis: int = -1, rounding: str | Rounding = Rounding.NEAREST_EVEN
+        self,
+        x: ArrayLike,
+        axis: int = -1,
+        rounding: str | Rounding | Stochastic = Rounding.NEAREST_EVEN,
     ) -> QuantizedTensor:
-        """Quantise ``x`` in groups along ``axis``.
+        """Quantise ``x`` in blocks along ``axis``.
 
         Parameters
         ----------
         x
-            Real numbers of any float dtype, at least one dimension.
+            Real numbers of any shape of at least one dimension and of any float dtype.
         axis
-            The axis that the groups run along.
+            The axis that the blocks run along.
         rounding
-            Rounding of the elements; the scale is always rounded to nearest even, and an element
+            Rounding of the elements. Scales are rounded as the format defines, and an element
             that the rounded scale leaves out of range saturates.
-
-        Returns
-        -------
-        QuantizedTensor
-            An all-zero group has scale code 0 and element codes of zero.
 
         Raises
         ------
         InputError
-            For NaN or infinity in ``x``, an axis that the group size does not divide (unless
-            ``partial="pad"``), or a group whose scale overflows the scale's format.
+            For an array without dimensions, an axis that it does not have, one that the block
+            size does not divide (unless ``partial="pad"``), and for NaN, infinity or a scale out
+            of range in formats that cannot express them.
         """
-        numbers = real_array(x)
+        numbers = _floats(x)
+        rule = parse_rounding(rounding)
         if numbers.ndim == 0:
             raise InputError(f"{self.name} quantises along an axis, and the array has none")
-        if not np.isfinite(numbers).all():
-            raise InputError(f"cannot quantise to {self.name}: the array holds NaN or infinity")
-        groups = self._split(np.moveaxis(numbers, axis, -1))
-        scales = self._scales(np.abs(groups).max(axis=-1, initial=0.0))
-        divisor = self.scale.decode(scales)[..., np.newaxis]
-        quotients = np.divide(groups, divisor, out=np.zeros_like(groups), where=divisor != 0)
-        codes = self.element.encode(quotients, rounding, Overflow.SATURATE)
-        return QuantizedTensor(codes, scales, self, numbers.shape, axis)
+        if not -numbers.ndim <= axis < numbers.ndim:
+            raise InputError(
+                f"axis must be {-numbers.ndim} to {numbers.ndim - 1} for an array of "
+                f"{numbers.ndim} dimensions, not {axis}"
+            )
+        encoded = self._encode(self._split(np.moveaxis(numbers, axis, -1)), rule)
+        return QuantizedTensor(
+            encoded.codes, encoded.scales, self, numbers.shape, axis, encoded.metadata
+        )
 
-    def _split(self, rows: Float64) -> Float64:
-        missing = -rows.shape[-1] % self.size
+    def _block_size(self, length: int) -> int:
+        """Return how many elements of an axis of ``length`` make a block."""
+        return self.size
+
+    def _split(self, rows: Blocks) -> Blocks:
+        length = rows.shape[-1]
+        size = self._block_size(length)
+        missing = -length % size
         if missing and self.partial == "error":
             raise InputError(
-                f"group size {self.size} does not divide an axis of {rows.shape[-1]}; "
+                f"block size {size} of {self.name} does not divide an axis of {length}; "
                 "choose another size, or partial='pad'"
             )
-        padded = np.pad(rows, [(0, 0)] * (rows.ndim - 1) + [(0, missing)])
-        return padded.reshape(*rows.shape[:-1], padded.shape[-1] // self.size, self.size)
+        if missing:
+            rows = np.pad(rows, [(0, 0)] * (rows.ndim - 1) + [(0, missing)])
+        return rows.reshape(*rows.shape[:-1], (length + missing) // size, size)
 
-    def _scales(self, largest: Float64) -> Codes:
-        ideal = largest / self.element.max
-        try:
-            codes = self.scale.encode(ideal, overflow=Overflow.ERROR)
-        except InputError as error:
-            raise InputError(
-                f"a group's scale overflows {self.scale.name}: {error}; "
-                f"use with_options(scale='fp32')"
-            ) from None
-        # A scale that underflows to zero would lose the group; the smallest one keeps it.
-        smallest = self.scale.encode(self.scale.smallest)
-        lost = (self.scale.decode(codes) == 0) & (largest > 0)
-        return np.where(lost, smallest, codes).astype(self.scale.code_dtype)
+    def _check_finite(self, blocks: Blocks) -> None:
+        if not np.isfinite(blocks).all():
+            raise InputError(f"cannot quantise to {self.name}: the array holds NaN or infinity")
+
+    def _check_fields(self) -> None:
+        if self.size < 1:
+            raise InputError(f"group size must be at least 1, not {self.size}")
+        if self.partial not in PARTIAL:
+            raise InputError(f"partial must be one of {', '.join(PARTIAL)}, not {self.partial!r}")
 
 
-def parse(name: str, parse_scalar: Callable[[str], Format]) -> BlockFormat | None:
-    """Return the block format called ``name``, ``<element>_g<size>``, or None if it is no block."""
-    match = re.fullmatch(r"(.+)_g(\d+)", name)
-    return BlockFormat(parse_scalar(match[1]), int(match[2])) if match else None
+def _floats(x: ArrayLike) -> Blocks:
+    """Return ``x`` as floats of 2, 4 or 8 bytes that hold it exactly, without a copy if it is."""
+    array = np.asarray(x)
+    if array.dtype in (np.float16, np.float32, np.float64):
+        return array
+    # Short integers, and the dtypes of ml_dtypes, whose kind is V.
+    if array.dtype.kind in "iubV" and array.dtype.itemsize <= 2:
+        return array.astype(np.float32)
+    return real_array(array)
+
+
+def float32_slices(blocks: Blocks) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Yield flat float32 elements of many blocks at a time, and which blocks they are."""
+    size = blocks.shape[-1]
+    flat = blocks.reshape(-1)
+    step = max(1, SLICE // size)
+    for first in range(0, flat.size // size, step):
+        part = slice(first, first + step)
+        yield part, np.ascontiguousarray(flat[first * size : (first + step) * size], np.float32)
+
+
+def largest_magnitude(blocks: Blocks) -> Float64:
+    """Return the largest magnitude of each block as float64; NaN where a block holds NaN."""
+    # The sum makes a -0 positive, which else would be the sign of a scale.
+    return np.maximum(blocks.max(axis=-1), -blocks.min(axis=-1)).astype(np.float64) + 0.0
+
+
+def exact_quotient(x: Float64, divisor: Float64) -> Float64:
+    """Return ``x / divisor``, on the right side of every number of at most 25 significant bits.
+
+    The quotient is exact for comparing: it is equal to such a number only if the real quotient
+    is, and else lies on its side. Rounding it to an element format is then rounding the real
+    quotient. Where the divisor is 0, the quotient is 0.
+
+    Parameters
+    ----------
+    x
+        Any finite float64.
+    divisor
+        Not negative, at most 28 significant bits, shape of ``x`` or broadcast to it.
+    """
+    quotient = np.zeros(np.broadcast_shapes(x.shape, divisor.shape))
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.divide(x, divisor, out=quotient, where=divisor != 0)
+        short = (quotient.view(np.int64) & _LOW_BITS) == 0
+        # The product of a short quotient and the divisor is exact, and so is the sign of this.
+        residual = x - quotient * divisor
+    missed = short & (residual != 0) & np.isfinite(quotient) & (divisor != 0)
+    beside = np.nextafter(quotient, np.where(residual > 0, np.inf, -np.inf))
+    return np.where(missed, beside, quotient)
+
+
+def encode_scale(scale: Format, ideal: Float64) -> Codes:
+    """Round group scales to their format, to nearest even.
+
+    A scale that underflows to zero would lose the group; the smallest one keeps it.
+
+    Raises
+    ------
+    InputError
+        If a scale overflows the format.
+    """
+    try:
+        codes = scale.encode(ideal, overflow="error")
+    except InputError as error:
+        hint = "; a wider format of scales is an option" if scale.bits < 32 else ""
+        raise InputError(f"a scale overflows {scale.name}: {error}{hint}") from None
+    smallest = scale.encode(scale.smallest)
+    lost = (scale.decode(codes) == 0) & (ideal > 0)
+    return np.where(lost, smallest, codes).astype(scale.code_dtype)
+
+
+def map_chunks(function: Callable[[Blocks], Float64], blocks: Blocks) -> Float64:
+    """Return a function of each block, shape (..., groups), a cacheful at a time."""
+    outer, size = blocks.shape[:-1], blocks.shape[-1]
+    flat = blocks.reshape(prod(outer), size)
+    result = np.empty(len(flat))
+    step = max(1, CHUNK // size)
+    for start in range(0, len(flat), step):
+        result[start : start + step] = function(flat[start : start + step])
+    return result.reshape(outer)
+
+
+def encode_chunks(
+    encode: Callable[..., Encoded],
+    blocks: Blocks,
+    rounding: Rounding | Stochastic,
+    *shared: Float64,
+) -> Encoded:
+    """Encode blocks that do not depend on each other, a cacheful at a time.
+
+    Parameters
+    ----------
+    encode
+        Called with float64 blocks of shape (n, size) and the matching parts of ``shared``.
+    blocks
+        Shape (..., groups, size).
+    rounding
+        Stochastic rounding draws one random number per element in order, so it is not cut.
+    shared
+        Values per block, shape (..., groups).
+    """
+    outer, size = blocks.shape[:-1], blocks.shape[-1]
+    flat = blocks.reshape(prod(outer), size)
+    flat_shared = [values.reshape(prod(outer)) for values in shared]
+    step = len(flat) if isinstance(rounding, Stochastic) else max(1, CHUNK // size)
+    parts = []
+    for start in range(0, max(len(flat), 1), max(step, 1)):
+        part = slice(start, start + step)
+        values = [values[part] for values in flat_shared]
+        parts.append(encode(flat[part].astype(np.float64), *values))
+    return Encoded(
+        _joined([part.codes for part in parts], outer),
+        _joined([part.scales for part in parts], outer),
+        {
+            name: _joined([part.metadata[name] for part in parts], outer)
+            for name in parts[0].metadata
+        },
+    )
+
+
+def _joined(parts: list[Codes], outer: tuple[int, ...]) -> Codes:
+    joined = np.concatenate(parts) if len(parts) > 1 else parts[0]
+    return joined.reshape(*outer, *joined.shape[1:])

@@ -1,8 +1,12 @@
-"""Two's complement and unsigned integers of 1 to 32 bits, ``intN`` and ``uintN``.
+"""Two's complement and unsigned integers of 1 to 32 bits, ``int4``, ``uint4``, ``int4_sym``.
 
 The cheapest arithmetic there is: an n x m product is n rows of m AND gates and their adders, and
 sums are exact in a wider integer. All scaling is left to a group scale (see
 :mod:`hwsim.formats.block`).
+
+The symmetric range leaves out -2**(n-1), whose magnitude needs a bit more: ``int4_sym`` is -7..7.
+``int2_sym`` is ``ternary``, -1, 0 and 1. The code left out is never given by an encoder; decoded
+it is worth -2**(n-1) all the same, as a two's complement multiplier takes it.
 """
 
 import re
@@ -19,33 +23,39 @@ from hwsim.formats.base import (
     Int64,
     Kind,
     Overflow,
-    Rounding,
-    Stochastic,
+    Rule,
     Unpacked,
     round_up,
 )
 
 NAMES = ("int2", "int3", "int4", "int5", "int6", "int8", "int16", "int32",
-         "uint1", "uint2", "uint4", "uint8", "uint16")  # fmt: skip
+         "uint1", "uint2", "uint4", "uint8", "uint16",
+         "ternary", "int4_sym", "int8_sym")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Integer(Format):
     """Integers of ``width`` bits, 1 to 32; two's complement if ``signed``.
 
-    Out-of-range numbers saturate to the nearest end, or raise with ``overflow="error"``. The
-    range is the whole of two's complement: int4 is -8 to 7.
+    Out-of-range numbers saturate to the nearest end, or raise with ``overflow="error"``; a number
+    is in range if it rounds to an integer that is. There is no NaN: encoding one raises. The
+    range is the whole of two's complement, int4 is -8 to 7, unless it is ``symmetric``.
     """
 
     width: int
     signed: bool = True
+    symmetric: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.width <= 32:
             raise InputError(f"width of an integer must be 1 to 32 bits, not {self.width}")
+        if self.symmetric and not (self.signed and self.width >= 2):
+            raise InputError("symmetric=True needs a signed integer of at least 2 bits")
 
     @property
     def name(self) -> str:
+        if self.symmetric:
+            return "ternary" if self.width == 2 else f"int{self.width}_sym"
         return f"{'int' if self.signed else 'uint'}{self.width}"
 
     @property
@@ -67,7 +77,7 @@ class Integer(Format):
     @property
     def low(self) -> int:
         """The smallest value."""
-        return -(1 << (self.width - 1)) if self.signed else 0
+        return self.symmetric - (1 << (self.width - 1)) if self.signed else 0
 
     @property
     def high(self) -> int:
@@ -91,7 +101,7 @@ class Integer(Format):
     def _decode(self, codes: Codes) -> Float64:
         return self.to_int(codes).astype(np.float64)
 
-    def _encode(self, x: Float64, rounding: Rounding | Stochastic, overflow: Overflow) -> Int64:
+    def _encode(self, x: Float64, rounding: Rule, overflow: Overflow) -> Int64:
         # Beyond the range only the side matters; clipping keeps the conversion to int64 exact.
         magnitude = np.abs(np.clip(x, self.low - 2.0, self.high + 2.0))
         lower = np.floor(magnitude)
@@ -106,5 +116,11 @@ class Integer(Format):
 
 def parse(name: str) -> Integer | None:
     """Return the integer format called ``name``, or None if the name is of another family."""
-    match = re.fullmatch(r"(u?)int(\d+)", name)
-    return Integer(int(match[2]), signed=not match[1]) if match else None
+    if name == "ternary":
+        return Integer(2, symmetric=True)
+    match = re.fullmatch(r"(?:(u?)int(\d+)|int(\d+)_sym)", name)
+    if match is None:
+        return None
+    if match[3]:
+        return Integer(int(match[3]), symmetric=True)
+    return Integer(int(match[2]), signed=not match[1])

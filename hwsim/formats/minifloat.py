@@ -10,11 +10,20 @@ What differs between the formats in use is only which codes are special:
 specials   infinity and NaN                                    examples
 =========  ==================================================  ============================
 ieee       top exponent field reserved: infinity, then NaN     fp16, bf16, e5m2, e3m4
-fn         NaN only where exponent and mantissa are all ones   e4m3 (OCP)
+fn         NaN only where exponent and mantissa are all ones   e4m3 (OCP), e4m3u, e5m3u
 fnuz       NaN in the place of -0, no infinity                 e4m3fnuz, e5m2fnuz
 p3109      NaN in the place of -0, infinity the largest code   IEEE P3109 extended
 none       none, every code is a finite number                 e2m1, e2m3, e3m2 (OCP)
 =========  ==================================================  ============================
+
+An unsigned format has no sign bit. There is no -0 then to give to NaN, so ``p3109`` has NaN at
+all ones and infinity below it, and ``fnuz`` does not exist. A negative number that does not round
+to zero is out of range: ``saturate`` gives 0, ``ieee`` NaN. UE5M3 has two definitions in use:
+``e5m3u`` is that of PTX (only all ones is NaN, largest value 114,688), ``e5m3u_ieee`` that of
+arXiv:2609.02846 eq. 3 (top exponent reserved, 61,440).
+
+NaN is encoded to one code, whatever its sign and payload: hardware needs a canonical NaN, and the
+sign of a NaN that NumPy computes differs between processors. ml_dtypes keeps the sign.
 
 A multiplier grows with the square of the mantissa, an exact accumulator with 2**exponent.
 
@@ -38,9 +47,9 @@ from hwsim.formats.base import (
     Int64,
     Kind,
     Overflow,
-    Rounding,
-    Stochastic,
+    Rule,
     Unpacked,
+    leaves_range,
     round_up,
 )
 
@@ -57,7 +66,7 @@ class Specials(StrEnum):
 
 @dataclass(frozen=True)
 class Minifloat(Format):
-    """Binary floating point of ``1 + exponent + mantissa`` bits, at most 32.
+    """Binary floating point of ``signed + exponent + mantissa`` bits, at most 32.
 
     Parameters
     ----------
@@ -69,12 +78,15 @@ class Minifloat(Format):
         Exponent bias: field value e stands for 2**(e - bias).
     specials
         Which codes are infinity or NaN.
+    signed
+        Whether there is a sign bit.
     """
 
     exponent: int
     mantissa: int
     bias: int
     specials: Specials = Specials.IEEE
+    signed: bool = True
 
     def __post_init__(self) -> None:
         if self.specials not in list(Specials):
@@ -89,16 +101,29 @@ class Minifloat(Format):
             raise InputError(f"bias of a minifloat must be -512 to 512, not {self.bias}")
         if self.specials is Specials.IEEE and self.mantissa == 0:
             raise InputError("specials='ieee' needs a mantissa of at least 1 bit to hold NaN")
+        if self.specials is Specials.FNUZ and not self.signed:
+            raise InputError("specials='fnuz' needs a sign bit; allowed: ieee, fn, p3109, none")
         if self.max_code < 1:
             raise InputError(f"{self.name} has no finite value but zero")
 
     @property
     def name(self) -> str:
         named = _NAME_OF.get(self)
-        return named or (
+        if named is not None:
+            return named
+        if self._is_p3109:
+            suffix = ("s" if self.signed else "u") + ("e" if self.has_infinity else "f")
+            return f"binary{self.bits}p{self.mantissa + 1}{suffix}"
+        return (
             f"minifloat(exponent={self.exponent},mantissa={self.mantissa},"
-            f"bias={self.bias},specials={self.specials})"
+            f"bias={self.bias},specials={self.specials}{'' if self.signed else ',signed=0'})"
         )
+
+    @property
+    def _is_p3109(self) -> bool:
+        """Whether :mod:`hwsim.formats.p3109` has a name for this format."""
+        finite = Specials.FNUZ if self.signed else Specials.FN
+        return self.specials in (Specials.P3109, finite) and self.bias == 1 << (self.exponent - 1)
 
     @property
     def family(self) -> str:
@@ -106,7 +131,7 @@ class Minifloat(Format):
 
     @property
     def bits(self) -> int:
-        return 1 + self.exponent + self.mantissa
+        return self.signed + self.exponent + self.mantissa
 
     @property
     def has_nan(self) -> bool:
@@ -119,12 +144,12 @@ class Minifloat(Format):
     @property
     def has_negative_zero(self) -> bool:
         """Whether the code with only the sign set is -0 rather than NaN."""
-        return self.specials not in (Specials.FNUZ, Specials.P3109)
+        return self.signed and self.specials not in (Specials.FNUZ, Specials.P3109)
 
     @property
     def sign_code(self) -> int:
-        """The code with only the sign bit set."""
-        return 1 << (self.bits - 1)
+        """The code with only the sign bit set; unsigned formats end before it."""
+        return 1 << (self.exponent + self.mantissa)
 
     @property
     def max_code(self) -> int:
@@ -132,6 +157,8 @@ class Minifloat(Format):
         match self.specials:
             case Specials.IEEE:
                 return (((1 << self.exponent) - 1) << self.mantissa) - 1
+            case Specials.P3109 if not self.signed:
+                return self.sign_code - 3
             case Specials.FN | Specials.P3109:
                 return self.sign_code - 2
             case Specials.FNUZ | Specials.NONE:
@@ -146,7 +173,7 @@ class Minifloat(Format):
             case Specials.FN:
                 return self.max_code + 1
             case _:
-                return self.sign_code
+                return self.sign_code if self.signed else self.sign_code - 1
 
     @property
     def infinity_code(self) -> int:
@@ -165,7 +192,7 @@ class Minifloat(Format):
 
     def unpack(self, codes: ArrayLike) -> Unpacked:
         code = self.check_codes(codes).astype(np.int64)
-        sign = (code >> (self.bits - 1)).astype(np.uint8)
+        sign = (code >> (self.exponent + self.mantissa)).astype(np.uint8)
         magnitude = code & (self.sign_code - 1)
         field = magnitude >> self.mantissa
         significand = magnitude & ((1 << self.mantissa) - 1)
@@ -187,26 +214,32 @@ class Minifloat(Format):
                 above_all = self.max_code + self.has_infinity
                 return (code & (self.sign_code - 1)) > above_all
             case Specials.FNUZ | Specials.P3109:
-                return code == self.sign_code
+                return code == self.nan_code
             case Specials.NONE:
                 return np.zeros(code.shape, bool)
 
-    def _encode(self, x: Float64, rounding: Rounding | Stochastic, overflow: Overflow) -> Int64:
+    def _encode(self, x: Float64, rounding: Rule, overflow: Overflow) -> Int64:
         negative = np.signbit(x)
         # A value 4x the largest is as far out as infinity, and keeps the arithmetic finite.
         beyond = np.ldexp(4.0, self._max_exponent)
-        magnitude = np.minimum(np.abs(np.nan_to_num(x, nan=0.0, posinf=beyond)), beyond)
+        magnitude = np.minimum(np.abs(np.where(np.isnan(x), 0.0, x)), beyond)
         code = self._round_magnitude(magnitude, negative, rounding)
         over = code > self.max_code
         code = np.minimum(code, self.max_code)
+        if not self.signed:
+            over = over | (negative & (code > 0))
+            code = np.where(negative, 0, code)
         if overflow is Overflow.ERROR and over.any():
             worst = x.flat[int(np.argmax(over))]
-            raise InputError(f"{worst} is out of the range of {self.name}, +-{self.max}")
-        code = code | np.where(negative, self.sign_code, 0)
+            raise InputError(
+                f"{worst} is out of the range of {self.name}, {self.min} to {self.max}"
+            )
+        if self.signed:
+            code = code | np.where(negative, self.sign_code, 0)
         if not self.has_negative_zero:
             code = np.where(code == self.sign_code, 0, code)
         if overflow is Overflow.IEEE:
-            leaves = over & (_leaves_range(negative, rounding) | np.isinf(x))
+            leaves = over & (leaves_range(negative, rounding) | np.isinf(x))
             code = np.where(leaves, self._overflow_codes(negative), code)
         return np.where(np.isnan(x), self.nan_code, code)
 
@@ -218,7 +251,7 @@ class Minifloat(Format):
         self,
         magnitude: Float64,
         negative: Bools,
-        rounding: Rounding | Stochastic,
+        rounding: Rule,
     ) -> Int64:
         """Round as if the exponent had no upper end; codes past ``max_code`` have overflowed."""
         exponent = np.maximum(np.frexp(magnitude)[1].astype(np.int64) - 1, self.min_exponent)
@@ -231,24 +264,8 @@ class Minifloat(Format):
     def _overflow_codes(self, negative: Bools) -> Int64:
         if not self.has_infinity:
             return np.full(negative.shape, self.nan_code, np.int64)
-        return self.infinity_code | np.where(negative, self.sign_code, 0)
-
-
-def _leaves_range(negative: Bools, rounding: Rounding | Stochastic) -> Bools:
-    """Whether a finite number past the largest value rounds out of range rather than back to it.
-
-    IEEE 754-2019 section 7.4: the roundings toward zero, and toward the other side, give the
-    largest finite value.
-    """
-    match rounding:
-        case Rounding.TOWARD_ZERO | Rounding.TO_ODD:
-            return np.zeros(negative.shape, bool)
-        case Rounding.UP:
-            return ~negative
-        case Rounding.DOWN:
-            return negative
-        case _:
-            return np.ones(negative.shape, bool)
+        below = self.infinity_code | self.sign_code if self.signed else self.nan_code
+        return np.where(negative, below, self.infinity_code)
 
 
 NAMED = {
@@ -258,10 +275,14 @@ NAMED = {
     "bf16": Minifloat(8, 7, 127, Specials.IEEE),
     "e5m2": Minifloat(5, 2, 15, Specials.IEEE),
     "e4m3": Minifloat(4, 3, 7, Specials.FN),
+    "e4m3_ieee": Minifloat(4, 3, 7, Specials.IEEE),
     "e3m4": Minifloat(3, 4, 3, Specials.IEEE),
     "e4m3fnuz": Minifloat(4, 3, 8, Specials.FNUZ),
     "e5m2fnuz": Minifloat(5, 2, 16, Specials.FNUZ),
     "e4m3b11fnuz": Minifloat(4, 3, 11, Specials.FNUZ),
+    "e4m3u": Minifloat(4, 3, 7, Specials.FN, signed=False),
+    "e5m3u": Minifloat(5, 3, 15, Specials.FN, signed=False),
+    "e5m3u_ieee": Minifloat(5, 3, 15, Specials.IEEE, signed=False),
     "e3m2": Minifloat(3, 2, 3, Specials.NONE),
     "e2m3": Minifloat(2, 3, 1, Specials.NONE),
     "e2m1": Minifloat(2, 1, 1, Specials.NONE),
@@ -269,18 +290,44 @@ NAMED = {
 NAMES = tuple(NAMED)
 _NAME_OF = {fmt: name for name, fmt in NAMED.items()}
 
+#: Names that others use for the same formats: ml_dtypes and NumPy, OCP OFP8 and MX, PTX.
+ALIASES = {
+    "float32": "fp32",
+    "float16": "fp16",
+    "bfloat16": "bf16",
+    "float8_e5m2": "e5m2",
+    "float8_e4m3fn": "e4m3",
+    "float8_e4m3": "e4m3_ieee",
+    "float8_e3m4": "e3m4",
+    "float8_e4m3fnuz": "e4m3fnuz",
+    "float8_e5m2fnuz": "e5m2fnuz",
+    "float8_e4m3b11fnuz": "e4m3b11fnuz",
+    "float6_e3m2fn": "e3m2",
+    "float6_e2m3fn": "e2m3",
+    "float4_e2m1fn": "e2m1",
+    "FP8 E5M2": "e5m2",
+    "FP8 E4M3": "e4m3",
+    "FP6 E3M2": "e3m2",
+    "FP6 E2M3": "e2m3",
+    "FP4 E2M1": "e2m1",
+    "ue4m3": "e4m3u",
+    "ue5m3": "e5m3u",
+}
+
 _GENERIC = re.compile(r"minifloat\((.*)\)")
-_FIELDS = ("exponent", "mantissa", "bias", "specials")
+_FIELDS = ("exponent", "mantissa", "bias", "specials", "signed")
 
 
 def parse(name: str) -> Minifloat | None:
     """Return the minifloat called ``name``, or None if the name is of another family.
 
-    Besides the names in ``NAMES``, ``minifloat(exponent=3,mantissa=4,bias=5,specials=none)``
-    spells any other; ``bias`` defaults to 2**(exponent-1) - 1 and ``specials`` to ``ieee``.
+    Besides the names in ``NAMES`` and ``ALIASES``,
+    ``minifloat(exponent=3,mantissa=4,bias=5,specials=none,signed=1)`` spells any other; ``bias``
+    defaults to 2**(exponent-1) - 1, ``specials`` to ``ieee`` and ``signed`` to 1.
     """
-    if name in NAMED:
-        return NAMED[name]
+    known = ALIASES.get(name, name)
+    if known in NAMED:
+        return NAMED[known]
     match = _GENERIC.fullmatch(name)
     return _parse_fields(name, match[1]) if match else None
 
@@ -294,10 +341,14 @@ def _parse_fields(name: str, text: str) -> Minifloat:
         fields[key] = value
     try:
         exponent, mantissa = int(fields["exponent"]), int(fields["mantissa"])
-        bias = int(fields.get("bias", (1 << (exponent - 1)) - 1))
+        bias = int(fields["bias"]) if "bias" in fields else (1 << max(exponent - 1, 0)) - 1
+        signed = int(fields.get("signed", "1"))
     except KeyError as missing:
         raise InputError(f"{name}: field {missing} is missing") from None
     except ValueError:
-        raise InputError(f"{name}: exponent, mantissa and bias must be integers") from None
+        raise InputError(f"{name}: exponent, mantissa, bias and signed must be integers") from None
+    if signed not in (0, 1):
+        raise InputError(f"{name}: signed must be 0 or 1, not {signed}")
     # The class checks the name of the specials, like every other field.
-    return Minifloat(exponent, mantissa, bias, cast(Specials, fields.get("specials", "ieee")))
+    specials = cast(Specials, fields.get("specials", "ieee"))
+    return Minifloat(exponent, mantissa, bias, specials, bool(signed))

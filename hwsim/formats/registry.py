@@ -3,18 +3,88 @@
 from functools import lru_cache
 from types import ModuleType
 
-from hwsim.errors import unknown
-from hwsim.formats import block, integer, minifloat
+from hwsim.errors import InputError, unknown
+from hwsim.formats import (
+    abfloat,
+    afpq,
+    apot,
+    bipolar,
+    bitmod,
+    block_floating_point,
+    block_minifloat,
+    codebook,
+    dint,
+    dybit,
+    e8m0,
+    fixed,
+    flint,
+    group,
+    hif8,
+    ifairy,
+    integer,
+    khot,
+    lns,
+    minifloat,
+    mx,
+    nvfp,
+    outlier,
+    p3109,
+    posit,
+    pot,
+    qrazor,
+    sign_magnitude,
+    sq_format,
+    vs_quant,
+)
 from hwsim.formats.base import Format
 from hwsim.formats.block import BlockFormat
+from hwsim.formats.ifairy import IFairy
 
-SCALARS: tuple[ModuleType, ...] = (integer, minifloat)
-BLOCKS: tuple[ModuleType, ...] = (block,)
+SCALARS: tuple[ModuleType, ...] = (
+    integer,
+    sign_magnitude,
+    bipolar,
+    fixed,
+    minifloat,
+    p3109,
+    e8m0,
+    hif8,
+    posit,
+    lns,
+    flint,
+    dybit,
+    dint,
+    abfloat,
+    pot,
+    apot,
+    khot,
+    codebook,
+)
+COMPLEX: tuple[ModuleType, ...] = (ifairy,)
+#: ``group`` reads any ``<element>_g<size>``, so it is asked last.
+BLOCKS: tuple[ModuleType, ...] = (
+    mx,
+    block_floating_point,
+    block_minifloat,
+    nvfp,
+    bitmod,
+    vs_quant,
+    afpq,
+    qrazor,
+    sq_format,
+    outlier,
+    group,
+)
 
 
 def scalar_names() -> list[str]:
     """Return the names of the scalar formats that have a name of their own."""
     return [name for module in SCALARS for name in module.NAMES]
+
+
+def complex_names() -> list[str]:
+    """Return the names of the formats of complex numbers."""
+    return [name for module in COMPLEX for name in module.NAMES]
 
 
 def block_names() -> list[str]:
@@ -35,12 +105,14 @@ def parse_scalar(name: str) -> Format:
         fmt: Format | None = module.parse(name)
         if fmt is not None:
             return fmt
+    if name in complex_names():
+        raise InputError(f"{name} is a format of complex numbers, and a real one is needed here")
     raise unknown("format", name, scalar_names())
 
 
 @lru_cache(maxsize=1024)
-def parse(name: str) -> Format | BlockFormat:
-    """Return the scalar or block format called ``name``, e.g. ``e4m3`` or ``int4_g128``.
+def parse(name: str) -> Format | BlockFormat | IFairy:
+    """Return the scalar, complex or block format called ``name``, e.g. ``e4m3``, ``int4_g128``.
 
     Raises
     ------
@@ -55,4 +127,8 @@ def parse(name: str) -> Format | BlockFormat:
         scalar: Format | None = module.parse(name)
         if scalar is not None:
             return scalar
-    raise unknown("format", name, scalar_names() + block_names())
+    for module in COMPLEX:
+        complex_format: IFairy | None = module.parse(name)
+        if complex_format is not None:
+            return complex_format
+    raise unknown("format", name, scalar_names() + complex_names() + block_names())

@@ -123,4 +123,6 @@ class FloatUnit(UnitSpec):
 def _require_minifloat(parameter: str, fmt: Format) -> Minifloat:
     if not isinstance(fmt, Minifloat):
         raise InputError(f"{parameter}={fmt.name}: float takes minifloats such as e4m3 or fp16")
+    if not fmt.signed:
+        raise InputError(f"{parameter}={fmt.name}: float takes signed minifloats only")
     return fmt

@@ -61,6 +61,7 @@ def test_carry_guard_is_tight(guard: int) -> None:
     ("parameters", "message"),
     [
         ({"weight": "int4"}, "weight=int4: float takes minifloats such as e4m3 or fp16"),
+        ({"weight": "e4m3u"}, "weight=e4m3u: float takes signed minifloats only"),
         ({"carry_guard": 65}, "carry_guard must be 0 to 64, not 65"),
     ],
 )

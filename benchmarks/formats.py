@@ -1,0 +1,193 @@
+"""Nanoseconds per element of quantisation, side by side with the limit and with other libraries.
+
+    python benchmarks/formats.py [--sizes 1000000 10000000]
+
+Rows are what is encoded, columns who encodes it: ``hwsim``, ml_dtypes, gfloat and torchao (the
+last if it is installed). Each figure is the median of several runs in this process, on one thread,
+of normally distributed float32. The limits are NumPy copies: ``np.copyto`` into an existing array
+and ``x.copy()``, which allocates like an encoder does. ``peak`` is the largest memory that one
+call of hwsim allocates, its result included, in bytes per element of the input.
+"""
+
+import argparse
+import importlib.util
+import statistics
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import gfloat
+import gfloat.formats
+import ml_dtypes
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.formats import parse, parse_scalar
+
+Array = NDArray[np.float32]
+Call = Callable[[Array], object]
+
+RUNS = 7
+#: A library slower than this, in ns per element, is timed on a part of the array.
+SLOW_PART = 200_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing to quantise, and who can: a call by column. ``targets`` are times the copy."""
+
+    name: str
+    calls: dict[str, Call]
+    target: float | None = None
+    slow: frozenset[str] = field(default=frozenset({"gfloat"}))
+
+
+def scalar_rows() -> list[Row]:
+    """Return the rows of the scalar formats."""
+    return [
+        _scalar("e4m3", "float8_e4m3fn", gfloat.formats.format_info_ocp_e4m3, 3.0),
+        _scalar("e5m2", "float8_e5m2", gfloat.formats.format_info_ocp_e5m2, 3.0),
+        _scalar("e2m1", "float4_e2m1fn", gfloat.formats.format_info_ocp_e2m1, 3.0),
+        _scalar("int8", target=3.0),
+        _scalar("hif8", target=3.0),
+        _scalar("nf4", target=3.0),
+        _scalar("lns8_3", target=3.0),
+        _scalar("posit8_0", target=3.0),
+        _scalar("posit16_1", target=5.0),
+        _scalar("bf16", "bfloat16", gfloat.formats.format_info_bfloat16),
+        _scalar("fp16", None, gfloat.formats.format_info_binary16),
+    ]
+
+
+def block_rows() -> list[Row]:
+    """Return the rows of the block formats."""
+    names = ("mxfp4", "mxfp8e4m3", "mxfp8e5m2", "mxfp6e2m3", "mxint8", "nvfp4")
+    return [
+        *(_block(name, parse(name), 6.0) for name in names),
+        *(
+            _block(f"mxfp4 {rule}", parse("mxfp4").with_options(scale_rule=rule), 6.0)
+            for rule in ("even", "rceil")
+        ),
+        _block("nvfp4 1 level", parse("nvfp4").with_options(levels=1), 6.0),
+        _block("bfp8_g16", parse("bfp8_g16")),
+    ]
+
+
+def _block(name: str, fmt: Any, target: float | None = None) -> Row:
+    calls: dict[str, Call] = {"hwsim": fmt.quantize}
+    if name in _TORCHAO and importlib.util.find_spec("torchao") is not None:
+        calls["torchao"] = _TORCHAO[name]()
+    return Row(name, calls, target)
+
+
+def _torchao_mx(element: str) -> Call:
+    import torch
+    from torchao.prototype.mx_formats.mx_tensor import to_mx
+
+    torch.set_num_threads(1)
+    return lambda x: to_mx(torch.from_numpy(x), getattr(torch, element), 32)
+
+
+def _torchao_nvfp4() -> Call:
+    import torch
+    from torchao.prototype.mx_formats.nvfp4_tensor import nvfp4_quantize
+
+    torch.set_num_threads(1)
+    return lambda x: nvfp4_quantize(torch.from_numpy(x))
+
+
+_TORCHAO: dict[str, Callable[[], Call]] = {
+    "mxfp4": lambda: _torchao_mx("float4_e2m1fn_x2"),
+    "mxfp8e4m3": lambda: _torchao_mx("float8_e4m3fn"),
+    "nvfp4": _torchao_nvfp4,
+}
+
+
+def matrix_seconds(name: str, side: int = 4096) -> float:
+    """Return the time that quantising a ``side`` x ``side`` matrix of weights takes."""
+    weights = np.random.default_rng(1).standard_normal((side, side)).astype(np.float32) * 0.02
+    start = time.perf_counter()
+    parse(name).quantize(weights)
+    return time.perf_counter() - start
+
+
+def _scalar(
+    name: str,
+    ml_dtype: str | None = None,
+    info: gfloat.FormatInfo | None = None,
+    target: float | None = None,
+) -> Row:
+    calls: dict[str, Call] = {"hwsim": parse_scalar(name).encode}
+    if ml_dtype is not None:
+        dtype = getattr(ml_dtypes, ml_dtype)
+        calls["ml_dtypes"] = lambda x: x.astype(dtype)
+    if info is not None:
+        calls["gfloat"] = lambda x: gfloat.encode_ndarray(
+            info, gfloat.round_ndarray(info, x.astype(np.float64), sat=True)
+        )
+    if name == "e4m3" and importlib.util.find_spec("torch") is not None:
+        import torch
+
+        torch.set_num_threads(1)
+        calls["torch"] = lambda x: torch.from_numpy(x).to(torch.float8_e4m3fn)
+    return Row(name, calls, target)
+
+
+def nanoseconds(call: Call, x: Array) -> float:
+    """Return the median time of a call per element, after one to warm up."""
+    call(x)
+    times = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        call(x)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times) / x.size * 1e9
+
+
+def peak_bytes(call: Call, x: Array) -> float:
+    """Return the most memory allocated at once during a call, per element."""
+    tracemalloc.start()
+    call(x)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak / x.size
+
+
+def report(size: int) -> None:
+    x = np.random.default_rng(0).standard_normal(size).astype(np.float32)
+    target = np.empty_like(x)
+    copyto = nanoseconds(lambda a: np.copyto(target, a), x)
+    copy = nanoseconds(lambda a: a.copy(), x)
+    print(f"\n{size:,} float32: np.copyto {copyto:.2f}, x.copy() {copy:.2f} ns per element")
+    columns = ["hwsim", "ml_dtypes", "gfloat", "torch", "torchao"]
+    print(f"{'format':14}" + "".join(f"{c:>11}" for c in columns)
+          + f"{'/copyto':>9}{'/copy':>8}{'target':>8}{'peak':>7}")  # fmt: skip
+    for row in scalar_rows() + block_rows():
+        cells = []
+        for column in columns:
+            call = row.calls.get(column)
+            part = x[:SLOW_PART] if column in row.slow else x
+            cells.append(f"{nanoseconds(call, part):11.2f}" if call else f"{'-':>11}")
+        ours = float(cells[0])
+        limit = f"{row.target:.0f}x" if row.target else "-"
+        peak = peak_bytes(row.calls["hwsim"], x)
+        print(f"{row.name:14}" + "".join(cells)
+              + f"{ours / copyto:9.1f}{ours / copy:8.1f}{limit:>8}{peak:7.2f}")  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="ns per element of quantisation, side by side")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10**6, 10**7])
+    for size in parser.parse_args().sizes:
+        report(size)
+    print()
+    for name in ("bitmod4", "bitmod3"):
+        print(f"{name} of a 4096 x 4096 matrix: {matrix_seconds(name):.2f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

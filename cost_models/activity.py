@@ -1,0 +1,256 @@
+"""Toggles of every net of a generic netlist, counted by simulating it with real operands.
+
+All dot products of a stream run in lockstep, one bit of a machine word each, so one NumPy
+operation evaluates all gates of one kind and level for all of them. Gates have no delay: a net
+toggles at most once a cycle, and glitches are not counted.
+
+The results that stream out are compared with the golden model, so every estimate proves the
+netlist that it prices.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cost_models.netlist import GATES, Int, Netlist
+from cost_models.operands import Operands
+from hwsim.errors import InputError
+from hwsim.units import UnitSpec
+
+Words = NDArray[np.uint64]
+Flags = NDArray[np.bool_]
+
+WORD = 64
+_ONES = np.uint64(2**64 - 1)
+
+#: Cycles beyond the declared timing after which a unit counts as stuck.
+_PATIENCE = 16
+
+
+class SimulationError(RuntimeError):
+    """A netlist does not compute what the golden model says."""
+
+
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """Toggle rates of a netlist under an operand stream.
+
+    Attributes
+    ----------
+    toggles
+        Mean toggles per clock cycle of each net, shape (nets,), each in [0, 1].
+    mean
+        Mean of ``toggles`` over the outputs of gates and flip-flops.
+    cycles
+        Clock cycles counted, over all streams.
+    """
+
+    toggles: NDArray[np.float64]
+    mean: float
+    cycles: int
+
+
+def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
+    """Run dot products through ``netlist``, check their results, and count toggles.
+
+    Both streams run without a stall. The cycles before the pipeline is full are not counted.
+
+    Parameters
+    ----------
+    unit
+        The specification whose golden model the results must equal.
+    netlist
+        The unit as generic gates.
+    operands
+        Codes of shape (streams, length); ``unit.lanes`` divides the length.
+
+    Raises
+    ------
+    SimulationError
+        If a result differs from ``unit.dot``, or does not come within the declared timing.
+    InputError
+        For operands that do not fit the unit or are too short to count anything.
+    """
+    expected = unit.dot(*operands)
+    if expected.ndim != 1:
+        raise InputError(f"operands must have the shape (streams, length), not {expected.ndim + 1}")
+    beats = _beats(unit, operands)
+    streams, length = beats.shape[:2]
+    timing = unit.timing()
+    warm_up = timing.latency + timing.interval
+    limit = (length - 1) * timing.interval + timing.latency + _PATIENCE
+
+    machine = _Machine(netlist, streams)
+    machine.drive("rst", np.ones(streams, bool))
+    machine.settle()
+    machine.clock()
+    machine.drive("rst", np.zeros(streams, bool))
+    machine.drive("o__ready", np.ones(streams, bool))
+
+    everyone = np.arange(streams)
+    position = np.zeros(streams, np.int64)
+    results: list[int | None] = [None] * streams
+    counts = np.zeros(netlist.nets, np.int64)
+    cycles = 0
+    previous = machine.values.copy()
+    for cycle in range(limit):
+        offered = position < length
+        machine.drive("i__valid", offered)
+        machine.drive("i__payload", beats[everyone, np.minimum(position, length - 1)])
+        machine.settle()
+        if cycle > warm_up and offered.all():
+            counts += machine.toggled(previous)
+            cycles += streams
+        previous[:] = machine.values
+        delivered = machine.read("o__valid")[:, 0]
+        if delivered.any():
+            _collect(results, delivered, machine.read("o__payload"))
+        position += offered & machine.read("i__ready")[:, 0]
+        machine.clock()
+        if None not in results:
+            break
+    _check(unit, results, expected.tolist())
+    if cycles == 0:
+        raise InputError(
+            f"{length} beats are too few to count toggles; {unit.name} needs more than "
+            f"{warm_up // timing.interval + 1}"
+        )
+    toggles = counts / cycles
+    return Activity(toggles, float(toggles[netlist.first_flip_flop :].mean()), cycles)
+
+
+def _beats(unit: UnitSpec, operands: Operands) -> Flags:
+    """Return the bits of all beats, shape (streams, beats, unit.beat_bits)."""
+    parts = []
+    for codes, fmt in zip(operands, (unit.activation, unit.weight), strict=True):
+        fields = np.asarray(codes).reshape(len(codes), -1, unit.lanes, 1)
+        bits = (fields >> np.arange(fmt.bits, dtype=fields.dtype)) & 1
+        parts.append(bits.reshape(*bits.shape[:2], -1).astype(bool))
+    last = np.zeros((*parts[0].shape[:2], 1), bool)
+    last[:, -1] = True
+    return np.concatenate([*parts, last], axis=2)
+
+
+def _collect(results: list[int | None], delivered: Flags, payload: Flags) -> None:
+    packed = np.packbits(payload, axis=1, bitorder="little")
+    for stream in np.flatnonzero(delivered):
+        if results[stream] is not None:
+            raise SimulationError(f"stream {stream} delivers a second result")
+        results[stream] = int.from_bytes(packed[stream].tobytes(), "little")
+
+
+def _check(unit: UnitSpec, results: list[int | None], expected: list[int]) -> None:
+    for stream, (got, want) in enumerate(zip(results, expected, strict=True)):
+        if got is None:
+            raise SimulationError(f"{unit.name}: stream {stream} delivers no result in time")
+        if got != want:
+            raise SimulationError(
+                f"{unit.name}: the gates deliver {got:#x} for stream {stream}, the golden model "
+                f"{want:#x}"
+            )
+
+
+class _Group:
+    """Gates of one kind and level, whose outputs are neighbours.
+
+    With inversions as masks, one expression covers AND, NAND, OR, NOR, ANDNOT and ORNOT, and one
+    covers XOR, XNOR and NOT, whose pin B is the constant 0.
+    """
+
+    #: Which of A, B and the output are inverted.
+    INVERSIONS: ClassVar = {
+        "NOT": (0, 0, 1),
+        "XOR": (0, 0, 0),
+        "XNOR": (0, 0, 1),
+        "AND": (0, 0, 0),
+        "NAND": (0, 0, 1),
+        "OR": (1, 1, 1),
+        "NOR": (1, 1, 0),
+        "ANDNOT": (0, 1, 0),
+        "ORNOT": (1, 0, 1),
+        "MUX": (0, 0, 0),
+    }
+    KINDS: ClassVar = {"NOT": "xor", "XOR": "xor", "XNOR": "xor", "MUX": "mux"}
+
+    def __init__(self, kind: str, first: int, types: Int, pins: Int) -> None:
+        self.kind = kind
+        self.out = slice(first, first + len(types))
+        self.a, self.b, self.s = np.ascontiguousarray(pins.T)
+        table = np.array([self.INVERSIONS[GATES[t]] for t in types], np.uint64) * _ONES
+        self.invert_a, self.invert_b, self.invert = (table[:, k, np.newaxis] for k in range(3))
+
+    def evaluate(self, values: Words) -> None:
+        a, b = values[self.a], values[self.b]
+        if self.kind == "xor":
+            a ^= b
+            a ^= self.invert
+        elif self.kind == "mux":
+            b ^= a
+            b &= values[self.s]
+            a ^= b
+        else:
+            a ^= self.invert_a
+            b ^= self.invert_b
+            a &= b
+            a ^= self.invert
+        values[self.out] = a
+
+
+class _Machine:
+    """The values of all nets in ``streams`` independent simulations, one bit each."""
+
+    def __init__(self, netlist: Netlist, streams: int) -> None:
+        self.netlist = netlist
+        self.streams = streams
+        self.values = np.zeros((netlist.nets, -(-streams // WORD)), np.uint64)
+        self.values[1] = _ONES
+        self.groups = _groups(netlist)
+
+    def drive(self, port: str, bits: Flags) -> None:
+        """Set an input port; ``bits`` has the shape (streams,) or (streams, port width)."""
+        packed = np.packbits(bits.reshape(self.streams, -1), axis=0, bitorder="little")
+        words = np.zeros((packed.shape[1], self.values.shape[1] * WORD // 8), np.uint8)
+        words[:, : len(packed)] = packed.T
+        self.values[self.netlist.inputs[port]] = words.view("<u8")
+
+    def read(self, port: str) -> Flags:
+        """Return the bits of an output port, shape (streams, port width)."""
+        words = self.values[self.netlist.outputs[port]].astype("<u8", copy=False).view(np.uint8)
+        bits = np.unpackbits(words, axis=1, bitorder="little", count=self.streams)
+        return bits.T.astype(bool)
+
+    def settle(self) -> None:
+        """Evaluate all gates."""
+        for group in self.groups:
+            group.evaluate(self.values)
+
+    def clock(self) -> None:
+        """Let every flip-flop take its input."""
+        first = self.netlist.first_flip_flop
+        self.values[first : self.netlist.first_gate] = self.values[self.netlist.data]
+
+    def toggled(self, previous: Words) -> Int:
+        """Return for each net in how many of the simulations it differs from ``previous``."""
+        used = np.zeros(self.values.shape[1] * WORD, bool)
+        used[: self.streams] = True
+        mask = np.packbits(used, bitorder="little").view("<u8")
+        changes = np.bitwise_count((self.values ^ previous) & mask)
+        return changes.sum(axis=1, dtype=np.int64)
+
+
+def _groups(netlist: Netlist) -> list[_Group]:
+    kinds = np.array([_Group.KINDS.get(name, "and") for name in GATES])[netlist.types]
+    borders = (np.diff(netlist.levels) != 0) | (kinds[1:] != kinds[:-1])
+    starts = [0, *(np.flatnonzero(borders) + 1).tolist()]
+    ends = [*starts[1:], len(netlist.types)]
+    return [
+        _Group(
+            str(kinds[start]),
+            netlist.first_gate + start,
+            netlist.types[start:end],
+            netlist.pins[start:end],
+        )
+        for start, end in zip(starts, ends, strict=True)
+    ]

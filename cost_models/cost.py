@@ -1,0 +1,69 @@
+"""The cost of one unit in one technology."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Method = Literal["estimate", "synthesis"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Cost of a unit; wires, clock tree and placement are not part of any number.
+
+    Attributes
+    ----------
+    unit, technology
+        Names of the unit and of the technology.
+    method
+        ``estimate`` or ``synthesis``; the two are different kinds of number.
+    area_um2
+        Sum of cell areas in um^2.
+    delay_ns
+        Shortest clock period in ns, flip-flop setup included, inputs and outputs without delay
+        of their own.
+    energy_pj
+        Dynamic energy per clock cycle in pJ at full throughput, clock pins included, glitches
+        and leakage excluded.
+    clock_pj
+        The part of ``energy_pj`` that the clock pins of the flip-flops take in every cycle.
+    leakage_nw
+        Leakage power in nW.
+    macs_per_cycle
+        Multiply-accumulates per clock cycle at full throughput.
+    provenance
+        Where the numbers come from: versions, multiplier style, library or coefficient set.
+    """
+
+    unit: str
+    technology: str
+    method: Method
+    area_um2: float
+    delay_ns: float
+    energy_pj: float
+    clock_pj: float
+    leakage_nw: float
+    macs_per_cycle: float
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def fmax_mhz(self) -> float:
+        """Highest clock frequency in MHz."""
+        return 1e3 / self.delay_ns
+
+    @property
+    def area_per_mac(self) -> float:
+        """Area in um^2 for one multiply-accumulate per cycle."""
+        return self.area_um2 / self.macs_per_cycle
+
+    @property
+    def energy_per_mac(self) -> float:
+        """Dynamic energy of one multiply-accumulate in pJ."""
+        return self.energy_pj / self.macs_per_cycle
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields and the derived figures as plain values for JSON."""
+        return asdict(self) | {
+            "fmax_mhz": self.fmax_mhz,
+            "area_per_mac": self.area_per_mac,
+            "energy_per_mac": self.energy_per_mac,
+        }

@@ -1,0 +1,223 @@
+"""Estimated cost: a generic netlist priced with the coefficients of a technology.
+
+Area and leakage are sums over gates. Delay is the longest path, each gate taking the delay of its
+type and one term for its fan-out. Energy is a sum over toggles, counted with the operands at
+hand, plus the clock pins. Neither a library nor a tool beyond Yosys is needed, and one mapping
+and one simulation serve all technologies.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cost_models import activity
+from cost_models import technology as technologies
+from cost_models.cost import Cost
+from cost_models.netlist import GATES, TYPES, Netlist, netlist
+from cost_models.operands import Operands, default_operands
+from cost_models.technology import Coefficients, Technology
+from hwsim.units import UnitSpec
+from rtl.yosys import version
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What a technology is multiplied with.
+
+    Attributes
+    ----------
+    netlist
+        The unit as generic gates.
+    counts
+        Cells of each of ``TYPES``.
+    toggles
+        Output toggles per cycle, summed over the cells of each of ``TYPES``.
+    loaded_toggles
+        Toggles per cycle times fan-out, summed over the outputs of all cells.
+    mean_activity
+        Mean toggles per net and cycle.
+    """
+
+    netlist: Netlist
+    counts: Floats
+    toggles: Floats
+    loaded_toggles: float
+    mean_activity: float
+
+
+def features(unit: UnitSpec, operands: Operands | None = None) -> Features:
+    """Map ``unit`` to gates and simulate it; parameters are those of :func:`estimate`."""
+    gates = netlist(unit)
+    result = activity.simulate(unit, gates, operands or default_operands(unit))
+    by_type = np.bincount(gates.types, result.toggles[gates.first_gate :], len(GATES))
+    flip_flops = result.toggles[gates.first_flip_flop : gates.first_gate].sum()
+    cells = slice(gates.first_flip_flop, None)
+    return Features(
+        netlist=gates,
+        counts=gates.counts(),
+        toggles=np.append(by_type, flip_flops),
+        loaded_toggles=float(result.toggles[cells] @ gates.fanout()[cells]),
+        mean_activity=result.mean,
+    )
+
+
+def estimate(
+    unit: UnitSpec, technology: str | Technology, operands: Operands | None = None
+) -> Cost:
+    """Return the estimated cost of ``unit`` in one technology.
+
+    Parameters
+    ----------
+    technology
+        A name out of :func:`cost_models.technology.names`, or coefficients of one's own.
+    operands
+        Operand codes to count toggles with, as :class:`~cost_models.operands.Operands`; those of
+        :func:`~cost_models.operands.default_operands` if None.
+
+    Raises
+    ------
+    InputError
+        For an unknown technology or operands that do not fit.
+    cost_models.activity.SimulationError
+        If the gates do not compute what the golden model says.
+    """
+    (cost,) = estimate_all(unit, [technology], operands).values()
+    return cost
+
+
+def estimate_all(
+    unit: UnitSpec, names: Iterable[str | Technology], operands: Operands | None = None
+) -> dict[str, Cost]:
+    """Return the estimated cost of ``unit`` by technology; parameters are those of ``estimate``."""
+    loaded = [technologies.load(name) if isinstance(name, str) else name for name in names]
+    measured = features(unit, operands)
+    return {technology.name: price(unit, measured, technology) for technology in loaded}
+
+
+def price(unit: UnitSpec, measured: Features, technology: Technology) -> Cost:
+    """Return the cost of a unit whose features are known."""
+    clock_fj = technology.clock_fj_per_cycle * len(measured.netlist.data)
+    energy_fj = (
+        clock_fj
+        + measured.toggles @ vector(technology.energy_fj_per_toggle, TYPES)
+        + measured.loaded_toggles * technology.energy_fj_per_toggle_and_load
+    )
+    return Cost(
+        unit=unit.name,
+        technology=technology.name,
+        method="estimate",
+        area_um2=float(measured.counts @ vector(technology.area_um2, TYPES)),
+        delay_ns=critical_path(measured.netlist, PathDelays.of(technology)).delay_ns,
+        energy_pj=float(energy_fj) * 1e-3,
+        clock_pj=clock_fj * 1e-3,
+        leakage_nw=float(measured.counts @ vector(technology.leakage_nw, TYPES)),
+        macs_per_cycle=unit.macs_per_cycle,
+        provenance={
+            "coefficients": technology.provenance,
+            "errors": technology.errors,
+            "tools": {"yosys": version()},
+            "style": measured.netlist.style,
+            "gates": dict(zip(TYPES, measured.counts.astype(int).tolist(), strict=True)),
+            "toggles_per_net_and_cycle": measured.mean_activity,
+        },
+    )
+
+
+def vector(coefficients: Coefficients, types: tuple[str, ...]) -> Floats:
+    """Return coefficients in the order of ``types``."""
+    return np.array([coefficients[name] for name in types])
+
+
+@dataclass(frozen=True, eq=False)
+class PathDelays:
+    """Delay coefficients as one vector in ns: a number per gate type, then fan-out, clock-to-output
+    and setup."""
+
+    values: Floats
+
+    @classmethod
+    def of(cls, technology: Technology) -> "PathDelays":
+        """Return those of a technology."""
+        gates = vector(technology.delay_ns, GATES)
+        return cls(
+            np.append(
+                gates,
+                [
+                    technology.delay_ns_per_doubling,
+                    technology.clock_to_output_ns,
+                    technology.setup_ns,
+                ],
+            )
+        )
+
+    @property
+    def gates(self) -> Floats:
+        """Delay through a gate, by type."""
+        return self.values[: len(GATES)]
+
+    @property
+    def per_doubling(self) -> float:
+        """Delay per log2(1 + fan-out)."""
+        return float(self.values[-3])
+
+    @property
+    def clock_to_output(self) -> float:
+        """Delay from the clock edge to a flip-flop's output."""
+        return float(self.values[-2])
+
+    @property
+    def setup(self) -> float:
+        """Setup time of a flip-flop."""
+        return float(self.values[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """The longest path of a netlist.
+
+    Attributes
+    ----------
+    delay_ns
+        Its delay.
+    features
+        How often each number of :class:`PathDelays` is in it.
+    """
+
+    delay_ns: float
+    features: Floats
+
+
+def critical_path(gates: Netlist, delays: PathDelays) -> Path:
+    """Return the longest path from inputs and flip-flops to outputs and flip-flops."""
+    doublings = np.log2(1 + gates.fanout())
+    arrival = np.zeros(gates.nets)
+    registers = slice(gates.first_flip_flop, gates.first_gate)
+    arrival[registers] = delays.clock_to_output + delays.per_doubling * doublings[registers]
+    first = gates.first_gate
+    own = delays.gates[gates.types] + delays.per_doubling * doublings[first:]
+    borders = [0, *(np.flatnonzero(np.diff(gates.levels)) + 1).tolist(), len(gates.types)]
+    for start, end in pairwise(borders):
+        latest = arrival[gates.pins[start:end]].max(axis=1)
+        arrival[first + start : first + end] = latest + own[start:end]
+
+    ends = np.concatenate([gates.data, *gates.outputs.values()])
+    required = arrival[ends]
+    required[: len(gates.data)] += delays.setup
+    worst = int(required.argmax())
+    counts = np.zeros(len(delays.values))
+    counts[-1] = worst < len(gates.data)
+    net = int(ends[worst])
+    while net >= first:
+        counts[gates.types[net - first]] += 1
+        counts[-3] += doublings[net]
+        pins = gates.pins[net - first]
+        net = int(pins[arrival[pins].argmax()])
+    if net >= gates.first_flip_flop:
+        counts[-2] = 1
+        counts[-3] += doublings[net]
+    return Path(float(required[worst]), counts)

@@ -1,0 +1,151 @@
+"""Fitted coefficients of technologies, one YAML file each, and their reader and writer.
+
+A file holds what the estimate multiplies gate counts, paths and toggles with, where the numbers
+come from, and how far the estimate was from synthesis on units that the fit did not see.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cost_models.netlist import GATES, TYPES
+from hwsim.errors import InputError, unknown
+
+#: Coefficients by the name of the cell type.
+Coefficients = dict[str, float]
+
+_SUFFIX = ".yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Technology:
+    """Coefficients of one technology; all are non-negative.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    area_um2, leakage_nw
+        Per cell of each type, flip-flops (``DFF``) included.
+    delay_ns
+        Through a gate of each type.
+    delay_ns_per_doubling
+        Added for each doubling of 1 + fan-out: ``delay_ns_per_doubling * log2(1 + fanout)``.
+    clock_to_output_ns, setup_ns
+        Of a flip-flop that a path starts from or ends at.
+    energy_fj_per_toggle
+        For an output toggle of each type, flip-flops included.
+    energy_fj_per_toggle_and_load
+        Added for every gate input that the toggling net drives.
+    clock_fj_per_cycle
+        For the clock pin of one flip-flop, every cycle.
+    provenance
+        Tools, libraries, corner, date, sets.
+    errors
+        ``held_out`` and ``fitting``, each with ``area``, ``delay``, ``energy``, each with
+        ``mean_percent``, ``max_percent`` (absolute relative error) and ``rank`` (Spearman).
+    held_out_units
+        The units of the held-out set with ``synthesis`` and ``estimate`` of each quantity.
+    """
+
+    name: str
+    area_um2: Coefficients
+    leakage_nw: Coefficients
+    delay_ns: Coefficients
+    delay_ns_per_doubling: float
+    clock_to_output_ns: float
+    setup_ns: float
+    energy_fj_per_toggle: Coefficients
+    energy_fj_per_toggle_and_load: float
+    clock_fj_per_cycle: float
+    provenance: dict[str, Any]
+    errors: dict[str, dict[str, dict[str, float]]]
+    held_out_units: list[dict[str, Any]]
+
+
+def names() -> list[str]:
+    """Return the names of the technologies that come with the package."""
+    found = (entry.name for entry in files(__name__).iterdir())
+    return sorted(name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX))
+
+
+def load(name: str) -> Technology:
+    """Return a technology that comes with the package.
+
+    Raises
+    ------
+    InputError
+        For an unknown name.
+    """
+    if name not in names():
+        raise unknown("technology", name, names())
+    return parse(files(__name__).joinpath(name + _SUFFIX).read_text(), name)
+
+
+def read(path: Path) -> Technology:
+    """Return the technology in a YAML file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is not a technology.
+    """
+    try:
+        return parse(path.read_text(), str(path))
+    except OSError as error:
+        raise InputError(f"cannot read the technology {path}: {error.strerror}") from None
+
+
+def write(technology: Technology, path: Path) -> None:
+    """Write ``technology`` as YAML."""
+    path.write_text(yaml.safe_dump(vars(technology), sort_keys=False, width=100))
+
+
+def parse(text: str, source: str) -> Technology:
+    """Return the technology that ``text`` describes in YAML; ``source`` is for messages.
+
+    Raises
+    ------
+    InputError
+        For text that is no YAML, keys that are missing or unknown, or coefficients that are
+        missing, negative, or no numbers.
+    """
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{source}: {error}") from None
+    known = Technology.__dataclass_fields__
+    if not isinstance(data, dict):
+        raise InputError(f"{source}: not a technology, which has the keys {', '.join(known)}")
+    for key in data:
+        if key not in known:
+            raise unknown(f"key in {source}", str(key), known)
+    for key, field in known.items():
+        if key not in data:
+            raise InputError(f"{source}: the key {key} is missing")
+        if field.type is float:
+            _check(source, key, data[key])
+    for key, types in (
+        ("area_um2", TYPES),
+        ("leakage_nw", TYPES),
+        ("delay_ns", GATES),
+        ("energy_fj_per_toggle", TYPES),
+    ):
+        _check_table(source, key, data[key], types)
+    return Technology(**data)
+
+
+def _check_table(source: str, key: str, table: Any, types: tuple[str, ...]) -> None:
+    if not isinstance(table, Mapping) or set(table) != set(types):
+        raise InputError(f"{source}: {key} must have one number for each of {', '.join(types)}")
+    for name, value in table.items():
+        _check(source, f"{key}.{name}", value)
+
+
+def _check(source: str, key: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise InputError(f"{source}: {key} must be a non-negative number, not {value!r}")

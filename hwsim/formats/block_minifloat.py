@@ -1,0 +1,45 @@
+"""Block minifloat: minifloats under a shared exponent bias, ``bm_e2m5_g48``.
+
+``bm_e<exponent>m<mantissa>_g<size>``: IEEE-style bias 2**(exponent - 1) - 1, subnormals, and no
+infinity or NaN, so that every code is a number. A narrow exponent with the shared bias replaces a
+wide one, so that a block of products sums exactly in a short fixed-point register.
+
+Source: Fox et al., Block Minifloat, ICLR 2021. The paper shares the bias over square tiles; here
+blocks run along one axis, as in every other family.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hwsim.formats.base import Format
+from hwsim.formats.block import BlockFormat
+from hwsim.formats.minifloat import Minifloat, Specials
+from hwsim.formats.shared_exponent import SharedExponent
+
+NAMES = ("bm_e2m5_g48", "bm_e4m3_g48", "bm_e2m3_g48", "bm_e2m1_g48")
+
+
+@dataclass(frozen=True)
+class BlockMinifloat(SharedExponent):
+    """Minifloats under a shared exponent; parameters are those of :class:`SharedExponent`."""
+
+    element: Minifloat
+
+    @property
+    def name(self) -> str:
+        return f"bm_e{self.element.exponent}m{self.element.mantissa}_g{self.size}"
+
+    @property
+    def family(self) -> str:
+        return "block_minifloat"
+
+
+def parse(name: str, parse_scalar: Callable[[str], Format]) -> BlockFormat | None:
+    """Return the format called ``bm_e<n>m<n>_g<size>``, or None if the name is another."""
+    match = re.fullmatch(r"bm_e(\d+)m(\d+)_g(\d+)", name)
+    if not match:
+        return None
+    exponent, mantissa = int(match[1]), int(match[2])
+    bias = (1 << max(exponent - 1, 0)) - 1
+    return BlockMinifloat(Minifloat(exponent, mantissa, bias, Specials.NONE), int(match[3]))

@@ -1,0 +1,162 @@
+"""Groups of elements under one real scale, ``int4_g128``, or a scale and a zero point.
+
+``<element>_g<size>`` is symmetric: the scale maps the largest magnitude of the group to the
+largest element value. ``int<n>_asym_g<size>`` is asymmetric: the range from the smallest to the
+largest value, widened to hold 0, is cut into 2**n - 1 steps, and an integer zero point of n bits
+says which code stands for 0.
+
+In hardware a scale is one multiplication per group and output. A zero point is the sum of the
+group's activations besides, subtracted once: sum a*(q - z) = sum a*q - z * sum a.
+
+Source: the practice of weight-only quantisation (GPTQ, arXiv 2210.17323; AWQ, arXiv 2306.00978).
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hwsim.errors import InputError
+from hwsim.formats.base import Float64, Format, Overflow, Rounding, Stochastic
+from hwsim.formats.block import (
+    BlockFormat,
+    Blocks,
+    Encoded,
+    QuantizedTensor,
+    encode_chunks,
+    encode_scale,
+    exact_quotient,
+    largest_magnitude,
+)
+from hwsim.formats.integer import Integer
+from hwsim.formats.minifloat import NAMED
+
+NAMES = ("int4_g128", "int8_g128", "e2m1_g32", "e4m3_g128", "int4_asym_g128")
+
+
+@dataclass(frozen=True)
+class GroupScale(BlockFormat):
+    """Elements under a symmetric group scale, ``<element>_g<size>``.
+
+    An all-zero group has scale code 0 and element codes of zero. NaN and infinity are refused.
+
+    Parameters
+    ----------
+    element
+        Format of the elements; its largest value must be positive.
+    size
+        Group size, at least 1.
+    scale
+        Format of the scale; fp16 as in weight-only quantisation of language models. Rounded to
+        nearest even; one that overflows is refused, one that underflows becomes the smallest.
+    partial
+        ``error`` refuses an axis that ``size`` does not divide; ``pad`` fills its last group with
+        zeros, which are dropped again by ``dequantize``.
+    """
+
+    OPTIONS: ClassVar[tuple[str, ...]] = ("scale", "partial")
+
+    element: Format
+    size: int
+    scale: Format = NAMED["fp16"]
+    partial: str = "error"
+
+    def __post_init__(self) -> None:
+        self._check_fields()
+        if not 0 < self.element.max < np.inf:
+            raise InputError(f"{self.element.name} has no positive value to scale to")
+
+    @property
+    def name(self) -> str:
+        return f"{self.element.name}_g{self.size}"
+
+    @property
+    def family(self) -> str:
+        return "group"
+
+    def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
+        self._check_finite(blocks)
+        top = np.array(self.element.max)
+
+        def encode(group: Float64) -> Encoded:
+            scales = encode_scale(self.scale, exact_quotient(largest_magnitude(group), top))
+            quotients = exact_quotient(group, self.scale.decode(scales)[:, np.newaxis])
+            return Encoded(self.element.encode(quotients, rounding, Overflow.SATURATE), scales, {})
+
+        return encode_chunks(encode, blocks, rounding)
+
+
+@dataclass(frozen=True)
+class GroupZeroPoint(BlockFormat):
+    """Unsigned codes under a group scale and an integer zero point, ``int<n>_asym_g<size>``.
+
+    With low = min(group, 0) and high = max(group, 0): scale = (high - low) / (2**n - 1), rounded
+    to its format; zero point z = round(-low / scale); code = clip(round(x / scale) + z, 0,
+    2**n - 1); value = (code - z) * scale. The quotient -low / scale is rounded to nearest even,
+    x / scale as asked. ``metadata["zero_points"]`` holds z, ``element.bits`` each.
+
+    Parameters
+    ----------
+    element
+        An unsigned integer format.
+    size, scale, partial
+        As for :class:`GroupScale`.
+    """
+
+    OPTIONS: ClassVar[tuple[str, ...]] = ("scale", "partial")
+
+    element: Integer
+    size: int
+    scale: Format = NAMED["fp16"]
+    partial: str = "error"
+
+    def __post_init__(self) -> None:
+        self._check_fields()
+        if self.element.signed or self.element.width > 16:
+            raise InputError(f"element must be uint1 to uint16, not {self.element.name}")
+
+    @property
+    def name(self) -> str:
+        return f"int{self.element.bits}_asym_g{self.size}"
+
+    @property
+    def family(self) -> str:
+        return "group"
+
+    @property
+    def metadata_bits(self) -> dict[str, int]:
+        return {"zero_points": self.element.bits}
+
+    def decode(self, tensor: QuantizedTensor) -> Float64:
+        values = self.element.decode(tensor.codes)
+        values -= self.element.decode(tensor.metadata["zero_points"])[..., np.newaxis]
+        values *= self.scale.decode(tensor.scales)[..., np.newaxis]
+        return values
+
+    def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
+        self._check_finite(blocks)
+        top = np.array(self.element.max)
+        steps = Integer(self.element.width + 2)
+
+        def encode(group: Float64) -> Encoded:
+            low = np.minimum(group.min(axis=-1), 0.0)
+            high = np.maximum(group.max(axis=-1), 0.0)
+            scales = encode_scale(self.scale, exact_quotient(np.abs(high - low), top))
+            divisor = self.scale.decode(scales)
+            zeros = self.element.encode(exact_quotient(-low, divisor))
+            quotients = exact_quotient(group, divisor[:, np.newaxis])
+            rounded = steps.quantize(quotients, rounding) + zeros[:, np.newaxis]
+            return Encoded(self.element.encode(rounded), scales, {"zero_points": zeros})
+
+        return encode_chunks(encode, blocks, rounding)
+
+
+def parse(name: str, parse_scalar: Callable[[str], Format]) -> BlockFormat | None:
+    """Return the format called ``<element>_g<size>`` or ``int<n>_asym_g<size>``, else None."""
+    asymmetric = re.fullmatch(r"int(\d+)_asym_g(\d+)", name)
+    if asymmetric:
+        return GroupZeroPoint(Integer(int(asymmetric[1]), signed=False), int(asymmetric[2]))
+    match = re.fullmatch(r"(.+)_g(\d+)", name)
+    return GroupScale(parse_scalar(match[1]), int(match[2])) if match else None

@@ -1,0 +1,418 @@
+"""Compiled loops of the block formats; numba is imported with this module, and only then.
+
+One pass over float32 memory: the largest magnitude of a block, its scale, its element codes. Each
+loop has a plain exact counterpart in its format's module and must equal it bit for bit. The loops
+are free of branches and table look-ups so that they vectorise: rounding to nearest even is an
+integer addition on the float's bits, or the addition of a power of two large enough that its last
+place is the element's step. Indices are unsigned: numba would test a signed one for being negative.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic
+
+_MAGNITUDE = np.int32(0x7FFFFFFF)
+_INFINITY = np.int32(0x7F800000)
+_MANTISSA = np.int32(0x007FFFFF)
+#: Blocks that go through the steps of a kernel together, so that each step vectorises over them.
+_TILE = 128
+
+
+@intrinsic
+def _bits(typing_context: Any, value: Any) -> Any:
+    """Reinterpret a float32 as int32."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], context.get_value_type(types.int32))
+
+    return types.int32(types.float32), generate
+
+
+@intrinsic
+def _float(typing_context: Any, value: Any) -> Any:
+    """Reinterpret an int32 as float32."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], context.get_value_type(types.float32))
+
+    return types.float32(types.int32), generate
+
+
+@njit(cache=True, inline="always")
+def _largest_bits(bits: Any, start: Any, size: Any) -> Any:
+    largest = np.int32(0)
+    for i in range(size):
+        largest = max(largest, bits[start + np.uint64(i)] & _MAGNITUDE)
+    return largest
+
+
+@njit(cache=True, inline="always")
+def _scale_code(largest: Any, largest_exponent: Any, first_raising: Any) -> Any:
+    """Return the E8M0 code, for the bits of a finite largest magnitude."""
+    exponent = largest >> 23
+    mantissa = largest & _MANTISSA
+    if exponent == 0:
+        # Subnormal. Only 2**-127 and above can reach a scale beyond the smallest.
+        if mantissa < 0x400000:
+            return 0
+        mantissa = (mantissa << 1) & _MANTISSA
+    raised = 1 if mantissa >= first_raising else 0
+    return min(max(exponent - largest_exponent + raised, 0), 254)
+
+
+@njit(cache=True, inline="always")
+def _reciprocal(code: Any) -> Any:
+    """Return 1 / (value of an E8M0 code below 255) as float32; exact, subnormal for code 254."""
+    return _float(np.int32((254 - code) << 23 if code < 254 else 0x400000))
+
+
+@njit(cache=True)
+def minifloat_blocks(
+    x: Any,
+    codes: Any,
+    scales: Any,
+    size: Any,
+    largest_exponent: Any,
+    first_raising: Any,
+    mantissa: Any,
+    min_exponent: Any,
+    max_code: Any,
+    sign_code: Any,
+) -> None:
+    """Encode float32 blocks to minifloats under E8M0 scales, to nearest even, saturating."""
+    bits = x.view(np.int32)
+    drop = np.int32(23 - mantissa)
+    half = np.int32((1 << (23 - mantissa - 1)) - 1)
+    offset = np.int32((126 + min_exponent) << mantissa)
+    min_normal = np.int32((127 + min_exponent) << 23)
+    magic_bits = np.int32((127 + 23 + min_exponent - mantissa) << 23)
+    magic = _float(magic_bits)
+    top = np.int32(max_code)
+    sign = np.int32(sign_code)
+    for block in range(scales.size):
+        start = np.uint64(block * size)
+        largest = _largest_bits(bits, start, size)
+        if largest >= _INFINITY:
+            scales[block] = 255
+            for i in range(size):
+                codes[start + np.uint64(i)] = 0
+            continue
+        scale = _scale_code(largest, largest_exponent, first_raising)
+        scales[block] = scale
+        factor = _reciprocal(scale)
+        for i in range(size):
+            scaled = _bits(x[start + np.uint64(i)] * factor)
+            magnitude = scaled & _MAGNITUDE
+            normal = ((magnitude + half + ((magnitude >> drop) & 1)) >> drop) - offset
+            subnormal = _bits(_float(magnitude) + magic) - magic_bits
+            code = min(subnormal if magnitude < min_normal else normal, top)
+            codes[start + np.uint64(i)] = code | ((scaled >> 31) & sign)
+
+
+@njit(cache=True)
+def fixed_point_blocks(
+    x: Any,
+    codes: Any,
+    scales: Any,
+    size: Any,
+    largest_exponent: Any,
+    first_raising: Any,
+    fraction: Any,
+    width: Any,
+    symmetric: Any,
+) -> None:
+    """Encode float32 blocks to fixed point under E8M0 scales, to nearest even, saturating."""
+    bits = x.view(np.int32)
+    magic_bits = np.int32((127 + 23 - fraction) << 23)
+    magic = _float(magic_bits)
+    top = np.int32((1 << (width - 1)) - 1)
+    extra = np.int32(0 if symmetric else 1)
+    mask = np.int32((1 << width) - 1)
+    for block in range(scales.size):
+        start = np.uint64(block * size)
+        largest = _largest_bits(bits, start, size)
+        if largest >= _INFINITY:
+            scales[block] = 255
+            for i in range(size):
+                codes[start + np.uint64(i)] = 0
+            continue
+        scale = _scale_code(largest, largest_exponent, first_raising)
+        scales[block] = scale
+        factor = _reciprocal(scale)
+        for i in range(size):
+            scaled = _bits(x[start + np.uint64(i)] * factor)
+            sign = scaled >> 31
+            rounded = _bits(_float(scaled & _MAGNITUDE) + magic) - magic_bits
+            rounded = min(rounded, top - sign * extra)
+            codes[start + np.uint64(i)] = ((rounded ^ sign) - sign) & mask
+
+
+@intrinsic
+def _bits64(typing_context: Any, value: Any) -> Any:
+    """Reinterpret a float64 as int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], context.get_value_type(types.int64))
+
+    return types.int64(types.float64), generate
+
+
+@njit(cache=True)
+def largest_magnitudes(x: Any, size: Any, largest: Any) -> Any:
+    """Set the bits of each block's largest magnitude; return the largest of the finite ones.
+
+    ``size`` is a multiple of 16: eight lanes, so that the maximum vectorises.
+    """
+    bits = x.view(np.int32)
+    lanes = np.empty(8, np.int32)
+    overall = np.int32(0)
+    for block in range(largest.size):
+        start = np.uint64(block * size)
+        for i in range(8):
+            first = bits[start + np.uint64(i)] & _MAGNITUDE
+            lanes[i] = max(first, bits[start + np.uint64(i + 8)] & _MAGNITUDE)
+        for part in range(16, size, 8):
+            for i in range(8):
+                lanes[i] = max(lanes[i], bits[start + np.uint64(part + i)] & _MAGNITUDE)
+        for i in range(4):
+            lanes[i] = max(lanes[i], lanes[i + 4])
+        for i in range(2):
+            lanes[i] = max(lanes[i], lanes[i + 2])
+        largest[block] = max(lanes[0], lanes[1])
+    for block in range(largest.size):
+        overall = max(overall, largest[block] if largest[block] < _INFINITY else np.int32(0))
+    return np.float64(_float(overall))
+
+
+@njit(cache=True, inline="always")
+def _e4m3_code(value: Any) -> Any:
+    """Round a float64 of at least 0 to an E4M3 code, to nearest even, saturating."""
+    value = min(value, np.float64(512.0))
+    magic = np.float64(2.0**43)
+    subnormal = _bits64(value + magic) - _bits64(magic)
+    bits = _bits64(value)
+    half = (np.int64(1) << 48) - 1
+    normal = ((bits + half + ((bits >> 49) & 1)) >> 49) - (np.int64(1016) << 3)
+    return min(subnormal if value < 0.015625 else normal, 126)
+
+
+@njit(cache=True)
+def _first_above(firsts: Any, steps: Any, count: Any, midpoint: Any, ties_down: Any) -> None:
+    """Set the bits of the first float32 beyond ``midpoint * step``, or on it if ties go up."""
+    for i in range(count):
+        threshold = midpoint * steps[i]
+        nearest = np.float32(threshold)
+        back = np.float64(nearest)
+        below = np.int32(back < threshold) | (np.int32(back == threshold) & ties_down)
+        firsts[i] = _bits(nearest) + below
+
+
+@njit(cache=True)
+def _tile_scales(
+    largest: Any,
+    scales: Any,
+    first_block: Any,
+    count: Any,
+    tensor_scale: Any,
+    smallest_scale: Any,
+    scale_values: Any,
+    steps: Any,
+) -> None:
+    """Set the E4M3 codes of ``count`` blocks, and the values of their scales, 0 for NaN."""
+    unit = 6.0 * tensor_scale
+    for block in range(count):
+        bits = largest[np.uint64(first_block + block)]
+        ideal = max(np.float64(_float(bits)) / unit, smallest_scale)
+        code = np.int32(_e4m3_code(ideal) if bits < _INFINITY else 127)
+        scales[np.uint64(first_block + block)] = code
+        steps[block] = scale_values[code] * tensor_scale
+
+
+@njit(cache=True)
+def _tile_codes(
+    bits: Any, codes: Any, first_block: Any, count: Any, size: Any, steps: Any, firsts: Any
+) -> None:
+    """Set the E2M1 codes of ``count`` blocks by comparing with the midpoints times the scale."""
+    octave = np.int32(1 << 23)
+    for block in range(count):
+        start = np.uint64((first_block + block) * size)
+        if not steps[block] > 0:
+            for i in range(size):
+                codes[start + np.uint64(i)] = 0
+            continue
+        first_1, first_2 = firsts[0, block], firsts[1, block]
+        first_3, first_4 = firsts[2, block], firsts[3, block]
+        # The midpoints 2.5, 5 and 3.5 are 1.25 and 1.75 times powers of two, with the same ties.
+        first_5, first_6 = np.int32(first_3 + octave), np.int32(first_4 + octave)
+        first_7 = np.int32(first_5 + octave)
+        for i in range(size):
+            value = bits[start + np.uint64(i)]
+            magnitude = value & _MAGNITUDE
+            code = np.int32(0)
+            code = np.int32(1) if magnitude >= first_1 else code
+            code = np.int32(2) if magnitude >= first_2 else code
+            code = np.int32(3) if magnitude >= first_3 else code
+            code = np.int32(4) if magnitude >= first_4 else code
+            code = np.int32(5) if magnitude >= first_5 else code
+            code = np.int32(6) if magnitude >= first_6 else code
+            code = np.int32(7) if magnitude >= first_7 else code
+            codes[start + np.uint64(i)] = np.int32(code | ((value >> 31) & np.int32(8)))
+
+
+@njit(cache=True)
+def nvfp4_blocks(
+    x: Any,
+    largest: Any,
+    codes: Any,
+    scales: Any,
+    size: Any,
+    tensor_scale: Any,
+    smallest_scale: Any,
+    scale_values: Any,
+) -> None:
+    """Encode float32 blocks to E2M1 under E4M3 scales, to nearest even, saturating.
+
+    Quotients by the scale are not computed: magnitudes are compared with the midpoints of E2M1
+    times the scale, which float64 holds exactly. ``scale_values`` has the 128 values of the scale,
+    0 for NaN; ``largest`` is what :func:`largest_magnitudes` sets, and ``tensor_scale`` is at least
+    2**-100, so that every threshold is a normal float32.
+    """
+    bits = x.view(np.int32)
+    steps = np.empty(_TILE, np.float64)
+    firsts = np.empty((4, _TILE), np.int32)
+    for first_block in range(0, scales.size, _TILE):
+        count = min(_TILE, scales.size - first_block)
+        _tile_scales(
+            largest, scales, first_block, count, tensor_scale, smallest_scale, scale_values, steps
+        )
+        _first_above(firsts[0], steps, count, 0.25, np.int32(1))
+        _first_above(firsts[1], steps, count, 0.75, np.int32(0))
+        _first_above(firsts[2], steps, count, 1.25, np.int32(1))
+        _first_above(firsts[3], steps, count, 1.75, np.int32(0))
+        _tile_codes(bits, codes, first_block, count, size, steps, firsts)
+
+
+@njit(cache=True)
+def _nearest_levels(group: Any, step: Any, midpoints: Any, index: Any) -> None:
+    """Set the index of the nearest level of each element, the lower one of two."""
+    for i in range(group.size):
+        index[i] = 0
+    for midpoint in midpoints:
+        threshold = midpoint * step
+        for i in range(group.size):
+            index[i] += np.int32(group[i] > threshold)
+
+
+@njit(cache=True)
+def bitmod_errors(groups: Any, steps: Any, levels: Any, midpoints: Any, errors: Any) -> None:
+    """Set the squared errors of four candidate value sets for each group, in float64."""
+    count, size = groups.shape
+    values = np.empty(size, np.float64)
+    index = np.empty(size, np.int32)
+    for group in range(count):
+        for i in range(size):
+            values[i] = groups[group, i]
+        for row in range(4):
+            step = steps[group, row]
+            _nearest_levels(values, step, midpoints[row], index)
+            total = 0.0
+            for i in range(size):
+                error = values[i] - levels[row, index[i]] * step
+                total += error * error
+            errors[group, row] = total
+
+
+@njit(cache=True)
+def bitmod_codes(
+    groups: Any, steps: Any, selectors: Any, midpoints: Any, level_codes: Any, codes: Any
+) -> None:
+    """Set the codes of each group in the value set that was selected."""
+    count, size = groups.shape
+    values = np.empty(size, np.float64)
+    index = np.empty(size, np.int32)
+    for group in range(count):
+        row = selectors[group]
+        for i in range(size):
+            values[i] = groups[group, i]
+        _nearest_levels(values, steps[group, row], midpoints[row], index)
+        for i in range(size):
+            codes[group, i] = level_codes[row, index[i]]
+
+
+@njit(cache=True, inline="always")
+def _half(value: Any) -> Any:
+    """Round a float32 to fp16, to nearest even, and return it as float32."""
+    bits = _bits(value)
+    sign = bits & ~_MAGNITUDE
+    magnitude = np.int32(bits & _MAGNITUDE)
+    # 0.5 has the last place of the subnormals of fp16, 2**-24.
+    subnormal = _bits(np.float32(_float(magnitude) + np.float32(0.5)) - np.float32(0.5))
+    normal = (magnitude + np.int32(0xFFF) + ((magnitude >> 13) & 1)) & ~np.int32(0x1FFF)
+    rounded = subnormal if magnitude < 0x38800000 else normal
+    rounded = _INFINITY if magnitude >= 0x477FF000 and magnitude <= _INFINITY else rounded
+    return _float(np.int32(rounded | sign))
+
+
+@njit(cache=True, inline="always")
+def _fp16_levels(weights: Any, scale: Any, midpoints: Any, quotients: Any, index: Any) -> None:
+    """Set the index of the level nearest to each fp16 quotient, the lower one of two."""
+    for i in range(weights.size):
+        quotients[i] = _half(weights[i] / scale)
+    for i in range(weights.size):
+        index[i] = 0
+    for midpoint in midpoints:
+        for i in range(weights.size):
+            index[i] += np.int32(quotients[i] > midpoint)
+
+
+@njit(cache=True)
+def bitmod_fp16(
+    weights: Any,
+    levels: Any,
+    midpoints: Any,
+    level_codes: Any,
+    clamp: Any,
+    worst: Any,
+    selectors: Any,
+    scales: Any,
+    codes: Any,
+) -> None:
+    """Encode groups of fp16 numbers, held as float32, with every operation rounded to fp16.
+
+    Sums, differences, products and quotients of fp16 numbers may be rounded to float32 first: it
+    has more than twice their precision, so rounding again gives the correctly rounded fp16.
+    """
+    count, size = weights.shape
+    quotients = np.empty(size, np.float32)
+    index = np.empty(size, np.int32)
+    for group in range(count):
+        row_weights = weights[group]
+        largest = np.float32(0)
+        for i in range(size):
+            largest = max(largest, abs(row_weights[i]))
+        best = worst
+        chosen = -1
+        chosen_scale = np.float32(0)
+        for row in range(4):
+            top = max(levels[row, levels.shape[1] - 1], -levels[row, 0])
+            scale = min(max(_half(largest / top), clamp[0]), clamp[1])
+            _fp16_levels(row_weights, scale, midpoints[row], quotients, index)
+            total = 0.0
+            for i in range(size):
+                value = _half(levels[row, index[i]] * scale)
+                error = _half(value - row_weights[i])
+                total += np.float64(_half(error * error))
+            mean = _half(np.float32(total) / np.float32(size))
+            if mean < best:
+                best, chosen, chosen_scale = mean, row, scale
+        selectors[group] = max(chosen, 0)
+        scales[group] = chosen_scale
+        if chosen < 0:
+            for i in range(size):
+                codes[group, i] = 0
+        else:
+            _fp16_levels(row_weights, chosen_scale, midpoints[chosen], quotients, index)
+            for i in range(size):
+                codes[group, i] = level_codes[chosen, index[i]]

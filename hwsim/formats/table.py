@@ -1,0 +1,60 @@
+"""What the scalar formats are, in a table: width, range, precision and special values."""
+
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+
+import numpy as np
+
+from hwsim.formats.base import Format
+
+
+@dataclass(frozen=True)
+class FormatRow:
+    """The figures of one format.
+
+    ``smallest`` is the smallest positive value and ``epsilon`` the distance from 1 to the next
+    larger value; NaN where there is none. ``specials`` names what is encoded besides finite
+    numbers with one zero: ``-0``, ``inf``, ``NaN``.
+    """
+
+    name: str
+    family: str
+    bits: int
+    min: float
+    max: float
+    smallest: float
+    epsilon: float
+    specials: str
+
+
+def format_row(fmt: Format) -> FormatRow:
+    """Return the figures of a format."""
+    present = {
+        "-0": bool(np.signbit(fmt.quantize(-0.0))) and float(fmt.quantize(-0.0)) == 0,
+        "inf": fmt.has_infinity,
+        "NaN": fmt.has_nan,
+    }
+    return FormatRow(
+        name=fmt.name,
+        family=fmt.family,
+        bits=fmt.bits,
+        min=fmt.min,
+        max=fmt.max,
+        smallest=fmt.smallest,
+        epsilon=fmt.epsilon,
+        specials=" ".join(name for name, there in present.items() if there),
+    )
+
+
+def markdown(formats: Iterable[Format]) -> str:
+    """Return the table of formats as Markdown, numbers to six digits."""
+    header = [column.name for column in fields(FormatRow)]
+    lines = [header, ["---"] * len(header)]
+    lines += [[_text(cell) for cell in astuple(format_row(fmt))] for fmt in formats]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _text(cell: str | int | float) -> str:
+    if isinstance(cell, float):
+        return "-" if np.isnan(cell) else f"{cell:.6g}"
+    return str(cell)

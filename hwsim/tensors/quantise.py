@@ -1,0 +1,187 @@
+"""What quantising a network's matrix products costs in accuracy, and the codes they run on.
+
+Weights are quantised in groups along the inputs, with one fp16 scale a group (``int4_g128``);
+activations with one fp32 scale a token. Both scales factor out of the inner products, so a unit
+sees element codes alone.
+
+Two figures, as noise-to-signal power ratios (SQNR in dB is -10 log10 of them). *Weight*: all
+squared errors of all matrices over all squared weights. *Output*: Y = X W^T with both operands
+quantised against the unquantised product, one ratio a matrix, averaged, so that no matrix drowns
+the others. Products are summed in float64: what is measured is the formats, not the summation.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.errors import InputError
+from hwsim.formats.base import Codes, Float64, Format
+from hwsim.formats.block import BlockFormat
+from hwsim.formats.group import GroupScale
+from hwsim.formats.minifloat import NAMED
+from hwsim.tensors.sources import Layer
+
+
+@dataclass(frozen=True)
+class QuantisationError:
+    """Noise-to-signal power ratios; ``output`` is None where the activations are not known."""
+
+    weight: float
+    output: float | None
+
+
+def to_db(noise_to_signal: float) -> float:
+    """Return the SQNR in dB of a noise-to-signal power ratio; infinite for 0."""
+    return float("inf") if noise_to_signal == 0 else -10 * float(np.log10(noise_to_signal))
+
+
+def per_token(fmt: Format, inputs: int) -> BlockFormat:
+    """Return the block format of activations: one fp32 scale for the ``inputs`` of a token."""
+    return GroupScale(fmt, inputs, scale=NAMED["fp32"])
+
+
+class ErrorMeter:
+    """Measures the error of many formats on the same layers.
+
+    Products without quantisation, and activations once quantised, are kept between calls; a
+    weight format is quantised once a call, matrix by matrix.
+
+    Parameters
+    ----------
+    layers
+        At least one.
+    group
+        Group size of the weights.
+
+    Raises
+    ------
+    InputError
+        If the group size does not divide the inputs of a layer.
+    """
+
+    def __init__(self, layers: Sequence[Layer], group: int) -> None:
+        check_group(layers, group)
+        self.layers, self.group = tuple(layers), group
+        self._outputs: list[Float64 | None] = [
+            None if layer.activations is None else _product(layer.activations, layer.weight)
+            for layer in self.layers
+        ]
+        self._activations: dict[Format, list[NDArray[np.float32] | None]] = {}
+
+    def measure(
+        self, weight: Format, activations: Iterable[Format]
+    ) -> dict[Format, QuantisationError]:
+        """Return the error of one weight format with each of the activation formats.
+
+        The output error is None unless every layer has activations.
+        """
+        formats = list(dict.fromkeys(activations))
+        noise = signal = 0.0
+        ratios: dict[Format, list[float]] = {fmt: [] for fmt in formats}
+        for index, layer in enumerate(self.layers):
+            quantised = GroupScale(weight, self.group).quantize(layer.weight).dequantize()
+            noise += float(np.square(layer.weight - quantised).sum())
+            signal += float(np.square(layer.weight, dtype=np.float64).sum())
+            exact = self._outputs[index]
+            if exact is None:
+                continue
+            for fmt in formats:
+                approximation = _product(self._quantised(fmt)[index], quantised)
+                error = np.square(exact - approximation).sum()
+                ratios[fmt].append(_ratio(float(error), float(np.square(exact).sum())))
+        complete = all(output is not None for output in self._outputs)
+        return {
+            fmt: QuantisationError(
+                _ratio(noise, signal), float(np.mean(ratios[fmt])) if complete else None
+            )
+            for fmt in formats
+        }
+
+    def _quantised(self, fmt: Format) -> list[NDArray[np.float32] | None]:
+        """The activations of every layer in ``fmt``; layers that share an input share the array."""
+        if fmt not in self._activations:
+            done: dict[int, NDArray[np.float32]] = {}
+            for layer in self.layers:
+                x = layer.activations
+                if x is not None and id(x) not in done:
+                    values = per_token(fmt, x.shape[1]).quantize(x).dequantize()
+                    done[id(x)] = values.astype(np.float32)
+            self._activations[fmt] = [done.get(id(layer.activations)) for layer in self.layers]
+        return self._activations[fmt]
+
+
+def _product(x: NDArray[np.floating] | None, weight: NDArray[np.floating]) -> Float64:
+    assert x is not None
+    return x.astype(np.float64) @ weight.astype(np.float64).T
+
+
+def _ratio(noise: float, signal: float) -> float:
+    if signal == 0:
+        raise InputError("the signal-to-noise ratio of a layer of zeros is undefined")
+    return noise / signal
+
+
+def check_group(layers: Sequence[Layer], group: int) -> None:
+    """Raise InputError unless the group size divides the inputs of every layer."""
+    for layer in layers:
+        if group < 1 or layer.weight.shape[1] % group:
+            raise InputError(
+                f"group size {group} does not divide the {layer.weight.shape[1]} inputs of "
+                f"{layer.name!r}"
+            )
+
+
+def operand_streams(
+    layers: Sequence[Layer],
+    weight: Format,
+    activation: Format,
+    group: int,
+    *,
+    streams: int,
+    length: int,
+    seed: int = 0,
+) -> tuple[Codes, Codes]:
+    """Return operands as a unit meets them in these layers, to simulate its switching with.
+
+    A stream is a dot product of a random weight row and a random token of one layer, the layers
+    in turn, cut or continued with further rows and tokens of that layer to ``length``.
+
+    Parameters
+    ----------
+    layers
+        All with activations.
+    weight, activation
+        Element formats.
+    group
+        Group size of the weights.
+    streams, length
+        Number and length of the dot products.
+    seed
+        Seed of the choice of rows and tokens.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Activation codes and weight codes, each of shape (streams, length).
+
+    Raises
+    ------
+    InputError
+        If a layer has no activations.
+    """
+    check_group(layers, group)
+    rng = np.random.default_rng(seed)
+    rows_a, rows_w = [], []
+    for stream in range(streams):
+        layer = layers[stream % len(layers)]
+        if layer.activations is None:
+            raise InputError(f"layer {layer.name!r} has no activations to make operands from")
+        inputs = layer.weight.shape[1]
+        picks = -(-length // inputs)
+        tokens = layer.activations[rng.integers(len(layer.activations), size=picks)]
+        matrix = layer.weight[rng.integers(len(layer.weight), size=picks)]
+        rows_a.append(per_token(activation, inputs).quantize(tokens).codes.reshape(-1)[:length])
+        rows_w.append(GroupScale(weight, group).quantize(matrix).codes.reshape(-1)[:length])
+    return np.stack(rows_a), np.stack(rows_w)

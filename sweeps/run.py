@@ -1,0 +1,335 @@
+"""Compute the points of a sweep, each saved as soon as it is finished.
+
+First the quantisation error, which depends on the two formats alone and is shared by many points;
+then the cost, one task a unit, because one mapping to gates serves all technologies. The operands
+that switch a unit's gates are rows and tokens of the same layers.
+"""
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cost_models.cost import Cost
+from cost_models.estimate import estimate_all
+from cost_models.operands import CYCLES, STREAMS, Operands
+from cost_models.synthesis import synthesize
+from hwsim.errors import InputError
+from hwsim.formats import Format
+from hwsim.tensors.quantise import ErrorMeter, QuantisationError, check_group, operand_streams
+from hwsim.units import UnitSpec
+from sweeps.metrics import METRICS
+from sweeps.pool import each
+from sweeps.spec import Sweep, Tensors
+from sweeps.store import Store, digest, source_digest, versions
+
+#: Fewest beats of a dot product in the energy simulation, as for the operands that a cost is
+#: quoted for without tensors.
+BEATS = 16
+
+Pair = tuple[Format, Format]
+
+
+class SweepInterruptedError(KeyboardInterrupt):
+    """Ctrl-C during a sweep; the message says what is kept and how to go on."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A unit in a technology, with what was computed for it."""
+
+    unit: UnitSpec
+    technology: str
+    cost: Cost
+    error: QuantisationError | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A unit in a technology that could not be computed, and why."""
+
+    unit: UnitSpec
+    technology: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run delivers, in the order of the specification.
+
+    Attributes
+    ----------
+    points, failures
+        Together one for every unit and technology.
+    computed
+        How many of the points were computed by this run; the others were found.
+    """
+
+    points: tuple[Point, ...]
+    failures: tuple[Failure, ...]
+    computed: int
+
+
+def run(sweep: Sweep, folder: Path, workers: int | None = None) -> Outcome:
+    """Compute every point of ``sweep`` that ``folder`` does not hold yet.
+
+    Parameters
+    ----------
+    sweep
+        See :func:`sweeps.spec.read`.
+    folder
+        Made if missing. ``points/`` and ``errors/`` in it get one JSON file a point and a pair of
+        formats. A point that fails is saved with its error and tried again by the next run.
+    workers
+        Number of processes, by default one a core.
+
+    Raises
+    ------
+    InputError
+        If the folder belongs to another sweep or holds other files, or for tensors that cannot be
+        used.
+    MissingToolError
+        If the package that holds the tensors is not installed.
+    SweepInterruptedError
+        On Ctrl-C; every finished point is kept.
+    WorkerDiedError
+        If a worker process ends by itself; every finished point is kept.
+    """
+    if workers is not None and workers < 1:
+        raise InputError(f"workers must be at least 1, not {workers}")
+    if sweep.tensors:
+        _check_tensors(sweep, sweep.tensors)
+    engine = _Engine(sweep, Store(folder, sweep), workers)
+    try:
+        return engine.run()
+    except KeyboardInterrupt:
+        raise SweepInterruptedError(
+            f"interrupted: {len(engine.points)} of {engine.total} points are kept in {folder}; "
+            "run the same command again to continue"
+        ) from None
+    finally:
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
+
+
+def _check_tensors(sweep: Sweep, tensors: Tensors) -> None:
+    layers = tensors.source.load()
+    check_group(layers, tensors.group)
+    named = [*sweep.objectives, *(constraint.metric for constraint in sweep.constraints)]
+    for name in named:
+        if METRICS[name].tensors == "activations":
+            for layer in layers:
+                if layer.activations is None:
+                    raise InputError(
+                        f"{name} needs activations, and {tensors.source.label} has none for "
+                        f"{layer.name!r}"
+                    )
+
+
+class _Engine:
+    """One run: what is known so far, and how to get the rest."""
+
+    def __init__(self, sweep: Sweep, store: Store, workers: int | None) -> None:
+        self.sweep, self.store, self.workers = sweep, store, workers
+        self.total = len(sweep.units) * len(sweep.technologies)
+        self.context: dict[str, Any] = {
+            "method": sweep.method,
+            "tensors": sweep.tensors
+            and {"sha256": sweep.tensors.source.digest(), "group": sweep.tensors.group},
+            "versions": versions(),
+            "source_sha256": source_digest(),
+        }
+        self.errors: dict[Pair, QuantisationError] = {}
+        self.points: dict[tuple[UnitSpec, str], Point] = {}
+        self.failures: dict[tuple[UnitSpec, str], Failure] = {}
+
+    def run(self) -> Outcome:
+        self._find_points()
+        found = len(self.points)
+        if self.sweep.tensors:
+            self._measure(self.sweep.tensors)
+        self._cost()
+        order = [(unit, name) for unit in self.sweep.units for name in self.sweep.technologies]
+        return Outcome(
+            tuple(self.points[place] for place in order if place in self.points),
+            tuple(self.failures[place] for place in order if place in self.failures),
+            len(self.points) - found,
+        )
+
+    def _find_points(self) -> None:
+        for unit, technology in list(self._missing()):
+            content = self.store.load("points", self._key(unit, technology))
+            if content is not None and "failure" not in content:
+                error = content["noise_to_signal"]
+                self.points[unit, technology] = Point(
+                    unit,
+                    technology,
+                    Cost(**content["cost"]),
+                    None if error is None else QuantisationError(**error),
+                )
+        if self.points:
+            _say(f"{len(self.points)} of {self.total} points are there already")
+
+    def _missing(self) -> Iterator[tuple[UnitSpec, str]]:
+        """Units and technologies without a result, those that take longest first."""
+        for unit in sorted(self.sweep.units, key=lambda u: -u.lanes * u.result.width):
+            for technology in self.sweep.technologies:
+                place = unit, technology
+                if place not in self.points and place not in self.failures:
+                    yield place
+
+    def _measure(self, tensors: Tensors) -> None:
+        """Fill ``errors`` for the formats of all missing points."""
+        wanted: dict[Format, list[Format]] = defaultdict(list)
+        for weight, activation in dict.fromkeys(
+            (unit.weight, unit.activation) for unit, _ in self._missing()
+        ):
+            content = self.store.load("errors", self._error_key(weight, activation))
+            if content is None:
+                wanted[weight].append(activation)
+            else:
+                self.errors[weight, activation] = QuantisationError(**content["noise_to_signal"])
+        tasks = [_Measurement(tensors, weight, tuple(a)) for weight, a in wanted.items()]
+        for done, (task, result) in enumerate(each(measure, tasks, self.workers), 1):
+            if isinstance(result, Exception):
+                self._fail_formats(task, result)
+                continue
+            for activation, error in result.items():
+                self.errors[task.weight, activation] = error
+                self.store.save(
+                    "errors",
+                    self._error_key(task.weight, activation),
+                    {
+                        "weight": task.weight.name,
+                        "activation": activation.name,
+                        "noise_to_signal": asdict(error),
+                    },
+                )
+            _say(f"error {done}/{len(tasks)}: weights {task.weight.name}")
+
+    def _fail_formats(self, task: "_Measurement", error: Exception) -> None:
+        for unit, technology in list(self._missing()):
+            if unit.weight == task.weight and unit.activation in task.activations:
+                self._fail(unit, technology, error)
+
+    def _cost(self) -> None:
+        """Fill ``points`` and ``failures`` for all missing points."""
+        missing: dict[UnitSpec, list[str]] = defaultdict(list)
+        for unit, technology in self._missing():
+            missing[unit].append(technology)
+        tasks = [
+            _Costing(unit, names, self.sweep.method, self.sweep.tensors)
+            for unit, wanted in missing.items()
+            for names in self._batches(wanted)
+        ]
+        for task, result in each(cost, tasks, self.workers):
+            for technology in task.technologies:
+                if isinstance(result, Exception):
+                    self._fail(task.unit, technology, result)
+                else:
+                    self._finish(task.unit, technology, result[technology])
+
+    def _batches(self, technologies: list[str]) -> list[tuple[str, ...]]:
+        """An estimate serves all technologies at once; a synthesis run is for one."""
+        if self.sweep.method == "estimate":
+            return [tuple(technologies)]
+        return [(name,) for name in technologies]
+
+    def _finish(self, unit: UnitSpec, technology: str, cost: Cost) -> None:
+        error = self.errors.get((unit.weight, unit.activation))
+        self.points[unit, technology] = Point(unit, technology, cost, error)
+        self._save(
+            unit,
+            technology,
+            {"cost": asdict(cost), "noise_to_signal": error and asdict(error)},
+        )
+        self._say_point(
+            unit,
+            technology,
+            f"{cost.area_per_mac:.4g} um2 per MAC/cycle, {cost.energy_per_mac:.4g} pJ per MAC",
+        )
+
+    def _fail(self, unit: UnitSpec, technology: str, error: Exception) -> None:
+        message = (
+            str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        )
+        self.failures[unit, technology] = Failure(unit, technology, message)
+        self._save(unit, technology, {"failure": message})
+        self._say_point(unit, technology, f"FAILED: {message}")
+
+    def _save(self, unit: UnitSpec, technology: str, content: dict[str, Any]) -> None:
+        described = {"unit": unit.family, **unit.parameters(), "technology": technology}
+        self.store.save(
+            "points", self._key(unit, technology), described | content | {"made_by": self.context}
+        )
+
+    def _say_point(self, unit: UnitSpec, technology: str, text: str) -> None:
+        done = len(self.points) + len(self.failures)
+        _say(f"point {done}/{self.total}: {unit.name} {technology}: {text}")
+
+    def _key(self, unit: UnitSpec, technology: str) -> str:
+        described = {"unit": unit.family, **unit.parameters(), "technology": technology}
+        return digest([described, self.context])
+
+    def _error_key(self, weight: Format, activation: Format) -> str:
+        return digest([weight.name, activation.name, self.context])
+
+
+def _say(text: str) -> None:
+    """Show progress on stderr: one line that is written over on a terminal, else one line each."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text[:100]}", end="", file=sys.stderr, flush=True)
+    else:
+        print(text, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class _Measurement:
+    tensors: Tensors
+    weight: Format
+    activations: tuple[Format, ...]
+
+
+def measure(task: _Measurement) -> dict[Format, QuantisationError]:
+    """Return the quantisation error of a weight format with several activation formats."""
+    return _meter(task.tensors).measure(task.weight, task.activations)
+
+
+@lru_cache(maxsize=1)
+def _meter(tensors: Tensors) -> ErrorMeter:
+    return ErrorMeter(tensors.source.load(), tensors.group)
+
+
+@dataclass(frozen=True)
+class _Costing:
+    unit: UnitSpec
+    technologies: tuple[str, ...]
+    method: str
+    tensors: Tensors | None
+
+
+def cost(task: _Costing) -> dict[str, Cost]:
+    """Return the cost of a unit by technology, switched by the layers' own operands if known."""
+    operands = _operands(task.unit, task.tensors) if task.tensors else None
+    if task.method == "estimate":
+        return estimate_all(task.unit, task.technologies, operands=operands)
+    return {name: synthesize(task.unit, name, operands=operands) for name in task.technologies}
+
+
+def _operands(unit: UnitSpec, tensors: Tensors) -> Operands | None:
+    layers = tensors.source.load()
+    if any(layer.activations is None for layer in layers):
+        return None
+    beats = max(BEATS, CYCLES // unit.timing().interval)
+    streams = operand_streams(
+        layers,
+        unit.weight,
+        unit.activation,
+        tensors.group,
+        streams=STREAMS,
+        length=beats * unit.lanes,
+    )
+    return Operands(*streams)

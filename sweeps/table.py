@@ -1,0 +1,104 @@
+"""Results as a table, one row a point, units in the column names; to CSV and Parquet."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hwsim.formats.base import Bools
+from hwsim.tensors.quantise import to_db
+from sweeps.metrics import METRICS
+from sweeps.pareto import pareto
+from sweeps.run import Point
+from sweeps.spec import Sweep
+from sweeps.store import versions, write_text
+
+Row = dict[str, Any]
+
+#: Parameters that every unit has; those of one family are together in ``parameters``.
+COMMON = ("lanes", "weight", "activation")
+
+
+def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
+    """Return one row a point, in the order of ``points``.
+
+    ``feasible`` says whether the constraints hold, ``pareto`` whether no other feasible point of
+    the same technology dominates the point in all objectives of the sweep.
+    """
+    table = [_row(sweep, point) for point in points]
+    feasible = np.array([_is_feasible(sweep, row) for row in table], bool)
+    optimal = np.zeros(len(table), bool)
+    for technology in sweep.technologies:
+        chosen = feasible & [row["technology"] == technology for row in table]
+        optimal[chosen] = front(
+            [r for r, c in zip(table, chosen, strict=True) if c], sweep.objectives
+        )
+    return [
+        {**row, "feasible": bool(f), "pareto": bool(o)}
+        for row, f, o in zip(table, feasible, optimal, strict=True)
+    ]
+
+
+def front(table: Sequence[Row], objectives: Sequence[str]) -> Bools:
+    """Return which rows are Pareto-optimal in these objectives."""
+    metrics = [METRICS[name] for name in objectives]
+    values = [[row[metric.column] for metric in metrics] for row in table]
+    return pareto(
+        np.array(values, np.float64).reshape(-1, len(metrics)), [m.maximise for m in metrics]
+    )
+
+
+def _row(sweep: Sweep, point: Point) -> Row:
+    unit, cost, error = point.unit, point.cost, point.error
+    own = {key: value for key, value in unit.parameters().items() if key not in COMMON}
+    return {
+        "unit": unit.name,
+        "family": unit.family,
+        "weight": unit.weight.name,
+        "activation": unit.activation.name,
+        "lanes": unit.lanes,
+        "parameters": " ".join(f"{key}={value}" for key, value in own.items()),
+        "technology": point.technology,
+        "method": cost.method,
+        "macs_per_cycle": cost.macs_per_cycle,
+        "area_um2": cost.area_um2,
+        "area_um2_per_mac_per_cycle": cost.area_per_mac,
+        "delay_ns": cost.delay_ns,
+        "fmax_mhz": cost.fmax_mhz,
+        "energy_pj_per_cycle": cost.energy_pj,
+        "energy_pj_per_mac": cost.energy_per_mac,
+        "leakage_nw": cost.leakage_nw,
+        "tensors": sweep.tensors.source.label if sweep.tensors else None,
+        "group": sweep.tensors.group if sweep.tensors else None,
+        "weight_sqnr_db": None if error is None else to_db(error.weight),
+        "output_sqnr_db": None if error is None or error.output is None else to_db(error.output),
+    }
+
+
+def _is_feasible(sweep: Sweep, row: Row) -> bool:
+    return all(
+        (limit.minimum is None or row[METRICS[limit.metric].column] >= limit.minimum)
+        and (limit.maximum is None or row[METRICS[limit.metric].column] <= limit.maximum)
+        for limit in sweep.constraints
+    )
+
+
+def write_csv(path: Path, table: Sequence[Row]) -> None:
+    """Write rows as CSV with a header line; a missing value is empty. At least one row."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    write_text(path, text.getvalue())
+
+
+def write_parquet(path: Path, sweep: Sweep, table: Sequence[Row]) -> None:
+    """Write rows as Parquet, with the sweep's name and the versions in the file's metadata."""
+    metadata = {"sweep": sweep.name, **versions()}
+    columns = pa.Table.from_pylist(list(table)).replace_schema_metadata(metadata)
+    pq.write_table(columns, path)

@@ -1,0 +1,108 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cost_models.activity import SimulationError, _Machine, simulate
+from cost_models.netlist import GATES, netlist, parse
+from cost_models.operands import Operands, default_operands, gaussian
+from hwsim.errors import InputError
+from hwsim.units import make
+from tests.cost_models.test_netlist import gate, module, toggle_flip_flop
+
+UNITS = [
+    ("integer", 3, "int4", "uint5"),
+    ("integer", 1, "int8", "int8"),
+    ("bit_serial", 5, "int6", "int3"),
+    ("float", 2, "e4m3", "e5m2"),
+    ("float", 1, "fp16", "e2m1"),
+]
+
+TRUTH = {
+    "NOT": lambda a, b, s: not a,
+    "AND": lambda a, b, s: a and b,
+    "NAND": lambda a, b, s: not (a and b),
+    "OR": lambda a, b, s: a or b,
+    "NOR": lambda a, b, s: not (a or b),
+    "XOR": lambda a, b, s: a != b,
+    "XNOR": lambda a, b, s: a == b,
+    "ANDNOT": lambda a, b, s: a and not b,
+    "ORNOT": lambda a, b, s: a or not b,
+    "MUX": lambda a, b, s: b if s else a,
+}
+
+
+def unit_of(family, lanes, weight, activation):
+    return make(family, lanes=lanes, weight=weight, activation=activation)
+
+
+@pytest.mark.parametrize("kind", GATES)
+def test_gate_has_its_truth_table(kind):
+    pins = {"NOT": "A", "MUX": "ABS"}.get(kind, "AB")
+    cell = gate(kind, **{pin: 3 + "ABS".index(pin) for pin in pins}, Y=9)
+    machine = _Machine(parse(module([cell], inputs=[3, 4, 5], outputs=[9]), "default"), 8)
+    rows = (np.arange(8)[:, np.newaxis] >> np.arange(3)) & 1
+    for column, port in enumerate(("i3", "i4", "i5")):
+        machine.drive(port, rows[:, column].astype(bool))
+    machine.settle()
+    assert machine.read("o9")[:, 0].tolist() == [bool(TRUTH[kind](*row)) for row in rows.tolist()]
+
+
+def test_toggles_are_counted_per_stream():
+    machine = _Machine(parse(toggle_flip_flop(), "default"), 70)
+    enable = np.arange(70) < 3
+    machine.drive("i3", enable)
+    machine.settle()
+    before = machine.values.copy()
+    machine.clock()
+    machine.settle()
+    # Three streams flip: the flip-flop, and both gates behind it.
+    assert machine.toggled(before).tolist() == [0, 0, 0, 3, 3, 3]
+    assert machine.read("o12")[:, 0].tolist() == (~enable).tolist()
+
+
+@pytest.mark.parametrize("unit", [unit_of(*row) for row in UNITS], ids=lambda unit: unit.name)
+def test_gates_compute_what_the_golden_model_says(unit):
+    activity = simulate(unit, netlist(unit), gaussian(unit, 65, 20, seed=1))
+    assert 0.05 < activity.mean < 0.6
+    assert activity.toggles.min() >= 0
+    assert activity.toggles.max() <= 1
+
+
+def test_operands_at_rest_toggle_less():
+    unit = make("integer", lanes=2, weight="int8", activation="int8")
+    busy = default_operands(unit)
+    idle = Operands(np.zeros_like(busy.activations), busy.weights)
+    gates = netlist(unit)
+    assert simulate(unit, gates, idle).mean < 0.6 * simulate(unit, gates, busy).mean
+
+
+@pytest.mark.parametrize("unit", [unit_of(*row) for row in UNITS], ids=lambda unit: unit.name)
+def test_a_wrong_gate_is_caught(unit):
+    gates = netlist(unit)
+    types = gates.types.copy()
+    # One exclusive-or becomes its complement in the middle of the netlist.
+    exclusive = np.flatnonzero(types == GATES.index("XOR"))
+    types[exclusive[len(exclusive) // 2]] = GATES.index("XNOR")
+    with pytest.raises(SimulationError, match=unit.name):
+        simulate(unit, replace(gates, types=types), default_operands(unit))
+
+
+def test_a_unit_that_never_answers_is_caught():
+    unit = make("integer", lanes=1, weight="int2", activation="int2")
+    gates = netlist(unit)
+    outputs = {**gates.outputs, "o__valid": np.array([0])}
+    with pytest.raises(SimulationError, match="no result in time"):
+        simulate(unit, replace(gates, outputs=outputs), default_operands(unit))
+
+
+def test_too_few_beats_are_refused():
+    unit = make("bit_serial", lanes=1, weight="int4", activation="int4")
+    with pytest.raises(InputError, match="beats are too few"):
+        simulate(unit, netlist(unit), gaussian(unit, 4, 2, seed=0))
+
+
+def test_operands_must_be_rows_of_dot_products():
+    unit = make("integer", lanes=1, weight="int2", activation="int2")
+    with pytest.raises(InputError, match="shape"):
+        simulate(unit, netlist(unit), Operands(np.zeros(8, np.uint8), np.zeros(8, np.uint8)))

@@ -1,0 +1,118 @@
+import json
+
+import numpy as np
+import pytest
+
+from cost_models import technology
+from cost_models.cost import Cost
+from cost_models.estimate import PathDelays, critical_path, estimate, estimate_all
+from cost_models.netlist import GATES, netlist, parse
+from cost_models.operands import Operands, default_operands
+from hwsim.errors import InputError
+from hwsim.units import make
+from tests.cost_models.test_netlist import gate, module, toggle_flip_flop
+
+#: Held-out units whose estimates are small and quick to make again.
+HELD_OUT_ROWS = (1, 8, 15)
+
+
+def integer(**changes):
+    return make("integer", **({"lanes": 1, "weight": "int4", "activation": "int4"} | changes))
+
+
+@pytest.mark.parametrize(
+    "larger",
+    [
+        {"lanes": 4},
+        {"weight": "int8"},
+        {"activation": "int8"},
+        {"accumulator_bits": 48},
+    ],
+)
+def test_more_hardware_costs_more(larger):
+    small, large = (estimate_all(integer(**change), technology.names()) for change in ({}, larger))
+    for name in technology.names():
+        assert large[name].area_um2 > small[name].area_um2
+        assert large[name].leakage_nw > small[name].leakage_nw
+        assert large[name].clock_pj >= small[name].clock_pj
+
+
+def test_technologies_are_ordered_by_node():
+    costs = estimate_all(integer(lanes=2), ["osu018", "sky130", "asap7"])
+    for quantity in ("area_um2", "energy_pj"):
+        values = [getattr(cost, quantity) for cost in costs.values()]
+        assert values == sorted(values, reverse=True)
+
+
+def test_estimate_of_one_equals_that_of_many():
+    unit = make("bit_serial", lanes=2, weight="int4", activation="int4")
+    assert estimate(unit, "sky130") == estimate_all(unit, ["asap7", "sky130"])["sky130"]
+
+
+def test_energy_follows_the_operands_and_area_does_not():
+    unit = integer(weight="int8", activation="int8")
+    busy = default_operands(unit)
+    idle = Operands(*(np.zeros_like(codes) for codes in busy))
+    full, rest = estimate(unit, "osu018", busy), estimate(unit, "osu018", idle)
+    assert rest.area_um2 == full.area_um2
+    assert rest.clock_pj == full.clock_pj
+    assert rest.clock_pj <= rest.energy_pj < 0.5 * full.energy_pj
+
+
+def test_derived_figures():
+    cost = Cost("u", "t", "estimate", 100.0, 2.0, 8.0, 1.0, 5.0, 4.0)
+    assert (cost.fmax_mhz, cost.area_per_mac, cost.energy_per_mac) == (500.0, 25.0, 2.0)
+    assert json.loads(json.dumps(cost.to_dict()))["area_per_mac"] == 25.0
+
+
+def test_costs_are_plain_json():
+    cost = estimate(integer(), "osu018")
+    assert json.loads(json.dumps(cost.to_dict())) == cost.to_dict()
+
+
+def test_unknown_technology_is_refused():
+    with pytest.raises(InputError, match="did you mean 'asap7'"):
+        estimate(integer(), "asap")
+
+
+def delays(**numbers):
+    names = [*GATES, "per_doubling", "clock_to_output", "setup"]
+    return PathDelays(np.array([float(numbers.get(name, 0)) for name in names]))
+
+
+def test_path_from_flip_flop_to_flip_flop():
+    gates = parse(toggle_flip_flop(), "default")
+    path = critical_path(gates, delays(XOR=5, NOT=1, clock_to_output=2, setup=3, per_doubling=1))
+    # The output drives two gates, the exclusive-or drives the flip-flop.
+    assert path.delay_ns == pytest.approx(2 + np.log2(3) + 5 + 1 + 3)
+
+
+def test_path_to_an_output_has_no_setup():
+    gates = parse(toggle_flip_flop(), "default")
+    path = critical_path(gates, delays(NOT=9, clock_to_output=2, setup=3))
+    assert path.delay_ns == 11
+    assert path.features[GATES.index("NOT")] == 1
+
+
+def test_path_through_the_slower_pin():
+    cells = [gate("NOT", A=3, Y=5), gate("AND", A=4, B=5, Y=6)]
+    gates = parse(module(cells, inputs=[3, 4], outputs=[6]), "default")
+    assert critical_path(gates, delays(NOT=1, AND=1)).delay_ns == 2
+
+
+@pytest.mark.parametrize("delay", [0.01, 0.3])
+def test_delay_of_a_path_is_the_sum_of_its_features(delay):
+    gates = netlist(integer())
+    coefficients = PathDelays(np.full(len(GATES) + 3, delay))
+    path = critical_path(gates, coefficients)
+    assert path.delay_ns == pytest.approx(path.features @ coefficients.values)
+
+
+@pytest.mark.parametrize("row", HELD_OUT_ROWS)
+@pytest.mark.parametrize("name", technology.names())
+def test_estimates_are_those_of_the_error_table(name, row):
+    """The table's errors hold for today's hardware; if not, characterise the libraries again."""
+    declared = technology.load(name).held_out_units[row]
+    cost = estimate(make(declared["family"], **declared["parameters"]), name)
+    for field, value in declared["estimate"].items():
+        assert getattr(cost, field) == pytest.approx(value, rel=0.02)

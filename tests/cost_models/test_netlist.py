@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from cost_models.netlist import NetlistError, multiplier_styles, netlist, parse, rtlil_text
+from hwsim.units import make
+
+
+def gate(kind, **pins):
+    return {"type": f"$_{kind}_", "connections": {pin: [bit] for pin, bit in pins.items()}}
+
+
+def module(cells, inputs=(), outputs=()):
+    ports = {"clk": {"direction": "input", "bits": [2]}}
+    ports |= {f"i{bit}": {"direction": "input", "bits": [bit]} for bit in inputs}
+    ports |= {f"o{bit}": {"direction": "output", "bits": [bit]} for bit in outputs}
+    return {"ports": ports, "cells": {str(k): cell for k, cell in enumerate(cells)}}
+
+
+def toggle_flip_flop():
+    """Q <= Q xor i3, offered inverted."""
+    return module(
+        [
+            gate("NOT", A=11, Y=12),
+            gate("XOR", A=3, B=11, Y=10),
+            gate("DFF_P", C=2, D=10, Q=11),
+        ],
+        inputs=[3],
+        outputs=[12],
+    )
+
+
+def test_nets_are_numbered_constants_inputs_flip_flops_gates():
+    gates = parse(toggle_flip_flop(), "default")
+    assert (gates.first_flip_flop, gates.first_gate, gates.nets) == (3, 4, 6)
+    np.testing.assert_array_equal(gates.inputs["i3"], [2])
+    np.testing.assert_array_equal(gates.fanout(), [0, 0, 1, 2, 1, 1])
+
+
+def test_levels_ascend_along_a_chain():
+    cells = [gate("NOT", A=k, Y=k + 1) for k in (5, 3, 4)]
+    gates = parse(module(cells, inputs=[3], outputs=[6]), "default")
+    np.testing.assert_array_equal(gates.levels, [1, 2, 3])
+    np.testing.assert_array_equal(gates.pins[:, 0], [2, 3, 4])
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ([gate("DLATCH_P", E=3, D=3, Q=4)], "neither gate nor flip-flop"),
+        ([gate("DFF_P", C=3, D=3, Q=4)], "not clocked by the port clk"),
+        ([gate("AND", A=3, B=5, Y=4), gate("NOT", A=4, Y=5)], "loop"),
+    ],
+)
+def test_what_is_not_synchronous_logic_is_refused(cells, message):
+    with pytest.raises(NetlistError, match=message):
+        parse(module(cells, inputs=[3]), "default")
+
+
+def test_booth_is_tried_only_where_something_is_multiplied():
+    serial = make("bit_serial", lanes=2, weight="int4", activation="int4")
+    parallel = make("integer", lanes=2, weight="int4", activation="int4")
+    assert multiplier_styles(rtlil_text(serial)) == ["default", "noalumacc"]
+    assert multiplier_styles(rtlil_text(parallel)) == ["default", "noalumacc", "booth"]
+
+
+def test_smallest_style_is_kept():
+    assert netlist(make("integer", lanes=1, weight="int8", activation="int8")).style == "booth"

@@ -1,0 +1,73 @@
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from cost_models import technology
+from cost_models.netlist import GATES, TYPES
+from hwsim.errors import InputError
+
+
+def test_shipped_technologies_have_their_own_names():
+    assert technology.names() == ["asap7", "osu018", "sky130"]
+    assert [technology.load(name).name for name in technology.names()] == technology.names()
+
+
+@pytest.mark.parametrize("name", technology.names())
+def test_shipped_coefficients_are_complete_and_physical(name):
+    loaded = technology.load(name)
+    assert set(loaded.area_um2) == set(TYPES)
+    assert set(loaded.delay_ns) == set(GATES)
+    assert min(loaded.area_um2.values()) > 0
+    assert loaded.area_um2["DFF"] > loaded.area_um2["NAND"]
+    assert loaded.area_um2["XOR"] > loaded.area_um2["NOT"]
+    assert loaded.clock_fj_per_cycle > 0
+
+
+@pytest.mark.parametrize("name", technology.names())
+def test_shipped_provenance_names_tools_and_libraries(name):
+    provenance = technology.load(name).provenance
+    assert set(provenance["tools"]) == {"yosys", "opensta"}
+    assert all(len(digest) == 16 for digest in provenance["libraries_sha256_prefix"].values())
+
+
+def test_unknown_name_gets_the_nearest():
+    with pytest.raises(InputError, match="did you mean 'sky130'"):
+        technology.load("sky13")
+
+
+def test_files_are_read_back_as_written(tmp_path):
+    written = replace(technology.load("osu018"), name="mine")
+    path = tmp_path / "mine.yaml"
+    technology.write(written, path)
+    assert technology.read(path) == written
+
+
+def document(**changes):
+    return vars(technology.load("osu018")) | changes
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "mine.yaml"),
+        ("just words", "not a technology"),
+        (yaml.safe_dump({"setup": 1}), "unknown key .* did you mean 'setup_ns'"),
+        (yaml.safe_dump({"name": "x"}), "the key area_um2 is missing"),
+        (yaml.safe_dump(document(setup_ns=-1.0)), "setup_ns must be a non-negative number"),
+        (yaml.safe_dump(document(setup_ns=float("nan"))), "setup_ns must be a non-negative number"),
+        (yaml.safe_dump(document(area_um2={"NOT": 1.0})), "one number for each of NOT, XOR"),
+        (
+            yaml.safe_dump(document(delay_ns=dict.fromkeys(GATES, "fast"))),
+            r"delay_ns\.\w+ must be a non-negative number",
+        ),
+    ],
+)
+def test_broken_files_are_refused(text, message):
+    with pytest.raises(InputError, match=message):
+        technology.parse(text, "mine.yaml")
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"cannot read the technology .*none\.yaml"):
+        technology.read(tmp_path / "none.yaml")

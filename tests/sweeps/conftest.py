@@ -1,0 +1,56 @@
+"""A small sweep whose costs come from a formula, so that only the engine is under test."""
+
+import numpy as np
+import pytest
+
+import sweeps.run
+from cost_models.cost import Cost
+
+SPEC = """\
+name: tiny
+technology: [sky130, asap7]
+method: estimate
+tensors: {path: layers.npz, group: 8}
+units:
+  - {unit: integer, weight: [int2, int4, int8], activation: int8, lanes: [4, 16]}
+  - {unit: float, weight: e2m1, activation: [e2m1, e4m3], lanes: 4}
+objectives: [area_per_mac, energy_per_mac, output_sqnr_db]
+"""
+AREA = {"sky130": 10.0, "asap7": 0.1}
+
+
+def formula(unit, technologies, operands=None):
+    size = unit.lanes * unit.weight.bits * unit.activation.bits + 100
+    return {
+        name: Cost(unit.name, name, "estimate", size * AREA[name], 2.0, size * 0.01, 0.1, 5.0,
+                   unit.macs_per_cycle)
+        for name in technologies
+    }  # fmt: skip
+
+
+@pytest.fixture
+def known(monkeypatch):
+    monkeypatch.setattr("cost_models.technology.names", lambda: ["asap7", "osu018", "sky130"])
+
+
+@pytest.fixture
+def costs(monkeypatch):
+    """Replace the estimator by the formula; the list holds the units it was asked for."""
+    calls = []
+
+    def estimate_all(unit, technologies, operands=None):
+        calls.append(unit.name)
+        return formula(unit, technologies)
+
+    monkeypatch.setattr(sweeps.run, "estimate_all", estimate_all)
+    return calls
+
+
+@pytest.fixture
+def specification(tmp_path, known):
+    rng = np.random.default_rng(0)
+    arrays = {"w": rng.normal(size=(8, 16)), "w.input": rng.normal(size=(4, 16))}
+    np.savez(tmp_path / "layers.npz", **arrays)
+    path = tmp_path / "tiny.yaml"
+    path.write_text(SPEC)
+    return path

@@ -1,0 +1,82 @@
+"""Parallel work: results, exceptions, dead workers, and a quick end on Ctrl-C."""
+
+import math
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from sweeps.pool import WorkerDiedError, each
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_task_has_its_result_or_its_exception(workers):
+    results = dict(each(math.sqrt, [4.0, -1.0, 9.0], workers))
+    assert (results[4.0], results[9.0]) == (2, 3)
+    assert isinstance(results[-1.0], ValueError)
+
+
+def test_workers_multiply_on_one_thread(monkeypatch):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    assert dict(each(os.getenv, ["OPENBLAS_NUM_THREADS", "HOME"], 2)) == {
+        "OPENBLAS_NUM_THREADS": "1",
+        "HOME": os.getenv("HOME"),
+    }
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
+
+
+def test_no_tasks():
+    assert list(each(math.sqrt, [], 2)) == []
+
+
+def test_dead_worker_is_an_error():
+    with pytest.raises(WorkerDiedError, match="a worker process died"):
+        list(each(os._exit, [3, 3], 2))
+
+
+def test_leaving_the_loop_ends_the_workers():
+    start = time.monotonic()
+    for task, _ in each(time.sleep, [0.0, 60.0, 60.0], 2):
+        assert task == 0
+        break
+    for child in multiprocessing.active_children():
+        child.join(10)
+    assert not multiprocessing.active_children()
+    assert time.monotonic() - start < 30
+
+
+def group_exists(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until(condition, seconds):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+def test_ctrl_c_ends_the_whole_group_quickly():
+    code = (
+        "import time; from sweeps.pool import each\n"
+        "for task, _ in each(time.sleep, [0, 60, 60], 2): print(task, flush=True)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "0\n"
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGINT
+    assert errors.count("Traceback") == 1, errors
+    assert wait_until(lambda: not group_exists(process.pid), seconds=10)

@@ -1,0 +1,147 @@
+"""What a sweep leaves behind: tables that agree, charts, Verilog of the Pareto set."""
+
+import csv
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from matplotlib.text import Text
+
+from hwsim.errors import InputError
+from sweeps import plots, report, spec, table
+from sweeps.metrics import METRICS
+from sweeps.run import Outcome, run
+
+
+@pytest.fixture
+def sweep(specification):
+    return spec.read(specification)
+
+
+@pytest.fixture
+def outcome(sweep, costs, tmp_path):
+    return run(sweep, tmp_path / "out", workers=1)
+
+
+@pytest.fixture
+def rows(sweep, outcome):
+    return table.rows(sweep, outcome.points)
+
+
+def read_csv(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_report_writes_tables_charts_and_verilog(sweep, outcome, tmp_path):
+    folder = tmp_path / "out"
+    paths = report.write(sweep, outcome, folder)
+    results, front = read_csv(folder / "results.csv"), read_csv(folder / "pareto.csv")
+    assert len(results) == 16
+    assert front == [row for row in results if row["pareto"] == "True"]
+    parquet = pq.read_table(folder / "results.parquet")
+    assert parquet.column_names == list(results[0])
+    assert parquet["area_um2"].to_pylist() == [float(row["area_um2"]) for row in results]
+    assert parquet.schema.metadata[b"sweep"] == b"tiny"
+    for technology in ("sky130", "asap7"):
+        assert (folder / f"pareto_{technology}.png").read_bytes().startswith(b"\x89PNG")
+        assert (folder / f"pareto_{technology}.svg").read_text().startswith("<?xml")
+    units = {row["unit"] for row in front}
+    assert {path.name for path in (folder / "verilog").iterdir()} == units
+    assert all((folder / "verilog" / name / f"{name}.v").is_file() for name in units)
+    assert all(path.exists() for path in paths)
+
+
+def test_report_is_the_same_again(sweep, outcome, tmp_path):
+    folder = tmp_path / "out"
+    report.write(sweep, outcome, folder)
+    (folder / "verilog" / "stale").mkdir()
+    names = ["results.csv", "pareto.csv", "pareto_sky130.svg"]
+    before = [(folder / name).read_bytes() for name in names]
+    report.write(sweep, outcome, folder)
+    assert [(folder / name).read_bytes() for name in names] == before
+    assert not (folder / "verilog" / "stale").exists()
+
+
+def test_nothing_to_report(sweep, tmp_path):
+    with pytest.raises(InputError, match="has no finished point"):
+        report.write(sweep, Outcome((), (), 0), tmp_path)
+
+
+def test_columns_are_consistent(rows):
+    for row in rows:
+        assert row["area_um2_per_mac_per_cycle"] == row["area_um2"] / row["macs_per_cycle"]
+        assert row["fmax_mhz"] == 1e3 / row["delay_ns"]
+    assert all(metric.column in rows[0] for metric in METRICS.values())
+
+
+def test_pareto_is_a_set_of_each_technology(rows):
+    for technology in ("sky130", "asap7"):
+        chosen = [row for row in rows if row["technology"] == technology]
+        best = max(chosen, key=lambda row: row["output_sqnr_db"])
+        assert any(row["pareto"] and row["output_sqnr_db"] == best["output_sqnr_db"]
+                   for row in chosen)  # fmt: skip
+        assert 0 < sum(row["pareto"] for row in chosen) < len(chosen)
+
+
+def test_constraints_leave_the_front(specification, costs, tmp_path):
+    text = specification.read_text() + "constraints: {weight_sqnr_db: {min: 15}}\n"
+    specification.write_text(text)
+    sweep = spec.read(specification)
+    rows = table.rows(sweep, run(sweep, tmp_path / "out", workers=1).points)
+    assert {row["feasible"] for row in rows} == {True, False}
+    for row in rows:
+        assert row["feasible"] == (row["weight_sqnr_db"] >= 15)
+        assert row["feasible"] or not row["pareto"]
+
+
+def crowded(count):
+    """Rows on one front, closer and closer together."""
+    families = list(plots.STYLE)
+    return [
+        {
+            "weight": "int4", "activation": "int8", "lanes": 2**i, "family": families[i % 3],
+            "pareto": True, "feasible": True, "technology": "sky130", "delay_ns": 1.0,
+            "area_um2_per_mac_per_cycle": 100 * 1.05**i, "energy_pj_per_mac": 1.1**i,
+            "output_sqnr_db": 40 * (1 - 0.8**i),
+        }
+        for i in range(count)
+    ]  # fmt: skip
+
+
+def overlaps(panel):
+    # An annotation's own extent would include its leader line.
+    boxes = [Text.get_window_extent(text) for text in panel.texts if "×" in text.get_text()]
+    return sum(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+@pytest.mark.parametrize("count", [1, 5, 25, 60])
+def test_labels_do_not_overlap_and_none_is_lost_silently(sweep, count):
+    figure = plots.draw(sweep, crowded(count), "sky130")
+    figure.draw_without_rendering()
+    for panel in figure.axes:
+        assert overlaps(panel) == 0
+        labels = sum("×" in text.get_text() for text in panel.texts)
+        notes = [text.get_text() for text in panel.texts if "left out" in text.get_text()]
+        omitted = int(notes[0].split()[0]) if notes else 0
+        assert labels + omitted == count
+        assert labels >= min(count, 5)
+
+
+def test_axes_have_units_and_one_panel_a_cost(sweep):
+    figure = plots.draw(sweep, crowded(3), "sky130")
+    assert [panel.get_xlabel() for panel in figure.axes] == [
+        "area per MAC/cycle (µm²)",
+        "energy per MAC (pJ)",
+    ]
+    assert figure.axes[0].get_ylabel() == "SQNR of outputs (dB)"
+    assert any("estimate" in text.get_text() for text in figure.texts)
+
+
+def test_line_is_the_front_of_the_panel(sweep):
+    rows = crowded(4)
+    rows[2] |= {"output_sqnr_db": 0.5, "pareto": False}
+    figure = plots.draw(sweep, rows, "sky130")
+    (line,) = [line for line in figure.axes[0].lines if line.get_drawstyle() == "steps-post"]
+    expected = [rows[i]["area_um2_per_mac_per_cycle"] for i in (0, 1, 3)]
+    np.testing.assert_allclose(line.get_xdata(), expected)

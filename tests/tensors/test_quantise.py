@@ -1,0 +1,94 @@
+"""Quantisation error against formulas written out, and operand streams against their source."""
+
+import numpy as np
+import pytest
+
+from hwsim.errors import InputError
+from hwsim.formats import parse, parse_scalar
+from hwsim.tensors.error import sqnr_db
+from hwsim.tensors.quantise import ErrorMeter, operand_streams, to_db
+from hwsim.tensors.sources import Layer
+
+INT4, INT8, E4M3 = (parse_scalar(name) for name in ("int4", "int8", "e4m3"))
+
+
+def make_layers(count=2, outputs=6, inputs=16, tokens=5):
+    rng = np.random.default_rng(0)
+    return [
+        Layer(
+            f"l{i}",
+            (rng.normal(size=(outputs, inputs)) * (i + 1)).astype(np.float32),
+            rng.normal(size=(tokens, inputs)).astype(np.float32),
+        )
+        for i in range(count)
+    ]
+
+
+def test_weight_error_pools_all_matrices():
+    layers = make_layers()
+    error = ErrorMeter(layers, 8).measure(INT4, [INT8])[INT8]
+    stacked = np.concatenate([layer.weight for layer in layers])
+    expected = sqnr_db(stacked, parse("int4_g8").quantize(stacked).dequantize())
+    assert to_db(error.weight) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("weight", [INT4, E4M3])
+def test_output_error_is_the_mean_over_matrices(weight):
+    layers = make_layers()
+    error = ErrorMeter(layers, 8).measure(weight, [INT8])[INT8]
+    ratios = []
+    for layer in layers:
+        w = parse(f"{weight.name}_g8").quantize(layer.weight).dequantize()
+        step = np.abs(layer.activations).max(axis=1, keepdims=True).astype(np.float64) / 127
+        x = np.rint(layer.activations / step.astype(np.float32)) * step.astype(np.float32)
+        exact = np.einsum("ti,oi->to", layer.activations, layer.weight, dtype=np.float64)
+        noise = np.einsum("ti,oi->to", x, w, dtype=np.float64) - exact
+        ratios.append((noise**2).sum() / (exact**2).sum())
+    assert error.output == pytest.approx(np.mean(ratios), rel=1e-4)
+
+
+def test_formats_measured_together_equal_those_measured_alone():
+    meter = ErrorMeter(make_layers(), 8)
+    together = meter.measure(INT4, [INT8, E4M3])
+    assert together[E4M3] == ErrorMeter(make_layers(), 8).measure(INT4, [E4M3])[E4M3]
+    assert together[INT8].output < together[E4M3].output
+
+
+def test_exact_weights_have_infinite_sqnr():
+    layer = Layer("l", np.array([[7.0, -3, 2, 1]], np.float32))
+    error = ErrorMeter([layer], 4).measure(INT4, [INT8])[INT8]
+    assert to_db(error.weight) == float("inf")
+    assert error.output is None
+
+
+def test_group_must_divide_the_inputs():
+    with pytest.raises(InputError, match="group size 5 does not divide the 16 inputs of 'l0'"):
+        ErrorMeter(make_layers(), 5)
+
+
+def test_layer_of_zeros_has_no_ratio():
+    with pytest.raises(InputError, match="zeros"):
+        ErrorMeter([Layer("z", np.zeros((1, 4), np.float32))], 4).measure(INT4, [INT8])
+
+
+def test_streams_are_rows_and_tokens_of_the_layers():
+    layers = make_layers(count=3)
+    a, w = operand_streams(layers, INT4, INT8, 8, streams=6, length=32)
+    assert a.shape == w.shape == (6, 32)
+    for stream in range(6):
+        layer = layers[stream % 3]
+        rows = parse("int4_g8").quantize(layer.weight).codes.reshape(6, 16)
+        tokens = parse("int8_g16").with_options(scale="fp32").quantize(layer.activations).codes
+        for half in (slice(0, 16), slice(16, 32)):
+            assert (rows == w[stream, half]).all(axis=1).any()
+            assert (tokens.reshape(5, 16) == a[stream, half]).all(axis=1).any()
+
+
+def test_streams_may_be_shorter_than_a_row():
+    a, _ = operand_streams(make_layers(), INT4, INT8, 8, streams=2, length=4)
+    assert a.shape == (2, 4)
+
+
+def test_streams_need_activations():
+    with pytest.raises(InputError, match="'l' has no activations"):
+        operand_streams([Layer("l", np.ones((1, 4)))], INT4, INT8, 4, streams=1, length=4)

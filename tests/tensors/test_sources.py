@@ -1,0 +1,89 @@
+"""Tensor files: what is read, and the error for what cannot be."""
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from hwsim.errors import InputError
+from hwsim.tensors.sources import layers, read
+
+MATRIX = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+
+def save(path, arrays):
+    if path.suffix == ".safetensors":
+        save_file(arrays, path)
+    else:
+        np.savez(path, **arrays)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_weights_come_with_their_activations(tmp_path, suffix):
+    path = save(tmp_path / f"m{suffix}", {"b": MATRIX, "b.input": MATRIX * 2, "a": MATRIX})
+    first, second = layers(path)
+    assert (first.name, first.activations) == ("a", None)
+    np.testing.assert_array_equal(second.weight, MATRIX)
+    np.testing.assert_array_equal(second.activations, MATRIX * 2)
+
+
+def test_activations_need_not_match_the_pattern(tmp_path):
+    path = save(tmp_path / "m.npz", {"b": MATRIX, "b.input": MATRIX, "c": np.ones(3)})
+    (layer,) = layers(path, "b")
+    assert layer.activations is not None
+
+
+def test_npy_is_one_matrix_called_like_the_file(tmp_path):
+    np.save(tmp_path / "head.npy", MATRIX)
+    assert list(read(tmp_path / "head.npy")) == ["head"]
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.float32([[1, np.nan]]), "tensor 'x' holds NaN"),
+        (np.float32([[1, np.inf]]), "tensor 'x' holds infinity"),
+        (np.float32([1, 2]), r"'x' must be a matrix \[outputs, inputs\], not of shape \(2,\)"),
+        (np.ones((0, 3)), r"tensor 'x' must be a matrix .* not of shape \(0, 3\)"),
+        (np.ones((2, 2), np.int32), "tensor 'x' must be floating-point, not int32"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_tensors_that_cannot_be_quantised(tmp_path, suffix, array, message):
+    path = save(tmp_path / f"m{suffix}", {"x": array})
+    with pytest.raises(InputError, match=f"m{suffix}: .*{message}"):
+        read(path)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".safetensors"])
+@pytest.mark.parametrize("content", [b"", b"not a tensor file at all", b"PK\x03\x04 broken"])
+def test_unreadable_files(tmp_path, suffix, content):
+    path = tmp_path / f"bad{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=f"bad{suffix}: cannot be read"):
+        read(path)
+
+
+def test_pickled_arrays_are_refused(tmp_path):
+    np.save(tmp_path / "p.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(InputError, match=r"p\.npy: cannot be read"):
+        read(tmp_path / "p.npy")
+
+
+def test_missing_file_and_unknown_suffix(tmp_path):
+    with pytest.raises(InputError, match=r"none\.npy: no such file"):
+        read(tmp_path / "none.npy")
+    with pytest.raises(InputError, match=r"\.npy, \.npz, \.safetensors"):
+        read(tmp_path / "weights.pt")
+
+
+def test_pattern_without_match_names_the_nearest(tmp_path):
+    path = save(tmp_path / "m.npz", {"query": MATRIX})
+    with pytest.raises(InputError, match="no tensor matches 'qery'; did you mean 'query'"):
+        read(path, "qery")
+
+
+def test_inputs_of_weight_and_activations_must_agree(tmp_path):
+    path = save(tmp_path / "m.npz", {"a": MATRIX, "a.input": np.ones((4, 2))})
+    with pytest.raises(InputError, match=r"tensor 'a\.input' has 2 inputs, and 'a' has 3"):
+        layers(path)
