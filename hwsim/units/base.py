@@ -13,6 +13,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from typing import Any, ClassVar
 
 import numpy as np
@@ -129,7 +130,7 @@ class UnitSpec(ABC):
     def parameters(self) -> dict[str, int | str]:
         """Return the parameters as plain values that :func:`hwsim.units.make` reads back."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {k: v.name if isinstance(v, Format) else v for k, v in values.items()}
+        return {key: _plain(value) for key, value in values.items()}
 
     def _default(self, key: str) -> Any:
         """The value of a parameter that need not be part of the name; None if it always is."""
@@ -228,6 +229,12 @@ class UnitSpec(ABC):
             words = [word | (part << low) for word, part in zip(words, column_words, strict=True)]
             low += width
         return words
+
+
+def _plain(value: Any) -> int | str:
+    if isinstance(value, Format):
+        return value.name
+    return str(value) if isinstance(value, StrEnum) else value
 
 
 def _concatenate(codes: Codes, bits: int) -> list[int]:

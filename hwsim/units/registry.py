@@ -1,6 +1,7 @@
 """From names to units. A new family is one module here, one in ``rtl``, and an entry in each."""
 
 from dataclasses import MISSING, Field, fields
+from enum import StrEnum
 from typing import Any
 
 from hwsim.errors import InputError, suggestion, unknown
@@ -49,6 +50,8 @@ def make(name: str, /, **parameters: Any) -> UnitSpec:
 def _convert(key: str, value: Any, field: "Field[Any]") -> Any:
     if field.type is Format:
         return parse_scalar(value) if isinstance(value, str) else value
+    if isinstance(field.type, type) and issubclass(field.type, StrEnum):
+        return _choice(key, value, field.type)
     if value is None and field.default is None:
         return None
     try:
@@ -58,3 +61,10 @@ def _convert(key: str, value: Any, field: "Field[Any]") -> Any:
     if number is None or isinstance(value, float | bool):
         raise InputError(f"{key} must be an integer, not {value!r}")
     return number
+
+
+def _choice(key: str, value: Any, choices: type[StrEnum]) -> StrEnum:
+    try:
+        return choices(value)
+    except ValueError:
+        raise unknown(key, str(value), list(choices)) from None
