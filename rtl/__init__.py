@@ -3,16 +3,19 @@
 from hwsim.units import UnitSpec
 from hwsim.units.bit_serial import BitSerialUnit
 from hwsim.units.float_mac import FloatUnit
+from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
 from rtl.base import Unit
 from rtl.bit_serial import BitSerial
 from rtl.float_mac import Float
+from rtl.fma import Fma
 from rtl.integer import Integer
 
 GENERATORS: dict[type[UnitSpec], type[Unit]] = {
     IntegerUnit: Integer,
     FloatUnit: Float,
     BitSerialUnit: BitSerial,
+    FmaUnit: Fma,
 }
 
 __all__ = ["GENERATORS", "Unit", "create"]

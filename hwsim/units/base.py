@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Format, Int64
 from hwsim.units.metadata import Metadata, Scope, check_all, group_ends
-from hwsim.units.result import Integers, Result
+from hwsim.units.result import Integers, Result, RoundedResult
 
 MAX_LANES = 1024
 
@@ -83,13 +83,16 @@ class UnitSpec(ABC):
 
     @property
     @abstractmethod
-    def result(self) -> Result:
+    def result(self) -> Result | RoundedResult:
         """Layout of the output stream's payload."""
 
     @property
     @abstractmethod
     def safe_beats(self) -> int:
-        """Beats per dot product up to which no operands can overflow the accumulator."""
+        """Beats per dot product up to which no operands can overflow the accumulator.
+
+        0 where a single beat can, as in a floating-point accumulator.
+        """
 
     @abstractmethod
     def timing(self) -> Timing:
@@ -123,11 +126,11 @@ class UnitSpec(ABC):
         """Family and every parameter that is not the default, as a Verilog identifier."""
         parts = [self.family]
         for key, value in self.parameters().items():
-            if value != self._default(key):
+            if value != _plain(self._default(key)):
                 parts.append(f"{key}_{value}")
         return re.sub(r"\W+", "_", "_".join(parts)).strip("_")
 
-    def parameters(self) -> dict[str, int | str]:
+    def parameters(self) -> dict[str, int | str | None]:
         """Return the parameters as plain values that :func:`hwsim.units.make` reads back."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {key: _plain(value) for key, value in values.items()}
@@ -231,7 +234,7 @@ class UnitSpec(ABC):
         return words
 
 
-def _plain(value: Any) -> int | str:
+def _plain(value: Any) -> int | str | None:
     if isinstance(value, Format):
         return value.name
     return str(value) if isinstance(value, StrEnum) else value

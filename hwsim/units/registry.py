@@ -9,10 +9,11 @@ from hwsim.formats import Format, parse_scalar
 from hwsim.units.base import UnitSpec
 from hwsim.units.bit_serial import BitSerialUnit
 from hwsim.units.float_mac import FloatUnit
+from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
 
 FAMILIES: dict[str, type[UnitSpec]] = {
-    unit.family: unit for unit in (IntegerUnit, FloatUnit, BitSerialUnit)
+    unit.family: unit for unit in (IntegerUnit, FloatUnit, BitSerialUnit, FmaUnit)
 }
 
 
@@ -48,7 +49,7 @@ def make(name: str, /, **parameters: Any) -> UnitSpec:
 
 
 def _convert(key: str, value: Any, field: "Field[Any]") -> Any:
-    if field.type is Format:
+    if field.type in (Format, Format | None):
         return parse_scalar(value) if isinstance(value, str) else value
     if isinstance(field.type, type) and issubclass(field.type, StrEnum):
         return _choice(key, value, field.type)

@@ -59,6 +59,19 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
          "precision": "beat"},
         {"lanes": 1, "weight": "int1", "activation": "uint1", "serial": "both"},
     ),
+    "fma": (
+        {"lanes": 1, "weight": "e4m3", "activation": "e4m3", "accumulator": "fp16"},
+        {"lanes": 16, "weight": "e2m1", "activation": "e5m2", "accumulator": "e5m2"},
+        {"lanes": 3, "weight": "e4m3fnuz", "activation": "e5m2", "accumulator": "e4m3"},
+        {"lanes": 2, "weight": "e3m2", "activation": "e4m3", "accumulator": "e5m2fnuz"},
+        {"lanes": 1, "weight": "fp16", "activation": "fp16", "accumulator": "fp16"},
+        {"lanes": 2, "weight": "fp16", "activation": "fp16"},
+        {"lanes": 1, "weight": "bf16", "activation": "bf16"},
+        {"lanes": 1, "weight": "int8", "activation": "fp16", "accumulator": "fp16"},
+        {"lanes": 1, "weight": "uint4", "activation": "e5m2"},
+        {"lanes": 2, "weight": "e2m1", "activation": "fp16", "accumulator": "fp16",
+         "wide": "int8"},
+    ),
 }  # fmt: skip
 
 
