@@ -11,9 +11,10 @@ from hwsim.units.bit_serial import BitSerialUnit
 from hwsim.units.float_mac import FloatUnit
 from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
+from hwsim.units.shift_add import ShiftAddUnit
 
 FAMILIES: dict[str, type[UnitSpec]] = {
-    unit.family: unit for unit in (IntegerUnit, FloatUnit, BitSerialUnit, FmaUnit)
+    unit.family: unit for unit in (IntegerUnit, FloatUnit, BitSerialUnit, FmaUnit, ShiftAddUnit)
 }
 
 

@@ -6,7 +6,7 @@ from hwsim.formats.minifloat import Minifloat
 from rtl.blocks.wire import wire
 
 
-def leading_zeros(value: Value) -> Value:
+def leading_zeros(m: Module, value: Value, name: str) -> Value:
     """Return how many bits above the highest set bit of ``value`` are 0.
 
     For 0, the result is the width. Cost: a tree of multiplexers.
@@ -14,19 +14,18 @@ def leading_zeros(value: Value) -> Value:
     width = len(value)
     padded = 1 << max(width - 1, 0).bit_length()
     # Ones below, so that they are not counted.
-    return _count(Cat(C((1 << (padded - width)) - 1, padded - width), value))
+    return _count(m, Cat(C((1 << (padded - width)) - 1, padded - width), value), name)
 
 
-def _count(value: Value) -> Value:
+def _count(m: Module, value: Value, name: str) -> Value:
     if len(value) == 1:
         return ~value[0]
     half = len(value) // 2
-    high, low = _count(value[half:]), _count(value[:half])
+    high = wire(m, _count(m, value[half:], f"{name}_h"), f"{name}_h")
+    low = wire(m, _count(m, value[:half], f"{name}_l"), f"{name}_l")
     # The top bit of a count says that all bits of the half are 0.
-    empty = high[-1]
-    both = empty & low[-1]
-    rest = Mux(empty, low[:-1], high[:-1])
-    return Cat(rest, empty & ~both, both)
+    both = high[-1] & low[-1]
+    return Cat(Mux(high[-1], low[:-1], high[:-1]), high[-1] & ~both, both)
 
 
 def round_magnitude(
@@ -60,7 +59,7 @@ def round_magnitude(
         raise ValueError(f"{width} bits are too few to round to {fmt.name}")
     # Places from the highest bit of the magnitude down to the highest of a subnormal.
     room = wire(m, (lowest + (width - 1 - fmt.mantissa))[: len(lowest) + 1], f"{name}_room")
-    zeros = wire(m, leading_zeros(magnitude), f"{name}_zeros")
+    zeros = wire(m, leading_zeros(m, magnitude, f"{name}_zeros"), f"{name}_zeros")
     shift = wire(m, Mux(zeros > room, room, zeros)[: len(zeros)], f"{name}_shift")
     shifted = wire(m, (magnitude << shift)[:width], f"{name}_normal")
 
