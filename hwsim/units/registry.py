@@ -69,4 +69,4 @@ def _choice(key: str, value: Any, choices: type[StrEnum]) -> StrEnum:
     try:
         return choices(value)
     except ValueError:
-        raise unknown(key, str(value), list(choices)) from None
+        raise unknown(key, str(value), [choice.value for choice in choices]) from None

@@ -15,8 +15,9 @@ from hwsim.formats.minifloat import Minifloat
 from hwsim.units.base import UnitSpec
 from hwsim.units.metadata import Metadata, Scope, group_ends
 
-#: Operand pairs up to which a unit is tested exhaustively.
+#: Operand pairs, and beats that they fill, up to which a unit is tested exhaustively.
 EXHAUSTIVE_PAIRS = 1 << 20
+EXHAUSTIVE_BEATS = 1 << 16
 
 
 class Stimulus(NamedTuple):
@@ -45,7 +46,8 @@ class Stimulus(NamedTuple):
 def is_exhaustive(unit: UnitSpec) -> bool:
     """Whether all pairs of operands of ``unit``, with all per-beat metadata, can be tested."""
     pairs = 1 << (unit.activation.bits + unit.weight.bits)
-    return pairs * prod(len(field.codes) for field in _per_beat(unit)) <= EXHAUSTIVE_PAIRS
+    pairs *= prod(len(field.codes) for field in _per_beat(unit))
+    return pairs <= min(EXHAUSTIVE_PAIRS, EXHAUSTIVE_BEATS * unit.lanes)
 
 
 def _per_beat(unit: UnitSpec) -> list[Metadata]:

@@ -74,6 +74,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
     ),
     "shift_add": (
         {"lanes": 16, "weight": "int4", "activation": "int8"},
+        {"lanes": 32, "weight": "int4", "activation": "fp16", "group_size": 32},
         {"lanes": 4, "weight": "uint4", "activation": "int8", "group_size": 16},
         {"lanes": 4, "weight": "int4", "activation": "fp16", "scale": "fp16", "group_size": 16},
         {"lanes": 2, "weight": "uint4", "activation": "fp16", "scale": "int8", "group_size": 8},
