@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import C, Cat, Module, Mux, Value
 
 from hwsim.formats.base import Format
 from hwsim.formats.minifloat import Minifloat
@@ -88,7 +88,7 @@ class FusedAdd:
     ====================  =========================================================
     part of the window    width
     ====================  =========================================================
-    above the product     2 + addend's significand, more if results are subnormal
+    above the product     2 + addend's significand
     product               its significand
     below the product     2 + addend's significand, as a product may have few bits
     sticky                1
@@ -102,10 +102,10 @@ class FusedAdd:
         self.below = self.significand + 2
         # The addend's lowest bit at its highest place.
         self.highest = self.below + len(product.parts.significand) + 2
-        width = self.highest + self.significand
-        # The exponent of the window's lowest place, above the format's smallest subnormal.
-        least = product.lowest - fmt.subnormal_exponent - self.below
-        self.width = max(width, fmt.mantissa + 1 - least)
+        # With the sticky bit below the window.
+        self.width = self.highest + self.significand + 1
+        # The least exponent of the sticky bit, above the format's smallest subnormal.
+        self.least = product.lowest - fmt.subnormal_exponent - self.below - 1
 
     def sum(self, m: Module, code: Value, name: str) -> Value:
         """Return the code of the sum of the product and ``code``."""
@@ -137,8 +137,8 @@ class FusedAdd:
         fixed = product.significand.shift_left(self.below + 1)
         total = wire(m, self.add(Mux(subtract, -fixed, fixed), aligned), f"{name}_total")
         negative = wire(m, total[-1] & subtract, f"{name}_negative")
-        magnitude = Signal(self.width + 1, name=f"{name}_magnitude")
-        m.d.comb += magnitude.eq(Mux(negative, -total, total))
+        magnitude = wire(m, Mux(negative, -total, total)[: self.width], f"{name}_magnitude")
+        magnitude, lowest = self.raise_tiny(m, magnitude, lowest, name)
 
         # Normalise and round.
         code, overflow = round_magnitude(m, self.fmt, magnitude, lowest, name)
@@ -148,6 +148,25 @@ class FusedAdd:
         if not self.fmt.has_negative_zero:
             sign = sign & code.any()
         return self.special(product, addend, Cat(code, sign), overflow)
+
+    def raise_tiny(
+        self, m: Module, magnitude: Value, lowest: Value, name: str
+    ) -> tuple[Value, Value]:
+        """Return the same number with its highest place not below the highest of a subnormal.
+
+        Only where products can be that small; there it costs a shifter, with a sticky bit.
+        """
+        top = self.width - 1 - self.fmt.mantissa
+        if self.least + top >= 0:
+            return magnitude, lowest
+        room = wire(m, lowest + top, f"{name}_tiny_room")
+        tiny = room[-1]
+        excess = Mux(-room > self.width, self.width, -room)[: self.width.bit_length()]
+        places = Cat(C(0, self.width), magnitude) >> Mux(tiny, excess, 0)
+        places = wire(m, places, f"{name}_raised")
+        sticky = places[: self.width + 1].any()
+        raised = Cat(sticky, places[self.width + 1 :])
+        return raised, wire(m, Mux(tiny, -top, lowest), f"{name}_raised_lowest")
 
     def add(self, fixed: Value, aligned: Value) -> Value:
         """Return the signed sum of the product and the aligned addend."""

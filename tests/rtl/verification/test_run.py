@@ -114,25 +114,25 @@ WRONG_SIGN = {
 }
 
 
-def without_carry(total: Value, term: Value) -> Value:
-    """Return the sum without the carry from its low 7 bits to the rest."""
-    low = total[:7] + term[:7]
-    high = (total >> 7) + (term >> 7)
-    return Cat(low[:7], high).as_signed()
+def without_carry(total: Value, term: Value, place: int) -> Value:
+    """Return the sum without the carry into the bit ``place``."""
+    low = total[:place] + term[:place]
+    high = (total >> place) + (term >> place)
+    return Cat(low[:place], high).as_signed()
 
 
 class DroppedCarry(Accumulator):
     """No carry passes from the low 7 bits of the sum to the rest."""
 
     def add(self, total: Value, term: Value) -> Value:
-        return without_carry(total, term)
+        return without_carry(total, term, 7)
 
 
 class CarrylessFusedAdd(FusedAdd):
-    """No carry passes from the low 7 bits of the aligned sum to the rest."""
+    """No carry passes from the low 4 bits of the product's place to the rest."""
 
     def add(self, fixed: Value, aligned: Value) -> Value:
-        return without_carry(fixed, aligned)
+        return without_carry(fixed, aligned, self.below + 1 + 4)
 
 
 class CarrylessFma(rtl.fma.Fma):
