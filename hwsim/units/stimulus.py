@@ -94,6 +94,23 @@ def random_codes(unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator
     )
 
 
+def cancelling(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Stimulus:
+    """Return random dot products of two beats, the second taking away most of the first.
+
+    The activations come again with the other sign and up to two codes away, so that the leading
+    digits of the sums vanish.
+    """
+    first, weights, metadata = random_codes(unit, dots, 2, rng)
+    fmt = unit.activation
+    first = first[:, : unit.lanes]
+    values = fmt.decode(first)
+    second = fmt.encode(np.where(np.isnan(values), 0.0, -values)).astype(np.int64)
+    second = np.clip(second + rng.integers(-2, 3, second.shape), 0, (1 << fmt.bits) - 1)
+    activations = np.concatenate([first, second.astype(fmt.code_dtype)], axis=1)
+    again = np.tile(weights[:, : unit.lanes], (1, 2))
+    return Stimulus(activations, again, metadata)
+
+
 def random_metadata(
     unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator
 ) -> dict[str, Codes]:
