@@ -45,11 +45,14 @@ class Activity:
         Mean of ``toggles`` over the outputs of gates and flip-flops.
     cycles
         Clock cycles counted, over all streams.
+    macs_per_cycle
+        Multiply-accumulates per clock cycle, for these operands.
     """
 
     toggles: NDArray[np.float64]
     mean: float
     cycles: int
+    macs_per_cycle: float
 
 
 def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
@@ -73,14 +76,15 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
     InputError
         For operands that do not fit the unit or are too short to count anything.
     """
-    expected = unit.dot(*operands)
+    expected = unit.dot(operands.activations, operands.weights, **operands.metadata)
     if expected.ndim != 1:
         raise InputError(f"operands must have the shape (streams, length), not {expected.ndim + 1}")
     beats = _beats(unit, operands)
     streams, length = beats.shape[:2]
     timing = unit.timing()
     warm_up = timing.latency + timing.interval
-    limit = (length - 1) * timing.interval + timing.latency + _PATIENCE
+    taken = unit.cycles(operands.activations, operands.weights, **operands.metadata)
+    limit = int(taken.sum(axis=-1).max()) + timing.latency + _PATIENCE
 
     machine = _Machine(netlist, streams)
     machine.drive("rst", np.ones(streams, bool))
@@ -118,19 +122,31 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
             f"{warm_up // timing.interval + 1}"
         )
     toggles = counts / cycles
-    return Activity(toggles, float(toggles[netlist.first_flip_flop :].mean()), cycles)
+    return Activity(
+        toggles,
+        float(toggles[netlist.first_flip_flop :].mean()),
+        cycles,
+        unit.macs_per_beat / float(taken.mean()),
+    )
 
 
 def _beats(unit: UnitSpec, operands: Operands) -> Flags:
     """Return the bits of all beats, shape (streams, beats, unit.beat_bits)."""
-    parts = []
-    for codes, fmt in zip(operands, (unit.activation, unit.weight), strict=True):
-        fields = np.asarray(codes).reshape(len(codes), -1, unit.lanes, 1)
-        bits = (fields >> np.arange(fmt.bits, dtype=fields.dtype)) & 1
-        parts.append(bits.reshape(*bits.shape[:2], -1).astype(bool))
-    last = np.zeros((*parts[0].shape[:2], 1), bool)
-    last[:, -1] = True
-    return np.concatenate([*parts, last], axis=2)
+    size = -(-unit.beat_bits // 8)
+    words = [
+        b"".join(word.to_bytes(size, "little") for word in unit.pack_beats(a, w, **metadata))
+        for a, w, metadata in (
+            (
+                operands.activations[k],
+                operands.weights[k],
+                {name: codes[k] for name, codes in operands.metadata.items()},
+            )
+            for k in range(len(operands.activations))
+        )
+    ]
+    packed = np.frombuffer(b"".join(words), np.uint8).reshape(len(words), -1, size)
+    bits = np.unpackbits(packed, axis=2, bitorder="little", count=unit.beat_bits)
+    return bits.astype(bool)
 
 
 def _collect(results: list[int | None], delivered: Flags, payload: Flags) -> None:

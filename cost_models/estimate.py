@@ -41,6 +41,8 @@ class Features:
         Toggles per cycle times fan-out, summed over the outputs of all cells.
     mean_activity
         Mean toggles per net and cycle.
+    macs_per_cycle
+        Multiply-accumulates per cycle, for the operands.
     """
 
     netlist: Netlist
@@ -48,6 +50,7 @@ class Features:
     toggles: Floats
     loaded_toggles: float
     mean_activity: float
+    macs_per_cycle: float
 
 
 def features(unit: UnitSpec, operands: Operands | None = None) -> Features:
@@ -63,6 +66,7 @@ def features(unit: UnitSpec, operands: Operands | None = None) -> Features:
         toggles=np.append(by_type, flip_flops),
         loaded_toggles=float(result.toggles[cells] @ gates.fanout()[cells]),
         mean_activity=result.mean,
+        macs_per_cycle=result.macs_per_cycle,
     )
 
 
@@ -116,7 +120,7 @@ def price(unit: UnitSpec, measured: Features, technology: Technology) -> Cost:
         energy_pj=float(energy_fj) * 1e-3,
         clock_pj=clock_fj * 1e-3,
         leakage_nw=float(measured.counts @ vector(technology.leakage_nw, TYPES)),
-        macs_per_cycle=unit.macs_per_cycle,
+        macs_per_cycle=measured.macs_per_cycle,
         provenance={
             "coefficients": technology.provenance,
             "errors": technology.errors,

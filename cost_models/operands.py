@@ -1,10 +1,12 @@
 """Operand streams: the data that the energy of a unit is measured with.
 
 Energy follows toggles, and toggles follow data: zeros, narrow distributions and sign bits matter.
-A stream is a pair of code arrays of shape (streams, length), one dot product a row, so codes of a
-real model's weights and activations can take the place of the ones made here.
+A stream is arrays of codes, one dot product a row, so codes of a real model's weights and
+activations can take the place of the ones made here.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ import numpy as np
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Float64, Format
 from hwsim.units import UnitSpec
+from hwsim.units.stimulus import random_metadata
 
 #: Default size of a stream: dot products in parallel, and clock cycles that each of them takes.
 STREAMS = 64
@@ -21,10 +24,19 @@ GROUP = 128
 
 
 class Operands(NamedTuple):
-    """Codes of activations and weights, both of shape (streams, length)."""
+    """What :meth:`hwsim.units.base.UnitSpec.dot` takes, for many streams.
+
+    Attributes
+    ----------
+    activations, weights
+        Codes of shape (streams, length).
+    metadata
+        Codes by name, of shape (streams, beats) or (streams, groups).
+    """
 
     activations: Codes
     weights: Codes
+    metadata: Mapping[str, Codes] = MappingProxyType({})
 
 
 def gaussian(unit: UnitSpec, dot_products: int, beats: int, seed: int) -> Operands:
@@ -33,31 +45,37 @@ def gaussian(unit: UnitSpec, dot_products: int, beats: int, seed: int) -> Operan
     Groups of 128 neighbours in a row are scaled so that their largest magnitude maps to the
     largest value of the format, as group quantisation does, and rounded to nearest even. A scale
     for the whole tensor would leave formats of 2 or 3 bits with hardly anything but zeros. Formats
-    without negative values get magnitudes.
+    without negative values get magnitudes. Metadata are uniform over their legal codes.
 
     Parameters
     ----------
     dot_products
         Rows of the result.
     beats
-        Beats per dot product; a row has ``beats * unit.lanes`` codes.
+        Beats per dot product.
     seed
         Seed of ``numpy.random.default_rng``.
     """
     if dot_products < 1 or beats < 1:
         raise InputError(f"dot_products={dot_products} and beats={beats} must be at least 1")
     rng = np.random.default_rng(seed)
-    shape = (dot_products, beats * unit.lanes)
-    activations = _encode(unit.activation, rng.standard_normal(shape))
-    return Operands(activations, _encode(unit.weight, rng.standard_normal(shape)))
+    activations, weights = (
+        _encode(fmt, rng.standard_normal((dot_products, beats * lanes)))
+        for fmt, lanes in (
+            (unit.activation, unit.activation_lanes),
+            (unit.weight, unit.weight_lanes),
+        )
+    )
+    return Operands(activations, weights, random_metadata(unit, dot_products, beats, rng))
 
 
 def default_operands(unit: UnitSpec) -> Operands:
     """Return the operands that costs are quoted for unless others are given.
 
-    64 normal dot products of 64 cycles each, but of at least 16 beats; seed 0.
+    64 normal dot products of 64 cycles each, but of at least 16 beats and two groups; seed 0.
     """
-    return gaussian(unit, STREAMS, max(16, CYCLES // unit.timing().interval), seed=0)
+    beats = max(16, CYCLES // unit.timing().interval, 2 * (unit.group_beats or 0))
+    return gaussian(unit, STREAMS, beats, seed=0)
 
 
 def _encode(fmt: Format, x: Float64) -> Codes:

@@ -5,13 +5,17 @@ from hwsim.units.bit_serial import BitSerialUnit
 from hwsim.units.bitmod import BitmodUnit
 from hwsim.units.bitmod_tile import BitmodTileUnit
 from hwsim.units.float_mac import FloatUnit
+from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
+from hwsim.units.shift_add import ShiftAddUnit
 from rtl.base import Unit
 from rtl.bit_serial import BitSerial
 from rtl.bitmod import Bitmod
 from rtl.bitmod_tile import BitmodTile
 from rtl.float_mac import Float
+from rtl.fma import Fma
 from rtl.integer import Integer
+from rtl.shift_add import ShiftAdd
 
 GENERATORS: dict[type[UnitSpec], type[Unit]] = {
     IntegerUnit: Integer,
@@ -19,6 +23,8 @@ GENERATORS: dict[type[UnitSpec], type[Unit]] = {
     BitSerialUnit: BitSerial,
     BitmodUnit: Bitmod,
     BitmodTileUnit: BitmodTile,
+    FmaUnit: Fma,
+    ShiftAddUnit: ShiftAdd,
 }
 
 __all__ = ["GENERATORS", "Unit", "create"]

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.formats.base import Format
 from hwsim.formats.integer import Integer
-from hwsim.units import UnitSpec
+from hwsim.units import Result, UnitSpec
 from rtl.blocks.accumulator import Accumulator
 
 
@@ -56,4 +56,5 @@ class Unit(wiring.Component):
     def accumulator(self, term: Value) -> Accumulator:
         """Return the accumulator for terms like ``term``, as wide as the result."""
         result = self.spec.result
+        assert isinstance(result, Result), "rounded results have no exact accumulator"
         return Accumulator(result.width, term.shape(), len(result.flags))

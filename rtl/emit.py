@@ -74,7 +74,8 @@ def _tidy(text: str, name: str) -> str:
 
 def command(unit: UnitSpec) -> str:
     """Return the command that generates ``unit``."""
-    parameters = " ".join(f"{key}={value}" for key, value in unit.parameters().items())
+    given = {key: value for key, value in unit.parameters().items() if value is not None}
+    parameters = " ".join(f"{key}={value}" for key, value in given.items())
     return f"hwsim generate {unit.family} {parameters}"
 
 
@@ -137,7 +138,6 @@ def description(unit: UnitSpec, text: str) -> dict[str, Any]:
         ("o__ready", "input", 1, "the result is taken at this clock edge"),
     ]
     timing = unit.timing()
-    result = unit.result
     return {
         "name": unit.name,
         "command": command(unit),
@@ -152,12 +152,7 @@ def description(unit: UnitSpec, text: str) -> dict[str, Any]:
         ],
         "metadata": _metadata(unit),
         "group_beats": unit.group_beats,
-        "result": {
-            "bits": result.bits,
-            "sum_bits": result.width,
-            "unit_of_sum": f"2**{result.exponent}",
-            "flags": list(result.flags),
-        },
+        "result": unit.result.describe(),
         "latency_cycles": timing.latency,
         "interval_cycles": timing.interval,
         "min_interval_cycles": timing.min_interval,

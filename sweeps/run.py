@@ -175,7 +175,7 @@ class _Engine:
 
     def _missing(self) -> Iterator[tuple[UnitSpec, str]]:
         """Units and technologies without a result, those that take longest first."""
-        for unit in sorted(self.sweep.units, key=lambda u: -u.lanes * u.result.width):
+        for unit in sorted(self.sweep.units, key=lambda u: -u.beat_bits * u.result.bits):
             for technology in self.sweep.technologies:
                 place = unit, technology
                 if place not in self.points and place not in self.failures:

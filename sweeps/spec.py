@@ -111,7 +111,7 @@ def read(path: Path) -> Sweep:
         technologies=_names(keys["technology"], "technology", technology.names()),
         method=method,
         tensors=tensors,
-        units=_units(keys["units"]),
+        units=_units(keys["units"], tensors),
         objectives=_objectives(keys["objectives"], tensors),
         constraints=_constraints(keys["constraints"], tensors) if "constraints" in keys else (),
     )
@@ -142,10 +142,16 @@ def _tensors(value: Value) -> Tensors:
     return Tensors(source, group)
 
 
-def _units(value: Value) -> tuple[UnitSpec, ...]:
+def _units(value: Value, tensors: Tensors | None) -> tuple[UnitSpec, ...]:
     places: dict[UnitSpec, Value] = {}
     for entry in value.sequence():
         for unit in _expand(entry):
+            if tensors is not None and unit.metadata:
+                fields = ", ".join(field.name for field in unit.metadata)
+                entry.fail(
+                    f"{unit.family} takes {fields} with every beat, which tensors do not give; "
+                    "leave out the key 'tensors'"
+                )
             if unit in places:
                 entry.fail(f"the point {unit.name} stands twice; also at {places[unit].place}")
             places[unit] = entry
@@ -162,7 +168,7 @@ def _expand(entry: Value) -> list[UnitSpec]:
         if key not in known:
             axis.fail(str(unknown(f"parameter of {family}", key, known)))
     options = [
-        [(key, _parameter(item, known[key].type is Format)) for item in axis.scalars()]
+        [(key, _parameter(item, known[key].type)) for item in axis.scalars()]
         for key, axis in axes.items()
     ]
     return [
@@ -171,8 +177,10 @@ def _expand(entry: Value) -> list[UnitSpec]:
     ]
 
 
-def _parameter(item: Value, is_format: bool) -> Format | int:
-    return item.refine(partial(parse_scalar, item.text())) if is_format else item.integer()
+def _parameter(item: Value, kind: Any) -> Format | int | str:
+    if kind in (Format, Format | None):
+        return item.refine(partial(parse_scalar, item.text()))
+    return item.integer() if kind in (int, int | None) else item.text()
 
 
 def _metric(item: Value, tensors: Tensors | None) -> str:

@@ -69,7 +69,7 @@ def measure(
         energy_pj=report.energy_pj,
         clock_pj=report.clock_pj,
         leakage_nw=report.leakage_nw,
-        macs_per_cycle=unit.macs_per_cycle,
+        macs_per_cycle=toggling.macs_per_cycle,
         provenance={
             "tools": {"yosys": version(), "opensta": opensta.version()},
             "libraries": library.digests,

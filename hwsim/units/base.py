@@ -13,6 +13,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import ArrayLike
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Format, Int64
 from hwsim.units.metadata import Metadata, Scope, check_all, group_ends
-from hwsim.units.result import Integers, Result
+from hwsim.units.result import Integers, Result, RoundedResult
 
 MAX_LANES = 1024
 
@@ -86,13 +87,16 @@ class UnitSpec(ABC):
 
     @property
     @abstractmethod
-    def result(self) -> Result:
+    def result(self) -> Result | RoundedResult:
         """Layout of the output stream's payload."""
 
     @property
     @abstractmethod
     def safe_beats(self) -> int:
-        """Beats per dot product up to which no operands can overflow the accumulator."""
+        """Beats per dot product up to which no operands can overflow the accumulator.
+
+        0 where a single beat can, as in a floating-point accumulator.
+        """
 
     @abstractmethod
     def timing(self) -> Timing:
@@ -135,23 +139,28 @@ class UnitSpec(ABC):
         return 1
 
     @property
+    def macs_per_beat(self) -> int:
+        """Multiply-accumulates per beat."""
+        return self.lanes
+
+    @property
     def macs_per_cycle(self) -> float:
         """Multiply-accumulates per clock cycle while neither side stalls, for the slowest beats."""
-        return self.lanes / self.timing().interval
+        return self.macs_per_beat / self.timing().interval
 
     @property
     def name(self) -> str:
         """Family and every parameter that is not the default, as a Verilog identifier."""
         parts = [self.family]
         for key, value in self.parameters().items():
-            if value != self._default(key):
+            if value != _plain(self._default(key)):
                 parts.append(f"{key}_{value}")
         return re.sub(r"\W+", "_", "_".join(parts)).strip("_")
 
-    def parameters(self) -> dict[str, int | str]:
+    def parameters(self) -> dict[str, int | str | None]:
         """Return the parameters as plain values that :func:`hwsim.units.make` reads back."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {k: v.name if isinstance(v, Format) else v for k, v in values.items()}
+        return {key: _plain(value) for key, value in values.items()}
 
     def _default(self, key: str) -> Any:
         """The value of a parameter that need not be part of the name; None if it always is."""
@@ -255,6 +264,12 @@ class UnitSpec(ABC):
             words = [word | (part << low) for word, part in zip(words, column_words, strict=True)]
             low += width
         return words
+
+
+def _plain(value: Any) -> int | str | None:
+    if isinstance(value, Format):
+        return value.name
+    return str(value) if isinstance(value, StrEnum) else value
 
 
 def _concatenate(codes: Codes, bits: int) -> list[int]:

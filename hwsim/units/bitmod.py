@@ -169,7 +169,7 @@ class BitmodUnit(UnitSpec):
     weight: Format = CONTAINER
     group_size: int = 128
     fraction_bits: int = 3
-    rounding: str = Alignment.TRUNCATE
+    rounding: Alignment = Alignment.TRUNCATE
     special_values: str = "fp4"
     column_guard: int = 8
 
@@ -195,11 +195,6 @@ class BitmodUnit(UnitSpec):
             )
         if not 0 <= self.column_guard <= 64:
             raise InputError(f"column_guard must be 0 to 64, not {self.column_guard}")
-        if self.rounding not in list(Alignment):
-            raise InputError(
-                f"rounding must be one of {', '.join(Alignment)}, not {self.rounding!r}"
-            )
-        object.__setattr__(self, "rounding", str(self.rounding))
         self.special_terms()
 
     @property
@@ -337,8 +332,8 @@ class BitmodUnit(UnitSpec):
         return self.group_interval // min(TERMS.values()) + 1
 
     @property
-    def macs_per_cycle(self) -> float:
-        return super().macs_per_cycle * self.rows * self.columns
+    def macs_per_beat(self) -> int:
+        return self.rows * self.columns * self.lanes
 
     def _cycles(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Int64:
         terms = np.array([TERMS[kind] for kind in WeightType])[metadata["weight_type"]]

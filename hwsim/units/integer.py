@@ -7,7 +7,7 @@ Area grows with lanes x weight bits x activation bits; the accumulator is paid o
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Format
@@ -63,9 +63,9 @@ class IntegerUnit(UnitSpec):
         a = require_integer("activation", self.activation, self.family)
         return self.lanes * max(abs(p * q) for p in (w.low, w.high) for q in (a.low, a.high))
 
-    def _default(self, key: str) -> int | None:
+    def _default(self, key: str) -> Any:
         if key != "accumulator_bits":
-            return None
+            return super()._default(key)
         return max(ACCUMULATOR_BITS, self.largest_beat.bit_length() + 1 + HEADROOM)
 
     @property

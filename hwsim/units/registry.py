@@ -1,6 +1,7 @@
 """From names to units. A new family is one module here, one in ``rtl``, and an entry in each."""
 
 from dataclasses import MISSING, Field, fields
+from enum import StrEnum
 from typing import Any
 
 from hwsim.errors import InputError, suggestion, unknown
@@ -10,11 +11,21 @@ from hwsim.units.bit_serial import BitSerialUnit
 from hwsim.units.bitmod import BitmodUnit
 from hwsim.units.bitmod_tile import BitmodTileUnit
 from hwsim.units.float_mac import FloatUnit
+from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
+from hwsim.units.shift_add import ShiftAddUnit
 
 FAMILIES: dict[str, type[UnitSpec]] = {
     unit.family: unit
-    for unit in (IntegerUnit, FloatUnit, BitSerialUnit, BitmodUnit, BitmodTileUnit)
+    for unit in (
+        IntegerUnit,
+        FloatUnit,
+        FmaUnit,
+        BitSerialUnit,
+        BitmodUnit,
+        BitmodTileUnit,
+        ShiftAddUnit,
+    )
 }
 
 
@@ -50,10 +61,12 @@ def make(name: str, /, **parameters: Any) -> UnitSpec:
 
 
 def _convert(key: str, value: Any, field: "Field[Any]") -> Any:
-    if field.type is Format:
+    if field.type in (Format, Format | None):
         return parse_scalar(value) if isinstance(value, str) else value
     if field.type is str:
         return str(value)
+    if isinstance(field.type, type) and issubclass(field.type, StrEnum):
+        return _choice(key, value, field.type)
     if value is None and field.default is None:
         return None
     try:
@@ -63,3 +76,10 @@ def _convert(key: str, value: Any, field: "Field[Any]") -> Any:
     if number is None or isinstance(value, float | bool):
         raise InputError(f"{key} must be an integer, not {value!r}")
     return number
+
+
+def _choice(key: str, value: Any, choices: type[StrEnum]) -> StrEnum:
+    try:
+        return choices(value)
+    except ValueError:
+        raise unknown(key, str(value), [choice.value for choice in choices]) from None

@@ -10,12 +10,39 @@ from numpy.typing import ArrayLike, NDArray
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Float64, Int64
+from hwsim.formats.minifloat import Minifloat
 
 #: Magnitudes up to this many bits are summed in int64; wider ones as Python integers.
 _INT64_BITS = 62
 
 #: Integers of any width: int64, uint64, or Python integers in an object array.
 Integers = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class RoundedResult:
+    """A code of a floating-point format: the sum as it was rounded step by step.
+
+    Parameters
+    ----------
+    format
+        The accumulator's format.
+    """
+
+    format: Minifloat
+
+    @property
+    def bits(self) -> int:
+        """Width of a result code."""
+        return self.format.bits
+
+    def decode(self, codes: ArrayLike) -> Float64:
+        """Return the values of ``codes``, exact."""
+        return self.format.decode(np.asarray(codes).astype(np.uint64))
+
+    def describe(self) -> dict[str, Any]:
+        """Return the layout as plain data."""
+        return {"bits": self.bits, "format": self.format.name}
 
 
 @dataclass(frozen=True)
@@ -54,6 +81,17 @@ class Result:
     def bits(self) -> int:
         """Width of a result code."""
         return self.element_bits * prod(self.shape)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the layout as plain data."""
+        return {
+            "bits": self.bits,
+            "sum_bits": self.width,
+            "unit_of_sum": f"2**{self.exponent}",
+            "flags": list(self.flags),
+            "exponent_bits": self.exponent_bits,
+            "shape": list(self.shape),
+        }
 
     def pack(
         self,

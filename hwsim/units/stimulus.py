@@ -15,8 +15,9 @@ from hwsim.formats.minifloat import Minifloat
 from hwsim.units.base import UnitSpec
 from hwsim.units.metadata import Metadata, Scope, group_ends
 
-#: Operand pairs up to which a unit is tested exhaustively.
+#: Operand pairs, and beats that they fill, up to which a unit is tested exhaustively.
 EXHAUSTIVE_PAIRS = 1 << 20
+EXHAUSTIVE_BEATS = 1 << 16
 
 
 class Stimulus(NamedTuple):
@@ -47,7 +48,8 @@ def is_exhaustive(unit: UnitSpec) -> bool:
     if unit.activation_lanes != unit.lanes or unit.weight_lanes != unit.lanes:
         return False
     pairs = 1 << (unit.activation.bits + unit.weight.bits)
-    return pairs * prod(len(field.codes) for field in _per_beat(unit)) <= EXHAUSTIVE_PAIRS
+    pairs *= prod(len(field.codes) for field in _per_beat(unit))
+    return pairs <= min(EXHAUSTIVE_PAIRS, EXHAUSTIVE_BEATS * unit.lanes)
 
 
 def _per_beat(unit: UnitSpec) -> list[Metadata]:
@@ -91,6 +93,23 @@ def random_codes(unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator
         _random(unit.weight, (dots, beats * unit.weight_lanes), rng),
         random_metadata(unit, dots, beats, rng),
     )
+
+
+def cancelling(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Stimulus:
+    """Return random dot products of two beats, the second taking away most of the first.
+
+    The activations come again with the other sign and up to two codes away, so that the leading
+    digits of the sums vanish.
+    """
+    first, weights, metadata = random_codes(unit, dots, 2, rng)
+    fmt = unit.activation
+    first = first[:, : unit.lanes]
+    values = fmt.decode(first)
+    second = fmt.encode(np.where(np.isnan(values), 0.0, -values)).astype(np.int64)
+    second = np.clip(second + rng.integers(-2, 3, second.shape), 0, (1 << fmt.bits) - 1)
+    activations = np.concatenate([first, second.astype(fmt.code_dtype)], axis=1)
+    again = np.tile(weights[:, : unit.lanes], (1, 2))
+    return Stimulus(activations, again, metadata)
 
 
 def random_metadata(

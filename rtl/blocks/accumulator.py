@@ -1,15 +1,16 @@
 """The last stage of every exact unit: adds up the terms of a dot product, offers the sum."""
 
-from amaranth.hdl import Module, Mux, Shape, Signal, Value, signed, unsigned
+from amaranth.hdl import Module, Shape, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+
+from rtl.blocks.fold import Fold
 
 
 class Accumulator(wiring.Component):
     """Two's complement accumulator with sticky flags.
 
-    The register that sums is also the one that offers the result, so a result that is not taken
-    stalls the input. A dot product may start in the cycle in which the previous result is taken.
+    Stalls and starts are those of :class:`~rtl.blocks.fold.Fold`.
 
     Parameters
     ----------
@@ -49,27 +50,19 @@ class Accumulator(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         term = self.i.payload
-        total = Signal(signed(self.width), reset_less=True)
-        first = Signal(init=1)
-
+        m.submodules.fold = fold = Fold(self.width + self.flags)
+        total = fold.state[: self.width].as_signed()
         m.d.comb += [
-            self.i.ready.eq(~self.o.valid | self.o.ready),
-            self.o.payload[: self.width].eq(total),
+            # Wraps: the carry out of the sum is dropped.
+            fold.i.payload.value[: self.width].eq(self.add(total, term.term)),
+            fold.i.payload.last.eq(term.last),
+            fold.i.valid.eq(self.i.valid),
+            self.i.ready.eq(fold.i.ready),
         ]
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [
-                # Wraps: the carry out of the sum is dropped.
-                total.eq(self.add(Mux(first, 0, total), term.term)),
-                first.eq(term.last),
-                self.o.valid.eq(term.last),
-            ]
         if self.flags:
-            flags = Signal(self.flags, reset_less=True)
-            m.d.comb += self.o.payload[self.width :].eq(flags)
-            with m.If(self.i.valid & self.i.ready):
-                m.d.sync += flags.eq(Mux(first, 0, flags) | term.flags)
+            flags = fold.state[self.width :]
+            m.d.comb += fold.i.payload.value[self.width :].eq(flags | term.flags)
+        wiring.connect(m, fold.o, wiring.flipped(self.o))
         return m
 
     def add(self, total: Value, term: Value) -> Value:

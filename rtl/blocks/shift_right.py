@@ -6,7 +6,7 @@ from hwsim.units.bitmod import Alignment
 from rtl.blocks.wire import wire
 
 
-def shift_right(m: Module, value: Value, amount: Value, rounding: str, name: str) -> Value:
+def shift_right(m: Module, value: Value, amount: Value, rounding: Alignment, name: str) -> Value:
     """Return ``value`` / 2**amount in the width of ``value``, rounded to an integer.
 
     ``truncate`` drops the bits that are shifted out (toward minus infinity for a signed value);

@@ -20,6 +20,7 @@ from hwsim.units import UnitSpec, make
 from hwsim.units.stimulus import (
     Stimulus,
     all_pairs,
+    cancelling,
     corners,
     dot_lengths,
     is_exhaustive,
@@ -31,6 +32,8 @@ UNIT: UnitSpec = make(JOB["family"], **JOB["parameters"])
 
 #: Dot products of random operands where not all pairs can be tested.
 RANDOM_DOTS = 4096
+#: Dot products whose second beat takes away the first.
+CANCELLING_DOTS = 256
 #: Beats of random operands for every length of a dot product, for accumulation and stalls.
 BEATS = 256
 #: Cycles without a transfer after which the unit counts as hung.
@@ -248,6 +251,14 @@ async def lone_corners(dut: Any) -> None:
     bench = Bench(dut)
     await bench.start()
     await bench.check(corners(UNIT, generator()))
+
+
+@cocotb.test()
+async def cancellation(dut: Any) -> None:
+    """Sums of which little is left."""
+    bench = Bench(dut)
+    await bench.start()
+    await bench.check(cancelling(UNIT, CANCELLING_DOTS, generator()))
 
 
 @cocotb.test()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hwsim.errors import InputError
@@ -130,3 +131,23 @@ def test_empty_and_missing_files(tmp_path):
 def test_ready_made_sweeps_are_valid(known):
     for path in Path(spec.__file__).parent.glob("specs/*.yaml"):
         assert len(spec.read(path).units) >= 60
+
+
+def test_units_with_metadata_need_a_sweep_without_tensors(tmp_path: Path) -> None:
+    text = """
+name: mixed
+technology: [sky130]
+method: estimate
+tensors: {path: weights.npy, group: 4}
+units:
+  - {unit: bitmod, lanes: [4], activation: [fp16], rounding: [truncate]}
+objectives: [area_per_mac, energy_per_mac]
+"""
+    np.save(tmp_path / "weights.npy", np.ones((4, 4), np.float32))
+    path = tmp_path / "spec.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"spec.yaml:7: .*weight_type.*tensors do not give"):
+        spec.read(path)
+    path.write_text(text.replace("tensors: {path: weights.npy, group: 4}\n", ""))
+    (unit,) = spec.read(path).units
+    assert unit.name == "bitmod_lanes_4_activation_fp16"

@@ -8,7 +8,7 @@ from hwsim.errors import InputError
 from hwsim.formats import parse_scalar
 from hwsim.units import FAMILIES, Metadata, Scope, make
 from hwsim.units.integer import IntegerUnit
-from hwsim.units.stimulus import all_pairs, corners, random_codes
+from hwsim.units.stimulus import all_pairs, cancelling, corners, random_codes
 from rtl.base import beat_layout
 from rtl.verification.suite import CONFIGURATIONS
 
@@ -54,6 +54,15 @@ def test_corners_stand_alone() -> None:
     a, w, _ = corners(unit, np.random.default_rng(0))
     assert (((a != 0) | (w != 0)).sum(axis=1) <= 1).all()
     assert set(a.flat) >= {0, 1, 7, 8, 9, 15}
+
+
+def test_cancelling_sums_are_small() -> None:
+    unit = make("float", lanes=1, weight="e5m2", activation="fp16")
+    a, w, _ = cancelling(unit, 100, np.random.default_rng(0))
+    x, y = unit.activation.decode(a), unit.weight.decode(w)
+    finite = np.isfinite(x).all(axis=1) & np.isfinite(y).all(axis=1)
+    products = (x * y)[finite]
+    assert (np.abs(products.sum(axis=1)) <= 2**-7 * np.abs(products[:, 0]) + 2**-20).mean() > 0.9
 
 
 def test_random_codes_repeat() -> None:

@@ -1,13 +1,18 @@
 """The suite passes, and hardware with one mistake does not."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 
 import rtl
 from hwsim.errors import MissingToolError
 from hwsim.units import Timing, UnitSpec, make
 from rtl.blocks.accumulator import Accumulator
+from rtl.blocks.adder_tree import tree_sum
+from rtl.blocks.fma import FusedAdd, Operand
 from rtl.blocks.minifloat import Decoded
 from rtl.verification import run as run_module
 from rtl.verification import suite, verify
@@ -16,6 +21,12 @@ MUTATED = {
     "integer": make("integer", lanes=4, weight="int4", activation="int8"),
     "float": make("float", lanes=4, weight="e4m3", activation="e2m1"),
     "bit_serial": make("bit_serial", lanes=4, weight="int4", activation="int8"),
+    "precision": make("bit_serial", lanes=4, weight="int4", activation="int8", precision="beat"),
+    "booth": make("bit_serial", lanes=4, weight="int4", activation="int8", recoding="booth"),
+    "essential": make("bit_serial", lanes=4, weight="int4", activation="int8", digits="essential"),
+    "both": make("bit_serial", lanes=4, weight="int4", activation="int5", serial="both"),
+    "fma": make("fma", lanes=2, weight="e3m2", activation="e4m3", accumulator="fp16"),
+    "shift_add": make("shift_add", lanes=4, weight="int4", activation="int8", group_size=8),
 }
 FAMILIES = list(MUTATED)
 
@@ -64,24 +75,89 @@ class IgnoredWeightSign(rtl.float_mac.Float):
 class PositiveSignBit(rtl.bit_serial.BitSerial):
     """The sign bit counts positively."""
 
-    def place(self, partial: Value, bit: int) -> Value:
-        return partial.shift_left(bit)
+    def signed(self, operand: str) -> bool:
+        return False
+
+
+class PositiveDigits(rtl.bit_serial.BitSerial):
+    """All digits count positively."""
+
+    def signed_sum(self, products: Sequence[tuple[Value, Value]]) -> Value:
+        return tree_sum([product for product, _ in products])
+
+
+class PositiveWeights(rtl.fma.Fma):
+    """Products have the sign of the activation."""
+
+    def weight(self, m: Module, lane: int) -> Operand:
+        right = super().weight(m, lane)
+        return replace(right, parts=replace(right.parts, sign=C(0, 1)))
+
+
+class PositiveTopRow(rtl.shift_add.ShiftAdd):
+    """The sign bit counts positively."""
+
+    def product(self, activation: Value, weight: Value) -> Value:
+        return tree_sum([Mux(bit, activation << k, 0) for k, bit in enumerate(weight)])
 
 
 WRONG_SIGN = {
     "integer": UnsignedWeight,
     "float": IgnoredWeightSign,
     "bit_serial": PositiveSignBit,
+    "precision": PositiveSignBit,
+    "booth": PositiveDigits,
+    "essential": PositiveDigits,
+    "both": PositiveSignBit,
+    "fma": PositiveWeights,
+    "shift_add": PositiveTopRow,
 }
+
+
+def without_carry(total: Value, term: Value, place: int) -> Value:
+    """Return the sum without the carry into the bit ``place``."""
+    low = total[:place] + term[:place]
+    high = (total >> place) + (term >> place)
+    return Cat(low[:place], high).as_signed()
 
 
 class DroppedCarry(Accumulator):
     """No carry passes from the low 7 bits of the sum to the rest."""
 
     def add(self, total: Value, term: Value) -> Value:
-        low = total[:7] + term[:7]
-        high = total[7:].as_signed() + (term >> 7)
-        return Cat(low[:7], high).as_signed()
+        return without_carry(total, term, 7)
+
+
+class CarrylessFusedAdd(FusedAdd):
+    """No carry passes from the low 4 bits of the product's place to the rest."""
+
+    def add(self, fixed: Value, aligned: Value) -> Value:
+        return without_carry(fixed, aligned, self.below + 1 + 4)
+
+
+class CarrylessFma(rtl.fma.Fma):
+    """An fma with that adder."""
+
+    def fused_add(self, product: Operand) -> FusedAdd:
+        return CarrylessFusedAdd(self.spec.result.format, product)
+
+
+class ExtraCycle(rtl.Unit):
+    """Every beat takes one cycle more than declared."""
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.inner = inner = rtl.create(self.spec)
+        waited = Signal()
+        taken = self.i.valid & self.i.ready
+        m.d.sync += waited.eq(self.i.valid & ~taken)
+        wiring.connect(m, inner.o, wiring.flipped(self.o))
+        m.d.comb += [
+            inner.i.payload.eq(self.i.payload),
+            inner.i.valid.eq(self.i.valid & waited),
+            self.i.ready.eq(inner.i.ready & waited),
+        ]
+        return m
 
 
 class LateAccumulator(Accumulator):
@@ -129,17 +205,28 @@ def test_a_wrong_sign_fails(family: str) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_dropped_carry_fails(family: str) -> None:
     unit = MUTATED[family]
-    verdict = verify(unit, component=with_accumulator(unit, DroppedCarry))
+    exact = unit.family != "fma"
+    component = with_accumulator(unit, DroppedCarry) if exact else CarrylessFma(unit)
+    verdict = verify(unit, component=component)
     assert not verdict.passed
     assert "expected" in verdict.failure
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name != "fma"])
 def test_a_late_result_fails(family: str) -> None:
     unit = MUTATED[family]
     verdict = verify(unit, component=with_accumulator(unit, LateAccumulator))
     assert not verdict.passed
     assert "timing" in verdict.failure
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_wrong_cycle_count_fails(family: str) -> None:
+    unit = MUTATED[family]
+    verdict = verify(unit, component=ExtraCycle(unit))
+    assert not verdict.passed
+    assert "the golden model predicts" in verdict.failure
+    assert "expected" not in verdict.failure
 
 
 def test_nothing_compared_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

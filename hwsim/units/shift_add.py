@@ -1,0 +1,174 @@
+"""Group-quantised dot product without multipliers: shift and add, scale after the group's sum.
+
+A weight of few bits times an activation is the sum of the activation shifted to each set bit of
+the weight, the sign bit counting negatively: an AND row a bit, and no recoding. The group's scale
+and zero point do not enter the loop over its elements. With q the weights and a the activations,
+
+    sum over groups of  scale * (sum(a * q) - zero_point * sum(a)),
+
+so a lane holds integers only, and one multiplication by the zero point and one by the scale serve
+a whole group. They are metadata of scope ``group``, read in the group's last beat. Cost: one more
+adder tree for sum(a), and a multiplier whose inputs are as wide as a group's sum.
+
+Integer activations give an integer sum of groups. Those of a minifloat are aligned to its smallest
+subnormal first, so a group's sum is exact fixed point; so is the sum of groups scaled by a
+minifloat. Nothing is rounded. The price is width: 2**exponent bits of each minifloat.
+
+NaN and infinity set sticky flags. ``nan``: a NaN among activations or scales, an infinite scale,
+or an infinite activation, as infinity - zero_point * infinity is NaN. A unit has the flag only if
+one of its formats can raise it.
+
+The accumulator of a group cannot overflow. That of the groups wraps; ``safe_beats`` says when.
+
+Source: Zhang et al., MixPE, arXiv:2411.16158 (dequantisation after the group's sum, shift and
+add); the alignment of floating-point activations is ours.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hwsim.errors import InputError
+from hwsim.formats.base import Codes, Format, Kind
+from hwsim.formats.integer import Integer
+from hwsim.formats.minifloat import Minifloat
+from hwsim.units.base import Timing, UnitSpec
+from hwsim.units.integer import ACCUMULATOR_BITS, HEADROOM, require_integer
+from hwsim.units.metadata import Metadata, Scope, group_ends
+from hwsim.units.result import Integers, Result
+
+DEFAULT_SCALE = Integer(8, signed=False)
+
+#: Weights of more bits are better served by multipliers.
+MAX_WEIGHT_BITS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftAddUnit(UnitSpec):
+    """Dot product of low-bit weights with a zero point and a scale a group, exact.
+
+    Parameters
+    ----------
+    lanes
+        See :class:`~hwsim.units.base.UnitSpec`.
+    weight
+        An integer of up to 8 bits. The zero point has the same format.
+    activation, scale
+        Integers or minifloats.
+    group_size
+        Elements of a group, a multiple of ``lanes``. A dot product that is no multiple of it ends
+        with a shorter group.
+    accumulator_bits
+        Width of the sum of scaled groups. The default is 32, or what 256 groups need if that is
+        more.
+    """
+
+    family: ClassVar[str] = "shift_add"
+
+    scale: Format = DEFAULT_SCALE
+    group_size: int = 128
+    accumulator_bits: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if require_integer("weight", self.weight, self.family).bits > MAX_WEIGHT_BITS:
+            raise InputError(
+                f"weight={self.weight.name}: shift_add takes integers of up to {MAX_WEIGHT_BITS} "
+                "bits"
+            )
+        if self.group_size < 1 or self.group_size % self.lanes:
+            raise InputError(
+                f"group_size={self.group_size} must be a positive multiple of lanes={self.lanes}"
+            )
+        for name, fmt in (("activation", self.activation), ("scale", self.scale)):
+            if not isinstance(fmt, Integer | Minifloat):
+                raise InputError(f"{name}={fmt.name}: shift_add takes integers and minifloats")
+        needed = self.largest_group.bit_length() + 1
+        if self.accumulator_bits is None:
+            object.__setattr__(self, "accumulator_bits", self._default("accumulator_bits"))
+        if self.result.width < needed:
+            raise InputError(
+                f"accumulator_bits={self.accumulator_bits} cannot hold one scaled group; "
+                f"allowed: {needed} or more"
+            )
+
+    @property
+    def metadata(self) -> tuple[Metadata, ...]:
+        return (
+            Metadata("zero_point", self.weight, Scope.GROUP),
+            Metadata("scale", self.scale, Scope.GROUP),
+        )
+
+    @property
+    def group_beats(self) -> int:
+        return self.group_size // self.lanes
+
+    @property
+    def largest_group(self) -> int:
+        """Bound on the magnitude of a scaled group, in units of the result."""
+        w = require_integer("weight", self.weight, self.family)
+        return self.group_size * (w.high - w.low) * _largest(self.activation) * _largest(self.scale)
+
+    def _default(self, key: str) -> Any:
+        if key != "accumulator_bits":
+            return super()._default(key)
+        return max(ACCUMULATOR_BITS, self.largest_group.bit_length() + 1 + HEADROOM)
+
+    @property
+    def result(self) -> Result:
+        assert self.accumulator_bits is not None
+        exponent = lowest_exponent(self.activation) + lowest_exponent(self.scale)
+        special = self.activation.has_nan or self.scale.has_nan
+        return Result(self.accumulator_bits, exponent, ("nan",) if special else ())
+
+    @property
+    def safe_beats(self) -> int:
+        groups = ((1 << (self.result.width - 1)) - 1) // self.largest_group
+        return groups * self.group_beats
+
+    def timing(self) -> Timing:
+        return Timing(latency=1, interval=1)
+
+    def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
+        weight = require_integer("weight", self.weight, self.family)
+        a = _aligned(self.activation, activations)
+        w = weight.to_int(weights).astype(object)
+        ends = group_ends(a.shape[-1] // self.lanes, self.group_beats)
+        starts = np.concatenate([[0], (ends[:-1] + 1) * self.lanes])
+        products = np.add.reduceat(a * w, starts, axis=-1)
+        sums = np.add.reduceat(a, starts, axis=-1)
+        zero_points = weight.to_int(metadata["zero_point"]).astype(object)
+        scaled = _aligned(self.scale, metadata["scale"]) * (products - zero_points * sums)
+        nan = _special(self.activation, activations) | _special(self.scale, metadata["scale"])
+        return self.result.pack(
+            np.asarray(scaled.sum(axis=-1), object), {"nan": nan} if self.result.flags else {}
+        )
+
+
+def lowest_exponent(fmt: Format) -> int:
+    """Return the exponent of an operand's lowest bit in fixed point."""
+    return fmt.subnormal_exponent if isinstance(fmt, Minifloat) else 0
+
+
+def _largest(fmt: Format) -> int:
+    """Return the largest magnitude in units of the lowest bit."""
+    if isinstance(fmt, Minifloat):
+        _, _, significand, exponent = fmt.unpack(fmt.max_code)
+        return int(significand) << (int(exponent) - fmt.subnormal_exponent)
+    return int(max(fmt.max, -fmt.min))
+
+
+def _aligned(fmt: Format, codes: Codes) -> Integers:
+    """Return the values of ``codes`` as Python integers, in units of the lowest bit."""
+    _, sign, significand, exponent = fmt.unpack(codes)
+    shift = np.where(significand, exponent - lowest_exponent(fmt), 0)
+    magnitude = significand.astype(object) << shift.astype(object)
+    return np.asarray(np.where(sign, -magnitude, magnitude), object)
+
+
+def _special(fmt: Format, codes: Codes) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return for every dot product whether a code is NaN or infinite."""
+    kind = fmt.unpack(codes).kind
+    return np.asarray(((kind == Kind.NAN) | (kind == Kind.INFINITY)).any(axis=-1))

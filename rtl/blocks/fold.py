@@ -1,0 +1,58 @@
+"""The register at the end of every unit: carries a value from beat to beat, offers the last."""
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+
+class Fold(wiring.Component):
+    """State that starts as 0, is replaced once a beat, and is the result after the last beat.
+
+    The register that carries is also the one that offers the result, so a result that is not
+    taken stalls the input. The next fold may start in the cycle in which a result is taken.
+
+    Parameters
+    ----------
+    width : int
+        Width of the state.
+
+    Members
+    -------
+    i : In(stream.Signature({"value": unsigned(width), "last": 1}))
+        The state after this beat, a combinational function of ``state``; ``last`` ends the fold.
+    state : Out(width)
+        The state before this beat: 0 in the first one.
+    o : Out(stream.Signature(unsigned(width)))
+        The state after the last beat.
+
+    Timing: latency 1, interval 1.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.StructLayout({"value": width, "last": 1}))),
+                "state": Out(width),
+                "o": Out(stream.Signature(unsigned(width))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        value = Signal(self.width, reset_less=True)
+        first = Signal(init=1)
+        m.d.comb += [
+            self.i.ready.eq(~self.o.valid | self.o.ready),
+            self.o.payload.eq(value),
+            self.state.eq(Mux(first, 0, value)),
+        ]
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [
+                value.eq(self.i.payload.value),
+                first.eq(self.i.payload.last),
+                self.o.valid.eq(self.i.payload.last),
+            ]
+        return m

@@ -1,0 +1,73 @@
+"""Leading zeros, and rounding a fixed-point magnitude to a minifloat."""
+
+from amaranth.hdl import C, Cat, Module, Mux, Value
+
+from hwsim.formats.minifloat import Minifloat
+from rtl.blocks.wire import wire
+
+
+def leading_zeros(m: Module, value: Value, name: str) -> Value:
+    """Return how many bits above the highest set bit of ``value`` are 0.
+
+    For 0, the result is the width. Cost: a tree of multiplexers.
+    """
+    width = len(value)
+    padded = 1 << max(width - 1, 0).bit_length()
+    # Ones below, so that they are not counted.
+    return _count(m, Cat(C((1 << (padded - width)) - 1, padded - width), value), name)
+
+
+def _count(m: Module, value: Value, name: str) -> Value:
+    if len(value) == 1:
+        return ~value[0]
+    half = len(value) // 2
+    high = wire(m, _count(m, value[half:], f"{name}_h"), f"{name}_h")
+    low = wire(m, _count(m, value[:half], f"{name}_l"), f"{name}_l")
+    # The top bit of a count says that all bits of the half are 0.
+    both = high[-1] & low[-1]
+    return Cat(Mux(high[-1], low[:-1], high[:-1]), high[-1] & ~both, both)
+
+
+def round_magnitude(
+    m: Module, fmt: Minifloat, magnitude: Value, lowest: Value, name: str
+) -> tuple[Value, Value]:
+    """Return the code of ``magnitude * 2**lowest`` rounded to nearest even, and overflow.
+
+    Parameters
+    ----------
+    fmt
+        Format of the result, which has NaN or infinity.
+    magnitude
+        Unsigned; bits may be merged into its lowest one (sticky) where it is two places or more
+        below the last place of any result that is not exact.
+    lowest
+        Exponent of its lowest bit, above that of the format's smallest subnormal; signed. Its
+        highest bit must not be below the highest bit of the subnormals.
+    name
+        Prefix of the signals that this adds to ``m``.
+
+    Returns
+    -------
+    tuple[Value, Value]
+        The ``fmt.bits - 1`` bits below the sign, and whether the magnitude is too large for them;
+        if it is, they mean nothing.
+
+    Cost: a leading-zero counter, a shifter as wide as the magnitude, an incrementer.
+    """
+    width = len(magnitude)
+    if width < fmt.mantissa + 3:
+        raise ValueError(f"{width} bits are too few to round to {fmt.name}")
+    # Places from the highest bit of the magnitude down to the highest of a subnormal.
+    room = wire(m, (lowest + (width - 1 - fmt.mantissa))[: len(lowest) + 1], f"{name}_room")
+    zeros = wire(m, leading_zeros(m, magnitude, f"{name}_zeros"), f"{name}_zeros")
+    shift = wire(m, Mux(zeros > room, room, zeros)[: len(zeros)], f"{name}_shift")
+    shifted = wire(m, (magnitude << shift)[:width], f"{name}_normal")
+
+    kept = shifted[width - 1 - fmt.mantissa :]
+    guard = shifted[width - 2 - fmt.mantissa]
+    sticky = shifted[: width - 2 - fmt.mantissa].any()
+    round_up = guard & (sticky | kept[0])
+    field = Mux(kept[-1], room - shift + 1, 0)
+    # A carry out of the mantissa makes the next exponent, which is the next code.
+    code = wire(m, Cat(kept[:-1], field) + round_up, f"{name}_rounded")
+    return code[: fmt.bits - 1], wire(m, code > fmt.max_code, f"{name}_overflow")
