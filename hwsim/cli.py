@@ -222,6 +222,7 @@ def _known(row: dict[str, Any]) -> dict[str, Any]:
 
 def _units(options: argparse.Namespace) -> int:
     from hwsim.units import FAMILIES
+    from hwsim.units.base import plain
 
     rows: list[dict[str, Any]] = []
     for name, cls in FAMILIES.items():
@@ -229,7 +230,9 @@ def _units(options: argparse.Namespace) -> int:
             {
                 "unit": name,
                 "required": [f.name for f in fields(cls) if f.default is MISSING],
-                "optional": {f.name: f.default for f in fields(cls) if f.default is not MISSING},
+                "optional": {
+                    f.name: plain(f.default) for f in fields(cls) if f.default is not MISSING
+                },
                 "what": (cls.__doc__ or "").splitlines()[0],
             }
         )
@@ -242,9 +245,7 @@ def _units(options: argparse.Namespace) -> int:
                 [
                     row["unit"],
                     " ".join(row["required"]),
-                    " ".join(
-                        f"{k}={'automatic' if v is None else v}" for k, v in row["optional"].items()
-                    ),
+                    " ".join(k if v is None else f"{k}={v}" for k, v in row["optional"].items()),
                     row["what"],
                 ]
                 for row in rows

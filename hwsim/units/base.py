@@ -153,14 +153,14 @@ class UnitSpec(ABC):
         """Family and every parameter that is not the default, as a Verilog identifier."""
         parts = [self.family]
         for key, value in self.parameters().items():
-            if value != _plain(self._default(key)):
+            if value != plain(self._default(key)):
                 parts.append(f"{key}_{value}")
         return re.sub(r"\W+", "_", "_".join(parts)).strip("_")
 
     def parameters(self) -> dict[str, int | str | None]:
         """Return the parameters as plain values that :func:`hwsim.units.make` reads back."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {key: _plain(value) for key, value in values.items()}
+        return {key: plain(value) for key, value in values.items()}
 
     def _default(self, key: str) -> Any:
         """The value of a parameter that need not be part of the name; None if it always is."""
@@ -266,7 +266,8 @@ class UnitSpec(ABC):
         return words
 
 
-def _plain(value: Any) -> int | str | None:
+def plain(value: Any) -> int | str | None:
+    """Return a parameter's value as text or a number, as :func:`hwsim.units.make` reads it."""
     if isinstance(value, Format):
         return value.name
     return str(value) if isinstance(value, StrEnum) else value
