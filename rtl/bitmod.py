@@ -355,6 +355,9 @@ class ProcessingElement(wiring.Component):
 class ColumnAccumulator(wiring.Component):
     """Adds up dequantised groups at the running exponent of the dot product, row by row.
 
+    A row takes two cycles, ``align`` and ``add``, which nobody waits for: the next group is under
+    way.
+
     Members
     -------
     sum, exponent, nan : In
@@ -363,8 +366,10 @@ class ColumnAccumulator(wiring.Component):
         Which row's sum to add to.
     first : In(1)
         The group is the first of its dot product.
-    step : In(1)
-        Add the group.
+    align : In(1)
+        Shift the row's sum and the group to the larger exponent.
+    add : In(1)
+        Add them up, in a later cycle.
     results : Out(ArrayLayout(unsigned(result.element_bits), rows))
         Result codes of all rows.
     """
@@ -379,7 +384,8 @@ class ColumnAccumulator(wiring.Component):
                 "nan": In(1),
                 "row": In(range(spec.rows)),
                 "first": In(1),
-                "step": In(1),
+                "align": In(1),
+                "add": In(1),
                 "results": Out(data.ArrayLayout(code, spec.rows)),
             }
         )
@@ -393,28 +399,30 @@ class ColumnAccumulator(wiring.Component):
         ]
         nans = [Signal(name=f"nan_{k}", reset_less=True) for k in rows]
 
-        before = wire(m, Mux(self.first, 0, Array(totals)[self.row]), "before")
+        chosen = wire(m, Array(totals)[self.row], "chosen")
         running = wire(m, Mux(self.first, 0, Array(exponents)[self.row]), "running")
         largest = wire(m, Mux(running > self.exponent, running, self.exponent), "largest")
-        total = tree_sum(
-            [
-                self.align(m, before, largest - running, "before"),
-                self.align(m, self.sum, largest - self.exponent, "group"),
-            ]
-        )
+        before = wire(m, Mux(self.first, 0, chosen), "before")
+        aligned = self.aligned(m, before, largest - running, "before")
+        group = Signal(signed(self.spec.group_sum_bits + SCALE_BITS), reset_less=True)
+        with m.If(self.align):
+            m.d.sync += group.eq(self.aligned(m, self.sum, largest - self.exponent, "group"))
+        total = wire(m, chosen + group, "total")
         for k in rows:
-            with m.If(self.step & (self.row == k)):
+            with m.If(self.align & (self.row == k)):
                 m.d.sync += [
-                    # Wraps after 2**column_guard groups.
-                    totals[k].eq(total),
+                    totals[k].eq(aligned),
                     exponents[k].eq(largest),
                     nans[k].eq((nans[k] & ~self.first) | self.nan),
                 ]
+            with m.If(self.add & (self.row == k)):
+                # Wraps after 2**column_guard groups.
+                m.d.sync += totals[k].eq(total)
             flags = [nans[k]] if result.flags else []
             m.d.comb += self.results[k].eq(Cat(totals[k], *flags, exponents[k]))
         return m
 
-    def align(self, m: Module, value: Value, amount: Value, name: str) -> Value:
+    def aligned(self, m: Module, value: Value, amount: Value, name: str) -> Value:
         """Return ``value`` at the larger exponent."""
         bits = wire(m, amount[: self.spec.result.exponent_bits], f"{name}_down")
         return shift_right(m, value, bits, self.spec.rounding, f"{name}_aligned")
@@ -522,7 +530,9 @@ class Bitmod(Unit):
         # Columns: add up the rows one after the other, and offer the results after the last.
         row = Signal(range(spec.rows))
         first_group = Signal(init=1)
-        add = wire(m, element.valid & (~self.o.valid | self.o.ready), "add")
+        add = Signal()
+        align = wire(m, element.valid & ~add & (~self.o.valid | self.o.ready), "align")
+        m.d.sync += add.eq(align)
         m.d.comb += release.eq(add & (row == spec.rows - 1))
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
@@ -539,7 +549,8 @@ class Bitmod(Unit):
                 accumulator.nan.eq(Array(line[column].group_nan for line in elements)[row]),
                 accumulator.row.eq(row),
                 accumulator.first.eq(first_group),
-                accumulator.step.eq(add),
+                accumulator.align.eq(align),
+                accumulator.add.eq(add),
             ]
         results = [column.results[row] for row in range(spec.rows) for column in columns]
         m.d.comb += self.o.payload.eq(Cat(*results))

@@ -56,6 +56,8 @@ from hwsim.units.result import Integers, Result
 SCALE_BITS = 8
 #: Cycles from a group's last term to its dequantised sum: group sum, then a scale bit a cycle.
 DEQUANTISE = 1 + SCALE_BITS
+#: Cycles of the column accumulator for every row: align, add.
+COLUMN = 2
 #: Holds the weight codes of all types.
 CONTAINER = Integer(8)
 #: Terms have exponents 0 to 3.
@@ -229,7 +231,7 @@ class BitmodUnit(UnitSpec):
     @property
     def group_interval(self) -> int:
         """Cycles from the last term of a group to that of the next, at least."""
-        return DEQUANTISE + self.rows
+        return DEQUANTISE + COLUMN * self.rows
 
     def column_field(self, name: str, column: int) -> str:
         """Return the name of a column's metadata field ``name``."""

@@ -3,8 +3,8 @@
 Rows differ in their activations and share the weights; columns differ in their weights and share
 the activations. So a tile has one aligner a row, one term generator a column and one register file
 of special values, and only multiplication, group accumulation and dequantisation are paid for
-every element. One column accumulator a column serves its rows one after the other, a cycle each,
-while the next group is under way.
+every element. One column accumulator a column serves its rows one after the other, while the
+next group is under way.
 
 Source: Chen et al., BitMoD, HPCA 2025, arXiv 2411.11745, section IV-B (tiles of 8 x 8 elements).
 """

@@ -103,12 +103,12 @@ def cancelling(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Stimulus:
     """
     first, weights, metadata = random_codes(unit, dots, 2, rng)
     fmt = unit.activation
-    first = first[:, : unit.lanes]
+    first = first[:, : unit.activation_lanes]
     values = fmt.decode(first)
     second = fmt.encode(np.where(np.isnan(values), 0.0, -values)).astype(np.int64)
     second = np.clip(second + rng.integers(-2, 3, second.shape), 0, (1 << fmt.bits) - 1)
     activations = np.concatenate([first, second.astype(fmt.code_dtype)], axis=1)
-    again = np.tile(weights[:, : unit.lanes], (1, 2))
+    again = np.tile(weights[:, : unit.weight_lanes], (1, 2))
     return Stimulus(activations, again, metadata)
 
 
