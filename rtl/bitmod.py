@@ -284,8 +284,10 @@ class ProcessingElement(wiring.Component):
         group_sum = Signal(signed(spec.group_sum_bits), reset_less=True)
         added = Signal()
         second_term = Signal()
-        total = wire(m, (group_sum + beat_sum)[: spec.group_sum_bits].as_signed(), "total")
-        raised = shift_right(m, group_sum, self.raised, spec.rounding, "raised_sum")
+        # Wide enough for every group: the bit that the addition is longer by is never needed.
+        added_up = self.add(group_sum, beat_sum)[: spec.group_sum_bits]
+        total = wire(m, added_up.as_signed(), "total")
+        raised = self.raise_exponent(m, group_sum)
         m.d.sync += [added.eq(self.take), second_term.eq(self.step & self.first_term)]
         with m.If(added):
             m.d.sync += group_sum.eq(total)
@@ -304,12 +306,24 @@ class ProcessingElement(wiring.Component):
             term = self.terms[k]
             shifted = (self.significands[k] << term.exponent)[:width]
             magnitude = wire(m, shifted & term.mantissa.replicate(width), f"magnitude_{k}")
-            negative = wire(m, term.negative ^ self.negative[k], f"negative_{k}")
+            negative = wire(m, self.sign(k), f"negative_{k}")
             inverted = Cat(magnitude, C(0, 1)) ^ negative.replicate(width + 1)
             terms.append(wire(m, inverted.as_signed(), f"inverted_{k}"))
             corrections.append(negative)
         # Two's complement: invert, and add one for every negative lane.
         return tree_sum(terms) + tree_sum(corrections)
+
+    def sign(self, lane: int) -> Value:
+        """Return whether a lane's product is negative."""
+        return self.terms[lane].negative ^ self.negative[lane]
+
+    def add(self, group_sum: Value, beat_sum: Value) -> Value:
+        """Return the group's sum with one more beat."""
+        return group_sum + beat_sum
+
+    def raise_exponent(self, m: Module, group_sum: Value) -> Value:
+        """Return the group's sum at the exponent that the beat has raised."""
+        return shift_right(m, group_sum, self.raised, self.spec.rounding, "raised_sum")
 
     def dequantise(self, m: Module, total: Value) -> None:
         """Multiply by the scale, its lowest bit first.
@@ -448,7 +462,7 @@ class Bitmod(Unit):
         aligners = [Aligner(spec) for _ in range(spec.rows)]
         generators = [TermGenerator(spec) for _ in range(spec.columns)]
         columns = [ColumnAccumulator(spec) for _ in range(spec.columns)]
-        elements = [[ProcessingElement(spec) for _ in columns] for _ in aligners]
+        elements = [[self.element() for _ in columns] for _ in aligners]
         m.submodules += [*aligners, *generators, *columns, *(e for line in elements for e in line)]
         # All elements work in step.
         element = elements[0][0]
@@ -555,6 +569,10 @@ class Bitmod(Unit):
         results = [column.results[row] for row in range(spec.rows) for column in columns]
         m.d.comb += self.o.payload.eq(Cat(*results))
         return m
+
+    def element(self) -> ProcessingElement:
+        """Return one processing element."""
+        return ProcessingElement(self.spec)
 
     def terms_left(self, weight_type: Value) -> Value:
         """Return the number of terms after the first."""

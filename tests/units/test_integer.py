@@ -78,7 +78,7 @@ def test_missing_parameter() -> None:
 @pytest.mark.parametrize(
     ("a", "w", "message"),
     [
-        ([1, 2, 3], [1, 2, 3], "positive multiple of lanes=2"),
+        ([1, 2, 3], [1, 2, 3], "positive multiple of 2 lanes"),
         ([1, 2], [1, 2, 3, 4], "must have one shape"),
         ([1, 16], [1, 2], r"codes of int4 must be in \[0, 2\*\*4\)"),
         ([1.5, 2], [1, 2], "must be integers"),

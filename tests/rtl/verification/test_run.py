@@ -9,7 +9,8 @@ from amaranth.lib import wiring
 
 import rtl
 from hwsim.errors import MissingToolError
-from hwsim.units import Timing, UnitSpec, make
+from hwsim.units import UnitSpec, make
+from rtl.bitmod import ProcessingElement
 from rtl.blocks.accumulator import Accumulator
 from rtl.blocks.adder_tree import tree_sum
 from rtl.blocks.fma import FusedAdd, Operand
@@ -36,8 +37,9 @@ def test_verilog_equals_golden_model(unit: UnitSpec) -> None:
     verdict = verify(unit)
     assert verdict.passed, str(verdict)
     assert verdict.vectors > 1000
-    measured = Timing(verdict.latency, verdict.interval, verdict.min_interval)
-    assert measured == unit.timing()
+    declared = unit.timing()
+    assert verdict.latency == declared.latency
+    assert (verdict.min_interval, verdict.interval) == (declared.min_interval, declared.interval)
 
 
 class SwappedLanes(rtl.Unit):
@@ -227,6 +229,47 @@ def test_a_wrong_cycle_count_fails(family: str) -> None:
     assert not verdict.passed
     assert "the golden model predicts" in verdict.failure
     assert "expected" not in verdict.failure
+
+
+BITMOD = make("bitmod", lanes=4, activation="e4m3", group_size=32)
+
+
+class IgnoredTermSign(ProcessingElement):
+    """Products have the sign of the activation."""
+
+    def sign(self, lane: int) -> Value:
+        return self.negative[lane]
+
+
+class DroppedGroupCarry(ProcessingElement):
+    """No carry passes from the low 7 bits of the group's sum to the rest."""
+
+    def add(self, group_sum: Value, beat_sum: Value) -> Value:
+        low = group_sum[:7] + beat_sum[:7]
+        return Cat(low[:7], (group_sum >> 7) + (beat_sum >> 7)).as_signed()
+
+
+class KeptExponent(ProcessingElement):
+    """The group's sum is not shifted when a beat raises the exponent."""
+
+    def raise_exponent(self, m: Module, group_sum: Value) -> Value:
+        return group_sum
+
+
+@pytest.mark.parametrize("mistake", [IgnoredTermSign, DroppedGroupCarry, KeptExponent])
+def test_a_wrong_processing_element_fails(mistake: type[ProcessingElement]) -> None:
+    class Mutant(rtl.bitmod.Bitmod):
+        def element(self) -> ProcessingElement:
+            return mistake(self.spec)
+
+    verdict = verify(BITMOD, component=Mutant(BITMOD))
+    assert not verdict.passed
+    assert "expected" in verdict.failure
+
+
+@pytest.mark.parametrize("mutant", [SwappedLanes, ExtraCycle])
+def test_a_wrong_bitmod_unit_fails(mutant: type[rtl.Unit]) -> None:
+    assert not verify(BITMOD, component=mutant(BITMOD)).passed
 
 
 def test_nothing_compared_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
