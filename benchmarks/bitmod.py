@@ -205,7 +205,7 @@ def report_errors() -> None:
     """Print the distribution of the accumulator's error."""
     print("\nError of one group of 128, FP4 weights, over the sum of its products' magnitudes")
     print(
-        "  activations                   fraction_bits  rounding          median       99 %      max"
+        "  activations                  fraction_bits  rounding         median       99 %       max"
     )
     for kind in ("normal", "heavy-tailed (Student t, 3)", "wide range (2^-12 to 2^12)",
                  "cancelling"):  # fmt: skip
@@ -216,7 +216,7 @@ def report_errors() -> None:
             error = errors(spec, kind, WeightType.FP4)
             median, high = np.quantile(error, [0.5, 0.99])
             print(
-                f"  {kind:30} {bits:12} {rounding:>14} {median:12.2e} {high:10.2e} "
+                f"  {kind:29} {bits:12} {rounding:>13} {median:11.2e} {high:10.2e} "
                 f"{error.max():9.2e}"
             )
 
