@@ -302,7 +302,7 @@ def _families(words: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 
 def _cost(options: argparse.Namespace) -> int:
-    from cost_models import technology
+    from cost_models import fitting_set, technology
     from cost_models.estimate import estimate_all
     from cost_models.synthesis import synthesize
 
@@ -319,7 +319,7 @@ def _cost(options: argparse.Namespace) -> int:
     if options.json:
         _print_json([cost.to_dict() for cost in costs])
         return 0
-    print(f"{unit.name}: {unit.macs_per_cycle:g} MAC/cycle, normally distributed operands")
+    print(f"{unit.name}: {costs[0].macs_per_cycle:.3g} MAC/cycle, normally distributed operands")
     _print_table(
         ["technology", "method", "area um^2", "delay ns", "fmax MHz", "energy pJ/MAC",
          "area um^2/(MAC/cycle)", "leakage nW"],
@@ -332,6 +332,9 @@ def _cost(options: argparse.Namespace) -> int:
     for cost in costs:
         if cost.method == "estimate":
             print(f"{cost.technology}: {_errors(cost.provenance['errors']['held_out'])}")
+    fitted = {family for family, _ in fitting_set.FITTING}
+    if options.method == "estimate" and unit.family not in fitted:
+        print(f"The fit has no unit of the family {unit.family}; its error may be larger.")
     return 0
 
 
