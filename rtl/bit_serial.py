@@ -18,7 +18,7 @@ from rtl.blocks.recode import (
     window,
 )
 from rtl.blocks.select import lowest_one, pick
-from rtl.blocks.wire import wire
+from rtl.blocks.wire import counter, wire
 
 
 class BitSerial(Unit):
@@ -64,7 +64,7 @@ class BitSerial(Unit):
     def binary(self, m: Module, step: Value) -> tuple[Value, Value]:
         """Work on one bit of every weight a cycle, the lowest first."""
         beat, width = self.i.payload, self.spec.weight.bits
-        position = Signal(range(width))
+        position = counter(width, "position")
         final = self.count(m, step, position, self.precision("weight"))
         terms = [
             self.term(beat.activations[k], beat.weights[k].bit_select(position, 1))
@@ -81,7 +81,7 @@ class BitSerial(Unit):
     def booth(self, m: Module, step: Value) -> tuple[Value, Value]:
         """Work on one Booth digit of every weight a cycle, the lowest first."""
         beat, digits = self.i.payload, self.spec.weight_digits
-        position = Signal(range(digits))
+        position = counter(digits, "position")
         final = self.count(m, step, position, self.digit_count(self.precision("weight")))
         bits = self.window(m)
         products = []
@@ -97,7 +97,7 @@ class BitSerial(Unit):
         """Work on one bit of every weight and of every activation a cycle."""
         beat = self.i.payload
         weight, activation = self.spec.weight, self.spec.activation
-        inner, outer = Signal(range(activation.bits)), Signal(range(weight.bits))
+        inner, outer = counter(activation.bits, "inner"), counter(weight.bits, "outer")
         inner_final = self.count(m, step, inner, self.precision("activation"))
         outer_final = self.count(m, step & inner_final, outer, self.precision("weight"))
         terms = [

@@ -24,7 +24,7 @@ from rtl.base import Unit
 from rtl.blocks.adder_tree import tree_sum
 from rtl.blocks.minifloat import decode
 from rtl.blocks.shift_right import shift_right
-from rtl.blocks.wire import wire
+from rtl.blocks.wire import counter, wire
 
 #: (-1)**negative * mantissa * 2**exponent.
 TERM = data.StructLayout({"negative": 1, "exponent": 2, "mantissa": 1})
@@ -376,7 +376,7 @@ class ColumnAccumulator(wiring.Component):
     -------
     sum, exponent, nan : In
         A group of the element in row ``row``.
-    row : In(range(rows))
+    row : In(range(max(rows, 2)))
         Which row's sum to add to.
     first : In(1)
         The group is the first of its dot product.
@@ -396,7 +396,8 @@ class ColumnAccumulator(wiring.Component):
                 "sum": In(signed(spec.group_sum_bits + SCALE_BITS)),
                 "exponent": In(unsigned(spec.operand.exponent)),
                 "nan": In(1),
-                "row": In(range(spec.rows)),
+                # At least a bit: a port of no width cannot be written in Verilog.
+                "row": In(range(max(spec.rows, 2))),
                 "first": In(1),
                 "align": In(1),
                 "add": In(1),
@@ -479,7 +480,7 @@ class Bitmod(Unit):
         take = wire(m, final & ~hold, "take")
 
         # Count terms and beats.
-        index = Signal(range(spec.group_beats))
+        index = counter(spec.group_beats, "index")
         first_beat, last, last_group = Signal(), Signal(), Signal()
         ends = wire(m, beat.last | (index == spec.group_beats - 1), "ends")
         with m.If(~hold):
@@ -542,7 +543,7 @@ class Bitmod(Unit):
                 ]
 
         # Columns: add up the rows one after the other, and offer the results after the last.
-        row = Signal(range(spec.rows))
+        row = counter(spec.rows, "row")
         first_group = Signal(init=1)
         add = Signal()
         align = wire(m, element.valid & ~add & (~self.o.valid | self.o.ready), "align")
@@ -581,11 +582,11 @@ class Bitmod(Unit):
     def register_file(self, m: Module, taken: Value) -> Array:
         """Return the terms of the four special values; beats with ``program`` write them."""
         beat = self.i.payload
-        values = Array(
-            Signal(8, name=f"special_{k}", init=term_bits(first) << TERM_BITS | term_bits(second))
-            for k, (first, second) in enumerate(self.spec.special_terms())
-        )
-        with m.If(taken & beat.program):
-            selected = beat[self.spec.column_field("selector", 0)]
-            m.d.sync += values[selected].eq(beat.weights[0])
-        return values
+        selected = beat[self.spec.column_field("selector", 0)]
+        values = []
+        for k, (first, second) in enumerate(self.spec.special_terms()):
+            reset = term_bits(first) << TERM_BITS | term_bits(second)
+            values.append(Signal(8, name=f"special_{k}", init=reset))
+            with m.If(taken & beat.program & (selected == k)):
+                m.d.sync += values[k].eq(beat.weights[0])
+        return Array(values)

@@ -92,7 +92,11 @@ def _banner(unit: UnitSpec) -> str:
         f"// hwsim {__version__}, Yosys {yosys.version()}. Licence: the output is yours.\n"
         f"// i__payload: {fields}; lane 0 lowest\n"
         f"{groups}"
-        f"// latency {timing.latency}, initiation interval {interval} cycles\n\n"
+        f"// latency {timing.latency}, initiation interval {interval} cycles\n"
+        # Verilog's own rules of extension and truncation are meant everywhere, and every block
+        # assigns a default before it looks at cases.
+        "/* verilator lint_off WIDTHEXPAND */\n/* verilator lint_off WIDTHTRUNC */\n"
+        "/* verilator lint_off CASEINCOMPLETE */\n\n"
     )
 
 

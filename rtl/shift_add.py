@@ -9,7 +9,7 @@ from hwsim.units.shift_add import ShiftAddUnit
 from rtl.base import Unit, code_shape
 from rtl.blocks.adder_tree import tree_sum
 from rtl.blocks.minifloat import decode
-from rtl.blocks.wire import wire
+from rtl.blocks.wire import counter, wire
 
 
 class ShiftAdd(Unit):
@@ -72,7 +72,7 @@ class ShiftAdd(Unit):
 
     def group_end(self, m: Module) -> Value:
         """Return whether the beat is the last of its group."""
-        self.position = Signal(range(self.spec.group_beats))
+        self.position = counter(self.spec.group_beats, "position")
         full = self.position == self.spec.group_beats - 1
         return wire(m, full | self.i.payload.last, "ends")
 

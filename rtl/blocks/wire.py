@@ -11,3 +11,11 @@ def wire(m: Module, value: Value, name: str) -> Signal:
     signal = Signal(value.shape(), name=name)
     m.d.comb += signal.eq(value)
     return signal
+
+
+def counter(count: int, name: str) -> Signal:
+    """Return a register for the numbers below ``count``, at least one bit wide.
+
+    A signal of no width, which ``range(1)`` would give, has two bits in Verilog.
+    """
+    return Signal(range(max(count, 2)), name=name)
