@@ -109,10 +109,19 @@ def report_area(liberty: Path) -> None:
     print(f"  original term reader, a lane {'':20} {area:10.0f} {period:11.2f}")
     area, period = mapped(TermGenerator(spec), liberty, flatten=True)
     print(f"  ours term generator, a lane {'':21} {area / spec.lanes:10.0f} {period:11.2f}")
+    generator = area
     area, period = mapped(ColumnAccumulator(spec), liberty, flatten=True)
     print(f"  ours column accumulator (original: none) {'':8} {area:10.0f} {period:11.2f}")
     area, period = mapped(rtl.create(spec), liberty, flatten=False)
     print(f"  ours whole unit with control, hierarchy kept {'':4} {area:10.0f} {period:11.2f}")
+    tile = make("bitmod_tile", row_count=8, column_count=8, **PE)
+    assert isinstance(tile, BitmodUnit)
+    column, _ = mapped(ColumnAccumulator(tile), liberty, flatten=True)
+    share = figures["processing element"][0] + (figures["aligner"][0] + generator + column) / 8
+    print(f"  ours, an element of an 8 x 8 tile (sum of parts) {share:10.0f}")
+    baseline = make("fma", lanes=1, weight="fp16", activation="fp16", accumulator="fp16")
+    area, period = mapped(rtl.create(baseline), liberty, flatten=True)
+    print(f"  ours fp16 multiply-accumulate, one rounding {'':5} {area:10.0f} {period:11.2f}")
 
 
 def typed_operands(spec: UnitSpec, kind: WeightType) -> Operands:

@@ -366,6 +366,11 @@ class ProcessingElement(wiring.Component):
         ]
 
 
+def at_row(values: Sequence[Value], row: Value) -> Value:
+    """Return the value of a row; a single one needs no multiplexer."""
+    return Array(values)[row] if len(values) > 1 else values[0]
+
+
 class ColumnAccumulator(wiring.Component):
     """Adds up dequantised groups at the running exponent of the dot product, row by row.
 
@@ -414,8 +419,8 @@ class ColumnAccumulator(wiring.Component):
         ]
         nans = [Signal(name=f"nan_{k}", reset_less=True) for k in rows]
 
-        chosen = wire(m, Array(totals)[self.row], "chosen")
-        running = wire(m, Mux(self.first, 0, Array(exponents)[self.row]), "running")
+        chosen = wire(m, at_row(totals, self.row), "chosen")
+        running = wire(m, Mux(self.first, 0, at_row(exponents, self.row)), "running")
         largest = wire(m, Mux(running > self.exponent, running, self.exponent), "largest")
         before = wire(m, Mux(self.first, 0, chosen), "before")
         aligned = self.aligned(m, before, largest - running, "before")
@@ -424,13 +429,14 @@ class ColumnAccumulator(wiring.Component):
             m.d.sync += group.eq(self.aligned(m, self.sum, largest - self.exponent, "group"))
         total = wire(m, chosen + group, "total")
         for k in rows:
-            with m.If(self.align & (self.row == k)):
+            here = self.row == k if len(rows) > 1 else C(1)
+            with m.If(self.align & here):
                 m.d.sync += [
                     totals[k].eq(aligned),
                     exponents[k].eq(largest),
                     nans[k].eq((nans[k] & ~self.first) | self.nan),
                 ]
-            with m.If(self.add & (self.row == k)):
+            with m.If(self.add & here):
                 # Wraps after 2**column_guard groups.
                 m.d.sync += totals[k].eq(total)
             flags = [nans[k]] if result.flags else []
@@ -557,11 +563,11 @@ class Bitmod(Unit):
             m.d.sync += [first_group.eq(last_group), self.o.valid.eq(last_group)]
         for column, accumulator in enumerate(columns):
             m.d.comb += [
-                accumulator.sum.eq(Array(line[column].product for line in elements)[row]),
+                accumulator.sum.eq(at_row([line[column].product for line in elements], row)),
                 accumulator.exponent.eq(
-                    Array(line[column].group_exponent for line in elements)[row]
+                    at_row([line[column].group_exponent for line in elements], row)
                 ),
-                accumulator.nan.eq(Array(line[column].group_nan for line in elements)[row]),
+                accumulator.nan.eq(at_row([line[column].group_nan for line in elements], row)),
                 accumulator.row.eq(row),
                 accumulator.first.eq(first_group),
                 accumulator.align.eq(align),
