@@ -44,8 +44,9 @@ class Timing:
     min_interval
         Cycles of the fastest beat; equal to ``interval`` (the default) where all take the same.
     stores_beats
-        Whether a beat is taken from the stream when work on it begins, so that its cycles lie
-        between it and the next; else it is held on the stream until they are over.
+        Whether a beat is taken from the stream when work on it begins, by an idle unit at once, so
+        that its cycles lie between it and the next; else it is held on the stream until they are
+        over.
     """
 
     latency: int

@@ -197,6 +197,7 @@ def compare_timing(stimulus: Stimulus, log: Transfers) -> None:
     taken = np.array(log.taken).reshape(predicted.shape)
     waits = np.array(log.offered) - taken[:, -1]
     if declared.stores_beats:
+        assert log.taken[0] == 0, f"an idle unit takes its first beat in cycle {log.taken[0]}"
         # The last beat's cycles are over before the wait begins; nothing follows to show them.
         measured = np.diff([*log.taken, log.taken[-1] + int(predicted.flat[-1])])
         waits -= predicted[:, -1]

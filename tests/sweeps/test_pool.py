@@ -76,7 +76,7 @@ def test_ctrl_c_ends_the_whole_group_quickly():
     assert process.stdout is not None
     assert process.stdout.readline() == "0\n"
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=50)
     assert process.returncode == -signal.SIGINT
     assert errors.count("Traceback") == 1, errors
     assert wait_until(lambda: not group_exists(process.pid), seconds=10)
