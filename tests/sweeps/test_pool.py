@@ -38,14 +38,19 @@ def test_dead_worker_is_an_error():
         list(each(os._exit, [3, 3], 2))
 
 
+def wait_until(condition, seconds):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
 def test_leaving_the_loop_ends_the_workers():
     start = time.monotonic()
     for task, _ in each(time.sleep, [0.0, 60.0, 60.0], 2):
         assert task == 0
         break
-    for child in multiprocessing.active_children():
-        child.join(10)
-    assert not multiprocessing.active_children()
+    assert wait_until(lambda: not multiprocessing.active_children(), seconds=20)
     assert time.monotonic() - start < 30
 
 
@@ -57,15 +62,10 @@ def group_exists(group):
     return True
 
 
-def wait_until(condition, seconds):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
-
-
 def test_ctrl_c_ends_the_whole_group_quickly():
     code = (
+        # A shell starts programs in the background with Ctrl-C ignored.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import time; from sweeps.pool import each\n"
         "for task, _ in each(time.sleep, [0, 60, 60], 2): print(task, flush=True)\n"
     )
