@@ -7,10 +7,8 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
-#: Where Debian's package of the osu018 library puts the Liberty file.
-OSU018 = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
+from cost_models.synthesis.liberty import OSU018
 
 
 @dataclass(frozen=True)

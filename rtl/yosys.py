@@ -7,6 +7,7 @@ has a process of its own, which costs about 0.1 s.
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version as installed
 from pathlib import Path
 
 _CHILD = """
@@ -46,6 +47,4 @@ def run(commands: Sequence[str], cwd: Path) -> str:
 
 def version() -> str:
     """Return the version of the installed Yosys, e.g. ``0.70``."""
-    from importlib.metadata import version as installed
-
     return installed("pyosys")

@@ -11,51 +11,29 @@ Source: Additive Powers-of-Two Quantization (arXiv:1909.13144), section 2.2, wit
 scale; the order of fields in the code is ours.
 """
 
-import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from hwsim.errors import InputError
 from hwsim.formats.base import Float64
-from hwsim.formats.grid import GridFormat
-from hwsim.formats.sign_magnitude import signed
+from hwsim.formats.magnitude import MagnitudeFormat
 
 NAMES = ("apot4", "apot4u", "apot5", "apot6", "apot8")
 
 
 @dataclass(frozen=True)
-class AdditivePowerOfTwo(GridFormat):
+class AdditivePowerOfTwo(MagnitudeFormat):
     """Additive powers of two of ``width`` bits in all; a signed one has a code of -0. No NaN."""
 
-    width: int
-    signed: bool = True
+    FAMILY: ClassVar[str] = "apot"
 
-    def __post_init__(self) -> None:
-        if not 2 <= self.width - self.signed <= 8:
-            raise InputError(
-                f"width of {self.name} must leave 2 to 8 bits of magnitude, not "
-                f"{self.width - self.signed}"
-            )
-
-    @property
-    def name(self) -> str:
-        return f"apot{self.width}{'' if self.signed else 'u'}"
-
-    @property
-    def family(self) -> str:
-        return "apot"
-
-    @property
-    def bits(self) -> int:
-        return self.width
-
-    def _values(self) -> Float64:
+    def _magnitudes(self) -> Float64:
         sums = np.zeros(1)
-        for powers in _fields(self.width - self.signed):
+        for powers in _fields(self.magnitude_bits):
             terms = np.concatenate([[0.0], np.ldexp(1.0, -np.array(powers))])
             sums = np.add.outer(sums, terms).reshape(-1)
-        return signed(sums) if self.signed else sums
+        return sums
 
 
 def _fields(width: int) -> list[list[int]]:
@@ -68,5 +46,4 @@ def _fields(width: int) -> list[list[int]]:
 
 def parse(name: str) -> AdditivePowerOfTwo | None:
     """Return the APoT format called ``name``, or None if the name is of another family."""
-    match = re.fullmatch(r"apot(\d+)(u?)", name)
-    return AdditivePowerOfTwo(int(match[1]), signed=not match[2]) if match else None
+    return AdditivePowerOfTwo.parse(name)

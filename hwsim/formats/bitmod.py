@@ -125,7 +125,7 @@ class BitMod(BlockFormat):
             raise InputError(f"selection='fp16' needs scale='fp16', not {self.scale.name}")
 
     @property
-    def element(self) -> Minifloat:  # type: ignore[override]
+    def element(self) -> Minifloat:
         """The basic float; its code of -0 stands for the special value."""
         return Minifloat(2, self.bits - 3, 1, Specials.NONE)
 

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any, ClassVar, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -106,10 +106,18 @@ class BlockFormat(ABC):
 
     OPTIONS: ClassVar[tuple[str, ...]] = ("partial",)
 
-    element: Format
     size: int
-    scale: Format
     partial: str
+
+    if TYPE_CHECKING:
+        # Fields in some subclasses, computed in others; at run time either defines them.
+        @property
+        def element(self) -> Format:
+            """Format of the elements."""
+
+        @property
+        def scale(self) -> Format:
+            """Format of the scales."""
 
     @property
     @abstractmethod

@@ -10,49 +10,26 @@ Source: DyBit (arXiv:2302.12510). The code table was reconstructed from the desc
 0, 1/8..7/8, 1, 1.25, 1.5, 1.75, 2, 3, 4, 8), not compared with one published by the authors.
 """
 
-import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from hwsim.errors import InputError
 from hwsim.formats.base import Float64
-from hwsim.formats.grid import GridFormat
-from hwsim.formats.sign_magnitude import signed
+from hwsim.formats.magnitude import MagnitudeFormat
 
 NAMES = ("dybit4", "dybit4u", "dybit8", "dybit8u")
 
 
 @dataclass(frozen=True)
-class DyBit(GridFormat):
+class DyBit(MagnitudeFormat):
     """DyBit of ``width`` bits in all; a signed one has a code of -0. No NaN, no infinity."""
 
-    width: int
-    signed: bool = True
+    FAMILY: ClassVar[str] = "dybit"
 
-    def __post_init__(self) -> None:
-        if not 2 <= self.width - self.signed <= 8:
-            raise InputError(
-                f"width of {self.name} must leave 2 to 8 bits of magnitude, not "
-                f"{self.width - self.signed}"
-            )
-
-    @property
-    def name(self) -> str:
-        return f"dybit{self.width}{'' if self.signed else 'u'}"
-
-    @property
-    def family(self) -> str:
-        return "dybit"
-
-    @property
-    def bits(self) -> int:
-        return self.width
-
-    def _values(self) -> Float64:
-        width = self.width - self.signed
-        magnitudes = np.array([_magnitude(code, width) for code in range(2**width)])
-        return signed(magnitudes) if self.signed else magnitudes
+    def _magnitudes(self) -> Float64:
+        bits = self.magnitude_bits
+        return np.array([_magnitude(code, bits) for code in range(2**bits)])
 
 
 def _magnitude(code: int, width: int) -> float:
@@ -69,7 +46,4 @@ def _magnitude(code: int, width: int) -> float:
 
 def parse(name: str) -> DyBit | None:
     """Return the DyBit format called ``name``, or None; ``udybit4`` is ``dybit4u``."""
-    match = re.fullmatch(r"(u?)dybit(\d+)(u?)", name)
-    if match is None or (match[1] and match[3]):
-        return None
-    return DyBit(int(match[2]), signed=not (match[1] or match[3]))
+    return DyBit.parse(name)

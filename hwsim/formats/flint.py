@@ -13,49 +13,26 @@ integers (0..7, 8, 10, 12, 14, 16, 24, 32, 64 for ``flint4u``).
 Source: ANT (MICRO 2022), section 4; value set as in the authors' quantiser.
 """
 
-import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from hwsim.errors import InputError
 from hwsim.formats.base import Float64
-from hwsim.formats.grid import GridFormat
-from hwsim.formats.sign_magnitude import signed
+from hwsim.formats.magnitude import MagnitudeFormat
 
 NAMES = ("flint4", "flint4u", "flint8", "flint8u")
 
 
 @dataclass(frozen=True)
-class Flint(GridFormat):
+class Flint(MagnitudeFormat):
     """Flint of ``width`` bits in all; a signed one has a code of -0. No NaN, no infinity."""
 
-    width: int
-    signed: bool = True
+    FAMILY: ClassVar[str] = "flint"
 
-    def __post_init__(self) -> None:
-        if not 2 <= self.width - self.signed <= 8:
-            raise InputError(
-                f"width of {self.name} must leave 2 to 8 bits of magnitude, not "
-                f"{self.width - self.signed}"
-            )
-
-    @property
-    def name(self) -> str:
-        return f"flint{self.width}{'' if self.signed else 'u'}"
-
-    @property
-    def family(self) -> str:
-        return "flint"
-
-    @property
-    def bits(self) -> int:
-        return self.width
-
-    def _values(self) -> Float64:
-        width = self.width - self.signed
-        magnitudes = np.array([_magnitude(code, width) for code in range(2**width)])
-        return signed(magnitudes) if self.signed else magnitudes
+    def _magnitudes(self) -> Float64:
+        bits = self.magnitude_bits
+        return np.array([_magnitude(code, bits) for code in range(2**bits)])
 
 
 def _magnitude(code: int, width: int) -> float:
@@ -71,7 +48,4 @@ def _magnitude(code: int, width: int) -> float:
 
 def parse(name: str) -> Flint | None:
     """Return the flint format called ``name``, or None; ``uflint4`` is ``flint4u``."""
-    match = re.fullmatch(r"(u?)flint(\d+)(u?)", name)
-    if match is None or (match[1] and match[3]):
-        return None
-    return Flint(int(match[2]), signed=not (match[1] or match[3]))
+    return Flint.parse(name)

@@ -104,7 +104,7 @@ class TensorBlockScale(BlockFormat):
             )
 
     @property
-    def element(self) -> Minifloat | FixedPoint:  # type: ignore[override]
+    def element(self) -> Minifloat | FixedPoint:
         """Format of the elements."""
         return ELEMENTS[self.base]
 

@@ -80,12 +80,12 @@ class SignificantData(BlockFormat):
         object.__setattr__(self, "discard", parse_rounding(self.discard))
 
     @property
-    def element(self) -> Format:  # type: ignore[override]
+    def element(self) -> Format:
         """Format of the elements."""
         return FixedPoint(self.bits, 0, symmetric=True)
 
     @property
-    def scale(self) -> Format:  # type: ignore[override]
+    def scale(self) -> Format:
         """Format of the flags, 0 to base - bits."""
         return Integer(max(1, (self.base - self.bits).bit_length()), signed=False)
 
