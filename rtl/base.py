@@ -17,10 +17,12 @@ def code_shape(fmt: Format) -> Shape:
 
 def beat_layout(spec: UnitSpec) -> data.StructLayout:
     """Return the layout of a beat: activations, weights, metadata, ``last``, lowest bits first."""
+    stored = spec.stored_weights
+    weight = code_shape(spec.weight)
     return data.StructLayout(
         {
             "activations": data.ArrayLayout(code_shape(spec.activation), spec.activation_lanes),
-            "weights": data.ArrayLayout(code_shape(spec.weight), spec.weight_lanes),
+            "weights": data.ArrayLayout(Shape(stored.bits, weight.signed), stored.count),
             **{field.name: code_shape(field.format) for field in spec.metadata},
             "last": 1,
         }

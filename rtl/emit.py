@@ -101,11 +101,17 @@ def _banner(unit: UnitSpec) -> str:
 
 
 def _group_notes(unit: UnitSpec) -> list[str]:
-    names = [field.name for field in unit.metadata if field.scope is Scope.GROUP]
-    if not names:
-        return []
     group = f"{unit.group_beats} beats" if unit.group_beats else "all beats of a dot product"
-    return [f"{', '.join(names)}: read in the last beat of a group of {group}"]
+    read_in = {
+        Scope.GROUP: f"the last beat of a group of {group}",
+        Scope.DOT: "the first beat of a dot product",
+    }
+    notes = []
+    for scope, beat in read_in.items():
+        names = [field.name for field in unit.metadata if field.scope is scope]
+        if names:
+            notes.append(f"{', '.join(names)}: read in {beat}")
+    return notes
 
 
 def _beat_fields(unit: UnitSpec) -> list[tuple[str, int, int]]:

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Format, Int64
-from hwsim.units.metadata import Metadata, Scope, check_all, group_ends
+from hwsim.units.metadata import Metadata, check_all, field_beats, field_shape
 from hwsim.units.result import Integers, Result, RoundedResult
 
 MAX_LANES = 1024
@@ -62,6 +62,14 @@ class Timing:
     def drain(self) -> int:
         """Cycles from the end of the last beat to the one that offers the result."""
         return self.latency - self.interval
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """The weights' field of a beat: ``count`` codes of ``bits`` bits, the first lowest."""
+
+    count: int
+    bits: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +140,18 @@ class UnitSpec(ABC):
         return self.lanes
 
     @property
+    def stored_weights(self) -> "StoredWeights":
+        """How a beat holds its weights; one code a weight unless the unit takes them recoded."""
+        return StoredWeights(self.weight_lanes, self.weight.bits)
+
+    def store_weights(self, weights: Codes) -> Codes:
+        """Return ``weights`` as beats hold them, shape (..., beats * stored_weights.count).
+
+        This is done once, offline, when the weights are written to memory.
+        """
+        return weights
+
+    @property
     def steady_beats(self) -> int:
         """Beats per dot product from which :meth:`cycles` holds.
 
@@ -177,7 +197,8 @@ class UnitSpec(ABC):
             of ``lanes``: element ``i`` is in lane ``i % lanes`` of beat ``i // lanes``.
         metadata
             Codes of every field of :attr:`metadata`, by name, of shape (..., beats) for those of
-            scope ``beat`` and (..., groups) for those of scope ``group``.
+            scope ``beat``, (..., groups) for those of scope ``group`` and (...) for those of scope
+            ``dot``.
 
         Returns
         -------
@@ -220,8 +241,10 @@ class UnitSpec(ABC):
         beats = a.shape[-1] // self.activation_lanes
         if a.shape[:-1] != w.shape[:-1] or beats != w.shape[-1] // self.weight_lanes:
             raise InputError(f"activations {a.shape} and weights {w.shape} must have one shape")
-        groups = len(group_ends(beats, self.group_beats))
-        shapes = {Scope.BEAT: (*a.shape[:-1], beats), Scope.GROUP: (*a.shape[:-1], groups)}
+        shapes = {
+            field.name: field_shape(field, a.shape[:-1], beats, self.group_beats)
+            for field in self.metadata
+        }
         return a, w, check_all(self.family, self.metadata, metadata, shapes)
 
     @property
@@ -229,7 +252,7 @@ class UnitSpec(ABC):
         """Fields of a beat and their widths in bits, the lowest first."""
         return {
             "activations": self.activation_lanes * self.activation.bits,
-            "weights": self.weight_lanes * self.weight.bits,
+            "weights": self.stored_weights.count * self.stored_weights.bits,
             **{field.name: field.format.bits for field in self.metadata},
             "last": 1,
         }
@@ -245,18 +268,17 @@ class UnitSpec(ABC):
         """Return the words of the beats of one dot product, ``last`` set in the final one.
 
         Operands and metadata are those of :meth:`dot` for one dot product: shape (length,),
-        (beats,) and (groups,). Where a field of scope ``group`` is ignored, it is 0.
+        (beats,), (groups,) and (). Where a field is ignored, it is 0.
         """
         a, w, extra = self._check_operands(activations, weights, metadata)
         beats = len(a) // self.activation_lanes
-        ends = group_ends(beats, self.group_beats)
         columns = [
             _concatenate(a.reshape(beats, -1), self.activation.bits),
-            _concatenate(w.reshape(beats, -1), self.weight.bits),
+            _concatenate(self.store_weights(w).reshape(beats, -1), self.stored_weights.bits),
         ]
         for field in self.metadata:
             column = np.zeros(beats, np.int64)
-            column[ends if field.scope is Scope.GROUP else slice(None)] = extra[field.name]
+            column[field_beats(field, beats, self.group_beats)] = extra[field.name]
             columns.append(column.tolist())
         columns.append([0] * (beats - 1) + [1])
         words = [0] * beats

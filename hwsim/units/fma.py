@@ -15,9 +15,8 @@ The weight may be an integer: its product with a float is rounded only in the su
 a beat can carry one weight of a second format in the place of all ``lanes`` weights; the metadata
 ``wide`` selects it, the product is with the activation of lane 0, and the others are ignored.
 
-Sources: IEEE 754-2019 section 5.4.1 (fusedMultiplyAdd); Boldo and Melquiond, Emulation of a FMA
-and correctly rounded sums, IEEE TC 57(4), 2008 (the golden model's rounding to odd); Chen et al.,
-BitMoD, HPCA 2025 (the FP16 x INT8 and the FP16 x (INT8 or 2 x FP4) baselines).
+Sources: IEEE 754-2019 section 5.4.1 (fusedMultiplyAdd); Chen et al., BitMoD, HPCA 2025 (the FP16 x
+INT8 and the FP16 x (INT8 or 2 x FP4) baselines).
 """
 
 from collections.abc import Mapping
@@ -27,9 +26,10 @@ from typing import ClassVar
 import numpy as np
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Codes, Float64, Format, Overflow
+from hwsim.formats.base import Codes, Float64, Format
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED, Minifloat
+from hwsim.units import rounding
 from hwsim.units.base import Timing, UnitSpec
 from hwsim.units.metadata import Metadata
 from hwsim.units.result import Integers, RoundedResult
@@ -121,14 +121,13 @@ class FmaUnit(UnitSpec):
                 alone = self.step(a[..., beat, 0], self.wide.decode(words), accumulated)
                 total = np.where(metadata["wide"][..., beat], alone, total)
             accumulated = total
-        return self.result.format.encode(accumulated, overflow=Overflow.IEEE)
+        return rounding.encode(self.result.format, accumulated)
 
     def step(self, a: Float64, w: Float64, accumulated: Float64) -> Float64:
         """Return ``a * w + accumulated`` rounded once to the accumulator's format."""
         with np.errstate(invalid="ignore"):
-            exact = _add_to_odd(a * w, accumulated)
-        fmt = self.result.format
-        return fmt.decode(fmt.encode(exact, overflow=Overflow.IEEE))
+            product = a * w
+        return rounding.add(self.result.format, product, accumulated)
 
 
 def significand_bits(fmt: Format, parameter: str = "weight") -> int:
@@ -138,20 +137,6 @@ def significand_bits(fmt: Format, parameter: str = "weight") -> int:
     if isinstance(fmt, Integer):
         return fmt.bits
     raise InputError(f"{parameter}={fmt.name}: fma takes minifloats and integers")
-
-
-def _add_to_odd(x: Float64, y: Float64) -> Float64:
-    """Return x + y in float64, an inexact sum rounded to its odd neighbour.
-
-    Rounding that again, to a format of at most 51 bits, gives the correctly rounded sum.
-    """
-    total = x + y
-    part = total - x
-    error = (x - (total - part)) + (y - part)
-    even = (total.view(np.int64) & 1) == 0
-    inexact = np.isfinite(total) & np.isfinite(error) & (error != 0)
-    toward = np.where(error > 0, np.inf, -np.inf)
-    return np.where(inexact & even, np.nextafter(total, toward), total)
 
 
 def _join(codes: Codes, bits: int) -> Codes:

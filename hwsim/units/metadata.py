@@ -1,7 +1,8 @@
 """Operands that a beat carries besides activations and weights: a precision, a scale, a selector.
 
-A field either counts in every beat, or belongs to a group of beats and counts only in the last
-one, where the hardware has the group's sum and nothing has to be stored until then.
+A field counts in every beat, or only in the last beat of a group, where the hardware has the
+group's sum and nothing has to be stored until then, or only in the first beat of a dot product,
+for what the unit stores and uses in all beats.
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ class Scope(StrEnum):
 
     BEAT = "beat"
     GROUP = "group"
+    DOT = "dot"
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class Metadata:
         What its bits mean.
     scope
         ``beat``: one code a beat. ``group``: one code for ``UnitSpec.group_beats`` beats, read in
-        the last of them, or in the dot product's last beat where the group is cut short; in the
-        other beats the field is ignored.
+        the last of them, or in the dot product's last beat where the group is cut short. ``dot``:
+        one code a dot product, read in its first beat. In the other beats the field is ignored.
     lowest, highest
         The legal codes; by default all of the format.
     """
@@ -56,8 +58,9 @@ class Metadata:
         """Return ``codes`` as an unsigned array, or raise InputError for a code or shape."""
         array = self.format.check_codes(codes)
         if array.shape != shape:
+            scope = "dot product" if self.scope is Scope.DOT else self.scope
             raise InputError(
-                f"{self.name} must have one code a {self.scope}, shape {shape}, not {array.shape}"
+                f"{self.name} must have one code a {scope}, shape {shape}, not {array.shape}"
             )
         legal = self.codes
         if array.size and (array.min() < legal[0] or array.max() > legal[-1]):
@@ -72,9 +75,12 @@ def check_all(
     unit: str,
     fields: tuple[Metadata, ...],
     given: Mapping[str, ArrayLike],
-    shapes: Mapping[Scope, tuple[int, ...]],
+    shapes: Mapping[str, tuple[int, ...]],
 ) -> dict[str, Codes]:
-    """Return the codes of all ``fields``, or raise InputError for a missing or surplus one."""
+    """Return the codes of all ``fields``, or raise InputError for a missing or surplus one.
+
+    ``shapes`` are those of :func:`field_shape`, by name.
+    """
     known = [field.name for field in fields]
     for name in given:
         if not known:
@@ -84,7 +90,33 @@ def check_all(
     missing = [name for name in known if name not in given]
     if missing:
         raise InputError(f"{unit} needs the metadata {', '.join(missing)}")
-    return {field.name: field.check(given[field.name], shapes[field.scope]) for field in fields}
+    return {field.name: field.check(given[field.name], shapes[field.name]) for field in fields}
+
+
+def field_shape(
+    field: Metadata, outer: tuple[int, ...], beats: int, group_beats: int | None
+) -> tuple[int, ...]:
+    """Return the shape of a field's codes for dot products of ``beats`` beats, shape ``outer``."""
+    match field.scope:
+        case Scope.BEAT:
+            return (*outer, beats)
+        case Scope.GROUP:
+            return (*outer, len(group_ends(beats, group_beats)))
+        case Scope.DOT:
+            return outer
+
+
+def field_beats(
+    field: Metadata, beats: int, group_beats: int | None
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return the positions of the beats of a dot product in which a field counts."""
+    match field.scope:
+        case Scope.BEAT:
+            return np.arange(beats, dtype=np.int64)
+        case Scope.GROUP:
+            return group_ends(beats, group_beats)
+        case Scope.DOT:
+            return np.zeros(1, np.int64)
 
 
 def group_ends(beats: int, group_beats: int | None) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -27,22 +27,30 @@ class RoundedResult:
     ----------
     format
         The accumulator's format.
+    shape
+        See :class:`Result`.
     """
 
     format: Minifloat
+    shape: tuple[int, ...] = ()
 
     @property
     def bits(self) -> int:
         """Width of a result code."""
-        return self.format.bits
+        return self.format.bits * prod(self.shape)
+
+    def pack(self, elements: Integers) -> Integers:
+        """Return the codes of dot products, given those of the format, shape (..., *shape)."""
+        return _join(elements, self.format.bits, self.shape)
 
     def decode(self, codes: ArrayLike) -> Float64:
         """Return the values of ``codes``, exact."""
-        return self.format.decode(np.asarray(codes).astype(np.uint64))
+        elements = _split(codes, self.format.bits, self.shape)
+        return self.format.decode(elements.astype(np.uint64))
 
     def describe(self) -> dict[str, Any]:
         """Return the layout as plain data."""
-        return {"bits": self.bits, "format": self.format.name}
+        return {"bits": self.bits, "format": self.format.name, "shape": list(self.shape)}
 
 
 @dataclass(frozen=True)
@@ -115,34 +123,17 @@ class Result:
             place = self.element_bits - self.exponent_bits
             field = np.atleast_1d(exponents).astype(codes.dtype)
             codes = codes | (field << (place if wide else np.uint64(place)))
-        return self._join(codes.reshape(np.shape(sums)))
-
-    def _join(self, elements: Integers) -> Integers:
-        """Put the results of the last axes of ``shape`` into one code each."""
-        if not self.shape:
-            return elements
-        outer = elements.shape[: elements.ndim - len(self.shape)]
-        places = np.array([1 << (self.element_bits * k) for k in range(prod(self.shape))], object)
-        return elements.reshape(*outer, -1).astype(object) @ places
-
-    def _split(self, codes: ArrayLike) -> Integers:
-        """Return the code of every dot product, as Python integers."""
-        array = np.asarray(codes).astype(object)
-        if not self.shape:
-            return array
-        shifts = np.array([self.element_bits * k for k in range(prod(self.shape))], object)
-        elements = array[..., np.newaxis] >> shifts & ((1 << self.element_bits) - 1)
-        return elements.reshape(*array.shape, *self.shape)
+        return _join(codes.reshape(np.shape(sums)), self.element_bits, self.shape)
 
     def to_int(self, codes: ArrayLike) -> Integers:
         """Return the signed sums of ``codes`` as Python integers in an object array."""
-        codes = self._split(codes)
+        codes = _split(codes, self.element_bits, self.shape)
         sign = (codes >> (self.width - 1)) & 1
         return np.asarray((codes & ((1 << self.width) - 1)) - (sign << self.width), object)
 
     def flag(self, codes: ArrayLike, name: str) -> Bools:
         """Return the flag called ``name`` of every code; False where the unit has no such flag."""
-        array = self._split(codes)
+        array = _split(codes, self.element_bits, self.shape)
         if name not in self.flags:
             return np.zeros(array.shape, bool)
         return np.asarray((array >> (self.width + self.flags.index(name))) & 1, bool)
@@ -152,13 +143,34 @@ class Result:
 
         A sum that met both infinities is NaN.
         """
-        field = self._split(codes) >> (self.element_bits - self.exponent_bits)
+        field = _split(codes, self.element_bits, self.shape) >> (
+            self.element_bits - self.exponent_bits
+        )
         exponents = field * bool(self.exponent_bits) + self.exponent
         scaled = np.frompyfunc(_ldexp, 2, 1)(self.to_int(codes), exponents)
         values = np.asarray(scaled, np.float64)
         plus, minus = self.flag(codes, "positive_infinity"), self.flag(codes, "negative_infinity")
         values = np.where(plus, np.inf, np.where(minus, -np.inf, values))
         return np.where(self.flag(codes, "nan") | (plus & minus), np.nan, values)
+
+
+def _join(elements: Integers, bits: int, shape: tuple[int, ...]) -> Integers:
+    """Put the results of the last axes of ``shape`` into one code each, the first lowest."""
+    if not shape:
+        return elements
+    outer = elements.shape[: elements.ndim - len(shape)]
+    places = np.array([1 << (bits * k) for k in range(prod(shape))], object)
+    return elements.reshape(*outer, -1).astype(object) @ places
+
+
+def _split(codes: ArrayLike, bits: int, shape: tuple[int, ...]) -> Integers:
+    """Return the code of every dot product, as Python integers."""
+    array = np.asarray(codes).astype(object)
+    if not shape:
+        return array
+    shifts = np.array([bits * k for k in range(prod(shape))], object)
+    elements = array[..., np.newaxis] >> shifts & ((1 << bits) - 1)
+    return elements.reshape(*array.shape, *shape)
 
 
 def _wrap(sums: Integers, width: int) -> NDArray[np.uint64]:

@@ -13,7 +13,7 @@ import numpy as np
 from hwsim.formats.base import Codes, Format
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units.base import UnitSpec
-from hwsim.units.metadata import Metadata, Scope, group_ends
+from hwsim.units.metadata import Metadata, Scope, field_shape
 
 #: Operand pairs, and beats that they fill, up to which a unit is tested exhaustively.
 EXHAUSTIVE_PAIRS = 1 << 20
@@ -28,7 +28,7 @@ class Stimulus(NamedTuple):
     activations, weights
         Shape (dot products, length).
     metadata
-        By name, of shape (dot products, beats) or (dot products, groups).
+        By name, of shape (dot products, beats), (dot products, groups) or (dot products,).
     """
 
     activations: Codes
@@ -36,7 +36,8 @@ class Stimulus(NamedTuple):
     metadata: dict[str, Codes]
 
     def rows(self) -> Iterator["Stimulus"]:
-        """Take the dot products apart; each has shapes (length,), (beats,) and (groups,)."""
+        """Take the dot products apart; each has shapes (length,), and (beats,),
+        (groups,) or ()."""
         for k, (activations, weights) in enumerate(
             zip(self.activations, self.weights, strict=True)
         ):
@@ -116,10 +117,12 @@ def random_metadata(
     unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator
 ) -> dict[str, Codes]:
     """Return metadata for dot products of ``beats`` beats, uniform over the legal codes."""
-    counts = {Scope.BEAT: beats, Scope.GROUP: len(group_ends(beats, unit.group_beats))}
     return {
         field.name: rng.integers(
-            field.codes[0], field.codes[-1], (dots, counts[field.scope]), endpoint=True
+            field.codes[0],
+            field.codes[-1],
+            field_shape(field, (dots,), beats, unit.group_beats),
+            endpoint=True,
         ).astype(field.format.code_dtype)
         for field in unit.metadata
     }

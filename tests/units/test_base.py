@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -6,9 +7,13 @@ import pytest
 import rtl
 from hwsim.errors import InputError
 from hwsim.formats import parse_scalar
-from hwsim.units import FAMILIES, Metadata, Scope, make
+from hwsim.formats.base import Codes
+from hwsim.units import FAMILIES, Metadata, Result, Scope, make
+from hwsim.units.base import StoredWeights, Timing
 from hwsim.units.integer import IntegerUnit
+from hwsim.units.result import Integers
 from hwsim.units.stimulus import all_pairs, cancelling, corners, random_codes
+from hwsim.units.tile import TileSpec
 from rtl.base import beat_layout
 from rtl.verification.suite import CONFIGURATIONS
 
@@ -74,7 +79,7 @@ def test_random_codes_repeat() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class WithMetadata(IntegerUnit):
-    """A unit with a field in every beat and one in the last beat of a group of 3."""
+    """A unit with a field in every beat, one a group of 3, and one a dot product."""
 
     family = "with_metadata"
 
@@ -83,6 +88,7 @@ class WithMetadata(IntegerUnit):
         return (
             Metadata("mode", parse_scalar("uint2"), highest=2),
             Metadata("scale", parse_scalar("uint4"), Scope.GROUP, lowest=1),
+            Metadata("table", parse_scalar("uint3"), Scope.DOT),
         )
 
     @property
@@ -95,21 +101,23 @@ TAGGED = WithMetadata(lanes=1, weight=parse_scalar("int2"), activation=parse_sca
 
 def test_metadata_lie_between_weights_and_last() -> None:
     assert TAGGED.beat_fields == {
-        "activations": 3, "weights": 2, "mode": 2, "scale": 4, "last": 1
+        "activations": 3, "weights": 2, "mode": 2, "scale": 4, "table": 3, "last": 1
     }  # fmt: skip
     assert list(beat_layout(TAGGED).members) == list(TAGGED.beat_fields)
-    words = TAGGED.pack_beats([1, 2, 3, 4], [0, 1, 2, 3], mode=[0, 1, 2, 0], scale=[5, 9])
+    words = TAGGED.pack_beats([1, 2, 3, 4], [0, 1, 2, 3], mode=[0, 1, 2, 0], scale=[5, 9], table=6)
     assert [word & 7 for word in words] == [1, 2, 3, 4]
     assert [word >> 3 & 3 for word in words] == [0, 1, 2, 3]
     assert [word >> 5 & 3 for word in words] == [0, 1, 2, 0]
     assert [word >> 7 & 15 for word in words] == [0, 0, 5, 9]
-    assert [word >> 11 for word in words] == [0, 0, 0, 1]
+    assert [word >> 11 & 7 for word in words] == [6, 0, 0, 0]
+    assert [word >> 14 for word in words] == [0, 0, 0, 1]
 
 
 @pytest.mark.parametrize("beats", [1, 2, 3, 4, 7])
 def test_random_metadata_are_legal(beats: int) -> None:
     stimulus = random_codes(TAGGED, 50, beats, np.random.default_rng(0))
     assert stimulus.metadata["scale"].shape == (50, -(-beats // 3))
+    assert stimulus.metadata["table"].shape == (50,)
     assert set(stimulus.metadata["mode"].flat) == {0, 1, 2}
     assert stimulus.metadata["scale"].min() == 1
     rows = list(stimulus.rows())
@@ -127,14 +135,18 @@ def test_all_pairs_come_with_all_metadata() -> None:
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ({}, "with_metadata needs the metadata mode, scale"),
-        ({"mode": [0]}, "with_metadata needs the metadata scale"),
-        ({"mode": [0], "scale": [1], "scal": [1]},
+        ({}, "with_metadata needs the metadata mode, scale, table"),
+        ({"mode": [0]}, "with_metadata needs the metadata scale, table"),
+        ({"mode": [0], "scale": [1], "scal": [1], "table": 0},
          "unknown metadata 'scal'; did you mean 'scale'?"),
-        ({"mode": [3], "scale": [1]}, "codes of mode must be 0 to 2, not 3 to 3"),
-        ({"mode": [1], "scale": [0]}, "codes of scale must be 1 to 15, not 0 to 0"),
-        ({"mode": [1, 1], "scale": [1]}, "mode must have one code a beat, shape (1,), not (2,)"),
-        ({"mode": [1], "scale": 1}, "scale must have one code a group, shape (1,), not ()"),
+        ({"mode": [3], "scale": [1], "table": 0}, "codes of mode must be 0 to 2, not 3 to 3"),
+        ({"mode": [1], "scale": [0], "table": 0}, "codes of scale must be 1 to 15, not 0 to 0"),
+        ({"mode": [1, 1], "scale": [1], "table": 0},
+         "mode must have one code a beat, shape (1,), not (2,)"),
+        ({"mode": [1], "scale": 1, "table": 0},
+         "scale must have one code a group, shape (1,), not ()"),
+        ({"mode": [1], "scale": [1], "table": [0]},
+         "table must have one code a dot product, shape (), not (1,)"),
     ],
 )  # fmt: skip
 def test_bad_metadata(metadata: dict[str, object], message: str) -> None:
@@ -147,6 +159,62 @@ def test_a_unit_without_metadata_refuses_them() -> None:
     unit = make("integer", lanes=1, weight="int2", activation="int2")
     with pytest.raises(InputError, match="integer takes no metadata, and 'scale' is given"):
         unit.dot([0], [0], scale=[1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recoded(IntegerUnit):
+    """A unit whose beats hold two weights of 2 bits in 5 bits."""
+
+    family = "recoded"
+
+    @property
+    def stored_weights(self) -> StoredWeights:
+        return StoredWeights(self.lanes // 2, 5)
+
+    def store_weights(self, weights: Codes) -> Codes:
+        pairs = weights.reshape(*weights.shape[:-1], -1, 2)
+        return 5 * pairs[..., 1] + pairs[..., 0]
+
+
+def test_beats_hold_weights_as_the_unit_stores_them() -> None:
+    unit = Recoded(lanes=4, weight=parse_scalar("int2"), activation=parse_scalar("int3"))
+    assert unit.beat_fields == {"activations": 12, "weights": 10, "last": 1}
+    assert beat_layout(unit)["weights"].width == 10
+    first, second = unit.pack_beats([0] * 8, [1, 2, 3, 0, 0, 3, 2, 2])
+    assert [first >> 12 & 31, first >> 17 & 31] == [11, 3]
+    assert [second >> 12 & 31, second >> 17 & 31] == [15, 12]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile(TileSpec):
+    """A tile of integers."""
+
+    family = "tile"
+
+    result = property(lambda self: Result(20, shape=self.result_shape))
+    safe_beats = 1
+
+    def timing(self) -> Timing:
+        return Timing(1, 1)
+
+    def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
+        a = self.activation.decode(self.rows(activations)).astype(int)
+        w = self.weight.decode(self.columns(weights)).astype(int)
+        return self.result.pack(np.einsum("...brk,...bck->...rc", a, w))
+
+
+def test_a_tile_has_rows_and_columns() -> None:
+    fmt = parse_scalar("uint4")
+    unit = Tile(lanes=2, weight=fmt, activation=fmt, row_count=2, column_count=3)
+    a = np.arange(8) % 5  # Beat 0: rows [0, 1], [2, 3].
+    w = np.arange(12) % 7
+    code = unit.dot(a, w)
+    sums = unit.result.to_int(code)
+    assert sums.shape == (2, 3)
+    assert sums[1, 2] == 2 * 4 + 3 * 5 + a[6] * w[10] + a[7] * w[11]
+    assert unit.macs_per_beat == 12
+    with pytest.raises(InputError, match="column_count must be 1 to 256, not 0"):
+        Tile(lanes=2, weight=fmt, activation=fmt, column_count=0)
 
 
 def test_cycles_have_one_entry_a_beat() -> None:

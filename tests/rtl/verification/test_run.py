@@ -4,19 +4,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
-from amaranth.lib import wiring
+from amaranth.hdl import C, Cat, Module, Mux, Value
 
 import rtl
 from hwsim.errors import MissingToolError
 from hwsim.units import UnitSpec, make
 from rtl.bitmod import ProcessingElement
-from rtl.blocks.accumulator import Accumulator
 from rtl.blocks.adder_tree import tree_sum
 from rtl.blocks.fma import FusedAdd, Operand
 from rtl.blocks.minifloat import Decoded
 from rtl.verification import run as run_module
 from rtl.verification import suite, verify
+from tests.rtl.mutants import (
+    DroppedCarry,
+    ExtraCycle,
+    LateAccumulator,
+    SwappedLanes,
+    with_accumulator,
+    without_carry,
+)
 
 MUTATED = {
     "integer": make("integer", lanes=4, weight="int4", activation="int8"),
@@ -40,24 +46,6 @@ def test_verilog_equals_golden_model(unit: UnitSpec) -> None:
     declared = unit.timing()
     assert verdict.latency == declared.latency
     assert (verdict.min_interval, verdict.interval) == (declared.min_interval, declared.interval)
-
-
-class SwappedLanes(rtl.Unit):
-    """Lanes 0 and 1 get each other's weight."""
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        m.submodules.inner = inner = rtl.create(self.spec)
-        wiring.connect(m, inner.o, wiring.flipped(self.o))
-        weights = [self.i.payload.weights[k] for k in range(self.spec.lanes)]
-        weights[0], weights[1] = weights[1], weights[0]
-        m.d.comb += [
-            inner.i.payload.eq(self.i.payload),
-            inner.i.payload.weights.eq(Cat(*weights)),
-            inner.i.valid.eq(self.i.valid),
-            self.i.ready.eq(inner.i.ready),
-        ]
-        return m
 
 
 class UnsignedWeight(rtl.integer.Integer):
@@ -116,20 +104,6 @@ WRONG_SIGN = {
 }
 
 
-def without_carry(total: Value, term: Value, place: int) -> Value:
-    """Return the sum without the carry into the bit ``place``."""
-    low = total[:place] + term[:place]
-    high = (total >> place) + (term >> place)
-    return Cat(low[:place], high).as_signed()
-
-
-class DroppedCarry(Accumulator):
-    """No carry passes from the low 7 bits of the sum to the rest."""
-
-    def add(self, total: Value, term: Value) -> Value:
-        return without_carry(total, term, 7)
-
-
 class CarrylessFusedAdd(FusedAdd):
     """No carry passes from the low 4 bits of the product's place to the rest."""
 
@@ -142,50 +116,6 @@ class CarrylessFma(rtl.fma.Fma):
 
     def fused_add(self, product: Operand) -> FusedAdd:
         return CarrylessFusedAdd(self.spec.result.format, product)
-
-
-class ExtraCycle(rtl.Unit):
-    """Every beat takes one cycle more than declared."""
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        m.submodules.inner = inner = rtl.create(self.spec)
-        waited = Signal()
-        taken = self.i.valid & self.i.ready
-        m.d.sync += waited.eq(self.i.valid & ~taken)
-        wiring.connect(m, inner.o, wiring.flipped(self.o))
-        m.d.comb += [
-            inner.i.payload.eq(self.i.payload),
-            inner.i.valid.eq(self.i.valid & waited),
-            self.i.ready.eq(inner.i.ready & waited),
-        ]
-        return m
-
-
-class LateAccumulator(Accumulator):
-    """A result waits one cycle more than declared."""
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        m.submodules.inner = inner = Accumulator(self.width, self.term, self.flags)
-        waited = Signal()
-        m.d.sync += waited.eq(inner.o.valid & ~(waited & self.o.ready))
-        wiring.connect(m, wiring.flipped(self.i), inner.i)
-        m.d.comb += [
-            self.o.payload.eq(inner.o.payload),
-            self.o.valid.eq(inner.o.valid & waited),
-            inner.o.ready.eq(self.o.ready & waited),
-        ]
-        return m
-
-
-def with_accumulator(unit: UnitSpec, accumulator: type[Accumulator]) -> rtl.Unit:
-    class Mutant(rtl.GENERATORS[type(unit)]):
-        def accumulator(self, term: Value) -> Accumulator:
-            result = self.spec.result
-            return accumulator(result.width, term.shape(), len(result.flags))
-
-    return Mutant(unit)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -1,0 +1,84 @@
+"""Mistakes that any unit can have; ``verify`` must find every one of them."""
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import wiring
+
+import rtl
+from hwsim.units import UnitSpec
+from rtl.blocks.accumulator import Accumulator
+
+
+class SwappedLanes(rtl.Unit):
+    """Lanes 0 and 1 get each other's weight."""
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.inner = inner = rtl.create(self.spec)
+        wiring.connect(m, inner.o, wiring.flipped(self.o))
+        weights = [self.i.payload.weights[k] for k in range(self.spec.lanes)]
+        weights[0], weights[1] = weights[1], weights[0]
+        m.d.comb += [
+            inner.i.payload.eq(self.i.payload),
+            inner.i.payload.weights.eq(Cat(*weights)),
+            inner.i.valid.eq(self.i.valid),
+            self.i.ready.eq(inner.i.ready),
+        ]
+        return m
+
+
+def without_carry(total: Value, term: Value, place: int) -> Value:
+    """Return the sum without the carry into the bit ``place``."""
+    low = total[:place] + term[:place]
+    high = (total >> place) + (term >> place)
+    return Cat(low[:place], high).as_signed()
+
+
+class DroppedCarry(Accumulator):
+    """No carry passes from the low 7 bits of the sum to the rest."""
+
+    def add(self, total: Value, term: Value) -> Value:
+        return without_carry(total, term, 7)
+
+
+class ExtraCycle(rtl.Unit):
+    """Every beat takes one cycle more than declared."""
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.inner = inner = rtl.create(self.spec)
+        waited = Signal()
+        taken = self.i.valid & self.i.ready
+        m.d.sync += waited.eq(self.i.valid & ~taken)
+        wiring.connect(m, inner.o, wiring.flipped(self.o))
+        m.d.comb += [
+            inner.i.payload.eq(self.i.payload),
+            inner.i.valid.eq(self.i.valid & waited),
+            self.i.ready.eq(inner.i.ready & waited),
+        ]
+        return m
+
+
+class LateAccumulator(Accumulator):
+    """A result waits one cycle more than declared."""
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.inner = inner = Accumulator(self.width, self.term, self.flags)
+        waited = Signal()
+        m.d.sync += waited.eq(inner.o.valid & ~(waited & self.o.ready))
+        wiring.connect(m, wiring.flipped(self.i), inner.i)
+        m.d.comb += [
+            self.o.payload.eq(inner.o.payload),
+            self.o.valid.eq(inner.o.valid & waited),
+            inner.o.ready.eq(self.o.ready & waited),
+        ]
+        return m
+
+
+def with_accumulator(unit: UnitSpec, accumulator: type[Accumulator]) -> rtl.Unit:
+    class Mutant(rtl.GENERATORS[type(unit)]):
+        def accumulator(self, term: Value) -> Accumulator:
+            result = self.spec.result
+            return accumulator(result.width, term.shape(), len(result.flags))
+
+    return Mutant(unit)
