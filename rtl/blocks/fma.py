@@ -1,13 +1,13 @@
 """Fused multiply-add: an exact product and an addend, rounded once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amaranth.hdl import C, Cat, Module, Mux, Value
 
 from hwsim.formats.base import Format
 from hwsim.formats.minifloat import Minifloat
 from rtl.blocks.minifloat import Decoded, decode
-from rtl.blocks.normalise import round_magnitude
+from rtl.blocks.normalise import ZERO, round_magnitude
 from rtl.blocks.wire import wire
 
 
@@ -18,48 +18,63 @@ class Operand:
     Attributes
     ----------
     parts
-        Its signals; the magnitude is ``significand << shift`` in units of 2**lowest.
+        Its signals; the magnitude is ``significand << shift`` in units of 2**lowest. Infinity and
+        NaN may have any significand.
     lowest
         Exponent of its lowest bit at shift 0.
-    longest_shift
-        The largest shift that occurs.
+    shifts
+        The shifts that occur, of operands other than zero.
+    normal_bits
+        Significand bits that an operand other than zero has at least, unless its shift is the
+        least one.
     """
 
     parts: Decoded
     lowest: int
-    longest_shift: int
+    shifts: range
+    normal_bits: int
+
+    @property
+    def least(self) -> int:
+        """Exponent of the lowest bit at the least shift."""
+        return self.lowest + self.shifts[0]
 
 
 def operand(m: Module, fmt: Format, code: Value, name: str) -> Operand:
     """Return ``code`` taken apart: a minifloat, or an integer by sign and magnitude."""
     if isinstance(fmt, Minifloat):
-        longest = (fmt.max_code >> fmt.mantissa) - 1
-        return Operand(decode(m, fmt, code, name), fmt.subnormal_exponent, max(longest, 0))
-    negative = code[-1] if code.shape().signed else C(0, 1)
+        parts = decode(m, fmt, code, name)
+        # The exponent field as it is, but at least 1, needs no decrement.
+        field = code[fmt.mantissa : fmt.bits - 1]
+        parts = replace(
+            parts,
+            significand=Cat(code[: fmt.mantissa], parts.normal),
+            shift=wire(m, Cat(field[0] | ~parts.normal, field[1:]), f"{name}_exponent"),
+        )
+        largest = max(fmt.max_code >> fmt.mantissa, 1)
+        return Operand(parts, fmt.subnormal_exponent - 1, range(1, largest + 1), fmt.mantissa + 1)
+    negative = code[-1] if code.shape().signed else ZERO
     magnitude = wire(m, Mux(negative, -code, code)[: fmt.bits], f"{name}_magnitude")
-    none = C(0, 1)
-    parts = Decoded(negative, magnitude, none, magnitude == 0, infinity=none, nan=none)
-    return Operand(parts, 0, 0)
+    parts = Decoded(negative, magnitude, ZERO, ZERO, magnitude == 0, infinity=ZERO, nan=ZERO)
+    return Operand(parts, 0, range(1), 1)
 
 
 def choose(m: Module, choice: Value, one: Operand, other: Operand, name: str) -> Operand:
     """Return ``one`` if ``choice`` is set, else ``other``, on one scale."""
-    lowest = min(one.lowest, other.lowest)
+    lowest = min(one.least, other.least)
     a, b = one.parts, other.parts
+    shift_a, shift_b = (x.parts.shift + (x.lowest - lowest) for x in (one, other))
     parts = Decoded(
         sign=Mux(choice, a.sign, b.sign),
         significand=wire(m, Mux(choice, a.significand, b.significand), f"{name}_significand"),
-        shift=wire(
-            m,
-            Mux(choice, a.shift + (one.lowest - lowest), b.shift + (other.lowest - lowest)),
-            f"{name}_shift",
-        ),
+        shift=wire(m, Mux(choice, shift_a, shift_b).as_unsigned(), f"{name}_shift"),
+        normal=ZERO,
         zero=Mux(choice, a.zero, b.zero),
         infinity=Mux(choice, a.infinity, b.infinity),
         nan=Mux(choice, a.nan, b.nan),
     )
-    longest = max(x.longest_shift + x.lowest - lowest for x in (one, other))
-    return Operand(parts, lowest, longest)
+    longest = max(x.lowest + x.shifts[-1] for x in (one, other)) - lowest
+    return Operand(parts, lowest, range(longest + 1), 1)
 
 
 def multiply(m: Module, a: Operand, w: Operand, name: str) -> Operand:
@@ -71,11 +86,15 @@ def multiply(m: Module, a: Operand, w: Operand, name: str) -> Operand:
         sign=wire(m, a.parts.sign ^ w.parts.sign, f"{name}_sign"),
         significand=wire(m, a.parts.significand * w.parts.significand, f"{name}_significand"),
         shift=wire(m, a.parts.shift + w.parts.shift, f"{name}_shift"),
+        normal=ZERO,
         zero=wire(m, zero, f"{name}_zero"),
         infinity=infinity & ~nan,
         nan=nan,
     )
-    return Operand(parts, a.lowest + w.lowest, a.longest_shift + w.longest_shift)
+    shifts = range(a.shifts[0] + w.shifts[0], a.shifts[-1] + w.shifts[-1] + 1)
+    # Above the least shift, one of the two is above its own.
+    moving = [x.normal_bits for x in (a, w) if len(x.shifts) > 1]
+    return Operand(parts, a.lowest + w.lowest, shifts, min(moving, default=1))
 
 
 class FusedAdd:
@@ -90,67 +109,80 @@ class FusedAdd:
     ====================  =========================================================
     above the product     2 + addend's significand
     product               its significand
-    below the product     2 + addend's significand, as a product may have few bits
+    below the product     2, and what products of few bits lack of a significand
     sticky                1
     ====================  =========================================================
+
+    A difference is taken without the carry into its lowest bit. A negative one is then negated by
+    inverting it, and for a positive one the rounding takes the carry in.
     """
 
     def __init__(self, fmt: Minifloat, product: Operand) -> None:
         self.fmt = fmt
         self.product = product
         self.significand = fmt.mantissa + 1
-        self.below = self.significand + 2
+        # Places of the addend below a product at its least shift, which may have a single bit.
+        subnormal = product.least - fmt.subnormal_exponent
+        few = min(subnormal, self.significand + 2)
+        self.below = max(2, few, self.significand + 2 - product.normal_bits)
         # The addend's lowest bit at its highest place.
         self.highest = self.below + len(product.parts.significand) + 2
         # With the sticky bit below the window.
         self.width = self.highest + self.significand + 1
         # The least exponent of the sticky bit, above the format's smallest subnormal.
-        self.least = product.lowest - fmt.subnormal_exponent - self.below - 1
+        self.least = product.least - fmt.subnormal_exponent - self.below - 1
 
     def sum(self, m: Module, code: Value, name: str) -> Value:
         """Return the code of the sum of the product and ``code``."""
-        addend = decode(m, self.fmt, code, f"{name}_addend")
+        addend = operand(m, self.fmt, code, f"{name}_addend").parts
         product = self.product.parts
+        # Exponents count from that of the smallest subnormal, which is 1 in the addend's shift.
         place = self.product.lowest - self.fmt.subnormal_exponent
 
         # Align. How far the addend is shifted down from the highest place:
-        down = wire(m, product.shift + (place + self.highest - self.below) - addend.shift,
+        down = wire(m, product.shift + (place + self.highest - self.below + 1) - addend.shift,
                     f"{name}_down")  # fmt: skip
-        there = addend.significand.any()
-        far = wire(m, ((down < 0) | product.zero) & there, f"{name}_far")
+        far = wire(m, (down < 0) | product.zero, f"{name}_far")
         longest = self.highest + self.significand
-        amount = wire(
-            m, Mux(far, 0, Mux(down > longest, longest, down)[: longest.bit_length()]),
-            f"{name}_amount",
-        )  # fmt: skip
-        placed = addend.significand.shift_left(longest) >> amount
+        lost = wire(m, (down > longest) & ~far, f"{name}_lost")
+        amount = wire(m, Mux(far, 0, down[: longest.bit_length()]), f"{name}_amount")
+        placed = (addend.significand.shift_left(longest) >> amount) & (~lost).replicate(
+            longest + self.significand
+        )
         placed = wire(m, placed, f"{name}_placed")
-        aligned = Cat(placed[: self.significand].any(), placed[self.significand :])
+        sticky = placed[: self.significand].any() | (lost & ~addend.zero)
+        aligned = Cat(sticky, placed[self.significand :])
         lowest = wire(
             m,
-            Mux(far, addend.shift - self.highest, product.shift + (place - self.below)) - 1,
+            Mux(
+                far,
+                addend.shift - (self.highest + 2),
+                product.shift + (place - self.below - 1),
+            ),
             f"{name}_lowest",
         )
 
-        # Add. One of the two is negated if the signs differ.
+        # Add, or subtract the product and 1.
         subtract = wire(m, product.sign ^ addend.sign, f"{name}_subtract")
-        fixed = product.significand.shift_left(self.below + 1)
-        total = wire(m, self.add(Mux(subtract, -fixed, fixed), aligned), f"{name}_total")
-        negative = wire(m, total[-1] & subtract, f"{name}_negative")
-        magnitude = wire(m, Mux(negative, -total, total)[: self.width], f"{name}_magnitude")
-        magnitude, lowest = self.raise_tiny(m, magnitude, lowest, name)
+        fixed = Cat(C(0, self.below + 1), product.significand, C(0, self.significand + 2))
+        total = self.add(aligned, fixed ^ subtract.replicate(self.width))
+        total = wire(m, total[: self.width + 1], f"{name}_total")
+        negative = wire(m, subtract & ~total[-1], f"{name}_negative")
+        fill = wire(m, subtract & total[-1], f"{name}_fill")
+        magnitude = total[:-1] ^ negative.replicate(self.width)
+        magnitude = wire(m, magnitude, f"{name}_magnitude")
+        magnitude, lowest = self.raise_tiny(m, magnitude, lowest, fill, name)
 
         # Normalise and round.
-        code, overflow = round_magnitude(m, self.fmt, magnitude, lowest, name)
-        larger = Mux(subtract & negative, product.sign, addend.sign)
+        code, overflow = round_magnitude(m, self.fmt, magnitude, lowest, name, fill)
         # What cancels to nothing is +0.
-        sign = larger & ~(subtract & ~magnitude.any())
+        sign = Mux(negative, product.sign & magnitude.any(), addend.sign)
         if not self.fmt.has_negative_zero:
             sign = sign & code.any()
         return self.special(product, addend, Cat(code, sign), overflow)
 
     def raise_tiny(
-        self, m: Module, magnitude: Value, lowest: Value, name: str
+        self, m: Module, magnitude: Value, lowest: Value, fill: Value, name: str
     ) -> tuple[Value, Value]:
         """Return the same number with its highest place not below the highest of a subnormal.
 
@@ -162,15 +194,15 @@ class FusedAdd:
         room = wire(m, lowest + top, f"{name}_tiny_room")
         tiny = room[-1]
         excess = Mux(-room > self.width, self.width, -room)[: self.width.bit_length()]
-        places = Cat(C(0, self.width), magnitude) >> Mux(tiny, excess, 0)
+        places = Cat(fill.replicate(self.width), magnitude) >> Mux(tiny, excess, 0)
         places = wire(m, places, f"{name}_raised")
-        sticky = places[: self.width + 1].any()
-        raised = Cat(sticky, places[self.width + 1 :])
+        dropped = places[: self.width + 1] ^ fill.replicate(self.width + 1)
+        raised = Cat(dropped.any() ^ fill, places[self.width + 1 :])
         return raised, wire(m, Mux(tiny, -top, lowest), f"{name}_raised_lowest")
 
-    def add(self, fixed: Value, aligned: Value) -> Value:
-        """Return the signed sum of the product and the aligned addend."""
-        return fixed + aligned
+    def add(self, aligned: Value, fixed: Value) -> Value:
+        """Return the sum of the addend and the product, which is inverted for a difference."""
+        return aligned + fixed
 
     def special(self, product: Decoded, addend: Decoded, code: Value, overflow: Value) -> Value:
         """Return ``code``, or infinity or NaN where the operands or an overflow demand it."""

@@ -19,6 +19,8 @@ class Decoded:
     shift
         Exponent above that of the subnormals, so that the magnitude of a finite operand is
         ``significand << shift`` in units of the smallest subnormal.
+    normal
+        Whether the operand has the hidden bit; 0 for subnormals and zero.
     zero, infinity, nan
         What the operand is; constant 0 where the format has no such code.
     """
@@ -26,6 +28,7 @@ class Decoded:
     sign: Value
     significand: Value
     shift: Value
+    normal: Value
     zero: Value
     infinity: Value
     nan: Value
@@ -53,6 +56,7 @@ def decode(m: Module, fmt: Minifloat, code: Value, name: str) -> Decoded:
         significand=wire(m, significand, f"{name}_significand"),
         # Field 1 is as high as field 0, the subnormals.
         shift=wire(m, (field - normal)[: fmt.exponent], f"{name}_shift"),
+        normal=normal,
         zero=magnitude == 0 if fmt.has_negative_zero else code == 0,
         infinity=infinity,
         nan=nan,

@@ -5,6 +5,8 @@ from amaranth.hdl import C, Cat, Module, Mux, Value
 from hwsim.formats.minifloat import Minifloat
 from rtl.blocks.wire import wire
 
+ZERO = C(0, 1)
+
 
 def leading_zeros(m: Module, value: Value, name: str) -> Value:
     """Return how many bits above the highest set bit of ``value`` are 0.
@@ -29,7 +31,7 @@ def _count(m: Module, value: Value, name: str) -> Value:
 
 
 def round_magnitude(
-    m: Module, fmt: Minifloat, magnitude: Value, lowest: Value, name: str
+    m: Module, fmt: Minifloat, magnitude: Value, lowest: Value, name: str, fill: Value = ZERO
 ) -> tuple[Value, Value]:
     """Return the code of ``magnitude * 2**lowest`` rounded to nearest even, and overflow.
 
@@ -45,6 +47,9 @@ def round_magnitude(
         highest bit must not be below the highest bit of the subnormals.
     name
         Prefix of the signals that this adds to ``m``.
+    fill
+        If 1, the magnitude is ``magnitude + 1``, as if its lowest bit were followed by ones
+        without end; so a difference needs no carry into its lowest bit.
 
     Returns
     -------
@@ -61,12 +66,16 @@ def round_magnitude(
     room = wire(m, (lowest + (width - 1 - fmt.mantissa))[: len(lowest) + 1], f"{name}_room")
     zeros = wire(m, leading_zeros(m, magnitude, f"{name}_zeros"), f"{name}_zeros")
     shift = wire(m, Mux(zeros > room, room, zeros)[: len(zeros)], f"{name}_shift")
-    shifted = wire(m, (magnitude << shift)[:width], f"{name}_normal")
+    shifted = wire(
+        m, (Cat(fill.replicate(width), magnitude) << shift)[width : 2 * width], f"{name}_normal"
+    )
 
     kept = shifted[width - 1 - fmt.mantissa :]
     guard = shifted[width - 2 - fmt.mantissa]
-    sticky = shifted[: width - 2 - fmt.mantissa].any()
-    round_up = guard & (sticky | kept[0])
+    below = shifted[: width - 2 - fmt.mantissa]
+    # With ones below, a tie and a carry are where all bits are 1.
+    sticky = wire(m, (below ^ fill.replicate(len(below))).any(), f"{name}_sticky")
+    round_up = Mux(fill, guard | (~sticky & kept[0]), guard & (sticky | kept[0]))
     field = Mux(kept[-1], room - shift + 1, 0)
     # A carry out of the mantissa makes the next exponent, which is the next code.
     code = wire(m, Cat(kept[:-1], field) + round_up, f"{name}_rounded")

@@ -107,8 +107,8 @@ WRONG_SIGN = {
 class CarrylessFusedAdd(FusedAdd):
     """No carry passes from the low 4 bits of the product's place to the rest."""
 
-    def add(self, fixed: Value, aligned: Value) -> Value:
-        return without_carry(fixed, aligned, self.below + 1 + 4)
+    def add(self, aligned: Value, fixed: Value) -> Value:
+        return without_carry(aligned, fixed, self.below + 1 + 4)
 
 
 class CarrylessFma(rtl.fma.Fma):
