@@ -6,8 +6,9 @@ from amaranth.hdl import C, Cat, Module, Mux, Value
 
 from hwsim.formats.base import Format
 from hwsim.formats.minifloat import Minifloat
+from hwsim.units.rounding import SumRounding
 from rtl.blocks.minifloat import Decoded, decode
-from rtl.blocks.normalise import round_magnitude
+from rtl.blocks.normalise import flush_subnormal, raise_tiny, round_magnitude
 from rtl.blocks.wire import wire
 
 
@@ -30,11 +31,15 @@ class Operand:
     longest_shift: int
 
 
-def operand(m: Module, fmt: Format, code: Value, name: str) -> Operand:
-    """Return ``code`` taken apart: a minifloat, or an integer by sign and magnitude."""
+def operand(m: Module, fmt: Format, code: Value, name: str, flush: bool = False) -> Operand:
+    """Return ``code`` taken apart: a minifloat, or an integer by sign and magnitude.
+
+    With ``flush``, a minifloat's subnormals are zeros.
+    """
     if isinstance(fmt, Minifloat):
         longest = (fmt.max_code >> fmt.mantissa) - 1
-        return Operand(decode(m, fmt, code, name), fmt.subnormal_exponent, max(longest, 0))
+        parts = decode(m, fmt, code, name, flush)
+        return Operand(parts, fmt.subnormal_exponent, max(longest, 0))
     negative = code[-1] if code.shape().signed else C(0, 1)
     magnitude = wire(m, Mux(negative, -code, code)[: fmt.bits], f"{name}_magnitude")
     none = C(0, 1)
@@ -79,7 +84,7 @@ def multiply(m: Module, a: Operand, w: Operand, name: str) -> Operand:
 
 
 class FusedAdd:
-    """Adds a product to an addend of a minifloat format and rounds once, to nearest even.
+    """Adds a product to an addend of a minifloat format and rounds once.
 
     The product stays in place in a window; the addend is shifted to its place from a highest one,
     two places above the product. An addend further up leaves the product below its half units,
@@ -95,9 +100,17 @@ class FusedAdd:
     ====================  =========================================================
     """
 
-    def __init__(self, fmt: Minifloat, product: Operand) -> None:
+    def __init__(
+        self,
+        fmt: Minifloat,
+        product: Operand,
+        rounding: SumRounding = SumRounding.NEAREST_EVEN,
+        flush: bool = False,
+    ) -> None:
         self.fmt = fmt
         self.product = product
+        self.rounding = rounding
+        self.flush = flush
         self.significand = fmt.mantissa + 1
         self.below = self.significand + 2
         # The addend's lowest bit at its highest place.
@@ -138,48 +151,33 @@ class FusedAdd:
         total = wire(m, self.add(Mux(subtract, -fixed, fixed), aligned), f"{name}_total")
         negative = wire(m, total[-1] & subtract, f"{name}_negative")
         magnitude = wire(m, Mux(negative, -total, total)[: self.width], f"{name}_magnitude")
-        magnitude, lowest = self.raise_tiny(m, magnitude, lowest, name)
+        magnitude, lowest = raise_tiny(m, self.fmt, magnitude, lowest, self.least, name)
 
         # Normalise and round.
-        code, overflow = round_magnitude(m, self.fmt, magnitude, lowest, name)
+        code, overflow = round_magnitude(m, self.fmt, magnitude, lowest, name, self.rounding)
+        if self.flush:
+            code = wire(m, flush_subnormal(self.fmt, code), f"{name}_flushed")
         larger = Mux(subtract & negative, product.sign, addend.sign)
         # What cancels to nothing is +0.
         sign = larger & ~(subtract & ~magnitude.any())
         if not self.fmt.has_negative_zero:
             sign = sign & code.any()
-        return self.special(product, addend, Cat(code, sign), overflow)
-
-    def raise_tiny(
-        self, m: Module, magnitude: Value, lowest: Value, name: str
-    ) -> tuple[Value, Value]:
-        """Return the same number with its highest place not below the highest of a subnormal.
-
-        Only where products can be that small; there it costs a shifter, with a sticky bit.
-        """
-        top = self.width - 1 - self.fmt.mantissa
-        if self.least + top >= 0:
-            return magnitude, lowest
-        room = wire(m, lowest + top, f"{name}_tiny_room")
-        tiny = room[-1]
-        excess = Mux(-room > self.width, self.width, -room)[: self.width.bit_length()]
-        places = Cat(C(0, self.width), magnitude) >> Mux(tiny, excess, 0)
-        places = wire(m, places, f"{name}_raised")
-        sticky = places[: self.width + 1].any()
-        raised = Cat(sticky, places[self.width + 1 :])
-        return raised, wire(m, Mux(tiny, -top, lowest), f"{name}_raised_lowest")
+        return special(self.fmt, product, addend, Cat(code, sign), overflow)
 
     def add(self, fixed: Value, aligned: Value) -> Value:
         """Return the signed sum of the product and the aligned addend."""
         return fixed + aligned
 
-    def special(self, product: Decoded, addend: Decoded, code: Value, overflow: Value) -> Value:
-        """Return ``code``, or infinity or NaN where the operands or an overflow demand it."""
-        fmt = self.fmt
-        infinite = product.infinity | addend.infinity
-        nan = product.nan | addend.nan
-        if not fmt.has_infinity:
-            return Mux(nan | infinite | overflow, fmt.nan_code, code)
-        nan = nan | (product.infinity & addend.infinity & (product.sign ^ addend.sign))
-        sign = Mux(product.infinity, product.sign, Mux(addend.infinity, addend.sign, code[-1]))
-        infinity = Cat(C(fmt.infinity_code, fmt.bits - 1), sign)
-        return Mux(nan, fmt.nan_code, Mux(infinite | overflow, infinity, code))
+
+def special(
+    fmt: Minifloat, product: Decoded, addend: Decoded, code: Value, overflow: Value
+) -> Value:
+    """Return ``code``, or infinity or NaN where the terms or an overflow demand it."""
+    infinite = product.infinity | addend.infinity
+    nan = product.nan | addend.nan
+    if not fmt.has_infinity:
+        return Mux(nan | infinite | overflow, fmt.nan_code, code)
+    nan = nan | (product.infinity & addend.infinity & (product.sign ^ addend.sign))
+    sign = Mux(product.infinity, product.sign, Mux(addend.infinity, addend.sign, code[-1]))
+    infinity = Cat(C(fmt.infinity_code, fmt.bits - 1), sign)
+    return Mux(nan, fmt.nan_code, Mux(infinite | overflow, infinity, code))
