@@ -34,8 +34,8 @@ core, operands                       lanes  accumulation  fraction bits
 ===================================  =====  ============  =============
 Ada (L40S, RTX 4060), FP8            16     aligned13     13
 Hopper (H100 wgmma), FP8             32     aligned13     13
-Ampere, Ada, fp16 and bf16           8      aligned24     23
-Hopper, fp16 and bf16                16     aligned25     23
+Ampere, Ada, fp16                    8      aligned24     23
+Hopper, fp16                         16     aligned25     23
 ===================================  =====  ============  =============
 
 A result "E8M13" is an fp32 code whose 10 low bits are 0. The two sources agree on this, and
