@@ -25,14 +25,16 @@ class Operand:
         Exponent of its lowest bit at shift 0.
     shifts
         The shifts that occur, of operands other than zero.
+    subnormal_shift
+        The largest shift at which an operand other than zero may be short.
     normal_bits
-        Significand bits that an operand other than zero has at least, unless its shift is the
-        least one.
+        Significand bits that it has at least above that shift.
     """
 
     parts: Decoded
     lowest: int
     shifts: range
+    subnormal_shift: int
     normal_bits: int
 
     @property
@@ -59,11 +61,17 @@ def operand(m: Module, fmt: Format, code: Value, name: str, flush: bool = False)
             shift=wire(m, Cat(field[0] | ~parts.normal, field[1:]), f"{name}_exponent"),
         )
         largest = max(fmt.max_code >> fmt.mantissa, 1)
-        return Operand(parts, fmt.subnormal_exponent - 1, range(1, largest + 1), fmt.mantissa + 1)
+        return Operand(
+            parts,
+            lowest=fmt.subnormal_exponent - 1,
+            shifts=range(1, largest + 1),
+            subnormal_shift=1,
+            normal_bits=fmt.mantissa + 1,
+        )
     negative = code[-1] if code.shape().signed else ZERO
     magnitude = wire(m, Mux(negative, -code, code)[: fmt.bits], f"{name}_magnitude")
     parts = Decoded(negative, magnitude, ZERO, ZERO, magnitude == 0, infinity=ZERO, nan=ZERO)
-    return Operand(parts, 0, range(1), 1)
+    return Operand(parts, lowest=0, shifts=range(1), subnormal_shift=0, normal_bits=1)
 
 
 def choose(m: Module, choice: Value, one: Operand, other: Operand, name: str) -> Operand:
@@ -81,7 +89,7 @@ def choose(m: Module, choice: Value, one: Operand, other: Operand, name: str) ->
         nan=Mux(choice, a.nan, b.nan),
     )
     longest = max(x.lowest + x.shifts[-1] for x in (one, other)) - lowest
-    return Operand(parts, lowest, range(longest + 1), 1)
+    return Operand(parts, lowest, range(longest + 1), subnormal_shift=longest, normal_bits=1)
 
 
 def multiply(m: Module, a: Operand, w: Operand, name: str) -> Operand:
@@ -99,9 +107,15 @@ def multiply(m: Module, a: Operand, w: Operand, name: str) -> Operand:
         nan=nan,
     )
     shifts = range(a.shifts[0] + w.shifts[0], a.shifts[-1] + w.shifts[-1] + 1)
-    # Above the least shift, one of the two is above its own.
-    moving = [x.normal_bits for x in (a, w) if len(x.shifts) > 1]
-    return Operand(parts, a.lowest + w.lowest, shifts, min(moving, default=1))
+    # Above the sum of their subnormal shifts, one of the two is above its own.
+    normal = [x.normal_bits for x in (a, w) if x.shifts[-1] > x.subnormal_shift]
+    return Operand(
+        parts,
+        lowest=a.lowest + w.lowest,
+        shifts=shifts,
+        subnormal_shift=a.subnormal_shift + w.subnormal_shift,
+        normal_bits=min(normal, default=1),
+    )
 
 
 class FusedAdd:
@@ -136,8 +150,8 @@ class FusedAdd:
         self.rounding = rounding
         self.flush = flush
         self.significand = fmt.mantissa + 1
-        # Places of the addend below a product at its least shift, which may have a single bit.
-        subnormal = product.least - fmt.subnormal_exponent
+        # Places of the addend below a product that may have a single bit.
+        subnormal = product.lowest + product.subnormal_shift - fmt.subnormal_exponent
         few = min(subnormal, self.significand + 2)
         self.below = max(2, few, self.significand + 2 - product.normal_bits)
         # The addend's lowest bit at its highest place.
