@@ -70,7 +70,9 @@ class Anchor:
 ANCHORS = {
     "asap7": Anchor(7, ("area", "delay", "energy")),
     "sky130": Anchor(
-        130, ("area",), "it runs at 1.8 V, and both sources describe 130 nm at a lower supply"
+        130,
+        ("area",),
+        "it runs at 1.8 V, and the sources scale 130 nm at its nominal supply, which is lower",
     ),
     "osu018": Anchor(180, (), "only one of the sources has 180 nm, and a band needs two"),
 }

@@ -338,7 +338,8 @@ def _cost(options: argparse.Namespace) -> int:
     if options.json:
         _print_json(
             [
-                cost.to_dict() | ({"scaled": [*map(asdict, bands[cost.technology])]} if bands else {})
+                cost.to_dict()
+                | ({"scaled": [*map(asdict, bands[cost.technology])]} if bands else {})
                 for cost in costs
             ]
         )

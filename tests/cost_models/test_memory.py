@@ -77,7 +77,9 @@ def test_interpolated_evidence_is_the_weaker():
 
 @pytest.mark.parametrize("capacity", [1023, 2**20 + 1])
 def test_nothing_is_extrapolated(capacity):
-    with pytest.raises(InputError, match=f"{capacity} bytes is outside .* 1024 to 1048576; nothing"):
+    with pytest.raises(
+        InputError, match=f"{capacity} bytes is outside .* 1024 to 1048576; nothing"
+    ):
         memory.sram(capacity, 45)
 
 
@@ -211,7 +213,7 @@ def consoles():
             yield command, output
 
 
-@pytest.mark.parametrize(("command", "output"), consoles())
+@pytest.mark.parametrize(("command", "output"), list(consoles()))
 def test_the_page_has_what_the_commands_print(command, output, capsys):
     program, *arguments = shlex.split(command)
     assert program == "hwsim"
@@ -231,6 +233,8 @@ def test_the_page_has_the_interpolation_errors():
                 error = abs(math.exp(y0 + (y1 - y0) * (x - x0) / (x1 - x0) - y) - 1)
                 worst[column] = max(worst.get(column, 0), error)
     printed = "read energy {read_pj:.0f} %, write energy {write_pj:.0f} %, area {area_um2:.0f} %, "
-    printed += "leakage {leakage_mw:.0f} %, access time {access_ns:.0f} %, cycle time {cycle_ns:.0f} %"
+    printed += (
+        "leakage {leakage_mw:.0f} %, access time {access_ns:.0f} %, cycle time {cycle_ns:.0f} %"
+    )
     expected = printed.format(**{name: 100 * error for name, error in worst.items()})
     assert expected in " ".join(DOCUMENT.read_text().split())

@@ -1,5 +1,6 @@
 import json
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_deepscale_has_28_nm(quantity, expected):
 @pytest.mark.parametrize("source", scaling.SOURCES)
 def test_factors_fall_with_the_node(source, quantity):
     factors = [scaling.factor(source, quantity, 7, node) for node in (45, 28, 16, 7)]
-    for larger, smaller in zip(factors, factors[1:], strict=False):
+    for larger, smaller in pairwise(factors):
         assert larger.low > smaller.low
         assert larger.high > smaller.high
     assert factors[-1].low == factors[-1].high == 1
@@ -86,7 +87,9 @@ def test_bands_contain_both_sources(name, node):
     for band in found:
         value = getattr(cost(), scaling.QUANTITIES[band.quantity][0])
         assert band.low < band.high
-        assert {factor.source for factor in band.factors} == {s for s, _ in scaling.SOURCES.values()}
+        assert {factor.source for factor in band.factors} == {
+            s for s, _ in scaling.SOURCES.values()
+        }
         for factor in band.factors:
             assert band.low <= value * factor.low <= value * factor.high <= band.high
             assert factor.evidence.split(":")[0] in data.EVIDENCE
@@ -96,7 +99,10 @@ def test_bands_contain_both_sources(name, node):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((cost("osu018"), "area", 45), "area cannot be scaled from osu018: only one of the sources"),
+        (
+            (cost("osu018"), "area", 45),
+            "area cannot be scaled from osu018: only one of the sources",
+        ),
         ((cost("sky130"), "energy", 45), "energy cannot be scaled from sky130: it runs at 1.8 V"),
         ((cost("mine"), "area", 45), "unknown technology to scale from 'mine'"),
         ((cost(), "leakage", 45), "unknown quantity 'leakage'"),
