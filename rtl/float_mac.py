@@ -1,42 +1,66 @@
-"""Floating-point dot product with exact accumulation; see :mod:`hwsim.units.float_mac`."""
+"""Floating-point dot products; see :mod:`hwsim.units.float_mac`."""
 
-from amaranth.hdl import Cat, Module, Mux, Value
+from amaranth.hdl import C, Cat, Module, Mux, Value
 from amaranth.lib import wiring
 
-from hwsim.units.float_mac import FloatUnit
+from hwsim.units.float_mac import EXACT, FloatUnit
+from hwsim.units.rounding import Subnormals
 from rtl.base import Unit
 from rtl.blocks.adder_tree import tree_sum
+from rtl.blocks.aligned import AlignedSum, Term
+from rtl.blocks.fma import FusedAdd, Operand, multiply, operand
+from rtl.blocks.fold import Fold
 from rtl.blocks.minifloat import Decoded, decode
 from rtl.blocks.wire import wire
 
 
 class Float(Unit):
-    """Decoders, significand multipliers, shifters, an adder tree and a Kulisch accumulator.
+    """Decoders, significand multipliers, and what adds up the products.
 
     Parameters and members are those of :class:`~rtl.base.Unit`, for a
-    :class:`~hwsim.units.float_mac.FloatUnit`. Above the sum, the result has the flags
-    ``spec.flags``, the first lowest.
+    :class:`~hwsim.units.float_mac.FloatUnit`. By ``spec.accumulation``,
 
-    Timing: latency 1, interval 1; the input stalls while a result is not taken.
+    - ``exact``: shifters, an adder tree and a Kulisch accumulator. Above the sum, the result has
+      the flags ``spec.flags``, the first lowest.
+    - a minifloat: a :class:`~rtl.blocks.fma.FusedAdd` a lane, one after another.
+    - ``alignedF``: one :class:`~rtl.blocks.aligned.AlignedSum`.
 
-    Numerics: subnormals are exact, nothing is rounded, the sum wraps after 2**carry_guard beats.
+    Timing: latency 1, interval 1, all lanes in one cycle; the input stalls while a result is not
+    taken.
 
-    Cost drivers: 2**exponent bits of both formats for shifters, tree and accumulator;
-    lanes x mantissa bits squared for the multipliers.
+    Numerics: an exact sum keeps subnormals, is never rounded and wraps after 2**carry_guard beats;
+    the others round once a lane or once a beat.
+
+    Cost drivers: lanes x mantissa bits squared for the multipliers; 2**exponent bits of both
+    formats for an exact sum, lanes x accumulator mantissa in area and delay for a rounded one,
+    lanes x F for an aligned one.
     """
 
     spec: FloatUnit
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        if self.spec.accumulation == EXACT:
+            self.exact(m)
+        else:
+            self.rounded(m)
+        return m
+
+    @property
+    def flush(self) -> bool:
+        """Whether subnormals count as zeros."""
+        return self.spec.subnormals is Subnormals.FLUSH
+
+    def exact(self, m: Module) -> None:
+        """Add the exact sum to ``m``."""
         beat = self.i.payload
         activation, weight = self.spec.operands()
 
         # Decode.
         lanes = [
             (
-                decode(m, activation, beat.activations[k], f"activation_{k}"),
-                decode(m, weight, beat.weights[k], f"weight_{k}"),
+                decode(m, activation, beat.activations[k], f"activation_{k}", self.flush),
+                decode(m, weight, beat.weights[k], f"weight_{k}", self.flush),
             )
             for k in range(self.spec.lanes)
         ]
@@ -60,7 +84,53 @@ class Float(Unit):
         if any_lane:
             m.d.comb += accumulator.i.payload.flags.eq(Cat(*any_lane))
         wiring.connect(m, accumulator.o, wiring.flipped(self.o))
-        return m
+
+    def rounded(self, m: Module) -> None:
+        """Add the sum that is rounded, once a lane or once a beat, to ``m``."""
+        fmt = self.spec.state_format
+        m.submodules.fold = fold = Fold(fmt.bits)
+        state = wire(m, fold.state, "accumulated")
+        products = [self.operand_product(m, lane) for lane in range(self.spec.lanes)]
+        if self.spec.aligned_bits is None:
+            for lane, product in enumerate(products):
+                state = wire(
+                    m, self.fused_add(product).sum(m, state, f"sum_{lane}"), f"rounded_{lane}"
+                )
+        else:
+            state = wire(m, self.aligned_sum(products).sum(m, state, "sum"), "rounded")
+        m.d.comb += [
+            fold.i.payload.value.eq(state),
+            fold.i.payload.last.eq(self.i.payload.last),
+            fold.i.valid.eq(self.i.valid),
+            self.i.ready.eq(fold.i.ready),
+            self.o.valid.eq(fold.o.valid),
+            fold.o.ready.eq(self.o.ready),
+            # Fraction bits that are not kept are 0.
+            self.o.payload.eq(Cat(C(0, self.spec.result.bits - fmt.bits), fold.o.payload)),
+        ]
+
+    def operand_product(self, m: Module, lane: int) -> Operand:
+        """Return the exact product of a lane."""
+        beat = self.i.payload
+        activation, weight = self.spec.operands()
+        a = operand(m, activation, beat.activations[lane], f"activation_{lane}", self.flush)
+        w = operand(m, weight, beat.weights[lane], f"weight_{lane}", self.flush)
+        return multiply(m, a, w, f"product_{lane}")
+
+    def fused_add(self, product: Operand) -> FusedAdd:
+        """Return the adder of one lane's ``product``."""
+        rounding = self.spec.rounding
+        assert rounding is not None
+        return FusedAdd(self.spec.state_format, product, rounding, self.flush)
+
+    def aligned_sum(self, products: list[Operand]) -> AlignedSum:
+        """Return the adder of all ``products`` of a beat."""
+        bits, rounding = self.spec.aligned_bits, self.spec.rounding
+        assert bits is not None
+        assert rounding is not None
+        fraction = sum(fmt.mantissa for fmt in self.spec.operands())
+        terms = [Term(product, fraction) for product in products]
+        return AlignedSum(self.spec.state_format, terms, bits, rounding, self.flush)
 
     def product(self, m: Module, a: Decoded, w: Decoded, lane: int) -> Value:
         """Return the exact product in units of the product of the smallest subnormals."""

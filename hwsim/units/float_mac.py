@@ -1,68 +1,228 @@
-"""Floating-point dot product with exact accumulation in fixed point (Kulisch).
+r"""Floating-point dot products, by how they accumulate: exactly, rounded, or aligned and truncated.
 
-Each operand is taken apart into sign, significand and exponent. The significands are multiplied,
-the product is shifted to its place in one wide fixed-point number, and the lanes are summed as
-integers: nothing is ever rounded and the order does not matter. The price is width: the sum spans
-every exponent that a product can have, 2**exponent bits of each operand, so formats with few
-exponent bits (E2M1, E2M3) are cheap and bf16 is far out of reach.
+``exact``
+    Kulisch accumulation. The significands are multiplied, the product is shifted to its place in
+    one wide fixed-point number, and the lanes are summed as integers: nothing is ever rounded and
+    the order does not matter. The price is width: the sum spans every exponent that a product can
+    have, 2**exponent bits of each operand, so formats with few exponent bits (E2M1, E2M3) are
+    cheap and bf16 is far out of reach.
+a minifloat such as ``fp32``, ``fp16``, ``bf16``, ``e5m2``
+    A fused multiply-add a lane, one after another in lane order: ``sum = round(product + sum)``,
+    as in :mod:`hwsim.units.fma`. Cost: a wide alignment and a normalisation shifter a lane.
+``aligned13`` and other widths
+    All products of a beat and the accumulator are aligned to the largest exponent among them, cut
+    off some bits below it, and summed once. One narrow shifter a lane, one normaliser a beat: the
+    cheap way to many lanes, and the reason why tensor cores do not add as IEEE 754 does. How:
 
-NaN and infinity do not enter the sum. They set sticky flags: ``nan`` for a NaN operand or
-0 x infinity, and the two infinities each their own, so both set means NaN too. A unit has only
-the flags that its formats can raise.
+    1. A product's exponent is the sum of its operands' exponents, and it is not normalised: its
+       significand is in [0, 4). A subnormal has the exponent of the smallest normal number and a
+       significand below 1. E is the largest exponent of the products and the accumulator that are
+       not zero.
+    2. Every product and the accumulator is truncated toward zero in magnitude (sign and
+       magnitude, not two's complement) to a multiple of 2**(E - F), F = 13 for ``aligned13``.
+    3. These are added exactly, with as many carry bits as that takes.
+    4. The sum is rounded to ``fraction_bits`` bits of fraction below its own leading one (fewer
+       if it is subnormal in the accumulator's format), toward zero by default. A sum of zero,
+       also after truncation, is +0. It is the next beat's accumulator; the first one's is +0.
 
-Source: Kulisch, Computer Arithmetic and Validity, 2nd ed., 2013, chapter 8.
+The aligned sum is the published model of the FP8 tensor cores of one vendor. With fp32 as
+accumulator and the default of ``fraction_bits``, the products a step, F, and the result's fraction
+bits are
+
+===================================  =====  ============  =============
+core, operands                       lanes  accumulation  fraction bits
+===================================  =====  ============  =============
+Ada (L40S, RTX 4060), FP8            16     aligned13     13
+Hopper (H100 wgmma), FP8             32     aligned13     13
+Ampere, Ada, fp16                    8      aligned24     23
+Hopper, fp16                         16     aligned25     23
+===================================  =====  ============  =============
+
+A result "E8M13" is an fp32 code whose 10 low bits are 0. The two sources agree on this, and
+differ where FP8 products, which are multiples of 2**-32, cannot lead starting from +0. The zeros'
+exponent: mmaemu leaves them out and raises E to at least -132, MMA-Sim counts them with -126 plus
+the other operand's exponent; here they are left out, and nothing raises E. A subnormal fp32
+accumulator: mmaemu counts it with the exponent of its leading one, MMA-Sim with -126; here -126.
+MMA-Sim rounds an fp16 accumulator to nearest even: ``accumulator=fp16 rounding=nearest_even``. The
+vendor's NaN is 0x7FFFFFFF; here NaN is the accumulator format's canonical NaN.
+
+NaN and infinity: an exact sum has sticky flags, ``nan`` for a NaN operand or 0 x infinity, and the
+two infinities each their own, so both set means NaN too; a unit has only the flags that its
+formats can raise. The others deliver NaN and infinity as codes of the accumulator's format, NaN in
+the place of infinity where it has none.
+
+Sources: Kulisch, Computer Arithmetic and Validity, 2nd ed., 2013, chapter 8 (exact). Fasi et al.,
+Numerical behavior of NVIDIA tensor cores, PeerJ CS 7:e330, 2021; Khattak and Mikaitis, Accurate
+Models of NVIDIA Tensor Cores, ACM TACO 23(3), 2026, arXiv:2512.07004, and the package mmaemu 0.1.0,
+measured on H100 and RTX 4060; microsoft/MMA-Sim, truncated fused dot-product-add (aligned).
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, ClassVar
 
 import numpy as np
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Codes, Format, Kind
-from hwsim.formats.minifloat import Minifloat
+from hwsim.formats import parse_scalar
+from hwsim.formats.base import Codes, Format, Kind, Unpacked
+from hwsim.formats.minifloat import NAMED, Minifloat, Specials
+from hwsim.units import aligned, rounding
 from hwsim.units.base import Timing, UnitSpec
-from hwsim.units.result import Integers, Result, exact_sums
+from hwsim.units.result import Integers, Result, RoundedResult, exact_sums
+from hwsim.units.rounding import Subnormals, SumRounding
 
 MAX_CARRY_GUARD = 64
+#: Fraction bits of an aligned sum; with 1024 lanes it is still exact in float64.
+MAX_ALIGNED = 40
+#: Products and sums between these powers of two are exact in float64.
+FLOAT64_EXPONENTS = range(-1020, 1020)
+
+EXACT = "exact"
+_ALIGNED = re.compile(r"aligned(\d+)")
+
+
+class SpecialOperands(StrEnum):
+    """Whether operands can be NaN or infinite.
+
+    ``propagate``: they can, and so is the result then. ``exclude``: such codes must not occur, and
+    there is no hardware for them. If one does, it counts as the finite number that it would be in
+    a format without special codes: 0x7F of E4M3 as 480, 0x7C of E5M2 as 65536.
+    """
+
+    PROPAGATE = "propagate"
+    EXCLUDE = "exclude"
 
 
 @dataclass(frozen=True, kw_only=True)
 class FloatUnit(UnitSpec):
-    """Dot product of minifloats, exact.
+    """Dot product of minifloats.
 
     Parameters
     ----------
     lanes, weight, activation
-        See :class:`~hwsim.units.base.UnitSpec`; both formats are minifloats.
+        See :class:`~hwsim.units.base.UnitSpec`; both formats are minifloats, signed or unsigned.
     carry_guard
-        Carry guard bits of the accumulator, 0 to 64: 2**carry_guard beats of any operands cannot
-        overflow it; beyond, the sum wraps.
+        Carry guard bits of an exact accumulator, 0 to 64: 2**carry_guard beats of any operands
+        cannot overflow it; beyond, the sum wraps.
+    accumulation
+        ``exact``; a signed minifloat that has NaN, such as ``fp32``; or ``alignedF`` with F from
+        0 to 40.
+    accumulator
+        Format of an aligned sum from beat to beat, and of its result, a signed minifloat that has
+        NaN; fp32 by default.
+    fraction_bits
+        Fraction bits that are kept of an aligned sum, at least 1, at most those of the
+        accumulator, the others being 0. By default F, or the most and least that is allowed.
+    rounding
+        Of a rounded or aligned sum, by default ``nearest_even`` and ``toward_zero``.
+    subnormals
+        See :class:`~hwsim.units.rounding.Subnormals`. An exact sum has none.
+    specials
+        See :class:`SpecialOperands`.
     """
 
     family: ClassVar[str] = "float"
 
     carry_guard: int = 8
+    accumulation: str = EXACT
+    accumulator: Format | None = None
+    fraction_bits: int | None = None
+    rounding: SumRounding | None = None
+    subnormals: Subnormals = Subnormals.KEEP
+    specials: SpecialOperands = SpecialOperands.PROPAGATE
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.carry_guard <= MAX_CARRY_GUARD:
             raise InputError(f"carry_guard must be 0 to {MAX_CARRY_GUARD}, not {self.carry_guard}")
-        self.operands()
+        for name, fmt in (("activation", self.activation), ("weight", self.weight)):
+            _require_minifloat(name, fmt)
+        if self.accumulation != EXACT and self.aligned_bits is None:
+            fmt = _require_sum_format("accumulation", parse_scalar(self.accumulation))
+            object.__setattr__(self, "accumulation", fmt.name)
+        self._check_unused()
+        for key in ("accumulator", "fraction_bits", "rounding"):
+            if getattr(self, key) is None:
+                object.__setattr__(self, key, self._default(key))
+        if self.accumulation != EXACT:
+            self._check_rounded()
 
-    def operands(self) -> tuple[Minifloat, Minifloat]:
-        """Return the activation and weight formats as minifloats.
+    def _check_unused(self) -> None:
+        """Refuse parameters that mean nothing for this accumulation."""
+        only = {"exact": ("carry_guard",), "aligned": ("accumulator", "fraction_bits")}
+        kind = "aligned" if self.aligned_bits is not None else self.accumulation
+        for owner, keys in only.items():
+            for key in keys:
+                if kind != owner and getattr(self, key) != super()._default(key):
+                    raise InputError(
+                        f"{key}={getattr(self, key)}: only accumulation={owner} has one, "
+                        f"not {self.accumulation}"
+                    )
+        if kind == EXACT and self.rounding is not None:
+            raise InputError(f"rounding={self.rounding}: accumulation=exact rounds nothing")
+
+    def _check_rounded(self) -> None:
+        fmt = self.sum_format
+        bits = self.fraction_bits
+        if bits is not None and bits != fmt.mantissa:
+            if fmt.specials is not Specials.IEEE:
+                raise InputError(
+                    f"fraction_bits={bits}: accumulator={fmt.name} must keep all its "
+                    f"{fmt.mantissa}; fewer need a format with the special codes of IEEE 754"
+                )
+            if not 1 <= bits <= fmt.mantissa:
+                raise InputError(f"fraction_bits must be 1 to {fmt.mantissa}, not {bits}")
+        lowest = sum(f.subnormal_exponent for f in self.operands())
+        highest = lowest + self.product_bits + self.lanes.bit_length()
+        if lowest - MAX_ALIGNED not in FLOAT64_EXPONENTS or highest not in FLOAT64_EXPONENTS:
+            raise InputError(
+                f"weight={self.weight.name}: products with {self.activation.name} leave the "
+                "range of the golden model; allowed: 2**-980 to 2**1020"
+            )
+
+    def _default(self, key: str) -> Any:
+        bits = self.aligned_bits
+        if key == "rounding" and self.accumulation != EXACT:
+            return SumRounding.NEAREST_EVEN if bits is None else SumRounding.TOWARD_ZERO
+        if key == "accumulator" and bits is not None:
+            return NAMED["fp32"]
+        if key == "fraction_bits" and bits is not None:
+            fmt = self.sum_format
+            few = max(1, min(bits, fmt.mantissa))
+            return few if fmt.specials is Specials.IEEE else fmt.mantissa
+        return super()._default(key)
+
+    @property
+    def aligned_bits(self) -> int | None:
+        """Fraction bits of the aligned terms below the largest exponent, F; None if not aligned.
 
         Raises
         ------
         InputError
-            If one of them is of another family.
+            If there are more than 40.
         """
-        return (
+        match = _ALIGNED.fullmatch(self.accumulation)
+        if match is None:
+            return None
+        if int(match[1]) > MAX_ALIGNED:
+            raise InputError(
+                f"accumulation={self.accumulation}: allowed are aligned0 to aligned{MAX_ALIGNED}"
+            )
+        return int(match[1])
+
+    def operands(self) -> tuple[Minifloat, Minifloat]:
+        """Return the activation and weight formats, without special codes if these are excluded."""
+        formats = (
             _require_minifloat("activation", self.activation),
             _require_minifloat("weight", self.weight),
         )
+        if self.specials is SpecialOperands.PROPAGATE:
+            return formats
+        activation, weight = (replace(fmt, specials=Specials.NONE) for fmt in formats)
+        return activation, weight
 
     @property
     def largest_product(self) -> int:
@@ -79,30 +239,68 @@ class FloatUnit(UnitSpec):
         return self.largest_product.bit_length()
 
     @property
-    def result(self) -> Result:
+    def result(self) -> Result | RoundedResult:
+        if self.accumulation == EXACT:
+            return self.exact_result
+        return RoundedResult(self.sum_format)
+
+    @property
+    def exact_result(self) -> Result:
+        """Layout of an exact sum."""
         width = (self.lanes * self.largest_product).bit_length() + self.carry_guard + 1
         exponent = sum(fmt.subnormal_exponent for fmt in self.operands())
         return Result(width, exponent, self.flags)
 
     @property
+    def sum_format(self) -> Minifloat:
+        """Format of the result of a rounded or aligned sum."""
+        if self.aligned_bits is None:
+            return _require_sum_format("accumulation", parse_scalar(self.accumulation))
+        return _require_sum_format("accumulator", self.accumulator or NAMED["fp32"])
+
+    @property
+    def state_format(self) -> Minifloat:
+        """Format of a rounded or aligned sum from beat to beat: the result's significant bits."""
+        fmt = self.sum_format
+        return fmt if self.fraction_bits is None else replace(fmt, mantissa=self.fraction_bits)
+
+    @property
     def flags(self) -> tuple[str, ...]:
-        """The flags that the two formats can raise, lowest bit first."""
+        """The flags that the two formats can raise, lowest bit first; those of an exact sum."""
         if any(fmt.has_infinity for fmt in self.operands()):
             return ("nan", "positive_infinity", "negative_infinity")
         return ("nan",) if any(fmt.has_nan for fmt in self.operands()) else ()
 
     @property
     def safe_beats(self) -> int:
-        return 1 << self.carry_guard
+        if self.accumulation == EXACT:
+            return 1 << self.carry_guard
+        largest = float(np.prod([fmt.max for fmt in self.operands()]))
+        return int(largest * self.lanes <= self.state_format.max)
 
     def timing(self) -> Timing:
         return Timing(latency=1, interval=1)
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
-        a, w = self.activation.unpack(activations), self.weight.unpack(weights)
+        if self.accumulation == EXACT:
+            return self._exact(*self._unpack(activations, weights))
+        bits = self.aligned_bits
+        if bits is None:
+            return self._rounded(activations, weights)
+        return self._aligned(*self._unpack(activations, weights), bits)
+
+    def _unpack(self, activations: Codes, weights: Codes) -> tuple[Unpacked, Unpacked]:
+        activation, weight = self.operands()
+        a, w = activation.unpack(activations), weight.unpack(weights)
+        if self.subnormals is Subnormals.KEEP:
+            return a, w
+        return rounding.flush_unpacked(activation, a), rounding.flush_unpacked(weight, w)
+
+    def _exact(self, a: Unpacked, w: Unpacked) -> Integers:
+        result = self.exact_result
         negative = (a.sign ^ w.sign).astype(bool)
         magnitude = a.significand * w.significand
-        shifts = np.where(magnitude, a.exponent + w.exponent - self.result.exponent, 0)
+        shifts = np.where(magnitude, a.exponent + w.exponent - result.exponent, 0)
         bits = sum(fmt.mantissa + 1 for fmt in self.operands())
         sums = exact_sums(np.where(negative, -magnitude, magnitude), bits, shifts)
 
@@ -110,7 +308,7 @@ class FloatUnit(UnitSpec):
         infinite = (a.kind == Kind.INFINITY) | (w.kind == Kind.INFINITY)
         nan = (a.kind == Kind.NAN) | (w.kind == Kind.NAN) | (infinite & zero)
         infinite &= ~nan
-        return self.result.pack(
+        return result.pack(
             sums,
             {
                 "nan": nan.any(axis=-1),
@@ -119,10 +317,44 @@ class FloatUnit(UnitSpec):
             },
         )
 
+    def _rounded(self, activations: Codes, weights: Codes) -> Codes:
+        assert self.rounding is not None
+        a, w = (
+            fmt.decode(codes)
+            for fmt, codes in zip(self.operands(), (activations, weights), strict=True)
+        )
+        if self.subnormals is Subnormals.FLUSH:
+            a, w = (rounding.flush(f, x) for f, x in zip(self.operands(), (a, w), strict=True))
+        with np.errstate(invalid="ignore"):
+            products = a * w
+        fmt = self.state_format
+        total = np.zeros(products.shape[:-1])
+        for k in range(products.shape[-1]):
+            total = rounding.add(fmt, products[..., k], total, self.rounding, self.subnormals)
+        return rounding.encode(fmt, total)
+
+    def _aligned(self, a: Unpacked, w: Unpacked, bits: int) -> Codes:
+        assert self.rounding is not None
+        terms = aligned.products(self.operands(), a, w)
+        fmt = self.state_format
+        codes = np.zeros(a.sign.shape[:-1], np.int64)
+        for start in range(0, a.sign.shape[-1], self.lanes):
+            beat = terms.part(slice(start, start + self.lanes))
+            codes = aligned.add(fmt, beat, codes, bits, self.rounding, self.subnormals)
+        padding = self.sum_format.mantissa - fmt.mantissa
+        return (codes << padding).astype(self.sum_format.code_dtype)
+
 
 def _require_minifloat(parameter: str, fmt: Format) -> Minifloat:
     if not isinstance(fmt, Minifloat):
         raise InputError(f"{parameter}={fmt.name}: float takes minifloats such as e4m3 or fp16")
-    if not fmt.signed:
-        raise InputError(f"{parameter}={fmt.name}: float takes signed minifloats only")
+    return fmt
+
+
+def _require_sum_format(parameter: str, fmt: Format) -> Minifloat:
+    if not isinstance(fmt, Minifloat) or not fmt.signed or not fmt.has_nan:
+        raise InputError(
+            f"{parameter}={fmt.name}: sums are rounded to signed minifloats that have NaN, such "
+            "as fp32; other accumulations are exact and aligned0 to aligned40"
+        )
     return fmt

@@ -2,7 +2,7 @@
 
 from dataclasses import MISSING, Field, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, get_args
 
 from hwsim.errors import InputError, suggestion, unknown
 from hwsim.formats import Format, parse_scalar
@@ -65,10 +65,11 @@ def _convert(key: str, value: Any, field: "Field[Any]") -> Any:
         return parse_scalar(value) if isinstance(value, str) else value
     if field.type is str:
         return str(value)
-    if isinstance(field.type, type) and issubclass(field.type, StrEnum):
-        return _choice(key, value, field.type)
     if value is None and field.default is None:
         return None
+    for kind in (field.type, *get_args(field.type)):
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            return _choice(key, value, kind)
     try:
         number = int(value)
     except (TypeError, ValueError):

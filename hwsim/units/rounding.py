@@ -7,10 +7,33 @@ the first rounding is to odd, the second gives the correctly rounded sum for all
 Source: Boldo and Melquiond, Emulation of a FMA and correctly rounded sums, IEEE TC 57(4), 2008.
 """
 
+from enum import StrEnum
+
 import numpy as np
 
-from hwsim.formats.base import Codes, Float64, Overflow
+from hwsim.formats.base import Codes, Float64, Kind, Overflow, Unpacked
 from hwsim.formats.minifloat import Minifloat
+
+
+class SumRounding(StrEnum):
+    """How a sum is rounded to the accumulator's format.
+
+    What is too large gives infinity, or NaN in a format without infinity, under ``nearest_even``,
+    and the largest finite value under ``toward_zero`` (IEEE 754-2019 section 7.4).
+    """
+
+    NEAREST_EVEN = "nearest_even"
+    TOWARD_ZERO = "toward_zero"
+
+
+class Subnormals(StrEnum):
+    """What becomes of subnormal operands, and of sums that are subnormal once rounded.
+
+    ``keep``: they are ordinary numbers. ``flush``: they are zeros of the same sign.
+    """
+
+    KEEP = "keep"
+    FLUSH = "flush"
 
 
 def add_to_odd(x: Float64, y: Float64) -> Float64:
@@ -25,14 +48,42 @@ def add_to_odd(x: Float64, y: Float64) -> Float64:
     return np.where(inexact & even, np.nextafter(total, toward), total)
 
 
-def add(fmt: Minifloat, x: Float64, y: Float64) -> Float64:
-    """Return x + y rounded once to nearest even in ``fmt``; overflow gives infinity or NaN.
+def add(
+    fmt: Minifloat,
+    x: Float64,
+    y: Float64,
+    rounding: SumRounding = SumRounding.NEAREST_EVEN,
+    subnormals: Subnormals = Subnormals.KEEP,
+) -> Float64:
+    """Return x + y rounded once to ``fmt``; overflow is that of :class:`SumRounding`.
 
     ``x`` and ``y`` are exact float64 values of any format, or exact products of two.
     """
-    return fmt.decode(encode(fmt, add_to_odd(x, y)))
+    return fmt.decode(encode(fmt, add_to_odd(x, y), rounding, subnormals))
 
 
-def encode(fmt: Minifloat, x: Float64) -> Codes:
-    """Return the codes of ``x`` rounded to nearest even; overflow gives infinity or NaN."""
-    return fmt.encode(x, overflow=Overflow.IEEE)
+def encode(
+    fmt: Minifloat,
+    x: Float64,
+    rounding: SumRounding = SumRounding.NEAREST_EVEN,
+    subnormals: Subnormals = Subnormals.KEEP,
+) -> Codes:
+    """Return the codes of ``x`` rounded; overflow is that of :class:`SumRounding`."""
+    codes = fmt.encode(x, rounding=rounding, overflow=Overflow.IEEE)
+    if subnormals is Subnormals.KEEP:
+        return codes
+    return fmt.encode(flush(fmt, fmt.decode(codes)), overflow=Overflow.IEEE)
+
+
+def flush(fmt: Minifloat, x: Float64) -> Float64:
+    """Return values of ``fmt`` with the subnormal ones replaced by zeros of their sign."""
+    return np.where(np.abs(x) < np.ldexp(1.0, fmt.min_exponent), np.copysign(0.0, x), x)
+
+
+def flush_unpacked(fmt: Minifloat, taken: Unpacked) -> Unpacked:
+    """Return operands of ``fmt``, taken apart, with the subnormal ones replaced by zeros."""
+    subnormal = (taken.kind == Kind.FINITE) & (taken.significand < (1 << fmt.mantissa))
+    return taken._replace(
+        kind=np.where(subnormal, Kind.ZERO, taken.kind).astype(np.uint8),
+        significand=np.where(subnormal, 0, taken.significand),
+    )

@@ -6,8 +6,9 @@ from amaranth.hdl import C, Cat, Module, Mux, Value
 
 from hwsim.formats.base import Format
 from hwsim.formats.minifloat import Minifloat
+from hwsim.units.rounding import SumRounding
 from rtl.blocks.minifloat import Decoded, decode
-from rtl.blocks.normalise import ZERO, round_magnitude
+from rtl.blocks.normalise import ZERO, flush_subnormal, raise_tiny, round_magnitude
 from rtl.blocks.wire import wire
 
 
@@ -40,15 +41,21 @@ class Operand:
         return self.lowest + self.shifts[0]
 
 
-def operand(m: Module, fmt: Format, code: Value, name: str) -> Operand:
-    """Return ``code`` taken apart: a minifloat, or an integer by sign and magnitude."""
+def operand(m: Module, fmt: Format, code: Value, name: str, flush: bool = False) -> Operand:
+    """Return ``code`` taken apart: a minifloat, or an integer by sign and magnitude.
+
+    With ``flush``, a minifloat's subnormals are zeros.
+    """
     if isinstance(fmt, Minifloat):
-        parts = decode(m, fmt, code, name)
+        parts = decode(m, fmt, code, name, flush)
         # The exponent field as it is, but at least 1, needs no decrement.
-        field = code[fmt.mantissa : fmt.bits - 1]
+        field = code[fmt.mantissa : fmt.bits - fmt.signed]
+        mantissa = code[: fmt.mantissa]
+        if flush:
+            mantissa = mantissa & parts.normal.replicate(fmt.mantissa)
         parts = replace(
             parts,
-            significand=Cat(code[: fmt.mantissa], parts.normal),
+            significand=Cat(mantissa, parts.normal),
             shift=wire(m, Cat(field[0] | ~parts.normal, field[1:]), f"{name}_exponent"),
         )
         largest = max(fmt.max_code >> fmt.mantissa, 1)
@@ -98,7 +105,7 @@ def multiply(m: Module, a: Operand, w: Operand, name: str) -> Operand:
 
 
 class FusedAdd:
-    """Adds a product to an addend of a minifloat format and rounds once, to nearest even.
+    """Adds a product to an addend of a minifloat format and rounds once.
 
     The product stays in place in a window; the addend is shifted to its place from a highest one,
     two places above the product. An addend further up leaves the product below its half units,
@@ -117,9 +124,17 @@ class FusedAdd:
     inverting it, and for a positive one the rounding takes the carry in.
     """
 
-    def __init__(self, fmt: Minifloat, product: Operand) -> None:
+    def __init__(
+        self,
+        fmt: Minifloat,
+        product: Operand,
+        rounding: SumRounding = SumRounding.NEAREST_EVEN,
+        flush: bool = False,
+    ) -> None:
         self.fmt = fmt
         self.product = product
+        self.rounding = rounding
+        self.flush = flush
         self.significand = fmt.mantissa + 1
         # Places of the addend below a product at its least shift, which may have a single bit.
         subnormal = product.least - fmt.subnormal_exponent
@@ -171,47 +186,33 @@ class FusedAdd:
         fill = wire(m, subtract & total[-1], f"{name}_fill")
         magnitude = total[:-1] ^ negative.replicate(self.width)
         magnitude = wire(m, magnitude, f"{name}_magnitude")
-        magnitude, lowest = self.raise_tiny(m, magnitude, lowest, fill, name)
+        magnitude, lowest = raise_tiny(m, self.fmt, magnitude, lowest, self.least, name, fill)
 
         # Normalise and round.
-        code, overflow = round_magnitude(m, self.fmt, magnitude, lowest, name, fill)
+        code, overflow = round_magnitude(m, self.fmt, magnitude, lowest, name, self.rounding, fill)
+        if self.flush:
+            code = wire(m, flush_subnormal(self.fmt, code), f"{name}_flushed")
         # What cancels to nothing is +0.
         sign = Mux(negative, product.sign & magnitude.any(), addend.sign)
         if not self.fmt.has_negative_zero:
-            sign = sign & code.any()
-        return self.special(product, addend, Cat(code, sign), overflow)
-
-    def raise_tiny(
-        self, m: Module, magnitude: Value, lowest: Value, fill: Value, name: str
-    ) -> tuple[Value, Value]:
-        """Return the same number with its highest place not below the highest of a subnormal.
-
-        Only where products can be that small; there it costs a shifter, with a sticky bit.
-        """
-        top = self.width - 1 - self.fmt.mantissa
-        if self.least + top >= 0:
-            return magnitude, lowest
-        room = wire(m, lowest + top, f"{name}_tiny_room")
-        tiny = room[-1]
-        excess = Mux(-room > self.width, self.width, -room)[: self.width.bit_length()]
-        places = Cat(fill.replicate(self.width), magnitude) >> Mux(tiny, excess, 0)
-        places = wire(m, places, f"{name}_raised")
-        dropped = places[: self.width + 1] ^ fill.replicate(self.width + 1)
-        raised = Cat(dropped.any() ^ fill, places[self.width + 1 :])
-        return raised, wire(m, Mux(tiny, -top, lowest), f"{name}_raised_lowest")
+            # The bits of what overflowed may all be 0.
+            sign = sign & (code.any() | overflow)
+        return special(self.fmt, product, addend, Cat(code, sign), overflow)
 
     def add(self, aligned: Value, fixed: Value) -> Value:
         """Return the sum of the addend and the product, which is inverted for a difference."""
         return aligned + fixed
 
-    def special(self, product: Decoded, addend: Decoded, code: Value, overflow: Value) -> Value:
-        """Return ``code``, or infinity or NaN where the operands or an overflow demand it."""
-        fmt = self.fmt
-        infinite = product.infinity | addend.infinity
-        nan = product.nan | addend.nan
-        if not fmt.has_infinity:
-            return Mux(nan | infinite | overflow, fmt.nan_code, code)
-        nan = nan | (product.infinity & addend.infinity & (product.sign ^ addend.sign))
-        sign = Mux(product.infinity, product.sign, Mux(addend.infinity, addend.sign, code[-1]))
-        infinity = Cat(C(fmt.infinity_code, fmt.bits - 1), sign)
-        return Mux(nan, fmt.nan_code, Mux(infinite | overflow, infinity, code))
+
+def special(
+    fmt: Minifloat, product: Decoded, addend: Decoded, code: Value, overflow: Value
+) -> Value:
+    """Return ``code``, or infinity or NaN where the terms or an overflow demand it."""
+    infinite = product.infinity | addend.infinity
+    nan = product.nan | addend.nan
+    if not fmt.has_infinity:
+        return Mux(nan | infinite | overflow, fmt.nan_code, code)
+    nan = nan | (product.infinity & addend.infinity & (product.sign ^ addend.sign))
+    sign = Mux(product.infinity, product.sign, Mux(addend.infinity, addend.sign, code[-1]))
+    infinity = Cat(C(fmt.infinity_code, fmt.bits - 1), sign)
+    return Mux(nan, fmt.nan_code, Mux(infinite | overflow, infinity, code))

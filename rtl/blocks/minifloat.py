@@ -34,13 +34,16 @@ class Decoded:
     nan: Value
 
 
-def decode(m: Module, fmt: Minifloat, code: Value, name: str) -> Decoded:
+def decode(m: Module, fmt: Minifloat, code: Value, name: str, flush: bool = False) -> Decoded:
     """Return the parts of ``code``, an unsigned value of ``fmt.bits`` bits.
 
-    ``name`` is the prefix of the signals that this adds to ``m``.
+    ``name`` is the prefix of the signals that this adds to ``m``. With ``flush``, subnormals are
+    zeros.
 
     Cost: an OR over the exponent field, a decrement of it, and comparisons for special codes.
     """
+    if not fmt.signed:
+        code = Cat(code, C(0, 1))
     mantissa = code[: fmt.mantissa]
     field = code[fmt.mantissa : -1]
     magnitude = code[:-1]
@@ -50,6 +53,9 @@ def decode(m: Module, fmt: Minifloat, code: Value, name: str) -> Decoded:
         for kind, value in zip(("infinity", "nan"), _specials(fmt, code), strict=True)
     )
     finite = ~(infinity | nan)
+    zero = magnitude == 0 if fmt.has_negative_zero else code == 0
+    if flush:
+        finite, zero = finite & normal, ~normal & ~nan
     significand = Cat(mantissa, normal) & finite.replicate(fmt.mantissa + 1)
     return Decoded(
         sign=code[-1],
@@ -57,7 +63,7 @@ def decode(m: Module, fmt: Minifloat, code: Value, name: str) -> Decoded:
         # Field 1 is as high as field 0, the subnormals.
         shift=wire(m, (field - normal)[: fmt.exponent], f"{name}_shift"),
         normal=normal,
-        zero=magnitude == 0 if fmt.has_negative_zero else code == 0,
+        zero=zero,
         infinity=infinity,
         nan=nan,
     )
@@ -70,6 +76,8 @@ def _specials(fmt: Minifloat, code: Value) -> tuple[Value, Value]:
         case Specials.IEEE:
             nan = code[fmt.mantissa : -1].all() & code[: fmt.mantissa].any()
         case Specials.FN:
+            nan = magnitude.all()
+        case Specials.P3109 if not fmt.signed:
             nan = magnitude.all()
         case Specials.FNUZ | Specials.P3109:
             nan = code == fmt.sign_code

@@ -3,6 +3,7 @@
 from amaranth.hdl import C, Cat, Module, Mux, Value
 
 from hwsim.formats.minifloat import Minifloat
+from hwsim.units.rounding import SumRounding
 from rtl.blocks.wire import wire
 
 ZERO = C(0, 1)
@@ -30,10 +31,49 @@ def _count(m: Module, value: Value, name: str) -> Value:
     return Cat(Mux(high[-1], low[:-1], high[:-1]), high[-1] & ~both, both)
 
 
-def round_magnitude(
-    m: Module, fmt: Minifloat, magnitude: Value, lowest: Value, name: str, fill: Value = ZERO
+def raise_tiny(
+    m: Module,
+    fmt: Minifloat,
+    magnitude: Value,
+    lowest: Value,
+    least: int,
+    name: str,
+    fill: Value = ZERO,
 ) -> tuple[Value, Value]:
-    """Return the code of ``magnitude * 2**lowest`` rounded to nearest even, and overflow.
+    """Return the same number with its highest place not below the highest of a subnormal.
+
+    Parameters are those of :func:`round_magnitude`; ``least`` is the least value of ``lowest``.
+    Only where it is too low; there it costs a shifter, with a sticky bit.
+    """
+    width = len(magnitude)
+    top = width - 1 - fmt.mantissa
+    if least + top >= 0:
+        return magnitude, lowest
+    room = wire(m, lowest + top, f"{name}_tiny_room")
+    tiny = room[-1]
+    excess = Mux(-room > width, width, -room)[: width.bit_length()]
+    places = Cat(fill.replicate(width), magnitude) >> Mux(tiny, excess, 0)
+    places = wire(m, places, f"{name}_raised")
+    dropped = places[: width + 1] ^ fill.replicate(width + 1)
+    raised = Cat(dropped.any() ^ fill, places[width + 1 :])
+    return raised, wire(m, Mux(tiny, -top, lowest), f"{name}_raised_lowest")
+
+
+def flush_subnormal(fmt: Minifloat, code: Value) -> Value:
+    """Return the ``fmt.bits - 1`` bits below the sign, or 0 if they are those of a subnormal."""
+    return Mux(code[fmt.mantissa :].any(), code, 0)
+
+
+def round_magnitude(
+    m: Module,
+    fmt: Minifloat,
+    magnitude: Value,
+    lowest: Value,
+    name: str,
+    rounding: SumRounding = SumRounding.NEAREST_EVEN,
+    fill: Value = ZERO,
+) -> tuple[Value, Value]:
+    """Return the code of ``magnitude * 2**lowest`` rounded, and overflow.
 
     Parameters
     ----------
@@ -47,6 +87,8 @@ def round_magnitude(
         highest bit must not be below the highest bit of the subnormals.
     name
         Prefix of the signals that this adds to ``m``.
+    rounding
+        Toward zero, what is too large gives the largest finite code and no overflow.
     fill
         If 1, the magnitude is ``magnitude + 1``, as if its lowest bit were followed by ones
         without end; so a difference needs no carry into its lowest bit.
@@ -75,8 +117,11 @@ def round_magnitude(
     below = shifted[: width - 2 - fmt.mantissa]
     # With ones below, a tie and a carry are where all bits are 1.
     sticky = wire(m, (below ^ fill.replicate(len(below))).any(), f"{name}_sticky")
-    round_up = Mux(fill, guard | (~sticky & kept[0]), guard & (sticky | kept[0]))
     field = Mux(kept[-1], room - shift + 1, 0)
+    if rounding is SumRounding.TOWARD_ZERO:
+        code = wire(m, Cat(kept[:-1], field) + (fill & guard & ~sticky), f"{name}_truncated")
+        return Mux(code > fmt.max_code, fmt.max_code, code)[: fmt.bits - 1], ZERO
+    round_up = Mux(fill, guard | (~sticky & kept[0]), guard & (sticky | kept[0]))
     # A carry out of the mantissa makes the next exponent, which is the next code.
     code = wire(m, Cat(kept[:-1], field) + round_up, f"{name}_rounded")
     return code[: fmt.bits - 1], wire(m, code > fmt.max_code, f"{name}_overflow")

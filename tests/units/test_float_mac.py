@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from hwsim.errors import InputError
+from hwsim.formats.minifloat import Minifloat
 from hwsim.units import make
-from hwsim.units.stimulus import random_codes
+from hwsim.units.float_mac import FloatUnit
+from hwsim.units.stimulus import cancelling, random_codes
 
 PAIRS = [("e4m3", "e5m2", 4), ("e2m1", "e2m1", 1), ("e2m3", "e3m2", 2), ("bf16", "fp16", 2)]
 
@@ -61,12 +63,246 @@ def test_carry_guard_is_tight(guard: int) -> None:
     ("parameters", "message"),
     [
         ({"weight": "int4"}, "weight=int4: float takes minifloats such as e4m3 or fp16"),
-        ({"weight": "e4m3u"}, "weight=e4m3u: float takes signed minifloats only"),
         ({"carry_guard": 65}, "carry_guard must be 0 to 64, not 65"),
+        ({"accumulation": "fp31"}, "unknown format 'fp31'; did you mean 'fp32'?"),
+        ({"accumulation": "e2m1"},
+         "accumulation=e2m1: sums are rounded to signed minifloats that have NaN, such as fp32; "
+         "other accumulations are exact and aligned0 to aligned40"),
+        ({"accumulation": "aligned41"},
+         "accumulation=aligned41: allowed are aligned0 to aligned40"),
+        ({"accumulation": "aligned13", "accumulator": "e4m3u"},
+         "accumulator=e4m3u: sums are rounded to signed minifloats that have NaN, such as fp32; "
+         "other accumulations are exact and aligned0 to aligned40"),
+        ({"accumulation": "aligned13", "fraction_bits": 24},
+         "fraction_bits must be 1 to 23, not 24"),
+        ({"accumulation": "aligned13", "accumulator": "e4m3", "fraction_bits": 2},
+         "fraction_bits=2: accumulator=e4m3 must keep all its 3; fewer need a format with the "
+         "special codes of IEEE 754"),
+        ({"accumulation": "aligned13", "carry_guard": 3},
+         "carry_guard=3: only accumulation=exact has one, not aligned13"),
+        ({"accumulation": "fp32", "accumulator": "fp32"},
+         "accumulator=fp32: only accumulation=aligned has one, not fp32"),
+        ({"rounding": "toward_zero"},
+         "rounding=toward_zero: accumulation=exact rounds nothing"),
+        ({"accumulation": "fp32", "weight": "minifloat(exponent=8,mantissa=3,bias=512)",
+          "activation": "minifloat(exponent=8,mantissa=3,bias=480)"},
+         "weight=minifloat(exponent=8,mantissa=3,bias=512,specials=ieee): products with "
+         "minifloat(exponent=8,mantissa=3,bias=480,specials=ieee) leave the range of the golden "
+         "model; allowed: 2**-980 to 2**1020"),
     ],
-)
+)  # fmt: skip
 def test_bad_parameters(parameters: dict[str, object], message: str) -> None:
     given = {"lanes": 4, "weight": "e4m3", "activation": "e4m3"} | parameters
     with pytest.raises(InputError) as error:
         make("float", **given)
     assert str(error.value) == message
+
+
+def float_unit(**parameters: object) -> FloatUnit:
+    unit = make("float", **({"weight": "e4m3", "activation": "e4m3"} | parameters))
+    assert isinstance(unit, FloatUnit)
+    return unit
+
+
+def leading(x: Fraction) -> int:
+    """Return floor(log2(abs(x)))."""
+    n = abs(x)
+    e = n.numerator.bit_length() - n.denominator.bit_length()
+    return e if n >= Fraction(2) ** e else e - 1
+
+
+def cut(x: Fraction, place: int) -> Fraction:
+    """Truncate toward zero to a multiple of 2**place."""
+    unit = Fraction(2) ** place
+    return int(x / unit) * unit
+
+
+def round_to(x: Fraction, fmt: Minifloat, mantissa: int, to_even: bool) -> Fraction:
+    """Round a number in range to ``mantissa`` fraction bits, or fewer where it is subnormal."""
+    if not x:
+        return x
+    place = max(leading(x), fmt.min_exponent) - mantissa
+    unit = Fraction(2) ** place
+    return round(x / unit) * unit if to_even else cut(x, place)
+
+
+def exponent(fmt: Minifloat, x: Fraction) -> int:
+    return max(leading(x), fmt.min_exponent)
+
+
+def flushed(fmt: Minifloat, x: Fraction, unit: FloatUnit) -> Fraction:
+    tiny = abs(x) < Fraction(2) ** fmt.min_exponent
+    return Fraction(0) if tiny and unit.subnormals == "flush" else x
+
+
+def slow_dot(unit: FloatUnit, a: list[float], w: list[float]) -> Fraction:
+    """Return the sum of finite operands as the definition says it, in fractions."""
+    x, y = unit.activation, unit.weight
+    fmt, bits = unit.sum_format, unit.aligned_bits
+    to_even = unit.rounding == "nearest_even"
+    total = Fraction(0)
+    pairs = [
+        (flushed(x, Fraction(p), unit), flushed(y, Fraction(q), unit))
+        for p, q in zip(a, w, strict=True)
+    ]
+    if bits is None:
+        for p, q in pairs:
+            total = flushed(fmt, round_to(p * q + total, fmt, fmt.mantissa, to_even), unit)
+        return total
+    for start in range(0, len(pairs), unit.lanes):
+        terms = [
+            (p * q, exponent(x, p) + exponent(y, q))
+            for p, q in pairs[start : start + unit.lanes]
+            if p * q
+        ]
+        if total:
+            terms.append((total, exponent(fmt, total)))
+        if terms:
+            lowest = max(e for _, e in terms) - bits
+            exact = sum((cut(t, lowest) for t, _ in terms), Fraction(0))
+            total = flushed(fmt, round_to(exact, fmt, unit.fraction_bits, to_even), unit)
+    return total
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"lanes": 16, "accumulation": "aligned13"},
+        {"lanes": 32, "accumulation": "aligned13", "weight": "e5m2"},
+        {"lanes": 3, "accumulation": "aligned0", "activation": "e2m1"},
+        {"lanes": 8, "accumulation": "aligned24", "weight": "fp16", "activation": "fp16"},
+        {"lanes": 4, "accumulation": "aligned40", "weight": "bf16", "activation": "fp16"},
+        {"lanes": 2, "accumulation": "aligned5", "fraction_bits": 23, "weight": "e4m3u"},
+        {"lanes": 4, "accumulation": "aligned13", "accumulator": "fp16", "weight": "e3m2",
+         "activation": "e5m2", "rounding": "nearest_even"},
+        {"lanes": 2, "accumulation": "aligned20", "accumulator": "bf16", "weight": "e5m2",
+         "rounding": "nearest_even", "subnormals": "flush"},
+        {"lanes": 1, "accumulation": "fp32", "rounding": "toward_zero"},
+        {"lanes": 3, "accumulation": "bf16", "rounding": "toward_zero", "weight": "e5m2"},
+        {"lanes": 2, "accumulation": "fp16", "weight": "e2m1", "subnormals": "flush"},
+        {"lanes": 2, "accumulation": "e5m2", "weight": "e2m1", "activation": "e3m2",
+         "rounding": "toward_zero", "subnormals": "flush"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_rounded_sums_follow_their_definition(parameters: dict[str, object]) -> None:
+    unit = float_unit(**parameters)
+    rng = np.random.default_rng(3)
+    compared = 0
+    for a, w, _ in (random_codes(unit, 60, 5, rng), cancelling(unit, 60, rng)):
+        x, y = unit.activation.decode(a), unit.weight.decode(w)
+        results = unit.result.decode(unit.dot(a, w))
+        finite = np.isfinite(x).all(axis=1) & np.isfinite(y).all(axis=1)
+        for row in np.flatnonzero(finite & (abs(results) < unit.state_format.max)):
+            want = slow_dot(unit, x[row].tolist(), y[row].tolist())
+            assert Fraction(results[row]) == want, (x[row], y[row])
+            compared += 1
+    assert compared >= 25
+
+
+@pytest.mark.parametrize(
+    ("a", "w", "expected"),
+    [
+        # A bit 13 places below the largest exponent counts, one 14 below does not.
+        ([1.0, 2.0**-7], [1.0, 2.0**-6], 1 + 2.0**-13),
+        ([1.0, 2.0**-8], [1.0, 2.0**-6], 1.0),
+        # In magnitude: minus a little is not minus one unit.
+        ([1.0, -(2.0**-8)], [1.0, 2.0**-6], 1.0),
+        # The exponent of 1.875 * 1.875 = 3.52 is 0, since products are not normalised.
+        ([1.875, 2.0**-7], [1.875, 2.0**-6], 3.515625),
+        ([1.875, 2.0**-7, 2.0**-7], [1.875, 2.0**-6, 2.0**-6], 3.515625 + 2.0**-12),
+        # 2**-9 has the exponent of 2**-6, so 2**-9 * 32 hides what lies 14 places below 2**-1.
+        ([2.0**-9, 2.0**-9], [32.0, 2.0**-5], 2.0**-4 + 2.0**-14),
+        ([2.0**-9, 2.0**-9], [32.0, 2.0**-6], 2.0**-4),
+        # Zeros have no exponent.
+        ([0.0, 2.0**-9], [448.0, 2.0**-9], 2.0**-18),
+        # What cancels is +0.
+        ([1.0, -1.0], [1.0, 1.0], 0.0),
+        ([-0.0], [1.0], 0.0),
+    ],
+)
+def test_aligned_sums(a: list[float], w: list[float], expected: float) -> None:
+    unit = float_unit(lanes=16, accumulation="aligned13")
+    codes = [
+        fmt.encode(np.pad(x, (0, 16 - len(x))))
+        for fmt, x in ((unit.activation, a), (unit.weight, w))
+    ]
+    result = float(unit.result.decode(unit.dot(*codes)))
+    assert result == expected
+    assert not np.signbit(result)
+
+
+def test_the_accumulator_is_aligned_too() -> None:
+    unit = float_unit(lanes=1, accumulation="aligned13")
+    codes = unit.activation.encode([1.0, 2.0**-6, 448.0])
+    weights = unit.weight.encode([1.0, 2.0**-7, 448.0])
+    # 1 + 2**-13 against 448**2 = 1.53125 * 2**17: the unit is 2**(16 - 13), nothing is left.
+    assert unit.result.decode(unit.dot(codes[:2], weights[:2])) == 1 + 2.0**-13
+    assert unit.result.decode(unit.dot(codes, weights)) == 448.0**2
+
+
+def test_results_of_13_fraction_bits_are_fp32_codes() -> None:
+    unit = float_unit(lanes=16, accumulation="aligned13")
+    assert (unit.result.format.name, unit.state_format.mantissa) == ("fp32", 13)
+    a, w, _ = random_codes(unit, 200, 3, np.random.default_rng(0))
+    assert not (unit.dot(a, w) & 0x3FF).any()
+
+
+@pytest.mark.parametrize("accumulation", ["fp16", "aligned13"])
+@pytest.mark.parametrize(
+    ("a", "w", "expected"),
+    [
+        ([np.inf, 1.0], [2.0, 1.0], np.inf),
+        ([np.inf, 1.0], [-2.0, 1.0], -np.inf),
+        ([np.inf, np.inf], [1.0, -1.0], np.nan),
+        ([np.inf, 1.0], [0.0, 1.0], np.nan),
+        ([np.nan, 1.0], [0.0, 1.0], np.nan),
+    ],
+)
+def test_rounded_special_values_follow_ieee(
+    accumulation: str, a: list[float], w: list[float], expected: float
+) -> None:
+    unit = float_unit(lanes=1, accumulation=accumulation, weight="e5m2", activation="e5m2")
+    codes = [fmt.encode(x, overflow="ieee") for fmt, x in ((unit.activation, a), (unit.weight, w))]
+    np.testing.assert_equal(float(unit.result.decode(unit.dot(*codes))), expected)
+
+
+@pytest.mark.parametrize(("rule", "expected"), [("nearest_even", np.inf), ("toward_zero", 65504.0)])
+@pytest.mark.parametrize("kind", ["fp16", "aligned13"])
+def test_overflow_depends_on_the_rounding(kind: str, rule: str, expected: float) -> None:
+    more = {"accumulator": "fp16", "fraction_bits": 10} if kind == "aligned13" else {}
+    unit = float_unit(lanes=1, accumulation=kind, rounding=rule, **more)
+    codes = unit.activation.encode([448.0])
+    assert unit.result.decode(unit.dot(codes, codes)) == expected
+
+
+def test_rounded_sums_are_those_of_fma() -> None:
+    unit = float_unit(lanes=4, accumulation="fp16", weight="e5m2")
+    other = make("fma", lanes=4, accumulator="fp16", weight="e5m2", activation="e4m3")
+    a, w, _ = random_codes(unit, 300, 3, np.random.default_rng(0))
+    np.testing.assert_array_equal(unit.dot(a, w), other.dot(a, w))
+
+
+@pytest.mark.parametrize("accumulation", ["exact", "fp32", "aligned13"])
+def test_excluded_codes_count_as_numbers(accumulation: str) -> None:
+    unit = float_unit(lanes=1, accumulation=accumulation, weight="e5m2", specials="exclude")
+    assert unit.result.decode(unit.dot([0x7F], [0x3C])) == 480.0
+    assert unit.result.decode(unit.dot([0x38], [0x7C])) == 65536.0
+
+
+@pytest.mark.parametrize("accumulation", ["exact", "fp32", "aligned13"])
+def test_flushed_operands_are_zeros(accumulation: str) -> None:
+    unit = float_unit(lanes=2, accumulation=accumulation, subnormals="flush")
+    subnormal, smallest = unit.activation.encode([7 * 2.0**-9, 2.0**-6])
+    one = unit.activation.encode(1.0)
+    assert unit.result.decode(unit.dot([subnormal, smallest], [one, one])) == 2.0**-6
+    assert unit.result.decode(unit.dot([one, one], [subnormal, smallest])) == 2.0**-6
+
+
+def test_names_show_the_accumulation() -> None:
+    plain = "float_lanes_16_weight_e4m3_activation_e4m3"
+    assert float_unit(lanes=16).name == plain
+    assert float_unit(lanes=16, accumulation="float32").name == f"{plain}_accumulation_fp32"
+    unit = float_unit(lanes=16, accumulation="aligned13", rounding="toward_zero")
+    assert unit.name == f"{plain}_accumulation_aligned13"
+    assert make("float", **unit.parameters()) == unit

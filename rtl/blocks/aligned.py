@@ -1,0 +1,166 @@
+"""Many terms aligned to the largest exponent, cut off below it, and summed once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, signed
+
+from hwsim.formats.minifloat import Minifloat
+from hwsim.units.rounding import SumRounding
+from rtl.blocks.adder_tree import tree_sum
+from rtl.blocks.fma import Operand, operand, special
+from rtl.blocks.minifloat import Decoded
+from rtl.blocks.normalise import flush_subnormal, raise_tiny, round_magnitude
+from rtl.blocks.wire import wire
+
+
+@dataclass(frozen=True)
+class Term:
+    """A term of an aligned sum.
+
+    Attributes
+    ----------
+    operand
+        The term taken apart.
+    fraction
+        Fraction bits of its significand; the exponent counts for the bit above them.
+    """
+
+    operand: Operand
+    fraction: int
+
+    @property
+    def lowest(self) -> int:
+        """Exponent at shift 0."""
+        return self.operand.lowest + self.fraction
+
+    @property
+    def least(self) -> int:
+        """The least exponent."""
+        return self.operand.least + self.fraction
+
+    @property
+    def integer_bits(self) -> int:
+        """Bits of the significand above its fraction."""
+        return len(self.operand.parts.significand) - self.fraction
+
+
+class AlignedSum:
+    """Adds products and an addend of a minifloat format; see :mod:`hwsim.units.float_mac`.
+
+    A tree of comparisons finds the largest exponent, every term is shifted right from there by its
+    distance and truncated, one tree adds them, and one normaliser rounds.
+
+    Parameters
+    ----------
+    fmt
+        Format of the addend and the sum.
+    products
+        The other terms.
+    bits
+        Fraction bits below the largest exponent.
+    rounding
+        How the sum is rounded to ``fmt``.
+    flush
+        Whether sums that are subnormal once rounded become zero.
+
+    Cost: a shifter of ``bits`` plus 2 a term, whatever the range of the exponents.
+    """
+
+    def __init__(
+        self,
+        fmt: Minifloat,
+        products: Sequence[Term],
+        bits: int,
+        rounding: SumRounding,
+        flush: bool = False,
+    ) -> None:
+        self.fmt = fmt
+        self.products = products
+        self.bits = bits
+        self.rounding = rounding
+        self.flush = flush
+
+    def sum(self, m: Module, code: Value, name: str) -> Value:
+        """Return the code of the sum of the products and ``code``."""
+        addend = Term(operand(m, self.fmt, code, f"{name}_addend"), self.fmt.mantissa)
+        terms = [*self.products, addend]
+        base = min(term.least for term in terms)
+
+        # Align.
+        places = [
+            wire(m, self.place(term, base), f"{name}_place_{k}") for k, term in enumerate(terms)
+        ]
+        largest = self.largest(m, places, name)
+        aligned = [
+            wire(m, self.align(m, term, largest - place, f"{name}_term_{k}"), f"{name}_aligned_{k}")
+            for k, (term, place) in enumerate(zip(terms, places, strict=True))
+        ]
+
+        # Add, and take the magnitude.
+        total = wire(m, tree_sum(aligned), f"{name}_total")
+        negative = wire(m, total[-1], f"{name}_negative")
+        magnitude = wire(m, Mux(negative, -total, total)[: len(total) - 1], f"{name}_magnitude")
+
+        # Normalise and round, in at least the width that rounding takes.
+        padding = max(0, self.fmt.mantissa + 3 - len(magnitude))
+        least = base - self.bits - padding - self.fmt.subnormal_exponent
+        padded = Cat(C(0, padding), magnitude)
+        width = max(len(largest), abs(least).bit_length(), len(padded).bit_length()) + 2
+        lowest = Signal(signed(width), name=f"{name}_lowest")
+        m.d.comb += lowest.eq(largest + least)
+        padded, raised = raise_tiny(m, self.fmt, padded, lowest, least, name)
+        rounded, overflow = round_magnitude(m, self.fmt, padded, raised, name, self.rounding)
+        if self.flush:
+            rounded = wire(m, flush_subnormal(self.fmt, rounded), f"{name}_flushed")
+        # A sum of zero is +0, but what overflows keeps its sign.
+        sign = negative & (rounded.any() | overflow)
+        every = self.all_products()
+        return special(self.fmt, every, addend.operand.parts, Cat(rounded, sign), overflow)
+
+    def place(self, term: Term, base: int) -> Value:
+        """Return the exponent of a term above ``base``; that of zero is 0, above no other."""
+        parts, above = term.operand.parts, term.lowest - base
+        highest = term.operand.shifts[-1] + above
+        return Mux(parts.zero, 0, (parts.shift + above)[: max(highest, 1).bit_length()])
+
+    def largest(self, m: Module, places: Sequence[Value], name: str) -> Value:
+        """Return the largest of the exponents, by a tree of comparisons."""
+        level, rank = list(places), 0
+        while len(level) > 1:
+            pairs = [
+                wire(m, Mux(a > b, a, b), f"{name}_largest_{rank}_{k}")
+                for k, (a, b) in enumerate(zip(level[0::2], level[1::2], strict=False))
+            ]
+            level, rank = pairs + level[len(level) & ~1 :], rank + 1
+        return level[0]
+
+    def align(self, m: Module, term: Term, down: Value, name: str) -> Value:
+        """Return a term shifted down, truncated in magnitude, with its sign."""
+        parts = term.operand.parts
+        excess = max(0, term.fraction - self.bits)
+        wide = parts.significand.shift_left(max(0, self.bits - term.fraction))
+        width = len(wide)
+        # Never below 0: no term that counts lies above the largest.
+        amount = wire(m, down.as_unsigned()[:-1] + excess, f"{name}_down")
+        capped = Mux(amount > width, width, amount)[: width.bit_length()]
+        magnitude = (wide >> capped)[: term.integer_bits + self.bits]
+        magnitude = wire(m, magnitude, f"{name}_cut")
+        return Mux(parts.sign, -magnitude, magnitude)
+
+    def all_products(self) -> Decoded:
+        """Return what is special about the sum of the products."""
+        parts = [term.operand.parts for term in self.products]
+        plus = reduce(Value.__or__, [p.infinity & ~p.sign for p in parts])
+        minus = reduce(Value.__or__, [p.infinity & p.sign for p in parts])
+        nan = reduce(Value.__or__, [p.nan for p in parts])
+        return Decoded(
+            sign=minus,
+            significand=C(0, 1),
+            shift=C(0, 1),
+            normal=C(0, 1),
+            zero=C(0, 1),
+            infinity=plus | minus,
+            nan=nan | (plus & minus),
+        )
