@@ -33,6 +33,12 @@ def test_stillmaker_areas_are_those_of_the_paper(from_node, to_node, expected):
     assert factor.low == factor.high == expected
 
 
+def test_supply_is_the_anchors():
+    supplies = {row["supply_v"] for row in data.read("scaling.csv") if row["node"] == "7"} - {""}
+    corner = technology.load("asap7").provenance["corner"]
+    assert {float(supply) for supply in supplies} == {corner["voltage_v"]}
+
+
 # Evaluated by hand, exactly: high performance and low power at nominal supplies.
 def energy(a2, a1, a0, volts):
     v = Fraction(volts)
