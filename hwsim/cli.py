@@ -20,6 +20,7 @@ from hwsim import __version__
 from hwsim.errors import InputError, MissingToolError
 
 if TYPE_CHECKING:
+    from cost_models.scaling import Band
     from hwsim.units import UnitSpec
 
 #: The code table of a wider format is too long to read.
@@ -87,7 +88,17 @@ def _parser() -> argparse.ArgumentParser:
     cost.add_argument("--technology", action="append", metavar="T", help="may be repeated")
     cost.add_argument("--method", choices=("estimate", "synthesis"), default="estimate")
     cost.add_argument("--liberty", nargs="+", type=Path, metavar="FILE", help="for synthesis")
+    cost.add_argument("--scale-to", type=int, metavar="NM", help="bands at 45, 28 or 16 nm, too")
     cost.set_defaults(command=_cost)
+
+    memory = commands.add_parser("memory", help="cost of a memory, or what the tables have")
+    memory.add_argument("kind", choices=("sram", "regfile", "dram"))
+    memory.add_argument("parameters", nargs="*", metavar="key=value")
+    memory.set_defaults(command=_memory)
+
+    published = commands.add_parser("published", help="costs of units from papers, with sources")
+    published.add_argument("filters", nargs="*", metavar="key=pattern", help="such as node=28")
+    published.set_defaults(command=_published)
 
     sweep = commands.add_parser("sweep", help="explore a design space to Pareto charts")
     sweep.add_argument("spec", type=Path, metavar="SPEC.yaml")
@@ -116,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="what is installed, and what is missing")
     doctor.set_defaults(command=_doctor)
 
-    for listing in (formats, show, units, verify, cost, doctor):
+    for listing in (formats, show, units, verify, cost, memory, published, doctor):
         listing.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -129,6 +140,10 @@ def _add_unit(parser: argparse.ArgumentParser) -> None:
 def _make_unit(family: str, parameters: Iterable[str]) -> "UnitSpec":
     from hwsim.units import make
 
+    return make(family, **_key_values(parameters))
+
+
+def _key_values(parameters: Iterable[str]) -> dict[str, str]:
     values: dict[str, str] = {}
     for item in parameters:
         key, equals, value = item.partition("=")
@@ -137,7 +152,7 @@ def _make_unit(family: str, parameters: Iterable[str]) -> "UnitSpec":
         if key in values:
             raise InputError(f"the parameter {key!r} is given twice")
         values[key] = value
-    return make(family, **values)
+    return values
 
 
 def _print_json(value: object) -> None:
@@ -302,12 +317,13 @@ def _families(words: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 
 def _cost(options: argparse.Namespace) -> int:
-    from cost_models import fitting_set, technology
+    from cost_models import fitting_set, scaling, technology
     from cost_models.estimate import estimate_all
     from cost_models.synthesis import synthesize
 
     unit = _make_unit(options.unit, options.parameters)
-    names = options.technology or technology.names()
+    every = technology.names() if options.scale_to is None else scaling.anchors()
+    names = options.technology or every
     if options.method == "estimate":
         if options.liberty:
             raise InputError("--liberty goes with --method synthesis")
@@ -316,8 +332,17 @@ def _cost(options: argparse.Namespace) -> int:
         if len(options.technology or []) != 1:
             raise InputError("--method synthesis takes one --technology, e.g. osu018")
         costs = [synthesize(unit, options.technology[0], options.liberty)]
+    bands: dict[str, list[Band]] = {}
+    if options.scale_to is not None:
+        bands = {cost.technology: scaling.bands(cost, options.scale_to) for cost in costs}
     if options.json:
-        _print_json([cost.to_dict() for cost in costs])
+        _print_json(
+            [
+                cost.to_dict()
+                | ({"scaled": [*map(asdict, bands[cost.technology])]} if bands else {})
+                for cost in costs
+            ]
+        )
         return 0
     print(f"{unit.name}: {costs[0].macs_per_cycle:.3g} MAC/cycle, normally distributed operands")
     _print_table(
@@ -335,6 +360,76 @@ def _cost(options: argparse.Namespace) -> int:
     fitted = {family for family, _ in fitting_set.FITTING}
     if options.method == "estimate" and unit.family not in fitted:
         print(f"The fit has no unit of the family {unit.family}; its error may be larger.")
+    if bands:
+        _print_bands(bands)
+    return 0
+
+
+def _print_bands(bands: Mapping[str, Sequence["Band"]]) -> None:
+    from cost_models.scaling import ANCHORS, SOURCES
+
+    print("\nScaled, between two published sources:")
+    _print_table(
+        ["from", "node", "quantity", "low", "high", "unit", *(f"x {name}" for name in SOURCES)],
+        [
+            [b.anchor, b.node, b.quantity, b.low, b.high, b.unit, *map(str, b.factors)]
+            for several in bands.values()
+            for b in several
+        ],
+    )
+    for name, (source, evidence) in SOURCES.items():
+        print(f"{name}: {source} ({evidence})")
+    for name in bands:
+        if ANCHORS[name].missing:
+            print(f"{name}: nothing but {', '.join(ANCHORS[name].quantities)}, for "
+                  f"{ANCHORS[name].missing}")  # fmt: skip
+
+
+def _memory(options: argparse.Namespace) -> int:
+    from cost_models import memory
+
+    if not options.parameters:
+        rows = memory.contents(options.kind)
+        if options.json:
+            _print_json(rows)
+        else:
+            _print_table(list(rows[0]), [list(row.values()) for row in rows])
+        return 0
+    made = memory.make(options.kind, _key_values(options.parameters))
+    if options.json:
+        _print_json(asdict(made))
+        return 0
+    figures = made.figures()
+    print(f"{made.kind}, {made.name}: {made.included}")
+    _print_table(
+        ["", "low", "high", "unit", "evidence", "derivation"],
+        [[k.replace("_", " "), f.low, f.high, f.unit, f.evidence, f.derivation]
+         for k, f in figures.items()],
+    )  # fmt: skip
+    for source in dict.fromkeys(figure.source for figure in figures.values()):
+        print(f"source: {source}")
+    return 0
+
+
+def _published(options: argparse.Namespace) -> int:
+    from cost_models import published
+
+    rows = published.select(_key_values(options.filters))
+    if options.json:
+        _print_json([asdict(row) | {"kind": row.kind} for row in rows])
+        return 0
+    if not rows:
+        print("no published number passes all filters")
+        return 0
+    _print_table(
+        ["system", "unit", "weight", "activation", "node", "metric", "value", "measure",
+         "evidence", "source", "note"],
+        [
+            [r.system, r.unit, r.weight, r.activation, r.node, r.metric, r.value, r.measure,
+             f"{r.evidence}, derived" if r.derived else r.evidence, r.source, r.note]
+            for r in rows
+        ],
+    )  # fmt: skip
     return 0
 
 
