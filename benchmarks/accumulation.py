@@ -122,8 +122,8 @@ def print_verdict(points: Points) -> None:
             f"{max(ratios) / min(ratios):.1f} times its area."
         )
     print(
-        f"\nA step of element width, from e2m1 to e4m3, multiplies the area by {min(widths):.1f} to "
-        f"{max(widths):.1f}, depending on the accumulation."
+        "\nA step of element width, from e2m1 to e4m3, multiplies the area by "
+        f"{min(widths):.1f} to {max(widths):.1f}, depending on the accumulation."
     )
 
 
