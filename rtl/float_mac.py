@@ -30,24 +30,13 @@ class Float(Unit):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         beat = self.i.payload
-        activation, weight = self.spec.operands()
 
-        # Decode.
+        # Decode, multiply and align; add up over the lanes.
         lanes = [
-            (
-                decode(m, activation, beat.activations[k], f"activation_{k}"),
-                decode(m, weight, beat.weights[k], f"weight_{k}"),
-            )
-            for k in range(self.spec.lanes)
+            self.lane(m, beat.activations[k], beat.weights[k], k) for k in range(self.spec.lanes)
         ]
-
-        # Multiply, align, and add up over the lanes.
-        products = [
-            wire(m, self.product(m, a, w, k), f"product_{k}") for k, (a, w) in enumerate(lanes)
-        ]
-        total = tree_sum(products)
-        flags = [self.flags(a, w) for a, w in lanes]
-        any_lane = [Cat(*bits).any() for bits in zip(*flags, strict=True)]
+        total = tree_sum([product for product, _ in lanes])
+        any_lane = [Cat(*bits).any() for bits in zip(*(flags for _, flags in lanes), strict=True)]
 
         # Add up over the beats.
         m.submodules.accumulator = accumulator = self.accumulator(total)
@@ -61,6 +50,15 @@ class Float(Unit):
             m.d.comb += accumulator.i.payload.flags.eq(Cat(*any_lane))
         wiring.connect(m, accumulator.o, wiring.flipped(self.o))
         return m
+
+    def lane(
+        self, m: Module, activation: Value, weight: Value, k: int
+    ) -> tuple[Value, list[Value]]:
+        """Return the product of lane ``k`` and its flags, in the order of ``spec.flags``."""
+        a_format, w_format = self.spec.operands()
+        a = decode(m, a_format, activation, f"activation_{k}")
+        w = decode(m, w_format, weight, f"weight_{k}")
+        return wire(m, self.product(m, a, w, k), f"product_{k}"), self.flags(a, w)
 
     def product(self, m: Module, a: Decoded, w: Decoded, lane: int) -> Value:
         """Return the exact product in units of the product of the smallest subnormals."""

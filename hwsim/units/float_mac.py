@@ -13,14 +13,14 @@ the flags that its formats can raise.
 Source: Kulisch, Computer Arithmetic and Validity, 2nd ed., 2013, chapter 8.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Codes, Format, Kind
+from hwsim.formats.base import Bools, Codes, Format, Kind, Unpacked
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units.base import Timing, UnitSpec
 from hwsim.units.result import Integers, Result, exact_sums
@@ -60,8 +60,8 @@ class FloatUnit(UnitSpec):
             If one of them is of another family.
         """
         return (
-            _require_minifloat("activation", self.activation),
-            _require_minifloat("weight", self.weight),
+            require_minifloat("activation", self.activation, self.family),
+            require_minifloat("weight", self.weight, self.family),
         )
 
     @property
@@ -87,9 +87,7 @@ class FloatUnit(UnitSpec):
     @property
     def flags(self) -> tuple[str, ...]:
         """The flags that the two formats can raise, lowest bit first."""
-        if any(fmt.has_infinity for fmt in self.operands()):
-            return ("nan", "positive_infinity", "negative_infinity")
-        return ("nan",) if any(fmt.has_nan for fmt in self.operands()) else ()
+        return flag_names(self.operands())
 
     @property
     def safe_beats(self) -> int:
@@ -106,23 +104,35 @@ class FloatUnit(UnitSpec):
         bits = sum(fmt.mantissa + 1 for fmt in self.operands())
         sums = exact_sums(np.where(negative, -magnitude, magnitude), bits, shifts)
 
-        zero = (a.kind == Kind.ZERO) | (w.kind == Kind.ZERO)
-        infinite = (a.kind == Kind.INFINITY) | (w.kind == Kind.INFINITY)
-        nan = (a.kind == Kind.NAN) | (w.kind == Kind.NAN) | (infinite & zero)
-        infinite &= ~nan
-        return self.result.pack(
-            sums,
-            {
-                "nan": nan.any(axis=-1),
-                "positive_infinity": (infinite & ~negative).any(axis=-1),
-                "negative_infinity": (infinite & negative).any(axis=-1),
-            },
-        )
+        return self.result.pack(sums, special_flags(a, w))
 
 
-def _require_minifloat(parameter: str, fmt: Format) -> Minifloat:
+def special_flags(a: Unpacked, w: Unpacked) -> dict[str, Bools]:
+    """Return the flags that products of ``a`` and ``w`` raise, or-ed over the last axis."""
+    negative = (a.sign ^ w.sign).astype(bool)
+    zero = (a.kind == Kind.ZERO) | (w.kind == Kind.ZERO)
+    infinite = (a.kind == Kind.INFINITY) | (w.kind == Kind.INFINITY)
+    nan = (a.kind == Kind.NAN) | (w.kind == Kind.NAN) | (infinite & zero)
+    infinite &= ~nan
+    return {
+        "nan": nan.any(axis=-1),
+        "positive_infinity": (infinite & ~negative).any(axis=-1),
+        "negative_infinity": (infinite & negative).any(axis=-1),
+    }
+
+
+def flag_names(formats: Iterable[Format]) -> tuple[str, ...]:
+    """Return the flags that products of ``formats`` can raise, lowest bit first."""
+    operands = tuple(formats)
+    if any(fmt.has_infinity for fmt in operands):
+        return ("nan", "positive_infinity", "negative_infinity")
+    return ("nan",) if any(fmt.has_nan for fmt in operands) else ()
+
+
+def require_minifloat(parameter: str, fmt: Format, family: str) -> Minifloat:
+    """Return ``fmt`` as a signed minifloat, or raise InputError naming the parameter."""
     if not isinstance(fmt, Minifloat):
-        raise InputError(f"{parameter}={fmt.name}: float takes minifloats such as e4m3 or fp16")
+        raise InputError(f"{parameter}={fmt.name}: {family} takes minifloats such as e4m3 or fp16")
     if not fmt.signed:
-        raise InputError(f"{parameter}={fmt.name}: float takes signed minifloats only")
+        raise InputError(f"{parameter}={fmt.name}: {family} takes signed minifloats only")
     return fmt
