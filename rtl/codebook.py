@@ -7,6 +7,7 @@ from hwsim.units.codebook import CodebookUnit, Table
 from hwsim.units.fma import FmaUnit
 from rtl.base import Unit
 from rtl.blocks.rom import look_up
+from rtl.blocks.wire import wire
 from rtl.fma import Fma
 from rtl.integer import Integer
 
@@ -31,17 +32,26 @@ class Codebook(Unit):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.table = table = Module()
+        beat, lanes = self.i.payload, range(self.spec.lanes)
         m.submodules.mac = mac = self.mac()
-        beat = self.i.payload
+        m.submodules.table = table = Module()
         if self.spec.table is Table.CONSTANT:
             constants = self.spec.constants().tolist()
-            entries = [
-                look_up(table, code, constants, f"entry_{k}") for k, code in enumerate(beat.weights)
-            ]
+            entries = [look_up(table, self.code(k), constants, f"entry_{k}") for k in lanes]
             m.d.comb += [mac.i.valid.eq(self.i.valid), self.i.ready.eq(mac.i.ready)]
         else:
-            entries = self.loaded(m, table, mac)
+            # A cycle to store the table, before the first beat goes on.
+            present = Signal()
+            registers = self.registers(table, present)
+            entries = [wire(table, registers[self.code(k)], f"entry_{k}") for k in lanes]
+            m.d.comb += [
+                mac.i.valid.eq(self.i.valid & present),
+                self.i.ready.eq(mac.i.ready & present),
+            ]
+            with m.If(~present):
+                m.d.sync += present.eq(self.i.valid)
+            with m.Elif(self.i.valid & self.i.ready):
+                m.d.sync += present.eq(~self.ends())
         m.d.comb += [
             mac.i.payload.activations.eq(beat.activations),
             *(mac.i.payload.weights[k].eq(entry) for k, entry in enumerate(entries)),
@@ -55,27 +65,20 @@ class Codebook(Unit):
         multiplier = self.spec.multiplier
         return Fma(multiplier) if isinstance(multiplier, FmaUnit) else Integer(multiplier)
 
-    def loaded(self, m: Module, table: Module, mac: Unit) -> list[Value]:
-        """Store the table in a cycle before the first beat goes on; return the lanes' entries."""
-        beat = self.i.payload
-        present = Signal()
-        registers = []
-        for field in self.spec.metadata:
-            register = Signal(field.format.bits, name=f"register_{field.name}", reset_less=True)
-            with table.If(~present):
-                table.d.sync += register.eq(beat[field.name])
-            registers.append(register)
-        m.d.comb += [
-            mac.i.valid.eq(self.i.valid & present),
-            self.i.ready.eq(mac.i.ready & present),
-        ]
-        with m.If(~present):
-            m.d.sync += present.eq(self.i.valid)
-        with m.Elif(mac.i.valid & mac.i.ready & beat.last):
-            m.d.sync += present.eq(0)
+    def code(self, k: int) -> Value:
+        """Return the weight of a lane."""
+        return self.i.payload.weights[k]
+
+    def registers(self, m: Module, present: Value) -> Array:
+        """Return the entries, which follow the beat until they are ``present``."""
         entries = []
-        for k, code in enumerate(beat.weights):
-            entry = Signal(registers[0].shape(), name=f"entry_{k}")
-            table.d.comb += entry.eq(Array(registers)[code])
+        for field in self.spec.metadata:
+            entry = Signal(field.format.bits, name=f"register_{field.name}", reset_less=True)
+            with m.If(~present):
+                m.d.sync += entry.eq(self.i.payload[field.name])
             entries.append(entry)
-        return entries
+        return Array(entries)
+
+    def ends(self) -> Value:
+        """Return whether the beat is the last one to use the table."""
+        return self.i.payload.last

@@ -45,20 +45,10 @@ class ProductRom(Unit):
             accumulator.i.valid.eq(self.i.valid),
             self.i.ready.eq(accumulator.i.ready),
         ]
-        raised = [
-            Cat(
-                look_up(
-                    rom,
-                    Cat(beat.activations[k], beat.weights[k]),
-                    self.spec.flag_table(name),
-                    f"{name}_{k}",
-                )
-                for k in lanes
-            ).any()
-            for name in self.spec.result.flags
-        ]
-        if raised:
-            m.d.comb += accumulator.i.payload.flags.eq(Cat(*raised))
+        flags = [self.flags(rom, beat.activations[k], beat.weights[k], k) for k in lanes]
+        any_lane = [Cat(*bits).any() for bits in zip(*flags, strict=True)]
+        if any_lane:
+            m.d.comb += accumulator.i.payload.flags.eq(Cat(*any_lane))
         wiring.connect(m, accumulator.o, wiring.flipped(self.o))
         return m
 
@@ -73,6 +63,13 @@ class ProductRom(Unit):
         magnitude = wire(m, look_up(m, index, table, f"rom_{k}"), f"magnitude_{k}")
         negative = self.negative(m, activation, a, k) ^ self.negative(m, weight, w, k)
         return magnitude, wire(m, negative, f"negative_{k}")
+
+    def flags(self, m: Module, activation: Value, weight: Value, k: int) -> list[Value]:
+        """Return the flags of the product of lane ``k``."""
+        return [
+            look_up(m, Cat(activation, weight), self.spec.flag_table(name), f"{name}_{k}")
+            for name in self.spec.result.flags
+        ]
 
     def negative(self, m: Module, code: Value, operand: Dyadic, k: int) -> Value:
         """Return whether an operand is negative."""
