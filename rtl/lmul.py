@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from amaranth.hdl import C, Cat, Module, Mux, Value
 
-from hwsim.units.lmul import LmulUnit, Reading
+from hwsim.units.lmul import LmulUnit, Products, Reading
 from rtl.blocks.minifloat import Decoded, decode
 from rtl.blocks.wire import wire
 from rtl.float_mac import Float
@@ -19,8 +19,8 @@ class Lmul(Float):
 
     Timing: latency 1, interval 1; the input stalls while a result is not taken.
 
-    Numerics: products are approximate, subnormals count as 0, products saturate and underflow to
-    0; their sum is exact and wraps after 2**carry_guard beats.
+    Numerics: products are approximate, subnormals count as 0, packed products saturate and
+    underflow to 0; their sum is exact and wraps after 2**carry_guard beats.
 
     Cost drivers: 2**exponent bits for shifters, tree and accumulator, which outweigh the adder of
     exponent + mantissa bits.
@@ -34,13 +34,15 @@ class Lmul(Float):
         fmt, fraction = self.spec.operand, self.spec.fraction_bits
         a = decode(m, fmt, activation, f"activation_{k}")
         w = decode(m, fmt, weight, f"weight_{k}")
-        # The sum of the magnitudes, at the ends of the range.
+        # Add the magnitudes; of a packed product, mind the ends of the range.
         field = wire(m, self.field(m, activation[:-1], weight[:-1], k), f"field_{k}")
-        over = field > self.spec.largest_code
-        field_bits = self.spec.largest_code.bit_length()
-        kept = wire(m, Mux(over, self.spec.largest_code, field)[:field_bits], f"kept_{k}")
-        normal = a.significand[-1] & w.significand[-1]
-        nonzero = wire(m, normal & (field >= 1 << fraction), f"nonzero_{k}")
+        nonzero = a.significand[-1] & w.significand[-1]
+        if self.spec.products is Products.PACKED:
+            nonzero = nonzero & (field >= 1 << fraction)
+            over = field > self.spec.largest_code
+            field = Mux(over, self.spec.largest_code, field)
+        nonzero = wire(m, nonzero, f"nonzero_{k}")
+        kept = wire(m, field[: self.spec.largest_code.bit_length()], f"kept_{k}")
 
         # Place in fixed point.
         significand = Cat(kept[:fraction], C(1, 1)) & nonzero.replicate(fraction + 1)
@@ -54,12 +56,12 @@ class Lmul(Float):
         """Return exponent and mantissa of a product, signed, from two magnitude fields."""
         if self.spec.reading is Reading.CARRY:
             return x + y + self.spec.constant
-        mantissa, bias = self.spec.operand.mantissa, self.spec.operand.bias
+        mantissa = self.spec.operand.mantissa
         # Without the hidden bit: a carry out of the mantissa makes 2 or more.
         fraction = wire(m, x[:mantissa] + y[:mantissa] + self.spec.correction, f"fraction_{k}")
         carry = fraction[mantissa:].any()
         halved = Cat(fraction[:mantissa], fraction[mantissa + 1])
-        exponent = x[mantissa:] + y[mantissa:] - bias + carry
+        exponent = x[mantissa:] + y[mantissa:] - self.spec.offset + carry
         normal = Mux(carry, halved, fraction[:mantissa].shift_left(1))
         return Cat(normal, exponent).as_signed()
 

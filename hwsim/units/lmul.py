@@ -21,12 +21,15 @@ Errors over all mantissas, with respect to the exact product, mean and largest: 
 and 7.3%; E2M1 +32% and 50%, +37.5% and 50%. With fewer than 3 mantissa bits the constant is too
 large a part of the result for use.
 
-The approximate products are summed exactly, like those of ``float``, and the flags are the same,
-so that only the multiplier differs. The paper has no rule for the ends of the range; these are
-ours: a product has the operands' format, beyond whose largest value it saturates and below whose
-smallest normal value it is 0, and operands without the hidden bit (zero and subnormals) count as
-0. The sum therefore spans the exponents of one operand, 2**exponent bits, half of those of
-``float``.
+The approximate products are summed exactly, and the flags are those of ``float``. Operands without
+the hidden bit (zero and subnormals) count as 0. The paper has no rule for the ends of the range;
+these are ours:
+
+* ``products="packed"``: a product has the operands' format, beyond whose largest value it saturates
+  and below whose smallest normal value it is 0. The sum spans the exponents of one operand,
+  2**exponent bits, half of those of ``float``.
+* ``products="wide"``: one exponent bit more, so that there are no such ends. The sum spans what it
+  does in ``float``, subnormals aside, and only the multiplier differs.
 
 Source: Luo and Sun, Addition is All You Need for Energy-efficient Language Models,
 arXiv:2410.00907, section 2 (the formula).
@@ -53,6 +56,13 @@ class Reading(StrEnum):
     CARRY = "carry"
 
 
+class Products(StrEnum):
+    """The range of a product."""
+
+    PACKED = "packed"
+    WIDE = "wide"
+
+
 @dataclass(frozen=True, kw_only=True)
 class LmulUnit(FloatUnit):
     """Dot product of L-Mul's approximate products, summed exactly.
@@ -64,11 +74,14 @@ class LmulUnit(FloatUnit):
         least one mantissa bit and normal values.
     reading
         ``carry`` or ``formula``.
+    products
+        ``packed`` or ``wide``.
     """
 
     family: ClassVar[str] = "lmul"
 
     reading: Reading = Reading.CARRY
+    products: Products = Products.PACKED
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -85,7 +98,7 @@ class LmulUnit(FloatUnit):
 
     @property
     def operand(self) -> Minifloat:
-        """The format of both operands and of the products."""
+        """The format of both operands, and of packed products."""
         return self.operands()[0]
 
     @property
@@ -96,9 +109,14 @@ class LmulUnit(FloatUnit):
         return 1 << (m - places)
 
     @property
+    def offset(self) -> int:
+        """What is taken from the sum of two exponent fields; field 1 is the lowest of products."""
+        return self.operand.bias if self.products is Products.PACKED else 1
+
+    @property
     def constant(self) -> int:
         """What is added to the sum of two magnitude fields to make that of the product."""
-        return self.correction - (self.operand.bias << self.operand.mantissa)
+        return self.correction - (self.offset << self.operand.mantissa)
 
     @property
     def fraction_bits(self) -> int:
@@ -108,6 +126,9 @@ class LmulUnit(FloatUnit):
     @property
     def largest_code(self) -> int:
         """The largest magnitude field of a product, with a mantissa of ``fraction_bits``."""
+        most = np.array(self.operand.max_code)
+        if self.products is Products.WIDE:
+            return int(self._magnitude_fields(most, most))
         return self.operand.max_code << (self.fraction_bits - self.operand.mantissa)
 
     @property
@@ -120,7 +141,9 @@ class LmulUnit(FloatUnit):
     @property
     def result(self) -> Result:
         width = (self.lanes * self.largest_product).bit_length() + self.carry_guard + 1
-        return Result(width, self.operand.min_exponent - self.fraction_bits, self.flags)
+        # Field 1 of a product has the exponent of two fields whose sum is one above the offset.
+        lowest = 2 * self.operand.min_exponent + self.offset - 1
+        return Result(width, lowest - self.fraction_bits, self.flags)
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
         a, w = self._flushed(activations), self._flushed(weights)
@@ -141,16 +164,16 @@ class LmulUnit(FloatUnit):
         kind = np.where((taken.kind == Kind.FINITE) & subnormal, Kind.ZERO, taken.kind)
         return taken._replace(kind=kind.astype(np.uint8))
 
-    def _magnitude_fields(self, activations: Codes, weights: Codes) -> Int64:
+    def _magnitude_fields(self, activations: Integers, weights: Integers) -> Int64:
         """Return the exponents and mantissas of the products, before the ends of the range."""
-        m, bias = self.operand.mantissa, self.operand.bias
+        m = self.operand.mantissa
         below_sign = self.operand.sign_code - 1
         x, y = (codes.astype(np.int64) & below_sign for codes in (activations, weights))
         if self.reading is Reading.CARRY:
             return x + y + self.constant
         hidden = 1 << m
         significand = hidden + x % hidden + y % hidden + self.correction
-        exponent = x // hidden + y // hidden - bias
+        exponent = x // hidden + y // hidden - self.offset
         # With one place more: of 2 or more, halved; else, doubled to the same scale.
         halved = ((exponent + 1) << (m + 1)) + significand - 2 * hidden
         doubled = (exponent << (m + 1)) + 2 * (significand - hidden)
