@@ -21,7 +21,7 @@ too large, and the group scale that follows absorbs it. Minifloat entries are no
 
 A group's scale and zero point (any4) are applied outside, to the sum.
 
-Sources: QLoRA (arXiv:2305.14314), appendix E, for NF4; any4 (arXiv:2507.04610), section 3, for one
+Sources: QLoRA (arXiv:2305.14314), appendix E, for NF4; any4 (arXiv:2507.04610) for one
 table a row; entries in fixed point are ours.
 """
 

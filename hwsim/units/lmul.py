@@ -22,8 +22,8 @@ and 7.3%; E2M1 +32% and 50%, +37.5% and 50%. With fewer than 3 mantissa bits the
 large a part of the result for use.
 
 The approximate products are summed exactly, and the flags are those of ``float``. Operands without
-the hidden bit (zero and subnormals) count as 0. The paper has no rule for the ends of the range;
-these are ours:
+the hidden bit (zero and subnormals) count as 0, so that a subnormal times an infinity is NaN. The
+paper has no rule for the ends of the range; these are ours:
 
 * ``products="packed"``: a product has the operands' format, beyond whose largest value it saturates
   and below whose smallest normal value it is 0. The sum spans the exponents of one operand,
@@ -32,7 +32,7 @@ these are ours:
   does in ``float``, subnormals aside, and only the multiplier differs.
 
 Source: Luo and Sun, Addition is All You Need for Energy-efficient Language Models,
-arXiv:2410.00907, section 2 (the formula).
+arXiv:2410.00907 (the formula).
 """
 
 from collections.abc import Mapping
