@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 
 from hwsim.units.bit_serial import BitSerialUnit, Digits, Precision, Recoding, Serial
 from rtl.base import Unit, code_shape
-from rtl.blocks.adder_tree import tree_sum
+from rtl.blocks.adder_tree import signed_sum, tree_sum
 from rtl.blocks.recode import (
     Digit,
     Window,
@@ -203,16 +203,7 @@ class BitSerial(Unit):
         return Mux(digit.double, multiple.shift_left(1), multiple)
 
     def signed_sum(self, products: Sequence[tuple[Value, Value]]) -> Value:
-        """Return the sum of the products, each negated if the flag beside it is set.
-
-        Negation is inversion plus one, and the ones of all lanes are added up first, so that no
-        lane has a carry chain of its own.
-        """
+        """Return the sum of the products, each negated if the flag beside it is set."""
         if self.spec.recoding is Recoding.BINARY and not self.signed("weight"):
             return tree_sum([product for product, _ in products])
-        signs = [negative for _, negative in products]
-        inverted = []
-        for product, negative in products:
-            wide = Cat(product, product[-1] if product.shape().signed else C(0, 1))
-            inverted.append((wide ^ negative.replicate(len(wide))).as_signed())
-        return tree_sum(inverted) + tree_sum(signs)
+        return signed_sum(products)

@@ -1,20 +1,17 @@
 """Floating-point dot products; see :mod:`hwsim.units.float_mac`."""
 
-from amaranth.hdl import C, Cat, Module, Mux, Value
-from amaranth.lib import wiring
+from amaranth.hdl import C, Cat, Module
 
 from hwsim.units.float_mac import EXACT, FloatUnit
 from hwsim.units.rounding import Subnormals
-from rtl.base import Unit
-from rtl.blocks.adder_tree import tree_sum
 from rtl.blocks.aligned import AlignedSum, Term
 from rtl.blocks.fma import FusedAdd, Operand, multiply, operand
 from rtl.blocks.fold import Fold
-from rtl.blocks.minifloat import Decoded, decode
 from rtl.blocks.wire import wire
+from rtl.exact_float import ExactFloat
 
 
-class Float(Unit):
+class Float(ExactFloat):
     """Decoders, significand multipliers, and what adds up the products.
 
     Parameters and members are those of :class:`~rtl.base.Unit`, for a
@@ -39,51 +36,15 @@ class Float(Unit):
     spec: FloatUnit
 
     def elaborate(self, platform: object) -> Module:
-        m = Module()
         if self.spec.accumulation == EXACT:
-            self.exact(m)
-        else:
-            self.rounded(m)
+            return super().elaborate(platform)
+        m = Module()
+        self.rounded(m)
         return m
 
     @property
     def flush(self) -> bool:
-        """Whether subnormals count as zeros."""
         return self.spec.subnormals is Subnormals.FLUSH
-
-    def exact(self, m: Module) -> None:
-        """Add the exact sum to ``m``."""
-        beat = self.i.payload
-        activation, weight = self.spec.operands()
-
-        # Decode.
-        lanes = [
-            (
-                decode(m, activation, beat.activations[k], f"activation_{k}", self.flush),
-                decode(m, weight, beat.weights[k], f"weight_{k}", self.flush),
-            )
-            for k in range(self.spec.lanes)
-        ]
-
-        # Multiply, align, and add up over the lanes.
-        products = [
-            wire(m, self.product(m, a, w, k), f"product_{k}") for k, (a, w) in enumerate(lanes)
-        ]
-        total = tree_sum(products)
-        flags = [self.flags(a, w) for a, w in lanes]
-        any_lane = [Cat(*bits).any() for bits in zip(*flags, strict=True)]
-
-        # Add up over the beats.
-        m.submodules.accumulator = accumulator = self.accumulator(total)
-        m.d.comb += [
-            accumulator.i.payload.term.eq(total),
-            accumulator.i.payload.last.eq(beat.last),
-            accumulator.i.valid.eq(self.i.valid),
-            self.i.ready.eq(accumulator.i.ready),
-        ]
-        if any_lane:
-            m.d.comb += accumulator.i.payload.flags.eq(Cat(*any_lane))
-        wiring.connect(m, accumulator.o, wiring.flipped(self.o))
 
     def rounded(self, m: Module) -> None:
         """Add the sum that is rounded, once a lane or once a beat, to ``m``."""
@@ -131,25 +92,3 @@ class Float(Unit):
         fraction = sum(fmt.mantissa for fmt in self.spec.operands())
         terms = [Term(product, fraction) for product in products]
         return AlignedSum(self.spec.state_format, terms, bits, rounding, self.flush)
-
-    def product(self, m: Module, a: Decoded, w: Decoded, lane: int) -> Value:
-        """Return the exact product in units of the product of the smallest subnormals."""
-        shifted = (a.significand * w.significand) << (a.shift + w.shift)
-        # The shift amount's range is wider than the shifts that occur; drop what stays 0.
-        magnitude = wire(m, shifted[: self.spec.product_bits], f"magnitude_{lane}")
-        return Mux(self.sign(a, w), -magnitude, magnitude)
-
-    def sign(self, a: Decoded, w: Decoded) -> Value:
-        """Return whether the product is negative."""
-        return a.sign ^ w.sign
-
-    def flags(self, a: Decoded, w: Decoded) -> list[Value]:
-        """Return the flags of one product, in the order of ``spec.flags``."""
-        infinity = a.infinity | w.infinity
-        nan = a.nan | w.nan | (infinity & (a.zero | w.zero))
-        bits = {
-            "nan": nan,
-            "positive_infinity": infinity & ~nan & ~self.sign(a, w),
-            "negative_infinity": infinity & ~nan & self.sign(a, w),
-        }
-        return [bits[name] for name in self.spec.flags]

@@ -67,14 +67,13 @@ import numpy as np
 
 from hwsim.errors import InputError
 from hwsim.formats import parse_scalar
-from hwsim.formats.base import Codes, Format, Kind, Unpacked
+from hwsim.formats.base import Codes, Format, Unpacked
 from hwsim.formats.minifloat import NAMED, Minifloat, Specials
 from hwsim.units import aligned, rounding
-from hwsim.units.base import Timing, UnitSpec
-from hwsim.units.result import Integers, Result, RoundedResult, exact_sums
+from hwsim.units.exact_float import ExactFloat
+from hwsim.units.result import Integers, Result, RoundedResult
 from hwsim.units.rounding import Subnormals, SumRounding
 
-MAX_CARRY_GUARD = 64
 #: Fraction bits of an aligned sum; with 1024 lanes it is still exact in float64.
 MAX_ALIGNED = 40
 #: Products and sums between these powers of two are exact in float64.
@@ -97,7 +96,7 @@ class SpecialOperands(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FloatUnit(UnitSpec):
+class FloatUnit(ExactFloat):
     """Dot product of minifloats.
 
     Parameters
@@ -126,7 +125,6 @@ class FloatUnit(UnitSpec):
 
     family: ClassVar[str] = "float"
 
-    carry_guard: int = 8
     accumulation: str = EXACT
     accumulator: Format | None = None
     fraction_bits: int | None = None
@@ -136,10 +134,6 @@ class FloatUnit(UnitSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.carry_guard <= MAX_CARRY_GUARD:
-            raise InputError(f"carry_guard must be 0 to {MAX_CARRY_GUARD}, not {self.carry_guard}")
-        for name, fmt in (("activation", self.activation), ("weight", self.weight)):
-            _require_minifloat(name, fmt)
         if self.accumulation != EXACT and self.aligned_bits is None:
             fmt = _require_sum_format("accumulation", parse_scalar(self.accumulation))
             object.__setattr__(self, "accumulation", fmt.name)
@@ -215,41 +209,17 @@ class FloatUnit(UnitSpec):
 
     def operands(self) -> tuple[Minifloat, Minifloat]:
         """Return the activation and weight formats, without special codes if these are excluded."""
-        formats = (
-            _require_minifloat("activation", self.activation),
-            _require_minifloat("weight", self.weight),
-        )
+        formats = super().operands()
         if self.specials is SpecialOperands.PROPAGATE:
             return formats
         activation, weight = (replace(fmt, specials=Specials.NONE) for fmt in formats)
         return activation, weight
 
     @property
-    def largest_product(self) -> int:
-        """The largest finite product, in units of the product of the smallest subnormals."""
-        largest = 1
-        for fmt in self.operands():
-            _, _, significand, exponent = fmt.unpack(fmt.max_code)
-            largest *= int(significand) << (int(exponent) - fmt.subnormal_exponent)
-        return largest
-
-    @property
-    def product_bits(self) -> int:
-        """Width of the largest finite product's magnitude."""
-        return self.largest_product.bit_length()
-
-    @property
     def result(self) -> Result | RoundedResult:
         if self.accumulation == EXACT:
-            return self.exact_result
+            return super().result
         return RoundedResult(self.sum_format)
-
-    @property
-    def exact_result(self) -> Result:
-        """Layout of an exact sum."""
-        width = (self.lanes * self.largest_product).bit_length() + self.carry_guard + 1
-        exponent = sum(fmt.subnormal_exponent for fmt in self.operands())
-        return Result(width, exponent, self.flags)
 
     @property
     def sum_format(self) -> Minifloat:
@@ -265,57 +235,26 @@ class FloatUnit(UnitSpec):
         return fmt if self.fraction_bits is None else replace(fmt, mantissa=self.fraction_bits)
 
     @property
-    def flags(self) -> tuple[str, ...]:
-        """The flags that the two formats can raise, lowest bit first; those of an exact sum."""
-        if any(fmt.has_infinity for fmt in self.operands()):
-            return ("nan", "positive_infinity", "negative_infinity")
-        return ("nan",) if any(fmt.has_nan for fmt in self.operands()) else ()
-
-    @property
     def safe_beats(self) -> int:
         if self.accumulation == EXACT:
-            return 1 << self.carry_guard
+            return super().safe_beats
         largest = float(np.prod([fmt.max for fmt in self.operands()]))
         return int(largest * self.lanes <= self.state_format.max)
 
-    def timing(self) -> Timing:
-        return Timing(latency=1, interval=1)
-
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
         if self.accumulation == EXACT:
-            return self._exact(*self._unpack(activations, weights))
+            return super()._dot(activations, weights, metadata)
         bits = self.aligned_bits
         if bits is None:
             return self._rounded(activations, weights)
         return self._aligned(*self._unpack(activations, weights), bits)
 
     def _unpack(self, activations: Codes, weights: Codes) -> tuple[Unpacked, Unpacked]:
-        activation, weight = self.operands()
-        a, w = activation.unpack(activations), weight.unpack(weights)
+        a, w = super()._unpack(activations, weights)
         if self.subnormals is Subnormals.KEEP:
             return a, w
+        activation, weight = self.operands()
         return rounding.flush_unpacked(activation, a), rounding.flush_unpacked(weight, w)
-
-    def _exact(self, a: Unpacked, w: Unpacked) -> Integers:
-        result = self.exact_result
-        negative = (a.sign ^ w.sign).astype(bool)
-        magnitude = a.significand * w.significand
-        shifts = np.where(magnitude, a.exponent + w.exponent - result.exponent, 0)
-        bits = sum(fmt.mantissa + 1 for fmt in self.operands())
-        sums = exact_sums(np.where(negative, -magnitude, magnitude), bits, shifts)
-
-        zero = (a.kind == Kind.ZERO) | (w.kind == Kind.ZERO)
-        infinite = (a.kind == Kind.INFINITY) | (w.kind == Kind.INFINITY)
-        nan = (a.kind == Kind.NAN) | (w.kind == Kind.NAN) | (infinite & zero)
-        infinite &= ~nan
-        return result.pack(
-            sums,
-            {
-                "nan": nan.any(axis=-1),
-                "positive_infinity": (infinite & ~negative).any(axis=-1),
-                "negative_infinity": (infinite & negative).any(axis=-1),
-            },
-        )
 
     def _rounded(self, activations: Codes, weights: Codes) -> Codes:
         assert self.rounding is not None
@@ -343,12 +282,6 @@ class FloatUnit(UnitSpec):
             codes = aligned.add(fmt, beat, codes, bits, self.rounding, self.subnormals)
         padding = self.sum_format.mantissa - fmt.mantissa
         return (codes << padding).astype(self.sum_format.code_dtype)
-
-
-def _require_minifloat(parameter: str, fmt: Format) -> Minifloat:
-    if not isinstance(fmt, Minifloat):
-        raise InputError(f"{parameter}={fmt.name}: float takes minifloats such as e4m3 or fp16")
-    return fmt
 
 
 def _require_sum_format(parameter: str, fmt: Format) -> Minifloat:

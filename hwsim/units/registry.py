@@ -10,9 +10,12 @@ from hwsim.units.base import UnitSpec
 from hwsim.units.bit_serial import BitSerialUnit
 from hwsim.units.bitmod import BitmodUnit
 from hwsim.units.bitmod_tile import BitmodTileUnit
+from hwsim.units.codebook import CodebookUnit
 from hwsim.units.float_mac import FloatUnit
 from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
+from hwsim.units.lmul import LmulUnit
+from hwsim.units.product_rom import ProductRomUnit
 from hwsim.units.shift_add import ShiftAddUnit
 
 FAMILIES: dict[str, type[UnitSpec]] = {
@@ -25,6 +28,9 @@ FAMILIES: dict[str, type[UnitSpec]] = {
         BitmodUnit,
         BitmodTileUnit,
         ShiftAddUnit,
+        ProductRomUnit,
+        CodebookUnit,
+        LmulUnit,
     )
 }
 

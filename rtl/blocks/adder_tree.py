@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Value
+from amaranth.hdl import C, Cat, Value
 
 
 def tree_sum(terms: Sequence[Value]) -> Value:
@@ -16,3 +16,16 @@ def tree_sum(terms: Sequence[Value]) -> Value:
         pairs = [a + b for a, b in zip(level[0::2], level[1::2], strict=False)]
         level = pairs + level[len(level) & ~1 :]
     return level[0]
+
+
+def signed_sum(products: Sequence[tuple[Value, Value]]) -> Value:
+    """Return the sum of the products, each negated if the flag beside it is set.
+
+    Negation is inversion plus one, and the ones of all lanes are added up first, so that no lane
+    has a carry chain of its own.
+    """
+    inverted = []
+    for product, negative in products:
+        wide = Cat(product, product[-1] if product.shape().signed else C(0, 1))
+        inverted.append((wide ^ negative.replicate(len(wide))).as_signed())
+    return tree_sum(inverted) + tree_sum([negative for _, negative in products])
