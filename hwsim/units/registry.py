@@ -7,12 +7,15 @@ from typing import Any, get_args
 from hwsim.errors import InputError, suggestion, unknown
 from hwsim.formats import Format, parse_scalar
 from hwsim.units.base import UnitSpec
+from hwsim.units.bfp_dot import BfpDotUnit
 from hwsim.units.bit_serial import BitSerialUnit
 from hwsim.units.bitmod import BitmodUnit
 from hwsim.units.bitmod_tile import BitmodTileUnit
 from hwsim.units.float_mac import FloatUnit
 from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
+from hwsim.units.mx_dot import MxDotUnit
+from hwsim.units.nvfp4_dot import Nvfp4DotUnit
 from hwsim.units.shift_add import ShiftAddUnit
 
 FAMILIES: dict[str, type[UnitSpec]] = {
@@ -25,6 +28,9 @@ FAMILIES: dict[str, type[UnitSpec]] = {
         BitmodUnit,
         BitmodTileUnit,
         ShiftAddUnit,
+        MxDotUnit,
+        Nvfp4DotUnit,
+        BfpDotUnit,
     )
 }
 
