@@ -76,7 +76,7 @@ class BlockDot(Unit):
             sums.append(self.block_sum(m, products, lanes, step, ends, f"block_{k}"))
 
         # Scale.
-        terms = [self.term(scale, k, block) for k, block in enumerate(sums)]
+        terms = [self.scaled(scale, k, block) for k, block in enumerate(sums)]
 
         # Add up over the blocks.
         m.submodules.fold = fold = Fold(spec.result.bits)
@@ -168,7 +168,7 @@ class BlockDot(Unit):
         """Return the block's sum with this beat's products."""
         return carried + total
 
-    def term(self, m: Module, block: int, found: BlockSum) -> ScaledBlock:
+    def scaled(self, m: Module, block: int, found: BlockSum) -> ScaledBlock:
         """Return a block's sum times both scales."""
         spec, beat = self.spec, self.i.payload
         names = [spec.scale_names(side)[block] for side in ("activation", "weight")]
@@ -187,7 +187,8 @@ class BlockDot(Unit):
             nan=NONE,
         )
         value = Operand(parts, spec.unit_exponent + scale.lowest, scale.longest_shift)
-        nan = scale.parts.nan | found.nan | ((found.plus | found.minus) & scale.parts.zero)
+        nan = scale.parts.nan | scale.parts.infinity | found.nan
+        nan = nan | ((found.plus | found.minus) & scale.parts.zero)
         return ScaledBlock(value, wire(m, nan, f"nan_{block}"), found.plus, found.minus)
 
     def scale(self, m: Module, fmt: Format, code: Value, name: str) -> Operand:

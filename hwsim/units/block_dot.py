@@ -16,8 +16,8 @@ Blocks are added up
   as NaN. Bits of a scaled block below the unit are truncated toward zero in magnitude and set the
   sticky flag ``inexact``.
 
-NaN: a NaN scale, a NaN element, infinity x 0, infinity times a scale of zero, infinity - infinity.
-In fixed point NaN and infinities are flags, as in :mod:`hwsim.units.float_mac`.
+The result is NaN after a scale that is NaN or infinite, a NaN element, infinity x 0, infinity
+times a scale of zero, and infinity - infinity. In fixed point NaN and infinities are flags, as in :mod:`hwsim.units.float_mac`.
 """
 
 import re
@@ -228,7 +228,7 @@ class BlockDotUnit(UnitSpec):
 
         x, y = self._scales("activation", metadata), self._scales("weight", metadata)
         scale_zero = (x.kind == Kind.ZERO) | (y.kind == Kind.ZERO)
-        scale_nan = (x.kind == Kind.NAN) | (y.kind == Kind.NAN)
+        scale_nan = (x.kind >= Kind.INFINITY) | (y.kind >= Kind.INFINITY)
         not_a_number = nan.any(axis=-1) | scale_nan | ((plus | minus) & scale_zero)
         flags = {"nan": not_a_number, "positive_infinity": plus, "negative_infinity": minus}
         significands = sums.astype(object) * (x.significand * y.significand).astype(object)
@@ -277,14 +277,14 @@ class BlockDotUnit(UnitSpec):
         up, down = np.maximum(place, 0), np.maximum(-place, 0)
         units = np.asarray((magnitude << up) >> down, object)
         inexact = np.asarray(units << down != magnitude << up, bool)
-        overflow = np.asarray(units >= half, bool).any(axis=-1)
+        overflow = np.asarray(np.asarray(units >= half, bool).any(axis=-1))
         terms = np.where(significands < 0, -units, units)
         total = np.zeros(exponents.shape[:-1], object)
         for k in range(exponents.shape[-1]):
             term = (terms[..., k] + half) % (2 * half) - half
             exact = total + term
             total = (exact + half) % (2 * half) - half
-            overflow = overflow | np.asarray(total != exact, bool)
+            overflow = np.asarray(overflow | np.asarray(total != exact, bool))
         every = {name: np.asarray(bits.any(axis=-1)) for name, bits in flags.items()}
         every |= {"overflow": overflow, "inexact": np.asarray(inexact.any(axis=-1))}
         return result.pack(np.asarray(total, object), every)

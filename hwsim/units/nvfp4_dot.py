@@ -5,8 +5,8 @@ significands here: their product, 8 bits wide, multiplies the sum, and their exp
 a block costs one 4 x 4 and one 8 x 12 bit multiplication more than one of MXFP4.
 
 Scales are positive: ``e4m3`` has its sign bit at 0 (UE4M3), and the hardware does not look at it.
-A scale of NaN makes the result NaN. The scale of the whole tensor is no part of the unit: it
-multiplies the result, once.
+A scale of NaN or infinity (``e5m3u_ieee`` only) makes the result NaN. The scale of the whole tensor
+is no part of the unit: it multiplies the result, once.
 
 Sources: NVIDIA, cuBLAS documentation, 1D block scaling (NVFP4); PTX ISA for UE5M3.
 """
