@@ -17,7 +17,8 @@ Blocks are added up
   sticky flag ``inexact``.
 
 The result is NaN after a scale that is NaN or infinite, a NaN element, infinity x 0, infinity
-times a scale of zero, and infinity - infinity. In fixed point NaN and infinities are flags, as in :mod:`hwsim.units.float_mac`.
+times a scale of zero, and infinity - infinity. In fixed point NaN and infinities are flags, as in
+:mod:`hwsim.units.float_mac`.
 """
 
 import re

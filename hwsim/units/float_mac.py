@@ -272,6 +272,13 @@ class FloatUnit(UnitSpec):
         return ("nan",) if any(fmt.has_nan for fmt in self.operands()) else ()
 
     @property
+    def structure(self) -> str:
+        if self.accumulation == EXACT:
+            return self.family
+        kind = "rounded" if self.aligned_bits is None else "aligned"
+        return f"{self.family}, {kind}"
+
+    @property
     def safe_beats(self) -> int:
         if self.accumulation == EXACT:
             return 1 << self.carry_guard
