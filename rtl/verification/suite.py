@@ -132,7 +132,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
     ),
     "bfp_dot": (
         {"lanes": 16, "weight": "q2.6", "activation": "q2.6"},
-        {"lanes": 3, "weight": "int12", "activation": "q2.2", "block_size": 6,
+        {"lanes": 3, "weight": "int12", "activation": "q2.8", "block_size": 6,
          "accumulation": "fp16"},
         {"lanes": 4, "weight": "int4", "activation": "uint8", "scale": "int5",
          "accumulation": "fixed", "accumulator_bits": 50, "fraction_bits": 8},
