@@ -357,9 +357,9 @@ def _cost(options: argparse.Namespace) -> int:
     for cost in costs:
         if cost.method == "estimate":
             print(f"{cost.technology}: {_errors(cost.provenance['errors']['held_out'])}")
-    fitted = {family for family, _ in fitting_set.FITTING}
-    if options.method == "estimate" and unit.family not in fitted:
-        print(f"The fit has no unit of the family {unit.family}; its error may be larger.")
+    fitted = {known.structure for known in fitting_set.build(fitting_set.FITTING)}
+    if options.method == "estimate" and unit.structure not in fitted:
+        print(f"The fit has no unit of the family {unit.structure}; its error may be larger.")
     if bands:
         _print_bands(bands)
     return 0

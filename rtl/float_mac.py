@@ -49,16 +49,18 @@ class Float(ExactFloat):
     def rounded(self, m: Module) -> None:
         """Add the sum that is rounded, once a lane or once a beat, to ``m``."""
         fmt = self.spec.state_format
+        m.submodules.multiply = multiplier = Module()
+        m.submodules.add = adder = Module()
         m.submodules.fold = fold = Fold(fmt.bits)
         state = wire(m, fold.state, "accumulated")
-        products = [self.operand_product(m, lane) for lane in range(self.spec.lanes)]
+        products = [self.operand_product(multiplier, k) for k in range(self.spec.lanes)]
         if self.spec.aligned_bits is None:
             for lane, product in enumerate(products):
-                state = wire(
-                    m, self.fused_add(product).sum(m, state, f"sum_{lane}"), f"rounded_{lane}"
-                )
+                total = self.fused_add(product).sum(adder, state, f"sum_{lane}")
+                state = wire(adder, total, f"rounded_{lane}")
         else:
-            state = wire(m, self.aligned_sum(products).sum(m, state, "sum"), "rounded")
+            total = self.aligned_sum(products).sum(adder, state, "sum")
+            state = wire(adder, total, "rounded")
         m.d.comb += [
             fold.i.payload.value.eq(state),
             fold.i.payload.last.eq(self.i.payload.last),

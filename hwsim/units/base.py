@@ -160,6 +160,11 @@ class UnitSpec(ABC):
         return 1
 
     @property
+    def structure(self) -> str:
+        """What kind of hardware it is: the family, with a parameter that changes it altogether."""
+        return self.family
+
+    @property
     def macs_per_beat(self) -> int:
         """Multiply-accumulates per beat."""
         return self.lanes

@@ -235,6 +235,13 @@ class FloatUnit(ExactFloat):
         return fmt if self.fraction_bits is None else replace(fmt, mantissa=self.fraction_bits)
 
     @property
+    def structure(self) -> str:
+        if self.accumulation == EXACT:
+            return self.family
+        kind = "rounded" if self.aligned_bits is None else "aligned"
+        return f"{self.family}, {kind}"
+
+    @property
     def safe_beats(self) -> int:
         if self.accumulation == EXACT:
             return super().safe_beats

@@ -7,6 +7,7 @@ from typing import Any, get_args
 from hwsim.errors import InputError, suggestion, unknown
 from hwsim.formats import Format, parse_scalar
 from hwsim.units.base import UnitSpec
+from hwsim.units.bfp_dot import BfpDotUnit
 from hwsim.units.bit_serial import BitSerialUnit
 from hwsim.units.bitmod import BitmodUnit
 from hwsim.units.bitmod_tile import BitmodTileUnit
@@ -15,6 +16,8 @@ from hwsim.units.float_mac import FloatUnit
 from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
 from hwsim.units.lmul import LmulUnit
+from hwsim.units.mx_dot import MxDotUnit
+from hwsim.units.nvfp4_dot import Nvfp4DotUnit
 from hwsim.units.product_rom import ProductRomUnit
 from hwsim.units.shift_add import ShiftAddUnit
 
@@ -31,6 +34,9 @@ FAMILIES: dict[str, type[UnitSpec]] = {
         ProductRomUnit,
         CodebookUnit,
         LmulUnit,
+        MxDotUnit,
+        Nvfp4DotUnit,
+        BfpDotUnit,
     )
 }
 

@@ -65,7 +65,8 @@ class Result:
         The sum counts multiples of 2**exponent.
     flags
         Names of the flags, from the bit above the sum upward, out of ``nan``,
-        ``positive_infinity`` and ``negative_infinity``.
+        ``positive_infinity``, ``negative_infinity``, ``overflow`` (the sum is wrong) and
+        ``inexact`` (bits below its unit were dropped).
     exponent_bits
         Width of an unsigned field above the flags that is added to ``exponent``; 0 where the
         sum is in fixed point.
@@ -141,7 +142,7 @@ class Result:
     def decode(self, codes: ArrayLike) -> Float64:
         """Return the values of ``codes``, rounded to float64 where they have over 53 bits.
 
-        A sum that met both infinities is NaN.
+        A sum that met both infinities, or has overflowed, is NaN.
         """
         field = _split(codes, self.element_bits, self.shape) >> (
             self.element_bits - self.exponent_bits
@@ -151,7 +152,8 @@ class Result:
         values = np.asarray(scaled, np.float64)
         plus, minus = self.flag(codes, "positive_infinity"), self.flag(codes, "negative_infinity")
         values = np.where(plus, np.inf, np.where(minus, -np.inf, values))
-        return np.where(self.flag(codes, "nan") | (plus & minus), np.nan, values)
+        nan = self.flag(codes, "nan") | self.flag(codes, "overflow") | (plus & minus)
+        return np.where(nan, np.nan, values)
 
 
 def _join(elements: Integers, bits: int, shape: tuple[int, ...]) -> Integers:

@@ -7,12 +7,17 @@ the first rounding is to odd, the second gives the correctly rounded sum for all
 Source: Boldo and Melquiond, Emulation of a FMA and correctly rounded sums, IEEE TC 57(4), 2008.
 """
 
+import math
 from enum import StrEnum
 
 import numpy as np
 
-from hwsim.formats.base import Codes, Float64, Kind, Overflow, Unpacked
+from hwsim.formats.base import Codes, Float64, Int64, Kind, Overflow, Unpacked
 from hwsim.formats.minifloat import Minifloat
+from hwsim.units.result import Integers
+
+#: Significand bits of float64.
+_BITS = 53
 
 
 class SumRounding(StrEnum):
@@ -60,6 +65,38 @@ def add(
     ``x`` and ``y`` are exact float64 values of any format, or exact products of two.
     """
     return fmt.decode(encode(fmt, add_to_odd(x, y), rounding, subnormals))
+
+
+def add_scaled(fmt: Minifloat, significand: Integers, exponent: Int64, y: Float64) -> Float64:
+    """Return ``significand * 2**exponent + y`` rounded once to nearest even.
+
+    Parameters
+    ----------
+    fmt
+        What is rounded to; overflow gives infinity or NaN.
+    significand
+        Signed integers of any width, in an object array.
+    exponent
+        The sum must be below 2**1000, and a multiple of 2**-1000.
+    y
+        Values of ``fmt``; where they are infinite or NaN, they count as 0.
+    """
+    taken = fmt.unpack(fmt.encode(y, overflow=Overflow.IEEE))
+    addend = np.where(taken.sign, -taken.significand, taken.significand).astype(object)
+    lowest = np.minimum(exponent, taken.exponent)
+    first = significand << (exponent - lowest).astype(object)
+    second = addend << (taken.exponent - lowest).astype(object)
+    total = np.frompyfunc(_to_odd, 2, 1)(first + second, lowest)
+    return fmt.decode(encode(fmt, np.asarray(total, np.float64)))
+
+
+def _to_odd(significand: int, exponent: int) -> float:
+    """Return ``significand * 2**exponent`` in float64, rounded to odd."""
+    magnitude = abs(significand)
+    excess = max(0, magnitude.bit_length() - _BITS)
+    kept = magnitude >> excess
+    kept |= kept << excess != magnitude
+    return math.copysign(math.ldexp(float(kept), int(exponent) + excess), significand)
 
 
 def encode(

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hwsim.formats.base import Codes, Format
+from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units.base import UnitSpec
 from hwsim.units.metadata import Metadata, Scope, field_shape
@@ -116,16 +117,25 @@ def cancelling(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Stimulus:
 def random_metadata(
     unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator
 ) -> dict[str, Codes]:
-    """Return metadata for dot products of ``beats`` beats, uniform over the legal codes."""
+    """Return metadata for dot products of ``beats`` beats, uniform over the legal codes.
+
+    Where a field is no integer, three of four dot products have values near 1 instead: most sums
+    of numbers that are scaled by anything between 2**-127 and 2**127 are just the largest one.
+    """
     return {
-        field.name: rng.integers(
-            field.codes[0],
-            field.codes[-1],
-            field_shape(field, (dots,), beats, unit.group_beats),
-            endpoint=True,
-        ).astype(field.format.code_dtype)
+        field.name: _random_field(field, field_shape(field, (dots,), beats, unit.group_beats), rng)
         for field in unit.metadata
     }
+
+
+def _random_field(field: Metadata, shape: tuple[int, ...], rng: np.random.Generator) -> Codes:
+    lowest, highest = field.codes[0], field.codes[-1]
+    uniform = rng.integers(lowest, highest, shape, endpoint=True).astype(field.format.code_dtype)
+    if isinstance(field.format, Integer):
+        return uniform
+    near = field.format.encode(np.exp2(rng.uniform(-8, 8, shape)))
+    rows = rng.random((shape[0],) + (1,) * (len(shape) - 1)) < 0.75
+    return np.where(rows, np.clip(near, lowest, highest), uniform).astype(field.format.code_dtype)
 
 
 def dot_lengths(unit: UnitSpec) -> tuple[int, ...]:

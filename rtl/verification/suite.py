@@ -150,6 +150,32 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"lanes": 2, "weight": "fp16", "activation": "fp16"},
         {"lanes": 1, "weight": "bf16", "activation": "bf16", "reading": "formula"},
     ),
+    "mx_dot": (
+        {"lanes": 32, "weight": "e2m1", "activation": "e2m1"},
+        {"lanes": 32, "weight": "e4m3", "activation": "e4m3"},
+        {"lanes": 8, "weight": "e5m2", "activation": "e3m2", "accumulation": "bf16"},
+        {"lanes": 16, "weight": "e5m2", "activation": "e5m2", "accumulation": "fixed"},
+        {"lanes": 16, "weight": "e2m3", "activation": "q2.6", "block_size": 8},
+        {"lanes": 32, "weight": "q2.6", "activation": "q2.6", "accumulation": "fixed",
+         "accumulator_bits": 40, "fraction_bits": 10},
+        {"lanes": 1, "weight": "e3m2", "activation": "e2m1", "block_size": 3,
+         "accumulation": "e5m2"},
+    ),
+    "nvfp4_dot": (
+        {"lanes": 16},
+        {"lanes": 4, "scale": "e5m3u", "accumulation": "fixed"},
+        {"lanes": 32, "scale": "e4m3u", "accumulation": "fp16"},
+        {"lanes": 1, "scale": "e5m3u_ieee", "block_size": 1, "accumulation": "e4m3fnuz"},
+    ),
+    "bfp_dot": (
+        {"lanes": 16, "weight": "q2.6", "activation": "q2.6"},
+        {"lanes": 3, "weight": "int12", "activation": "q2.8", "block_size": 6,
+         "accumulation": "fp16"},
+        {"lanes": 4, "weight": "int4", "activation": "uint8", "scale": "int5",
+         "accumulation": "fixed", "accumulator_bits": 50, "fraction_bits": 8},
+        {"lanes": 1, "weight": "int1", "activation": "uint1", "scale": "int1", "block_size": 2,
+         "accumulation": "fixed", "accumulator_bits": 2, "fraction_bits": 0},
+    ),
 }  # fmt: skip
 
 

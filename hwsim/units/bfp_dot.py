@@ -1,0 +1,58 @@
+"""Dot products in block floating point: integer mantissas under a shared exponent.
+
+Multipliers and the adder tree are those of an integer unit; exponents are added once a block, and
+the block's sum is normalised once instead of every product. Mantissas are two's complement with
+bits - 2 fraction bits, as in ``bfp8_g16`` (``q2.6``), or plain integers.
+
+Source: Drumond et al., arXiv 1804.01526; Darvish Rouhani et al., NeurIPS 2020 (Microsoft Floating
+Point).
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hwsim.errors import InputError
+from hwsim.formats.base import Format
+from hwsim.formats.e8m0 import E8M0
+from hwsim.formats.fixed import FixedPoint
+from hwsim.formats.integer import Integer
+from hwsim.units.block_dot import BlockDotUnit, require_exponent
+
+DEFAULT_BLOCK_SIZE = 16
+DEFAULT_SCALE = E8M0()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BfpDotUnit(BlockDotUnit):
+    """Dot product of blocks of integers, each with one exponent.
+
+    Parameters
+    ----------
+    lanes, block_size, accumulation, accumulator_bits, fraction_bits
+        See :class:`~hwsim.units.block_dot.BlockDotUnit`; 16 elements a block by default.
+    weight, activation
+        Mantissas: integers or fixed point, such as ``int8`` or ``q2.6``.
+    scale
+        The shared exponent: ``e8m0``, biased by 127 and with NaN, or ``int1`` to ``int8``, in two's
+        complement.
+    """
+
+    family: ClassVar[str] = "bfp_dot"
+
+    block_size: int = DEFAULT_BLOCK_SIZE
+    scale: Format = DEFAULT_SCALE
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_exponent("scale", self.scale, self.family)
+
+    @property
+    def scale_format(self) -> Format:
+        return self.scale
+
+    def _check_element(self, parameter: str, fmt: Format) -> None:
+        if not isinstance(fmt, Integer | FixedPoint):
+            raise InputError(
+                f"{parameter}={fmt.name}: bfp_dot takes integers and fixed point, such as int8 or "
+                "q2.6"
+            )

@@ -1,0 +1,333 @@
+"""Dot products of blocks whose elements share a scale: what MX, NVFP4 and block floating point do.
+
+Within a block the elements are integers in units of the format's smallest step, so products are
+added exactly in a narrow adder tree (14 bits for 32 products of E2M1). The scales come in once a
+block, as metadata: the block's sum is multiplied by both scales' significands, if these have any,
+and shifted by the sum of their exponents. What it takes to add up blocks is paid once a block
+instead of once a product, and that is what these formats are for.
+
+Blocks are added up
+
+- in a minifloat, ``accumulation=fp32``: ``sum = round(block + sum)`` to nearest even, one rounding
+  a block, in the order of the blocks, as in :mod:`hwsim.units.fma`; or
+- in fixed point, ``accumulation=fixed``: a two's complement sum of ``accumulator_bits`` bits in
+  units of 2**-fraction_bits. A scaled block whose magnitude is 2**(accumulator_bits - 1) units or
+  more, or a sum out of range, sets the sticky flag ``overflow``; the sum then wraps, and decodes
+  as NaN. Bits of a scaled block below the unit are truncated toward zero in magnitude and set the
+  sticky flag ``inexact``.
+
+The result is NaN after a scale that is NaN or infinite, a NaN element, infinity x 0, infinity
+times a scale of zero, and infinity - infinity. In fixed point NaN and infinities are flags, as in
+:mod:`hwsim.units.float_mac`.
+"""
+
+import re
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hwsim.errors import InputError
+from hwsim.formats import parse_scalar
+from hwsim.formats.base import Bools, Codes, Format, Int64, Kind, Unpacked
+from hwsim.formats.e8m0 import E8M0
+from hwsim.formats.fixed import FixedPoint
+from hwsim.formats.integer import Integer
+from hwsim.formats.minifloat import Minifloat
+from hwsim.units import rounding
+from hwsim.units.base import Timing, UnitSpec
+from hwsim.units.metadata import Metadata, Scope
+from hwsim.units.result import Integers, Result, RoundedResult, exact_sums
+
+FIXED = "fixed"
+DEFAULT_ACCUMULATOR_BITS = 64
+DEFAULT_FRACTION_BITS = 32
+MAX_ACCUMULATOR_BITS = 1024
+MAX_BLOCK_SIZE = 1 << 16
+
+Element = Minifloat | FixedPoint | Integer
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockDotUnit(UnitSpec):
+    """Dot product of scaled blocks.
+
+    Parameters
+    ----------
+    lanes, weight, activation
+        See :class:`~hwsim.units.base.UnitSpec`; the formats are those of the elements. ``lanes``
+        divides ``block_size`` or is a multiple of it. Scales are metadata: ``activation_scale`` and
+        ``weight_scale``, read in the last beat of a block; with several blocks a beat,
+        ``activation_scale_0`` and so on, the first block's in the lowest lanes. A dot product that
+        is no multiple of the block size ends with a shorter block.
+    block_size
+        Elements that share a scale.
+    accumulation
+        ``fixed``, or a signed minifloat that has NaN.
+    accumulator_bits, fraction_bits
+        Of fixed-point accumulation: width, and fraction bits of its unit; 64 and 32 by default.
+    """
+
+    block_size: int
+    accumulation: str = "fp32"
+    accumulator_bits: int | None = None
+    fraction_bits: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        size, lanes = self.block_size, self.lanes
+        if not 1 <= size <= MAX_BLOCK_SIZE:
+            raise InputError(f"block_size must be 1 to {MAX_BLOCK_SIZE}, not {size}")
+        if size % lanes and lanes % size:
+            raise InputError(f"lanes={lanes} must divide block_size={size} or be a multiple of it")
+        for name, fmt in (("activation", self.activation), ("weight", self.weight)):
+            self._check_element(name, fmt)
+        if self.accumulation != FIXED:
+            object.__setattr__(self, "accumulation", self.sum_format.name)
+        self._check_fixed()
+
+    def _check_fixed(self) -> None:
+        for key, default, lowest, highest in (
+            ("accumulator_bits", DEFAULT_ACCUMULATOR_BITS, 2, MAX_ACCUMULATOR_BITS),
+            ("fraction_bits", DEFAULT_FRACTION_BITS, 0, MAX_ACCUMULATOR_BITS),
+        ):
+            given = getattr(self, key)
+            if self.accumulation != FIXED:
+                if given is not None:
+                    raise InputError(
+                        f"{key}={given}: only accumulation=fixed has any, not {self.accumulation}"
+                    )
+            elif given is None:
+                object.__setattr__(self, key, default)
+            elif not lowest <= given <= highest:
+                raise InputError(f"{key} must be {lowest} to {highest}, not {given}")
+
+    def _default(self, key: str) -> Any:
+        defaults = {
+            "accumulator_bits": DEFAULT_ACCUMULATOR_BITS,
+            "fraction_bits": DEFAULT_FRACTION_BITS,
+        }
+        if key in defaults and self.accumulation == FIXED:
+            return defaults[key]
+        return super()._default(key)
+
+    @abstractmethod
+    def _check_element(self, parameter: str, fmt: Format) -> None:
+        """Raise InputError if ``fmt`` is no format of this unit's elements."""
+
+    @property
+    @abstractmethod
+    def scale_format(self) -> Format:
+        """Format of both scales: E8M0, a minifloat, or an integer, which is the exponent of 2."""
+
+    @property
+    def elements(self) -> tuple[Element, Element]:
+        """The formats of the activations' and the weights' elements."""
+        formats = (self.activation, self.weight)
+        activation, weight = (fmt for fmt in formats if isinstance(fmt, Element))
+        return activation, weight
+
+    @property
+    def sum_format(self) -> Minifloat:
+        """Format of a sum of blocks that is rounded."""
+        fmt = parse_scalar(self.accumulation)
+        if not isinstance(fmt, Minifloat) or not fmt.signed or not fmt.has_nan:
+            raise InputError(
+                f"accumulation={fmt.name}: {self.family} takes fixed, or signed minifloats that "
+                "have NaN, such as fp32"
+            )
+        return fmt
+
+    @property
+    def beat_blocks(self) -> int:
+        """Blocks in a beat; 1 where a block takes one or more beats."""
+        return max(1, self.lanes // self.block_size)
+
+    @property
+    def group_beats(self) -> int:
+        return max(1, self.block_size // self.lanes)
+
+    def scale_names(self, operand: str) -> tuple[str, ...]:
+        """Return the metadata that hold the scales of ``activation`` or ``weight``, in order."""
+        if self.beat_blocks == 1:
+            return (f"{operand}_scale",)
+        return tuple(f"{operand}_scale_{k}" for k in range(self.beat_blocks))
+
+    @property
+    def metadata(self) -> tuple[Metadata, ...]:
+        fmt = self.scale_format
+        # Scales are positive; the sign bit of a signed format stays 0.
+        highest = fmt.sign_code - 1 if isinstance(fmt, Minifloat) else None
+        return tuple(
+            Metadata(name, fmt, Scope.GROUP, highest=highest)
+            for operand in ("activation", "weight")
+            for name in self.scale_names(operand)
+        )
+
+    @property
+    def unit_exponent(self) -> int:
+        """A block's sum counts multiples of 2**unit_exponent, before it is scaled."""
+        return sum(lowest_exponent(fmt) for fmt in self.elements)
+
+    @property
+    def product_bits(self) -> int:
+        """Width of the largest product's magnitude."""
+        first, second = (largest_magnitude(fmt) for fmt in self.elements)
+        return (first * second).bit_length()
+
+    @property
+    def block_bits(self) -> int:
+        """Width of the largest magnitude of a block's sum."""
+        first, second = (largest_magnitude(fmt) for fmt in self.elements)
+        return (min(self.block_size, self.lanes * self.group_beats) * first * second).bit_length()
+
+    @property
+    def result(self) -> Result | RoundedResult:
+        if self.accumulation != FIXED:
+            return RoundedResult(self.sum_format)
+        return self.fixed_result
+
+    @property
+    def fixed_result(self) -> Result:
+        """Layout of a fixed-point sum."""
+        assert self.accumulator_bits is not None
+        assert self.fraction_bits is not None
+        flags = (*self.special_flags, "overflow", "inexact")
+        return Result(self.accumulator_bits, -self.fraction_bits, flags)
+
+    @property
+    def special_flags(self) -> tuple[str, ...]:
+        """The flags for NaN and infinity that the formats can raise."""
+        if any(fmt.has_infinity for fmt in self.elements):
+            return ("nan", "positive_infinity", "negative_infinity")
+        nan = any(fmt.has_nan for fmt in (*self.elements, self.scale_format))
+        return ("nan",) if nan else ()
+
+    @property
+    def safe_beats(self) -> int:
+        return 0
+
+    def timing(self) -> Timing:
+        return Timing(latency=1, interval=1)
+
+    def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
+        formats = self.elements
+        a, w = (self._blocks(f, c) for f, c in zip(formats, (activations, weights), strict=True))
+        negative = (a.sign ^ w.sign).astype(bool)
+        magnitude = a.significand * w.significand
+        shifts = np.where(magnitude, a.exponent + w.exponent - self.unit_exponent, 0)
+        bits = sum(significand_bits(fmt) for fmt in formats)
+        sums = exact_sums(np.where(negative, -magnitude, magnitude), bits, shifts)
+
+        zero = (a.kind == Kind.ZERO) | (w.kind == Kind.ZERO)
+        infinite = (a.kind == Kind.INFINITY) | (w.kind == Kind.INFINITY)
+        nan = (a.kind == Kind.NAN) | (w.kind == Kind.NAN) | (infinite & zero)
+        plus = (infinite & ~nan & ~negative).any(axis=-1)
+        minus = (infinite & ~nan & negative).any(axis=-1)
+
+        x, y = self._scales("activation", metadata), self._scales("weight", metadata)
+        scale_zero = (x.kind == Kind.ZERO) | (y.kind == Kind.ZERO)
+        scale_nan = (x.kind >= Kind.INFINITY) | (y.kind >= Kind.INFINITY)
+        not_a_number = nan.any(axis=-1) | scale_nan | ((plus | minus) & scale_zero)
+        flags = {"nan": not_a_number, "positive_infinity": plus, "negative_infinity": minus}
+        significands = sums.astype(object) * (x.significand * y.significand).astype(object)
+        exponents = x.exponent + y.exponent + self.unit_exponent
+        if self.accumulation == FIXED:
+            return self._fixed(significands, exponents, flags)
+        return self._rounded(significands, exponents, flags)
+
+    def _blocks(self, fmt: Format, codes: Codes) -> Unpacked:
+        """Return codes taken apart, shape (..., blocks, block_size), zeros added at the end."""
+        missing = -codes.shape[-1] % self.block_size
+        padding = [(0, 0)] * (codes.ndim - 1) + [(0, missing)]
+        zeros = np.pad(codes, padding, constant_values=int(fmt.encode(0.0)))
+        return fmt.unpack(zeros.reshape(*codes.shape[:-1], -1, self.block_size))
+
+    def _scales(self, operand: str, metadata: Mapping[str, Codes]) -> Unpacked:
+        """Return the scales of all blocks taken apart, shape (..., blocks)."""
+        codes = np.stack([metadata[name] for name in self.scale_names(operand)], axis=-1)
+        return unpack_scale(self.scale_format, codes.reshape(*codes.shape[:-2], -1))
+
+    def _rounded(
+        self, significands: Integers, exponents: Int64, flags: Mapping[str, Bools]
+    ) -> Codes:
+        fmt = self.sum_format
+        with np.errstate(invalid="ignore"):
+            special = np.where(flags["positive_infinity"], np.inf, 0.0) + np.where(
+                flags["negative_infinity"], -np.inf, 0.0
+            )
+        special = np.where(flags["nan"], np.nan, special)
+        total = np.zeros(exponents.shape[:-1])
+        for k in range(exponents.shape[-1]):
+            finite = rounding.add_scaled(fmt, significands[..., k], exponents[..., k], total)
+            with np.errstate(invalid="ignore"):
+                unlimited = special[..., k] + total
+            total = np.where(np.isfinite(unlimited), finite, unlimited)
+            total = fmt.decode(rounding.encode(fmt, total))
+        return rounding.encode(fmt, total)
+
+    def _fixed(
+        self, significands: Integers, exponents: Int64, flags: Mapping[str, Bools]
+    ) -> Integers:
+        result = self.fixed_result
+        half = 1 << (result.width - 1)
+        place = (exponents - result.exponent).astype(object)
+        magnitude = np.abs(significands)
+        up, down = np.maximum(place, 0), np.maximum(-place, 0)
+        units = np.asarray((magnitude << up) >> down, object)
+        inexact = np.asarray(units << down != magnitude << up, bool)
+        overflow = np.asarray(np.asarray(units >= half, bool).any(axis=-1))
+        terms = np.where(significands < 0, -units, units)
+        total = np.zeros(exponents.shape[:-1], object)
+        for k in range(exponents.shape[-1]):
+            term = (terms[..., k] + half) % (2 * half) - half
+            exact = total + term
+            total = (exact + half) % (2 * half) - half
+            overflow = np.asarray(overflow | np.asarray(total != exact, bool))
+        every = {name: np.asarray(bits.any(axis=-1)) for name, bits in flags.items()}
+        every |= {"overflow": overflow, "inexact": np.asarray(inexact.any(axis=-1))}
+        return result.pack(np.asarray(total, object), every)
+
+
+def unpack_scale(fmt: Format, codes: Codes) -> Unpacked:
+    """Return scales taken apart; an integer is the exponent of a power of two."""
+    if not isinstance(fmt, Integer):
+        return fmt.unpack(codes)
+    return Unpacked(
+        kind=np.full(codes.shape, Kind.FINITE, np.uint8),
+        sign=np.zeros(codes.shape, np.uint8),
+        significand=np.ones(codes.shape, np.int64),
+        exponent=fmt.to_int(codes),
+    )
+
+
+def lowest_exponent(fmt: Element) -> int:
+    """Return the exponent of the smallest step of an element."""
+    if isinstance(fmt, Minifloat):
+        return fmt.subnormal_exponent
+    return -fmt.fraction if isinstance(fmt, FixedPoint) else 0
+
+
+def largest_magnitude(fmt: Element) -> int:
+    """Return the largest magnitude of any code in units of the smallest step."""
+    if isinstance(fmt, Minifloat):
+        _, _, significand, exponent = fmt.unpack(fmt.max_code)
+        return int(significand) << (int(exponent) - fmt.subnormal_exponent)
+    # The most negative code counts, also where no encoder gives it.
+    return 1 << (fmt.bits - 1) if fmt.signed else (1 << fmt.bits) - 1
+
+
+def significand_bits(fmt: Element) -> int:
+    """Return the width of an element's significand."""
+    return fmt.mantissa + 1 if isinstance(fmt, Minifloat) else fmt.bits
+
+
+def require_exponent(parameter: str, fmt: Format, family: str) -> None:
+    """Raise InputError unless ``fmt`` is E8M0 or a signed integer of up to 8 bits."""
+    small = isinstance(fmt, Integer) and re.fullmatch(r"int[1-8]", fmt.name) is not None
+    if not (isinstance(fmt, E8M0) or small):
+        raise InputError(
+            f"{parameter}={fmt.name}: {family} takes e8m0, or the exponent as int1 to int8"
+        )

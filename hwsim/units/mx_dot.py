@@ -1,0 +1,65 @@
+"""Dot products of OCP Microscaling (MX) blocks: MXFP8, MXFP6, MXFP4, MXINT8, in any combination.
+
+An E8M0 scale is a power of two, so scaling a block's sum is adding two exponents. What elements
+cost within a block is the width of their sum:
+
+==========================  =====================  ========================
+elements                    product                sum of 32, with sign
+==========================  =====================  ========================
+e2m1 (MXFP4)                144 units of 1/4       14 bits
+e2m3 (MXFP6)                3600 units of 1/64     18 bits
+q2.6 (MXINT8)               16384 units of 2**-12  21 bits
+e3m2 (MXFP6)                200704 of 2**-8        24 bits
+e4m3 (MXFP8)                2**35.6 of 2**-18      42 bits
+e5m2 (MXFP8)                2**63.6 of 2**-32      70 bits
+==========================  =====================  ========================
+
+A scale of 0xFF is NaN, and so is the result then. A NaN element gives NaN, an infinite one
+infinity; MX leaves that to the implementation. So it does the precision in which blocks are added
+up; a block's sum is exact here.
+
+Source: OCP Microscaling Formats (MX) 1.0, sections 5 (formats) and 6 (dot product).
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hwsim.errors import InputError
+from hwsim.formats.base import Format
+from hwsim.formats.e8m0 import E8M0
+from hwsim.formats.fixed import FixedPoint
+from hwsim.formats.minifloat import Minifloat
+from hwsim.formats.mx import SIZE
+from hwsim.units.block_dot import BlockDotUnit
+
+#: The widest element of MX.
+MAX_ELEMENT_BITS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class MxDotUnit(BlockDotUnit):
+    """Dot product of MX blocks.
+
+    Parameters
+    ----------
+    lanes, block_size, accumulation, accumulator_bits, fraction_bits
+        See :class:`~hwsim.units.block_dot.BlockDotUnit`; blocks of MX 1.0 have 32 elements.
+    weight, activation
+        Elements: signed minifloats or fixed point of up to 8 bits, such as ``e2m1`` or ``q2.6``.
+    """
+
+    family: ClassVar[str] = "mx_dot"
+
+    block_size: int = SIZE
+
+    @property
+    def scale_format(self) -> E8M0:
+        return E8M0()
+
+    def _check_element(self, parameter: str, fmt: Format) -> None:
+        known = isinstance(fmt, Minifloat | FixedPoint) and fmt.signed
+        if not known or fmt.bits > MAX_ELEMENT_BITS:
+            raise InputError(
+                f"{parameter}={fmt.name}: mx_dot takes signed minifloats and fixed point of up to "
+                f"{MAX_ELEMENT_BITS} bits, such as e4m3, e2m1 or q2.6"
+            )

@@ -1,0 +1,253 @@
+"""Dot products of scaled blocks; see :mod:`hwsim.units.block_dot`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+
+from hwsim.formats.base import Format
+from hwsim.formats.fixed import FixedPoint
+from hwsim.formats.integer import Integer
+from hwsim.formats.minifloat import Minifloat
+from hwsim.units.block_dot import FIXED, BlockDotUnit
+from rtl.base import Unit
+from rtl.blocks.adder_tree import tree_sum
+from rtl.blocks.fma import FusedAdd, Operand, multiply, operand
+from rtl.blocks.fold import Fold
+from rtl.blocks.minifloat import Decoded, decode
+from rtl.blocks.place import place
+from rtl.blocks.wire import counter, wire
+
+NONE = C(0, 1)
+
+
+@dataclass(frozen=True)
+class BlockSum:
+    """The sum of a block's products before it is scaled, and what was special about them."""
+
+    total: Value
+    nan: Value
+    plus: Value
+    minus: Value
+
+
+@dataclass(frozen=True)
+class ScaledBlock:
+    """A block's finite part times both scales, and what was special about it."""
+
+    value: Operand
+    nan: Value
+    plus: Value
+    minus: Value
+
+
+def finite(m: Module, fmt: Minifloat, code: Value, name: str) -> Operand:
+    """Return a minifloat taken apart; the significand of infinity and NaN is 0."""
+    parts = decode(m, fmt, code, name)
+    longest = max((fmt.max_code >> fmt.mantissa) - 1, 0)
+    return Operand(parts, fmt.subnormal_exponent, range(longest + 1), 0, fmt.mantissa + 1)
+
+
+def power_of_two(parts: Decoded, lowest: int, shifts: range) -> Operand:
+    """Return an operand whose significand may be 1 at any shift."""
+    return Operand(parts, lowest, shifts, subnormal_shift=shifts[-1], normal_bits=1)
+
+
+class BlockDot(Unit):
+    """Integer products and one adder tree a block, scale decoders, and what adds up the blocks.
+
+    Parameters and members are those of :class:`~rtl.base.Unit`, for a
+    :class:`~hwsim.units.block_dot.BlockDotUnit`.
+
+    Timing: latency 1, interval 1; the input stalls while a result is not taken. The end of a block
+    is in the path from the operands to the accumulator.
+
+    Numerics: a block's sum is exact; blocks are added with one rounding each, or in fixed point
+    with flags for what does not fit.
+
+    Cost drivers: lanes x mantissa bits squared and, for the width of the tree, 2**exponent bits of
+    the elements; the accumulator's mantissa, once for every block in a beat.
+    """
+
+    spec: BlockDotUnit
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec, beat = self.spec, self.i.payload
+        m.submodules.multiply = products = Module()
+        m.submodules.scale = scale = Module()
+        m.submodules.accumulate = accumulate = Module()
+
+        # Multiply, and add up within the blocks.
+        width = spec.lanes // spec.beat_blocks
+        step, ends = Signal(), self.block_end(m)
+        sums = []
+        for k in range(spec.beat_blocks):
+            lanes = [self.product(products, k * width + lane) for lane in range(width)]
+            sums.append(self.block_sum(m, products, lanes, step, ends, f"block_{k}"))
+
+        # Scale.
+        terms = [self.scaled(scale, k, block) for k, block in enumerate(sums)]
+
+        # Add up over the blocks.
+        m.submodules.fold = fold = Fold(spec.result.bits)
+        state = wire(m, fold.state, "accumulated")
+        total: Value = state
+        for k, term in enumerate(terms):
+            add = self.add_fixed if spec.accumulation == FIXED else self.add_rounded
+            total = wire(accumulate, add(accumulate, term, total, f"sum_{k}"), f"total_{k}")
+        m.d.comb += [
+            fold.i.payload.value.eq(Mux(ends, total, state)),
+            fold.i.payload.last.eq(beat.last),
+            fold.i.valid.eq(self.i.valid),
+            self.i.ready.eq(fold.i.ready),
+            step.eq(fold.i.valid & fold.i.ready),
+        ]
+        if spec.group_beats > 1:
+            with m.If(step):
+                m.d.sync += self.position.eq(Mux(ends, 0, self.position + 1))
+        wiring.connect(m, fold.o, wiring.flipped(self.o))
+        return m
+
+    def block_end(self, m: Module) -> Value:
+        """Return whether the beat ends its block."""
+        if self.spec.group_beats == 1:
+            return C(1, 1)
+        self.position = counter(self.spec.group_beats, "position")
+        full = self.position == self.spec.group_beats - 1
+        return wire(m, full | self.i.payload.last, "ends")
+
+    def element(self, m: Module, fmt: Format, code: Value, name: str) -> Operand:
+        """Return an element taken apart, in units of its smallest step."""
+        if isinstance(fmt, Minifloat):
+            return finite(m, fmt, code, name)
+        units = fmt.units if isinstance(fmt, FixedPoint) else fmt
+        return operand(m, units, self.integer(fmt, code), name)
+
+    def integer(self, fmt: Format, code: Value) -> Value:
+        """Return the integer that an element of integers or fixed point is."""
+        assert isinstance(fmt, FixedPoint | Integer)
+        return code.as_signed() if fmt.signed else code.as_unsigned()
+
+    def product(self, m: Module, lane: int) -> BlockSum:
+        """Return one lane's exact product, in units of the product of the smallest steps."""
+        activation, weight = self.spec.elements
+        x, y = self.i.payload.activations[lane], self.i.payload.weights[lane]
+        if not isinstance(activation, Minifloat) and not isinstance(weight, Minifloat):
+            total = self.integer(activation, x) * self.integer(weight, y)
+            return BlockSum(wire(m, total, f"product_{lane}"), NONE, NONE, NONE)
+        a = self.element(m, activation, x, f"activation_{lane}")
+        w = self.element(m, weight, y, f"weight_{lane}")
+        parts = multiply(m, a, w, f"product_{lane}").parts
+        shifted = (parts.significand << parts.shift)[: self.spec.product_bits]
+        magnitude = wire(m, shifted, f"magnitude_{lane}")
+        total = wire(m, self.signed(parts.sign, magnitude), f"signed_{lane}")
+        return BlockSum(total, parts.nan, parts.infinity & ~parts.sign, parts.infinity & parts.sign)
+
+    def signed(self, sign: Value, magnitude: Value) -> Value:
+        """Return a product's value."""
+        return Mux(sign, -magnitude, magnitude)
+
+    def block_sum(
+        self,
+        m: Module,
+        products: Module,
+        lanes: Sequence[BlockSum],
+        step: Value,
+        ends: Value,
+        name: str,
+    ) -> BlockSum:
+        """Return the sum of a block's products up to this beat."""
+        total = wire(products, tree_sum([lane.total for lane in lanes]), f"{name}_beat")
+        flags = Cat(
+            Cat(getattr(lane, kind) for lane in lanes).any() for kind in ("nan", "plus", "minus")
+        )
+        if self.spec.group_beats > 1:
+            carried = Signal(signed(self.spec.block_bits + 1), name=f"{name}_carried")
+            carried_flags = Signal(3, name=f"{name}_carried_flags")
+            total = self.add_beat(carried, total)[: self.spec.block_bits + 1].as_signed()
+            total = wire(products, total, f"{name}_sum")
+            flags = wire(products, carried_flags | flags, f"{name}_flags")
+            with m.If(step):
+                m.d.sync += [
+                    carried.eq(Mux(ends, 0, total)),
+                    carried_flags.eq(Mux(ends, 0, flags)),
+                ]
+        return BlockSum(total, flags[0], flags[1], flags[2])
+
+    def add_beat(self, carried: Value, total: Value) -> Value:
+        """Return the block's sum with this beat's products."""
+        return carried + total
+
+    def scaled(self, m: Module, block: int, found: BlockSum) -> ScaledBlock:
+        """Return a block's sum times both scales."""
+        spec, beat = self.spec, self.i.payload
+        names = [spec.scale_names(side)[block] for side in ("activation", "weight")]
+        x, y = (self.scale(m, spec.scale_format, beat[name], name) for name in names)
+        scale = multiply(m, x, y, f"scale_{block}")
+        negative = wire(m, found.total[-1], f"negative_{block}")
+        magnitude = Mux(negative, -found.total, found.total)[: spec.block_bits]
+        magnitude = wire(m, magnitude, f"magnitude_{block}")
+        significand = wire(m, magnitude * scale.parts.significand, f"significand_{block}")
+        parts = Decoded(
+            sign=negative,
+            significand=significand,
+            shift=scale.parts.shift,
+            normal=NONE,
+            zero=wire(m, ~significand.any(), f"zero_{block}"),
+            infinity=NONE,
+            nan=NONE,
+        )
+        value = power_of_two(parts, spec.unit_exponent + scale.lowest, scale.shifts)
+        nan = scale.parts.nan | scale.parts.infinity | found.nan
+        nan = nan | ((found.plus | found.minus) & scale.parts.zero)
+        return ScaledBlock(value, wire(m, nan, f"nan_{block}"), found.plus, found.minus)
+
+    def scale(self, m: Module, fmt: Format, code: Value, name: str) -> Operand:
+        """Return a scale taken apart: a power of two, or a positive minifloat."""
+        if isinstance(fmt, Minifloat):
+            # The sign bit of a signed format is not looked at.
+            positive = Cat(code[:-1], C(0, 1)) if fmt.signed else code
+            return finite(m, fmt, positive, name)
+        shifts = range(1 << fmt.bits)
+        if isinstance(fmt, Integer):
+            low = fmt.low
+            shift = wire(m, (code - low)[: fmt.bits], f"{name}_shift")
+            parts = Decoded(NONE, C(1, 1), shift, NONE, NONE, infinity=NONE, nan=NONE)
+            return power_of_two(parts, low, shifts)
+        nan = wire(m, code.all(), f"{name}_nan")
+        bias = -int(fmt.unpack(0).exponent)
+        parts = Decoded(NONE, ~nan, code, NONE, NONE, infinity=NONE, nan=nan)
+        return power_of_two(parts, -bias, shifts)
+
+    def add_rounded(self, m: Module, block: ScaledBlock, total: Value, name: str) -> Value:
+        """Return the code of ``total`` plus a scaled block, rounded once."""
+        nan = wire(m, block.nan | (block.plus & block.minus), f"{name}_nan")
+        infinity = (block.plus | block.minus) & ~nan
+        sign = wire(m, Mux(infinity, block.minus, block.value.parts.sign), f"{name}_sign")
+        parts = replace(block.value.parts, sign=sign, infinity=infinity, nan=nan)
+        return self.fused_add(replace(block.value, parts=parts)).sum(m, total, name)
+
+    def fused_add(self, term: Operand) -> FusedAdd:
+        """Return the adder of a scaled block."""
+        return FusedAdd(self.spec.sum_format, term)
+
+    def add_fixed(self, m: Module, block: ScaledBlock, total: Value, name: str) -> Value:
+        """Return ``total`` plus a scaled block in fixed point, and above it the flags."""
+        result, parts = self.spec.fixed_result, block.value.parts
+        width = result.width
+        placed = place(m, block.value, width, result.exponent, f"{name}_place")
+        value = wire(
+            m, Mux(parts.sign, -placed.magnitude, placed.magnitude)[:width], f"{name}_term"
+        )
+        exact = wire(m, total[:width].as_signed() + value.as_signed(), f"{name}_exact")
+        raised = {
+            "nan": block.nan,
+            "positive_infinity": block.plus,
+            "negative_infinity": block.minus,
+            "overflow": placed.overflow | (exact[-1] ^ exact[-2]),
+            "inexact": placed.inexact,
+        }
+        flags = Cat(raised[flag] for flag in result.flags)
+        return Cat(exact[:width], total[width:] | flags)
