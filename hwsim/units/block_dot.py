@@ -181,7 +181,7 @@ class BlockDotUnit(UnitSpec):
     def block_bits(self) -> int:
         """Width of the largest magnitude of a block's sum."""
         first, second = (largest_magnitude(fmt) for fmt in self.elements)
-        return (min(self.block_size, self.lanes * self.group_beats) * first * second).bit_length()
+        return (self.block_size * first * second).bit_length()
 
     @property
     def result(self) -> Result | RoundedResult:

@@ -4,6 +4,7 @@ from amaranth.sim import Simulator
 
 from hwsim.formats import parse_scalar
 from hwsim.formats.minifloat import Minifloat
+from hwsim.units.rounding import SumRounding
 from rtl.blocks.normalise import leading_zeros, round_magnitude
 
 
@@ -25,12 +26,13 @@ def test_leading_zeros(width: int) -> None:
 
 @pytest.mark.parametrize("name", ["e4m3", "e5m2", "e3m4", "e5m2fnuz"])
 @pytest.mark.parametrize("lowest", [-5, 0, 3, 9])
-def test_rounding_agrees_with_the_format(name: str, lowest: int) -> None:
+@pytest.mark.parametrize("rule", SumRounding)
+def test_rounding_agrees_with_the_format(name: str, lowest: int, rule: SumRounding) -> None:
     fmt = parse_scalar(name)
     assert isinstance(fmt, Minifloat)
     m = Module()
     value = Signal(10)
-    code, overflow = round_magnitude(m, fmt, value, C(lowest, 6).as_signed(), "x")
+    code, overflow = round_magnitude(m, fmt, value, C(lowest, 6).as_signed(), "x", rule)
     both = Signal(fmt.bits)
     m.d.comb += both.eq(Cat(code, overflow))
 
@@ -38,7 +40,7 @@ def test_rounding_agrees_with_the_format(name: str, lowest: int) -> None:
         for number in range(1 << 10):
             ctx.set(value, number)
             x = number * 2.0 ** (lowest + fmt.subnormal_exponent)
-            saturated, ieee = (int(fmt.encode(x, overflow=o)) for o in ("saturate", "ieee"))
+            saturated, ieee = (int(fmt.encode(x, rule, o)) for o in ("saturate", "ieee"))
             found = ctx.get(both)
             assert found >> (fmt.bits - 1) == (saturated != ieee)
             if saturated == ieee:
