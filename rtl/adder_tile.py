@@ -28,15 +28,15 @@ class Column:
         Whether a term is negated, for every term.
     keep
         Whether a term counts at all, for every term; empty where all do.
-    choice
-        Which entry of a table is read, one-hot, for every term; empty where there are no tables.
+    indices
+        Which entry of its table a term is; empty where there are no tables.
     ones
         How many terms are negated: what negation by inversion leaves to be added.
     """
 
     negative: Sequence[Value]
     keep: Sequence[Value] = ()
-    choice: Sequence[Value] = ()
+    indices: Sequence[Value] = ()
     ones: Value = field(default_factory=lambda: C(0, 1))
 
 
@@ -127,13 +127,11 @@ class AdderTile(Unit):
 
     def exact_total(self, m: Module, row: Sequence[Any], column: Column, name: str) -> Value:
         """Return the sum of an element's integer terms."""
-        terms = self.exact_terms(m, row, column, name)
+        terms = self.values(m, row, column, name)
         return tree_sum(list(map(inverted, terms, column.negative))) + column.ones
 
-    def exact_terms(
-        self, m: Module, row: Sequence[Any], column: Column, name: str
-    ) -> Sequence[Value]:
-        """Return an element's integer terms before negation."""
+    def values(self, m: Module, row: Sequence[Any], column: Column, name: str) -> Sequence[Value]:
+        """Return an element's terms before negation, integers or codes of a table's entries."""
         return list(map(kept, row, column.keep)) if column.keep else row
 
     def float_terms(

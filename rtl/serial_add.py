@@ -73,7 +73,7 @@ class SerialAdd(AdderTile):
         if self.bipolar:
             total = super().exact_total(m, row, column, name)
         else:
-            total = tree_sum(self.exact_terms(m, row, column, name))
+            total = tree_sum(self.values(m, row, column, name))
         total = wire(m, total, f"{name}_partial")
         places = Array(total.shift_left(plane) for plane in range(self.spec.weight.bits))
         placed = wire(m, places[self.plane], f"{name}_placed")

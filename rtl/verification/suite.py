@@ -107,7 +107,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"lanes": 1, "weight": "uint8", "activation": "bf16"},
     ),
     "ternary_add": (
-        {"lanes": 64, "weight": "ternary", "activation": "int8"},
+        {"lanes": 32, "weight": "ternary", "activation": "int8"},
         {"lanes": 16, "weight": "ternary", "activation": "uint8"},
         {"lanes": 1, "weight": "ternary", "activation": "uint1"},
         {"lanes": 5, "weight": "ternary", "activation": "int1", "accumulator_bits": 4},
@@ -117,7 +117,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"lanes": 2, "weight": "ternary", "activation": "fp16", "row_count": 2},
     ),
     "ternary_lut": (
-        {"lanes": 48, "weight": "ternary", "activation": "int8"},
+        {"lanes": 24, "weight": "ternary", "activation": "int8"},
         {"lanes": 16, "weight": "ternary", "activation": "int8", "table_lanes": 2,
          "table": "full"},
         {"lanes": 4, "weight": "ternary", "activation": "uint3", "table_lanes": 4},
