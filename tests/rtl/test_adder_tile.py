@@ -44,17 +44,29 @@ def simulate(unit: UnitSpec, activations: Codes, weights: Codes) -> list[int]:
 @pytest.mark.parametrize("table", ["full", "symmetric"])
 @pytest.mark.parametrize(
     ("table_lanes", "activation"),
-    [(2, "int2"), (2, "int3"), (2, "uint3"), (3, "int2"), (3, "uint2"), (4, "int1"), (4, "uint1")],
+    [
+        (2, "int2"),
+        (2, "int3"),
+        (2, "uint3"),
+        (3, "int2"),
+        (3, "uint2"),
+        (3, "int3"),
+        (4, "int2"),
+        (5, "int1"),
+    ],
 )
 def test_every_index_of_every_table(table_lanes: int, activation: str, table: str) -> None:
-    rows = 8
+    rows, columns = 4, 9
     unit = make("ternary_lut", lanes=table_lanes, table_lanes=table_lanes, weight="ternary",
-                activation=activation, table=table, row_count=rows, column_count=3**table_lanes,
+                activation=activation, table=table, row_count=rows, column_count=columns,
                 accumulator_bits=6)  # fmt: skip
-    values = product(range(1 << unit.activation.bits), repeat=table_lanes)
-    activations = np.array(list(values), np.uint8).reshape(-1, rows * table_lanes)
-    columns = np.array(list(product((0, 1, 3), repeat=table_lanes)), np.uint8)
-    weights = np.tile(columns.ravel(), (len(activations), 1))
+    values = list(product(range(1 << unit.activation.bits), repeat=table_lanes))
+    indices = list(product((0, 1, 3), repeat=table_lanes))
+    tables = np.array(values, np.uint8).reshape(-1, rows * table_lanes)
+    groups = np.array(indices, np.uint8).reshape(-1, columns * table_lanes)
+    # Every row of tables with every row of indices.
+    activations = np.repeat(tables, len(groups), axis=0)
+    weights = np.tile(groups, (len(tables), 1))
     expected = unit.dot(activations, weights)
     assert simulate(unit, activations, weights) == expected.tolist()
 
