@@ -101,6 +101,12 @@ class AdderTile(Unit):
         """
         return C(1, 1)
 
+    def ones(self, m: Module, negative: Sequence[Value], name: str) -> Value:
+        """Return how many integer terms of a column are negated; nothing for minifloats."""
+        if isinstance(self.adders, FloatAdders):
+            return C(0, 1)
+        return wire(m, tree_sum(negative), f"{name}_ones")
+
     @abstractmethod
     def row(self, m: Module, activations: Sequence[Value], name: str) -> list[Any]:
         """Return what a row offers to all columns, one value, operand or table a term."""
@@ -138,8 +144,8 @@ class AdderTile(Unit):
         self, m: Module, row: Sequence[Any], column: Column, name: str
     ) -> Sequence[Operand]:
         """Return an element's floating-point terms, in the order of addition."""
-        keep = column.keep or [C(1, 1)] * len(row)
-        return list(map(flipped, row, column.negative, keep))
+        terms = list(map(masked, row, column.keep)) if column.keep else row
+        return list(map(flipped, terms, column.negative))
 
 
 def kept(value: Value, keep: Value) -> Value:
@@ -154,17 +160,19 @@ def inverted(value: Value, negative: Value) -> Value:
     return (wide ^ negative.replicate(len(wide))).as_signed()
 
 
-def flipped(term: Operand, negative: Value, keep: Value) -> Operand:
-    """Return ``term`` if ``keep`` is set, negated if ``negative`` is, or else 0."""
+def masked(term: Operand, keep: Value) -> Operand:
+    """Return ``term`` if ``keep`` is set, else 0."""
     parts = term.parts
-    return replace(
-        term,
-        parts=replace(
-            parts,
-            sign=parts.sign ^ negative,
-            significand=kept(parts.significand, keep),
-            zero=parts.zero | ~keep,
-            infinity=parts.infinity & keep,
-            nan=parts.nan & keep,
-        ),
+    left = replace(
+        parts,
+        significand=kept(parts.significand, keep),
+        zero=parts.zero | ~keep,
+        infinity=parts.infinity & keep,
+        nan=parts.nan & keep,
     )
+    return replace(term, parts=left)
+
+
+def flipped(term: Operand, negative: Value) -> Operand:
+    """Return ``term``, negated if ``negative`` is set."""
+    return replace(term, parts=replace(term.parts, sign=term.parts.sign ^ negative))

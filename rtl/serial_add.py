@@ -67,7 +67,7 @@ class SerialAdd(AdderTile):
         if not self.bipolar:
             return Column(negative=[self.negative_plane()] * len(bits), keep=bits)
         negative = [~bit for bit in bits]
-        return Column(negative, ones=wire(m, tree_sum(negative), f"{name}_ones"))
+        return Column(negative, ones=self.ones(m, negative, name))
 
     def exact_total(self, m: Module, row: Sequence[Any], column: Column, name: str) -> Value:
         if self.bipolar:

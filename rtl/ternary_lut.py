@@ -6,8 +6,7 @@ from typing import Any
 from amaranth.hdl import Array, C, Cat, Module, Value
 
 from hwsim.units.ternary_lut import Table, TernaryLutUnit
-from rtl.adder_tile import AdderTile, Column, flipped
-from rtl.blocks.adder_tree import tree_sum
+from rtl.adder_tile import AdderTile, Column
 from rtl.blocks.fma import Operand, operand
 from rtl.blocks.sum_table import SumTable
 from rtl.blocks.wire import wire
@@ -44,8 +43,7 @@ class TernaryLut(AdderTile):
     def column(self, m: Module, weights: Sequence[Value], name: str) -> Column:
         indices = [code[: self.spec.index_bits] for code in weights]
         negative = [self.negative(code) for code in weights]
-        ones = wire(m, tree_sum(negative), f"{name}_ones")
-        return Column(negative, indices=indices, ones=ones)
+        return Column(negative, indices=indices, ones=self.ones(m, negative, name))
 
     def negative(self, code: Value) -> Value:
         """Return whether the entry that a stored code reads is negated."""
@@ -65,7 +63,4 @@ class TernaryLut(AdderTile):
         assert fmt is not None
         entries = self.values(m, row, column, name)
         operands = [operand(m, fmt, code, f"{name}_term_{g}") for g, code in enumerate(entries)]
-        return [
-            flipped(term, negative, C(1, 1))
-            for term, negative in zip(operands, column.negative, strict=True)
-        ]
+        return super().float_terms(m, operands, column, name)
