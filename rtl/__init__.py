@@ -7,7 +7,11 @@ from hwsim.units.bitmod_tile import BitmodTileUnit
 from hwsim.units.float_mac import FloatUnit
 from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
+from hwsim.units.lut_array import LutArrayUnit
+from hwsim.units.lut_tensor_core import LutTensorCoreUnit
 from hwsim.units.shift_add import ShiftAddUnit
+from hwsim.units.tmac import TmacUnit
+from hwsim.units.unpu_lut import UnpuLutUnit
 from rtl.base import Unit
 from rtl.bit_serial import BitSerial
 from rtl.bitmod import Bitmod
@@ -15,7 +19,11 @@ from rtl.bitmod_tile import BitmodTile
 from rtl.float_mac import Float
 from rtl.fma import Fma
 from rtl.integer import Integer
+from rtl.lut_array import LutArray
+from rtl.lut_tensor_core import LutTensorCore
 from rtl.shift_add import ShiftAdd
+from rtl.tmac import Tmac
+from rtl.unpu_lut import UnpuLut
 
 GENERATORS: dict[type[UnitSpec], type[Unit]] = {
     IntegerUnit: Integer,
@@ -25,6 +33,10 @@ GENERATORS: dict[type[UnitSpec], type[Unit]] = {
     BitmodTileUnit: BitmodTile,
     FmaUnit: Fma,
     ShiftAddUnit: ShiftAdd,
+    LutTensorCoreUnit: LutTensorCore,
+    LutArrayUnit: LutArray,
+    UnpuLutUnit: UnpuLut,
+    TmacUnit: Tmac,
 }
 
 __all__ = ["GENERATORS", "Unit", "create"]
