@@ -24,7 +24,6 @@ FLOAT = make("lut_tensor_core", lanes=2, table_lanes=2, weight="int2", activatio
 ARRAY = make("lut_array", lanes=4, table_lanes=2, weight="int2", activation="int4")
 SUBSETS = make("unpu_lut", lanes=4, table_lanes=2, weight="int2", activation="int4")
 TMAC = make("tmac", lanes=4, weight="int2", activation="int6")
-MUTATED = {unit.name: unit for unit in (CORE, TILE, FLOAT, ARRAY, SUBSETS, TMAC)}
 
 
 def simulate(unit: UnitSpec, words: list[int]) -> list[int]:
@@ -223,12 +222,12 @@ def kept_scale(unit: UnitSpec) -> rtl.Unit:
 
 
 MISTAKES = [
-    *((reversed_entries, unit) for unit in MUTATED.values()),
-    *((swapped_tables, unit) for unit in (CORE, TILE, ARRAY, SUBSETS)),
-    *((positive_entries, unit) for unit in (CORE, TILE, FLOAT, ARRAY, SUBSETS)),
-    *((unshifted_planes, unit) for unit in MUTATED.values()),
-    *((dropped_carry, unit) for unit in MUTATED.values()),
-    *((no_correction, unit) for unit in (CORE, ARRAY, TMAC)),
+    *((reversed_entries, unit) for unit in (CORE, FLOAT, ARRAY, SUBSETS, TMAC)),
+    *((swapped_tables, unit) for unit in (CORE, TILE)),
+    *((positive_entries, unit) for unit in (TILE, FLOAT, SUBSETS)),
+    *((unshifted_planes, unit) for unit in (TILE, FLOAT)),
+    *((dropped_carry, unit) for unit in (FLOAT, SUBSETS)),
+    *((no_correction, unit) for unit in (CORE, TMAC)),
     (kept_scale, TMAC),
 ]
 
@@ -242,7 +241,7 @@ def test_a_mistake_fails(mistake, unit: UnitSpec) -> None:
     assert "expected" in verdict.failure
 
 
-@pytest.mark.parametrize("unit", MUTATED.values(), ids=MUTATED)
+@pytest.mark.parametrize("unit", [TILE, FLOAT], ids=["integer", "float"])
 def test_an_extra_cycle_fails(unit: UnitSpec) -> None:
     verdict = verify(unit, component=ExtraCycle(unit))
     assert not verdict.passed
