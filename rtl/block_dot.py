@@ -13,7 +13,7 @@ from hwsim.formats.minifloat import Minifloat
 from hwsim.units.block_dot import FIXED, BlockDotUnit
 from rtl.base import Unit
 from rtl.blocks.adder_tree import tree_sum
-from rtl.blocks.fma import FusedAdd, Operand, multiply, operand
+from rtl.blocks.fma import FusedAdd, Operand, multiply, operand, short_operand
 from rtl.blocks.fold import Fold
 from rtl.blocks.minifloat import Decoded, decode
 from rtl.blocks.place import place
@@ -47,11 +47,6 @@ def finite(m: Module, fmt: Minifloat, code: Value, name: str) -> Operand:
     parts = decode(m, fmt, code, name)
     longest = max((fmt.max_code >> fmt.mantissa) - 1, 0)
     return Operand(parts, fmt.subnormal_exponent, range(longest + 1), 0, fmt.mantissa + 1)
-
-
-def power_of_two(parts: Decoded, lowest: int, shifts: range) -> Operand:
-    """Return an operand whose significand may be 1 at any shift."""
-    return Operand(parts, lowest, shifts, subnormal_shift=shifts[-1], normal_bits=1)
 
 
 class BlockDot(Unit):
@@ -199,7 +194,7 @@ class BlockDot(Unit):
             infinity=NONE,
             nan=NONE,
         )
-        value = power_of_two(parts, spec.unit_exponent + scale.lowest, scale.shifts)
+        value = short_operand(parts, spec.unit_exponent + scale.lowest, scale.shifts)
         nan = scale.parts.nan | scale.parts.infinity | found.nan
         nan = nan | ((found.plus | found.minus) & scale.parts.zero)
         return ScaledBlock(value, wire(m, nan, f"nan_{block}"), found.plus, found.minus)
@@ -215,11 +210,11 @@ class BlockDot(Unit):
             low = fmt.low
             shift = wire(m, (code - low)[: fmt.bits], f"{name}_shift")
             parts = Decoded(NONE, C(1, 1), shift, NONE, NONE, infinity=NONE, nan=NONE)
-            return power_of_two(parts, low, shifts)
+            return short_operand(parts, low, shifts)
         nan = wire(m, code.all(), f"{name}_nan")
         bias = -int(fmt.unpack(0).exponent)
         parts = Decoded(NONE, ~nan, code, NONE, NONE, infinity=NONE, nan=nan)
-        return power_of_two(parts, -bias, shifts)
+        return short_operand(parts, -bias, shifts)
 
     def add_rounded(self, m: Module, block: ScaledBlock, total: Value, name: str) -> Value:
         """Return the code of ``total`` plus a scaled block, rounded once."""

@@ -16,10 +16,17 @@ from hwsim.units.float_mac import FloatUnit
 from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
 from hwsim.units.lmul import LmulUnit
+from hwsim.units.lut_array import LutArrayUnit
+from hwsim.units.lut_tensor_core import LutTensorCoreUnit
 from hwsim.units.mx_dot import MxDotUnit
 from hwsim.units.nvfp4_dot import Nvfp4DotUnit
 from hwsim.units.product_rom import ProductRomUnit
+from hwsim.units.serial_add import SerialAddUnit
 from hwsim.units.shift_add import ShiftAddUnit
+from hwsim.units.ternary_add import TernaryAddUnit
+from hwsim.units.ternary_lut import TernaryLutUnit
+from hwsim.units.tmac import TmacUnit
+from hwsim.units.unpu_lut import UnpuLutUnit
 
 FAMILIES: dict[str, type[UnitSpec]] = {
     unit.family: unit
@@ -37,6 +44,13 @@ FAMILIES: dict[str, type[UnitSpec]] = {
         MxDotUnit,
         Nvfp4DotUnit,
         BfpDotUnit,
+        SerialAddUnit,
+        TernaryAddUnit,
+        TernaryLutUnit,
+        LutTensorCoreUnit,
+        LutArrayUnit,
+        UnpuLutUnit,
+        TmacUnit,
     )
 }
 

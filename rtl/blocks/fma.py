@@ -74,6 +74,11 @@ def operand(m: Module, fmt: Format, code: Value, name: str, flush: bool = False)
     return Operand(parts, lowest=0, shifts=range(1), subnormal_shift=0, normal_bits=1)
 
 
+def short_operand(parts: Decoded, lowest: int, shifts: range) -> Operand:
+    """Return an operand whose significand may have a single bit at any shift."""
+    return Operand(parts, lowest, shifts, subnormal_shift=shifts[-1], normal_bits=1)
+
+
 def choose(m: Module, choice: Value, one: Operand, other: Operand, name: str) -> Operand:
     """Return ``one`` if ``choice`` is set, else ``other``, on one scale."""
     lowest = min(one.least, other.least)
@@ -89,7 +94,7 @@ def choose(m: Module, choice: Value, one: Operand, other: Operand, name: str) ->
         nan=Mux(choice, a.nan, b.nan),
     )
     longest = max(x.lowest + x.shifts[-1] for x in (one, other)) - lowest
-    return Operand(parts, lowest, range(longest + 1), subnormal_shift=longest, normal_bits=1)
+    return short_operand(parts, lowest, range(longest + 1))
 
 
 def multiply(m: Module, a: Operand, w: Operand, name: str) -> Operand:
