@@ -92,7 +92,7 @@ def test_all_activations_and_indices(family: str, lanes: int, weight: str, activ
     check_all(make(family, lanes=lanes, table_lanes=lanes, weight=weight, activation=activation))
 
 
-@pytest.mark.parametrize(("weight", "bits"), [("binary", 2), ("int1", 3), ("uint1", 8)])
+@pytest.mark.parametrize(("weight", "bits"), [("binary", 2), ("uint1", 8)])
 def test_all_indices_of_quantised_floats(weight: str, bits: int) -> None:
     check_all(
         make("lut_tensor_core", lanes=2, table_lanes=2, weight=weight, table_bits=bits,
