@@ -102,16 +102,15 @@ def test_all_indices_of_quantised_floats(weight: str, bits: int) -> None:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("family", ["lut_tensor_core", "lut_array", "unpu_lut", "tmac"])
+@pytest.mark.parametrize("family", ["lut_tensor_core", "lut_array", "unpu_lut"])
 @pytest.mark.parametrize("bits", range(1, 9))
 @pytest.mark.parametrize("table_lanes", [2, 3, 4, 5, 6])
 def test_every_weight_width_and_table(family: str, bits: int, table_lanes: int) -> None:
-    parameters: dict[str, object] = {"lanes": table_lanes, "table_lanes": table_lanes}
-    if family == "tmac":
-        parameters = {"lanes": 4}
-        bits = (bits - 1) % 4 + 1
-    kind = "uint" if bits % 2 and family != "tmac" else "int"
-    unit = make(family, weight=f"{kind}{bits}", activation="int8", **parameters)
+    kind = "uint" if bits % 2 else "int"
+    unit = make(
+        family, lanes=table_lanes, table_lanes=table_lanes, weight=f"{kind}{bits}",
+        activation="int8",
+    )  # fmt: skip
     verdict = verify(unit)
     assert verdict.passed, str(verdict)
 
