@@ -23,7 +23,7 @@ FLOAT = make("lut_tensor_core", lanes=2, table_lanes=2, weight="int2", activatio
              table_format="e5m2", accumulator="e5m2")  # fmt: skip
 ARRAY = make("lut_array", lanes=4, table_lanes=2, weight="int2", activation="int4")
 SUBSETS = make("unpu_lut", lanes=4, table_lanes=2, weight="int2", activation="int4")
-TMAC = make("tmac", lanes=4, weight="int2", activation="int6")
+TMAC = make("tmac", lanes=4, weight="int2", activation="uint6")
 
 
 def simulate(unit: UnitSpec, words: list[int]) -> list[int]:
