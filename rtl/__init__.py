@@ -7,6 +7,7 @@ from hwsim.units.bitmod_tile import BitmodTileUnit
 from hwsim.units.float_mac import FloatUnit
 from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
+from hwsim.units.rmmec import RmmecUnit
 from hwsim.units.shift_add import ShiftAddUnit
 from rtl.base import Unit
 from rtl.bit_serial import BitSerial
@@ -15,6 +16,7 @@ from rtl.bitmod_tile import BitmodTile
 from rtl.float_mac import Float
 from rtl.fma import Fma
 from rtl.integer import Integer
+from rtl.rmmec import Rmmec
 from rtl.shift_add import ShiftAdd
 
 GENERATORS: dict[type[UnitSpec], type[Unit]] = {
@@ -25,6 +27,7 @@ GENERATORS: dict[type[UnitSpec], type[Unit]] = {
     BitmodTileUnit: BitmodTile,
     FmaUnit: Fma,
     ShiftAddUnit: ShiftAdd,
+    RmmecUnit: Rmmec,
 }
 
 __all__ = ["GENERATORS", "Unit", "create"]

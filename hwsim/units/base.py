@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Format, Int64
 from hwsim.units.metadata import Metadata, check_all, field_beats, field_shape
+from hwsim.units.quire import QuireResult
 from hwsim.units.result import Integers, Result, RoundedResult
 
 MAX_LANES = 1024
@@ -96,7 +97,7 @@ class UnitSpec(ABC):
 
     @property
     @abstractmethod
-    def result(self) -> Result | RoundedResult:
+    def result(self) -> Result | RoundedResult | QuireResult:
         """Layout of the output stream's payload."""
 
     @property
@@ -163,6 +164,10 @@ class UnitSpec(ABC):
     def macs_per_beat(self) -> int:
         """Multiply-accumulates per beat."""
         return self.lanes
+
+    def mean_macs_per_beat(self, metadata: Mapping[str, Codes]) -> float:
+        """Multiply-accumulates per beat, on average over beats with these metadata."""
+        return self.macs_per_beat
 
     @property
     def macs_per_cycle(self) -> float:

@@ -13,6 +13,7 @@ from hwsim.units.bitmod_tile import BitmodTileUnit
 from hwsim.units.float_mac import FloatUnit
 from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
+from hwsim.units.rmmec import RmmecUnit
 from hwsim.units.shift_add import ShiftAddUnit
 
 FAMILIES: dict[str, type[UnitSpec]] = {
@@ -25,6 +26,7 @@ FAMILIES: dict[str, type[UnitSpec]] = {
         BitmodUnit,
         BitmodTileUnit,
         ShiftAddUnit,
+        RmmecUnit,
     )
 }
 

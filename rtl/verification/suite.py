@@ -95,6 +95,16 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"lanes": 4, "activation": "fp16", "row_count": 2, "column_count": 3},
         {"lanes": 2, "activation": "e4m3", "row_count": 3, "column_count": 1, "group_size": 16},
     ),
+    "rmmec": (
+        {},
+        {"isolation": "results"},
+        {"lanes": 4},
+        {"lanes": 2, "modes": "fp4,posit8", "isolation": "results"},
+        {"modes": "posit4,posit16"},
+        {"modes": "fp4"},
+        {"modes": "posit8"},
+        {"modes": "posit16"},
+    ),
 }  # fmt: skip
 
 
