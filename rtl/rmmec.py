@@ -5,8 +5,9 @@ See :mod:`hwsim.units.rmmec`. Five parts: a :class:`Decoder` a lane and side, th
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
-from amaranth.hdl import C, Cat, Const, Module, Mux, Value, signed, unsigned
+from amaranth.hdl import C, Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -174,20 +175,20 @@ class Decoder(wiring.Component):
         negative = code[-1]
         real = wire(m, code[:-1].any(), "real")
         body = wire(m, Mux(negative, -code, code)[: width - 1], "body")
-        run, tail = regime(m, body, "regime")
+        run, tail = self.regime(m, body)
 
         # The bit after the regime is the exponent where es = 1, else the fraction's first.
         with_exponent = select.any([mode for mode in modes if POSITS[mode].es])
         if len({POSITS[mode].es for mode in modes}) == 1:
             with_exponent = C(POSITS[modes[0]].es, 1)
         fraction = Mux(with_exponent, Cat(C(0, 1), tail[:-1]), tail)
-        scale = Mux(with_exponent, self.scale_of(run, tail[-1]), run)
+        scale = Mux(with_exponent, Cat(tail[-1], run).as_signed(), run)
         significand = Cat(fraction & real.replicate(len(fraction)), real)
         return negative, significand, scale, negative & ~real
 
-    def scale_of(self, run: Value, exponent: Value) -> Value:
-        """Return 2 * regime + exponent."""
-        return Cat(exponent, run).as_signed()
+    def regime(self, m: Module, body: Value) -> tuple[Value, Value]:
+        """Return the regime and the bits after it."""
+        return regime(m, body, "regime")
 
     def posit_code(self, select: Select, modes: Sequence[Mode], width: int) -> Value:
         """Return the posit of the active mode in the upper end of ``width`` bits."""
@@ -201,23 +202,30 @@ class Decoder(wiring.Component):
         return chosen
 
 
-class Brick2x2(wiring.Component):
-    """Multiplies two digits.
+@dataclass(frozen=True, eq=False)
+class Brick2x2:
+    """A multiplier of two digits.
 
-    Members
-    -------
-    a, w : In(2)
-    product : Out(4)
+    Attributes
+    ----------
+    a, w
+        Digits, 2 bits each.
+    product
+        4 bits.
     """
 
-    a: In(DIGIT)
-    w: In(DIGIT)
-    product: Out(BRICK)
+    a: Signal
+    w: Signal
+    product: Signal
 
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        m.d.comb += self.product.eq(self.a * self.w)
-        return m
+    @classmethod
+    def named(cls, name: str) -> "Brick2x2":
+        """Return the signals of a brick, none of them driven."""
+        return cls(
+            a=Signal(DIGIT, name=f"{name}_a"),
+            w=Signal(DIGIT, name=f"{name}_w"),
+            product=Signal(BRICK, name=f"{name}_product"),
+        )
 
 
 class Multiplier(wiring.Component):
@@ -239,6 +247,7 @@ class Multiplier(wiring.Component):
 
     def __init__(self, spec: RmmecUnit) -> None:
         self.spec = spec
+        self.bricks = {(i, j): Brick2x2.named(f"brick_{i}_{j}") for i, j in sorted(spec.all_bricks)}
         lanes = range(spec.all_lanes)
         widths = [DIGIT * digits(spec, lane) for lane in lanes]
         super().__init__(
@@ -263,33 +272,39 @@ class Multiplier(wiring.Component):
         select = Select(spec, self.select)
         rows = {side: self.row_digits(m, side) for side in "aw"}
         extra = {spec.extra_brick(lane): lane for lane in range(QUIRES, spec.all_lanes)}
-        products: dict[Brick, Value] = {}
-        for i, j in sorted(spec.all_bricks):
-            own = extra.get((i, j))
-            # Those of the lanes that have rows.
-            modes = [mode for mode in spec.mode_list
-                     if (i, j) in spec.bricks(mode) and not (own and mode in spec.short_modes)]  # fmt: skip
-            a, w = rows["a"].get(i, C(0, DIGIT)), rows["w"].get(j, C(0, DIGIT))
+        products = {}
+        for (i, j), brick in self.bricks.items():
+            modes = self.row_modes((i, j))
+            operands = {"a": rows["a"].get(i, C(0, DIGIT)), "w": rows["w"].get(j, C(0, DIGIT))}
             if spec.isolation is Isolation.OPERANDS:
-                a, w = self.gate(select, a, modes, (i, j)), self.gate(select, w, modes, (i, j))
-            if own is not None:
+                operands = {
+                    side: self.gate(select, digit, modes, (i, j))
+                    for side, digit in operands.items()
+                }
+            lane = extra.get((i, j), 0)
+            if lane:
                 short = select.any(spec.short_modes)
-                a = Mux(short, getattr(self, f"a_{own}"), a) if modes else getattr(self, f"a_{own}")
-                w = Mux(short, getattr(self, f"w_{own}"), w) if modes else getattr(self, f"w_{own}")
-            brick = Brick2x2()
-            m.submodules[f"brick_{i}_{j}"] = brick
-            m.d.comb += [brick.a.eq(a), brick.w.eq(w)]
-            product: Value = brick.product
-            if own is not None:
-                result = self.mask(select, product, spec.short_modes)
-                m.d.comb += getattr(self, f"product_{own}").eq(result)
-            if modes:
-                needs_mask = own is not None or spec.isolation is Isolation.RESULTS
-                products[i, j] = select.only(product, modes) if needs_mask else product
+                operands = {
+                    side: Mux(short, getattr(self, f"{side}_{lane}"), digit)
+                    for side, digit in operands.items()
+                }
+                result = self.mask(select, brick.product, spec.short_modes)
+                m.d.comb += getattr(self, f"product_{lane}").eq(result)
+            m.d.comb += [
+                brick.a.eq(operands["a"]),
+                brick.w.eq(operands["w"]),
+                brick.product.eq(brick.a * brick.w),
+            ]
+            isolated = spec.isolation is Isolation.OPERANDS and not lane
+            products[i, j] = brick.product if isolated else select.only(brick.product, modes)
         total = wire(m, self.recombine(products), "total")
         for lane in range(min(QUIRES, spec.all_lanes)):
             m.d.comb += getattr(self, f"product_{lane}").eq(self.lane_product(select, total, lane))
         return m
+
+    def row_modes(self, brick: Brick) -> list[Mode]:
+        """Return the modes that use a brick for a lane of the first word."""
+        return [mode for mode in self.spec.mode_list if brick in self.spec.row_bricks(mode)]
 
     def row_digits(self, m: Module, side: str) -> dict[int, Value]:
         """Return the digit of every row of the array, from the lanes' significands.
@@ -556,36 +571,20 @@ class QuireAdder(wiring.Component):
         return Mux(self.wide, 1, carry) if segment else carry
 
 
-class Rmmec(Unit):
-    """Decoders, the brick array, the aligner, the quire adder and the register.
+class Datapath:
+    """Everything between a beat and the register; it can be put into any module.
 
-    Parameters and members are those of :class:`~rtl.base.Unit`, for an
-    :class:`~hwsim.units.rmmec.RmmecUnit`.
-
-    Timing: latency 1, interval 1 in all modes and between them; the input stalls while a result is
-    not taken.
-
-    Numerics: exact; quires wrap after ``spec.safe_beats``.
-
-    Cost drivers: posit16's 14 x 14 multiplier, its shifter and its 128-bit quire.
+    Parameters
+    ----------
+    spec : RmmecUnit
+        The unit.
     """
 
-    spec: RmmecUnit
+    def __init__(self, spec: RmmecUnit) -> None:
+        self.spec = spec
 
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        m.submodules.register = register = Fold(self.spec.result.bits)
-        m.d.comb += [
-            register.i.payload.value.eq(self.next_state(m, self.i.payload, register.state)),
-            register.i.payload.last.eq(self.i.payload.last),
-            register.i.valid.eq(self.i.valid),
-            self.i.ready.eq(register.i.ready),
-        ]
-        wiring.connect(m, register.o, wiring.flipped(self.o))
-        return m
-
-    def next_state(self, m: Module, beat: data.View, state: Value) -> Value:
-        """Add the datapath to ``m`` and return the register after a beat; no register is added."""
+    def connect(self, m: Module, beat: data.View, state: Value) -> Value:
+        """Add the parts to ``m`` and return the register after ``beat``; none is added."""
         spec = self.spec
         result = spec.result
         select = wire(m, self.one_hot(beat), "select")
@@ -647,3 +646,36 @@ class Rmmec(Unit):
     def adder(self) -> QuireAdder:
         """Return the adder of the register."""
         return QuireAdder(self.spec)
+
+
+class Rmmec(Unit):
+    """Decoders, the brick array, the aligner, the quire adder and the register.
+
+    Parameters and members are those of :class:`~rtl.base.Unit`, for an
+    :class:`~hwsim.units.rmmec.RmmecUnit`.
+
+    Timing: latency 1, interval 1 in all modes and between them; the input stalls while a result is
+    not taken.
+
+    Numerics: exact; quires wrap after ``spec.safe_beats``.
+
+    Cost drivers: posit16's 14 x 14 multiplier, its shifter and its 128-bit quire.
+    """
+
+    spec: RmmecUnit
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.register = register = Fold(self.spec.result.bits)
+        m.d.comb += [
+            register.i.payload.value.eq(self.datapath().connect(m, self.i.payload, register.state)),
+            register.i.payload.last.eq(self.i.payload.last),
+            register.i.valid.eq(self.i.valid),
+            self.i.ready.eq(register.i.ready),
+        ]
+        wiring.connect(m, register.o, wiring.flipped(self.o))
+        return m
+
+    def datapath(self) -> Datapath:
+        """Return everything but the register."""
+        return Datapath(self.spec)

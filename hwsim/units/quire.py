@@ -81,7 +81,7 @@ class QuireResult:
             + (["narrow", "wide"] if self.is_shared else []),
         }
 
-    def pack(self, limbs: Int64, nan: Bools, narrow: Bools, wide: Bools) -> Integers:
+    def pack(self, limbs: Int64, nan: Bools, used: Bools) -> Integers:
         """Return codes, Python integers in an object array.
 
         Parameters
@@ -90,12 +90,12 @@ class QuireResult:
             The register in pieces of 32 bits, the lowest first, shape (..., register_bits / 32).
         nan
             Shape (..., nan_flags).
-        narrow, wide
-            Shape (...).
+        used
+            Whether beats used the register as narrow quires, and as the wide one; shape (..., 2).
         """
         fields = [(limbs, NARROW_BITS), (nan, 1)]
         if self.is_shared:
-            fields.append((np.stack([narrow, wide], axis=-1), 1))
+            fields.append((used, 1))
         outer = limbs.shape[:-1]
         codes = np.zeros((*outer, 1), object)
         low = 0

@@ -35,6 +35,7 @@ counts, sub-multipliers and quires are this project's. Source: XR-NPE, arXiv:250
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import product
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -115,6 +116,13 @@ ROWS: dict[Mode, tuple[tuple[int, ...], ...]] = {
 
 Brick = tuple[int, int]
 
+#: Bricks between the two lanes of posit8, which only posit16 uses.
+SPARE: tuple[Brick, ...] = tuple(
+    brick
+    for upper, lower in [ROWS[Mode.POSIT8]]
+    for brick in (*product(upper, lower), *product(lower, upper))
+)
+
 
 def product_scales(mode: Mode) -> Scales:
     """Return the exponents of the products of two operands of ``mode``."""
@@ -124,6 +132,14 @@ def product_scales(mode: Mode) -> Scales:
     posit = POSITS[mode]
     top = 2 * ((posit.width - 2) << posit.es)
     return Scales(-top, -top, top, 2 * top + 1)
+
+
+def known_mode(name: str) -> Mode:
+    """Return the mode called ``name``, or raise InputError with the nearest."""
+    try:
+        return Mode(name)
+    except ValueError:
+        raise unknown("mode", name, list(Mode)) from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,10 +183,7 @@ class RmmecUnit(UnitSpec):
             fmt = getattr(self, name)
             if fmt != CONTAINER:
                 raise InputError(f"{name}={fmt.name}: rmmec holds the operands of a word in uint16")
-        names = [name.strip() for name in self.modes.split(",")]
-        for name in names:
-            if name not in list(Mode):
-                raise unknown("mode", name, list(Mode))
+        names = [known_mode(name.strip()) for name in self.modes.split(",")]
         if len(set(names)) < len(names):
             raise InputError(f"modes={self.modes!r} names a mode twice")
         object.__setattr__(self, "modes", ",".join(mode for mode in Mode if mode in names))
@@ -217,31 +230,22 @@ class RmmecUnit(UnitSpec):
         """Rows of the brick array that a lane of the first word has, none for other words."""
         return ROWS[mode][lane] if lane < len(ROWS[mode]) else ()
 
+    def row_bricks(self, mode: Mode) -> frozenset[Brick]:
+        """The bricks, (row, column), on which ``mode`` multiplies the first word's lanes."""
+        lanes = ROWS[mode] if mode in self.mode_list else ()
+        return frozenset((i, j) for rows in lanes for i in rows for j in rows)
+
     def bricks(self, mode: Mode) -> frozenset[Brick]:
-        """The bricks, (row, column), that ``mode`` uses."""
-        lanes = [self.rows(mode, lane) for lane in range(QUIRES)]
-        used = {(i, j) for rows in lanes for i in rows for j in rows}
-        extra = {self.extra_brick(lane) for lane in range(QUIRES, self.lane_count(mode))}
-        return frozenset(used | extra)
+        """The bricks that ``mode`` uses."""
+        extra = (self.extra_brick(lane) for lane in range(len(ROWS[mode]), self.lane_count(mode)))
+        return self.row_bricks(mode).union(extra)
 
     def extra_brick(self, lane: int) -> Brick:
         """The brick of a lane of the words after the first.
 
         It is one that only posit16 uses; without posit16, one of its own beside the array.
         """
-        if not self.is_wide:
-            return (DIGITS + lane, DIGITS + lane)
-        diagonal = {(i, j) for rows in ROWS[Mode.POSIT8] for i in rows for j in rows}
-        return next(
-            brick
-            for k, brick in enumerate(
-                (i, j)
-                for i in range(DIGITS)
-                for j in range(DIGITS)
-                if (i, j) not in diagonal and DIGITS // 2 not in (i, j)
-            )
-            if k == lane - QUIRES
-        )
+        return SPARE[lane - QUIRES] if self.is_wide else (DIGITS + lane, DIGITS + lane)
 
     @property
     def all_bricks(self) -> frozenset[Brick]:
@@ -304,7 +308,7 @@ class RmmecUnit(UnitSpec):
         lanes = np.array([self.lane_count(mode) for mode in self.mode_list])
         return float(lanes[metadata["mode"]].mean()) if len(lanes) > 1 else float(lanes[0])
 
-    def pack_words(self, codes: ArrayLike, mode: Mode | str) -> Codes:
+    def pack_words(self, codes: ArrayLike, mode: str) -> Codes:
         """Return the words that hold operands of ``mode``, for :meth:`dot`.
 
         Parameters
@@ -317,10 +321,10 @@ class RmmecUnit(UnitSpec):
         numpy.ndarray
             uint16 of shape (..., beats * lanes); words that the mode does not use are 0.
         """
-        mode = Mode(mode)
-        if mode not in self.mode_list:
+        chosen = known_mode(mode)
+        if chosen not in self.mode_list:
             raise InputError(f"mode={mode}: the unit has modes={self.modes!r}")
-        fmt, count, per_word = FORMATS[mode], self.lane_count(mode), len(ROWS[mode])
+        fmt, count, per_word = FORMATS[chosen], self.lane_count(chosen), len(ROWS[chosen])
         array = fmt.check_codes(codes)
         if array.ndim == 0 or array.shape[-1] == 0 or array.shape[-1] % count:
             raise InputError(
@@ -350,15 +354,14 @@ class RmmecUnit(UnitSpec):
                 narrow[chosen, : terms.shape[-1]] = terms.astype(np.int64)
             nan[chosen, : not_real.shape[-1]] = not_real[..., : self.nan_flags]
 
-        is_wide = np.array([mode is Mode.POSIT16 for mode in self.mode_list])[modes]
+        is_wide: Bools = np.array([mode is Mode.POSIT16 for mode in self.mode_list])[modes]
         limbs = np.zeros((*a.shape[:-2], count), np.int64)
         for beat in range(a.shape[-2]):
             cut = (limbs + narrow[..., beat, :]) & ((1 << NARROW_BITS) - 1)
             carried = add_limbs(limbs, wide[..., beat, :])
             limbs = np.where(is_wide[..., beat, np.newaxis], carried, cut)
-        return self.result.pack(
-            limbs, nan.any(axis=-2), (~is_wide).any(axis=-1), is_wide.any(axis=-1)
-        )
+        used = np.stack([~is_wide, is_wide], axis=-1).max(axis=-2)
+        return self.result.pack(limbs, nan.max(axis=-2), used)
 
     def _terms(self, mode: Mode, a: Codes, w: Codes) -> tuple[Integers, Bools]:
         """Return what beats of one mode add to each quire, in its units, and whether NaR met it.

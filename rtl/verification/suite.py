@@ -98,8 +98,9 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
     "rmmec": (
         {},
         {"isolation": "results"},
-        {"lanes": 4},
-        {"lanes": 2, "modes": "fp4,posit8", "isolation": "results"},
+        {"lanes": 4, "modes": "fp4,posit16"},
+        {"lanes": 2, "modes": "posit4,posit8", "isolation": "results"},
+        {"lanes": 3, "modes": "fp4"},
         {"modes": "posit4,posit16"},
         {"modes": "fp4"},
         {"modes": "posit8"},
