@@ -414,7 +414,7 @@ class Aligner(wiring.Component):
             negative = wire(m, self.sign(select, k), f"negative_{k}")
             term = wire(m, magnitude ^ negative.replicate(width), f"term_{k}")
             if spec.lanes > 1:
-                total = self.words_sum(placed, k)
+                total = self.words_sum(select, placed, k)
                 short = select.any(spec.short_modes)
                 term = Mux(short, total.as_signed(), term.as_signed())[:width]
                 negative = negative & ~short
@@ -433,16 +433,17 @@ class Aligner(wiring.Component):
             return own
         return Mux(select.any([Mode.POSIT16]), self.negative[0], own)
 
-    def words_sum(self, placed: Sequence[Value], quire: int) -> Value:
+    def words_sum(self, select: Select, placed: Sequence[Value], quire: int) -> Value:
         """Return the sum of what all words add to a quire in the 4-bit modes."""
-        lanes = range(quire, self.spec.all_lanes, QUIRES)
-        width = place_bits(self.spec, self.spec.all_lanes - 1)
-        signed_terms = []
-        for lane in lanes:
+        spec = self.spec
+        width = place_bits(spec, spec.all_lanes - 1)
+        terms = []
+        for lane in range(quire, spec.all_lanes, QUIRES):
             magnitude = Cat(placed[lane], C(0, width))[:width]
-            negative = self.negative[lane]
-            signed_terms.append(Mux(negative, -magnitude, magnitude).as_signed())
-        return tree_sum(signed_terms)
+            if spec.isolation is Isolation.OPERANDS and lane < QUIRES:
+                magnitude = select.only(magnitude, spec.short_modes)
+            terms.append(Mux(self.negative[lane], -magnitude, magnitude).as_signed())
+        return tree_sum(terms)
 
     def offset(self, select: Select, lane: int) -> Value | int:
         """Return what is added to the scales, so that the shift counts from 0."""
