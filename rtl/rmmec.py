@@ -262,9 +262,8 @@ class Multiplier(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         spec = self.spec
-        lanes = range(spec.all_lanes)
         if len(spec.mode_list) == 1:
-            for lane in lanes:
+            for lane in range(spec.all_lanes):
                 a, w = (getattr(self, f"{side}_{lane}") for side in "aw")
                 m.d.comb += getattr(self, f"product_{lane}").eq(a * w)
             return m
@@ -274,33 +273,37 @@ class Multiplier(wiring.Component):
         extra = {spec.extra_brick(lane): lane for lane in range(QUIRES, spec.all_lanes)}
         products = {}
         for (i, j), brick in self.bricks.items():
+            lane = extra.get((i, j))
+            digits_in = rows["a"].get(i, C(0, DIGIT)), rows["w"].get(j, C(0, DIGIT))
+            a, w = self.operands(select, (i, j), digits_in, lane)
+            m.d.comb += [brick.a.eq(a), brick.w.eq(w), brick.product.eq(brick.a * brick.w)]
+            isolated = spec.isolation is Isolation.OPERANDS and lane is None
             modes = self.row_modes((i, j))
-            operands = {"a": rows["a"].get(i, C(0, DIGIT)), "w": rows["w"].get(j, C(0, DIGIT))}
-            if spec.isolation is Isolation.OPERANDS:
-                operands = {
-                    side: self.gate(select, digit, modes, (i, j))
-                    for side, digit in operands.items()
-                }
-            lane = extra.get((i, j), 0)
-            if lane:
-                short = select.any(spec.short_modes)
-                operands = {
-                    side: Mux(short, getattr(self, f"{side}_{lane}"), digit)
-                    for side, digit in operands.items()
-                }
+            products[i, j] = brick.product if isolated else select.only(brick.product, modes)
+            if lane is not None:
                 result = self.mask(select, brick.product, spec.short_modes)
                 m.d.comb += getattr(self, f"product_{lane}").eq(result)
-            m.d.comb += [
-                brick.a.eq(operands["a"]),
-                brick.w.eq(operands["w"]),
-                brick.product.eq(brick.a * brick.w),
-            ]
-            isolated = spec.isolation is Isolation.OPERANDS and not lane
-            products[i, j] = brick.product if isolated else select.only(brick.product, modes)
         total = wire(m, self.recombine(products), "total")
         for lane in range(min(QUIRES, spec.all_lanes)):
             m.d.comb += getattr(self, f"product_{lane}").eq(self.lane_product(select, total, lane))
         return m
+
+    def operands(
+        self, select: Select, brick: Brick, digits: tuple[Value, Value], lane: int | None
+    ) -> tuple[Value, Value]:
+        """Return the operands of a brick, given the digits of its row and column.
+
+        ``lane`` is the lane of another word that the brick serves in the 4-bit modes, or None.
+        """
+        a, w = digits
+        if self.spec.isolation is Isolation.OPERANDS:
+            modes = self.row_modes(brick)
+            a, w = self.gate(select, a, modes, brick), self.gate(select, w, modes, brick)
+        if lane is not None:
+            short = select.any(self.spec.short_modes)
+            a = Mux(short, getattr(self, f"a_{lane}"), a)
+            w = Mux(short, getattr(self, f"w_{lane}"), w)
+        return a, w
 
     def row_modes(self, brick: Brick) -> list[Mode]:
         """Return the modes that use a brick for a lane of the first word."""
