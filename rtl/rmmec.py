@@ -273,16 +273,16 @@ class Multiplier(wiring.Component):
         extra = {spec.extra_brick(lane): lane for lane in range(QUIRES, spec.all_lanes)}
         products = {}
         for (i, j), brick in self.bricks.items():
-            lane = extra.get((i, j))
+            own = extra.get((i, j))
             digits_in = rows["a"].get(i, C(0, DIGIT)), rows["w"].get(j, C(0, DIGIT))
-            a, w = self.operands(select, (i, j), digits_in, lane)
+            a, w = self.operands(select, (i, j), digits_in, own)
             m.d.comb += [brick.a.eq(a), brick.w.eq(w), brick.product.eq(brick.a * brick.w)]
-            isolated = spec.isolation is Isolation.OPERANDS and lane is None
+            isolated = spec.isolation is Isolation.OPERANDS and own is None
             modes = self.row_modes((i, j))
             products[i, j] = brick.product if isolated else select.only(brick.product, modes)
-            if lane is not None:
+            if own is not None:
                 result = self.mask(select, brick.product, spec.short_modes)
-                m.d.comb += getattr(self, f"product_{lane}").eq(result)
+                m.d.comb += getattr(self, f"product_{own}").eq(result)
         total = wire(m, self.recombine(products), "total")
         for lane in range(min(QUIRES, spec.all_lanes)):
             m.d.comb += getattr(self, f"product_{lane}").eq(self.lane_product(select, total, lane))
