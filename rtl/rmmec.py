@@ -375,8 +375,8 @@ class Aligner(wiring.Component):
         Of all lanes.
     select : In(modes)
         The mode, one-hot.
-    terms : Out(ArrayLayout(32 or 128, quires))
-        What is added to every 32 bits of the register, without the carry.
+    terms : Out(ArrayLayout(term_bits(spec), segments))
+        What is added to every 32 bits of the register, without the carry; signed if it is shorter.
     carries : Out(quires)
         The carry into each: two's complement negation is inversion and a carry.
 
@@ -398,7 +398,7 @@ class Aligner(wiring.Component):
                     for lane in lanes
                     for side in "aw"
                 },
-                "terms": Out(data.ArrayLayout(unsigned(self.segments[1]), self.segments[0])),
+                "terms": Out(data.ArrayLayout(unsigned(term_bits(spec)), self.segments[0])),
                 "carries": Out(self.segments[0]),
             }
         )
@@ -419,7 +419,7 @@ class Aligner(wiring.Component):
             if spec.lanes > 1:
                 total = self.words_sum(select, placed, k)
                 short = select.any(spec.short_modes)
-                term = Mux(short, total.as_signed(), term.as_signed())[:width]
+                term = Mux(short, total, term.as_signed())[: term_bits(spec)]
                 negative = negative & ~short
             m.d.comb += [self.terms[k].eq(term), self.carries[k].eq(negative)]
         return m
@@ -518,6 +518,14 @@ def quire_segments(spec: RmmecUnit) -> tuple[int, int]:
     return spec.result.register_bits // NARROW_BITS, NARROW_BITS
 
 
+def term_bits(spec: RmmecUnit) -> int:
+    """Return the width of what is added to a segment: shorter where all of it are sums of words."""
+    _, width = quire_segments(spec)
+    if spec.lanes == 1 or spec.short_modes != spec.mode_list:
+        return width
+    return place_bits(spec, 0) + 1 + (spec.lanes - 1).bit_length()
+
+
 class QuireAdder(wiring.Component):
     """Adds to narrow quires or to the wide one: one adder whose carries can be cut.
 
@@ -543,7 +551,7 @@ class QuireAdder(wiring.Component):
         super().__init__(
             {
                 "register": In(layout),
-                "terms": In(layout),
+                "terms": In(data.ArrayLayout(unsigned(term_bits(self.spec)), count)),
                 "carries": In(count),
                 "wide": In(1),
                 "total": Out(layout),
@@ -556,7 +564,7 @@ class QuireAdder(wiring.Component):
         if not self.spec.is_wide or count == 1:
             for k in range(count):
                 carry = self.carries[k]
-                total = Cat(carry, self.register[k]) + Cat(carry, self.terms[k])
+                total = Cat(carry, self.register[k]) + Cat(carry, self.terms[k]).as_signed()
                 m.d.comb += self.total[k].eq(total[1 : width + 1])
             return m
         left, right = [], []
