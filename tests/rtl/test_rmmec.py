@@ -216,7 +216,8 @@ def all_pairs(spec: RmmecUnit, mode: Mode) -> Operands:
 )
 def test_all_pairs_of_narrow_codes_on_the_gates(parameters: dict[str, str], mode: Mode) -> None:
     spec = make("rmmec", **parameters)
-    activity.simulate(spec, netlist(spec), all_pairs(spec, mode))
+    measured = activity.simulate(spec, netlist(spec), all_pairs(spec, mode))
+    assert measured.macs_per_cycle == spec.lane_count(mode)
 
 
 @pytest.mark.parametrize("modes", ["fp4", "posit4", "posit8"])
@@ -241,7 +242,7 @@ def test_posit16_corners_and_random_pairs_on_the_gates(parameters: dict[str, str
 
 
 class ShiftedBrick(Multiplier):
-    """One brick counts four times as much."""
+    """Two bricks have each other's weight."""
 
     def recombine(self, products: dict[Brick, Value]) -> Value:
         moved = dict(products)
@@ -272,7 +273,7 @@ class Bricks(Datapath):
 
 
 class StuckMode(Datapath):
-    """The mode of lane 1's operands does not switch."""
+    """The unit is in its second mode in every beat."""
 
     def one_hot(self, beat: data.View) -> Value:
         return C(2, 2)
