@@ -184,7 +184,14 @@ def report_energy(title: str, price: Price) -> None:
         saving = percent(isolated, masked)
         rows.append((mode, *cells, saving, percent(isolated, fixed), f"{wide:.4f}"))
     table(
-        ("mode", *FULL, "fixed", "isolation saves", "shared against fixed", "shared, lanes=4"),
+        (
+            "mode",
+            *FULL,
+            "fixed",
+            "operands against results",
+            "shared against fixed",
+            "shared, lanes=4",
+        ),
         rows,
     )
 
