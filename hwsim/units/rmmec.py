@@ -32,7 +32,7 @@ Published: formats, the 2 x 2 SIMD modes and the gating of idle parts ("dark sil
 counts, sub-multipliers and quires are this project's. Source: XR-NPE, arXiv:2508.13049, abstract.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
@@ -42,7 +42,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hwsim.errors import InputError, unknown
-from hwsim.formats.base import Bools, Codes, Format, Int64, Kind
+from hwsim.formats.base import Bools, Codes, Float64, Format, Int64, Kind
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat, Specials
 from hwsim.formats.posit import Posit
@@ -337,10 +337,40 @@ class RmmecUnit(UnitSpec):
         padded[..., : words.shape[-1]] = words
         return padded.reshape(*array.shape[:-1], -1)
 
+    @property
+    def values_per_beat(self) -> tuple[int, int]:
+        return self.all_lanes, self.all_lanes
+
+    def encode_operands(
+        self,
+        activations: Float64,
+        weights: Float64,
+        metadata: Mapping[str, Codes],
+        encode: Callable[[Format, Float64], Codes],
+    ) -> tuple[Codes, Codes]:
+        modes = self._modes(metadata, (len(activations), activations.shape[1] // self.all_lanes))
+        a, w = (self._encode_words(x, modes, encode) for x in (activations, weights))
+        return a, w
+
+    def _encode_words(
+        self, values: Float64, modes: Codes, encode: Callable[[Format, Float64], Codes]
+    ) -> Codes:
+        lanes = values.reshape(*modes.shape, self.all_lanes)
+        words = np.zeros((*modes.shape, self.lanes), CONTAINER.code_dtype)
+        for position, mode in enumerate(self.mode_list):
+            own = lanes[..., : self.lane_count(mode)].reshape(len(values), -1)
+            packed = self.pack_words(encode(FORMATS[mode], own), mode).reshape(words.shape)
+            words = np.where((modes == position)[..., np.newaxis], packed, words)
+        return words.reshape(len(values), -1)
+
+    def _modes(self, metadata: Mapping[str, Codes], shape: tuple[int, ...]) -> Codes:
+        """Return the position of every beat's mode."""
+        return metadata.get("mode", np.zeros(shape, np.uint8))
+
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
         shape = (*activations.shape[:-1], -1, self.lanes)
         a, w = activations.reshape(shape), weights.reshape(shape)
-        modes = metadata.get("mode", np.zeros(a.shape[:-1], np.uint8))
+        modes = self._modes(metadata, a.shape[:-1])
         count = self.result.register_bits // NARROW_BITS
         narrow = np.zeros((*a.shape[:-1], count), np.int64)
         wide = np.zeros((*a.shape[:-1], count), np.int64)
