@@ -208,11 +208,16 @@ def all_pairs(spec: RmmecUnit, mode: Mode) -> Operands:
     return beats_of(spec, mode, pairs & ((1 << bits) - 1), pairs >> bits)
 
 
-@pytest.mark.parametrize("mode", [Mode.FP4, Mode.POSIT4, Mode.POSIT8])
 @pytest.mark.parametrize(
-    "parameters",
-    [{}, {"isolation": "results"}, {"lanes": 4}],
-    ids=["words_1", "results", "words_4"],
+    ("parameters", "mode"),
+    [
+        ({}, Mode.FP4),
+        ({}, Mode.POSIT4),
+        ({}, Mode.POSIT8),
+        ({"modes": "posit8,posit16", "isolation": "results"}, Mode.POSIT8),
+        ({"modes": "fp4,posit16", "lanes": 4}, Mode.FP4),
+        ({"modes": "posit4,posit8", "lanes": 3}, Mode.POSIT4),
+    ],
 )
 def test_all_pairs_of_narrow_codes_on_the_gates(parameters: dict[str, str], mode: Mode) -> None:
     spec = make("rmmec", **parameters)
