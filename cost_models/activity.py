@@ -126,7 +126,7 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
         toggles,
         float(toggles[netlist.first_flip_flop :].mean()),
         cycles,
-        unit.macs_per_beat / float(taken.mean()),
+        unit.mean_macs_per_beat(operands.metadata) / float(taken.mean()),
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Float64, Format
+from hwsim.formats.posit import Posit
 from hwsim.units import UnitSpec
 from hwsim.units.stimulus import random_metadata
 
@@ -44,8 +45,9 @@ def gaussian(unit: UnitSpec, dot_products: int, beats: int, seed: int) -> Operan
 
     Groups of 128 neighbours in a row are scaled so that their largest magnitude maps to the
     largest value of the format, as group quantisation does, and rounded to nearest even. A scale
-    for the whole tensor would leave formats of 2 or 3 bits with hardly anything but zeros. Formats
-    without negative values get magnitudes. Metadata are uniform over their legal codes.
+    for the whole tensor would leave formats of 2 or 3 bits with hardly anything but zeros. Posits,
+    which are most precise near 1, take the numbers as they are. Formats without negative values get
+    magnitudes. Metadata are uniform over their legal codes.
 
     Parameters
     ----------
@@ -60,13 +62,10 @@ def gaussian(unit: UnitSpec, dot_products: int, beats: int, seed: int) -> Operan
         raise InputError(f"dot_products={dot_products} and beats={beats} must be at least 1")
     rng = np.random.default_rng(seed)
     activations, weights = (
-        _encode(fmt, rng.standard_normal((dot_products, beats * lanes)))
-        for fmt, lanes in (
-            (unit.activation, unit.activation_lanes),
-            (unit.weight, unit.weight_lanes),
-        )
+        rng.standard_normal((dot_products, beats * count)) for count in unit.values_per_beat
     )
-    return Operands(activations, weights, random_metadata(unit, dot_products, beats, rng))
+    metadata = random_metadata(unit, dot_products, beats, rng)
+    return Operands(*unit.encode_operands(activations, weights, metadata, _encode), metadata)
 
 
 def default_operands(unit: UnitSpec) -> Operands:
@@ -79,6 +78,8 @@ def default_operands(unit: UnitSpec) -> Operands:
 
 
 def _encode(fmt: Format, x: Float64) -> Codes:
+    if isinstance(fmt, Posit):
+        return fmt.encode(x)
     if fmt.min >= 0:
         x = np.abs(x)
     starts = np.arange(0, x.shape[1], GROUP)

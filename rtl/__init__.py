@@ -15,6 +15,7 @@ from hwsim.units.lut_tensor_core import LutTensorCoreUnit
 from hwsim.units.mx_dot import MxDotUnit
 from hwsim.units.nvfp4_dot import Nvfp4DotUnit
 from hwsim.units.product_rom import ProductRomUnit
+from hwsim.units.rmmec import RmmecUnit
 from hwsim.units.serial_add import SerialAddUnit
 from hwsim.units.shift_add import ShiftAddUnit
 from hwsim.units.ternary_add import TernaryAddUnit
@@ -34,6 +35,7 @@ from rtl.lmul import Lmul
 from rtl.lut_array import LutArray
 from rtl.lut_tensor_core import LutTensorCore
 from rtl.product_rom import ProductRom
+from rtl.rmmec import Rmmec
 from rtl.serial_add import SerialAdd
 from rtl.shift_add import ShiftAdd
 from rtl.ternary_add import TernaryAdd
@@ -62,6 +64,7 @@ GENERATORS: dict[type[UnitSpec], type[Unit]] = {
     LutArrayUnit: LutArray,
     UnpuLutUnit: UnpuLut,
     TmacUnit: Tmac,
+    RmmecUnit: Rmmec,
 }
 
 __all__ = ["GENERATORS", "Unit", "create"]

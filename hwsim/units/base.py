@@ -11,7 +11,7 @@ lane 0 up, the unit's metadata fields if it has any, and ``last``.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Codes, Format, Int64
+from hwsim.formats.base import Codes, Float64, Format, Int64
 from hwsim.units.metadata import Metadata, check_all, field_beats, field_shape
+from hwsim.units.quire import QuireResult
 from hwsim.units.result import Integers, Result, RoundedResult
 
 MAX_LANES = 1024
@@ -96,7 +97,7 @@ class UnitSpec(ABC):
 
     @property
     @abstractmethod
-    def result(self) -> Result | RoundedResult:
+    def result(self) -> Result | RoundedResult | QuireResult:
         """Layout of the output stream's payload."""
 
     @property
@@ -157,6 +158,24 @@ class UnitSpec(ABC):
         return weights
 
     @property
+    def values_per_beat(self) -> tuple[int, int]:
+        """Activations and weights as numbers that a beat holds at most."""
+        return self.activation_lanes, self.weight_lanes
+
+    def encode_operands(
+        self,
+        activations: Float64,
+        weights: Float64,
+        metadata: Mapping[str, Codes],
+        encode: Callable[[Format, Float64], Codes],
+    ) -> tuple[Codes, Codes]:
+        """Return the codes of numbers of shape (dot products, beats * values_per_beat).
+
+        ``encode`` gives the codes of one format. Overridden where the metadata say what a code is.
+        """
+        return encode(self.activation, activations), encode(self.weight, weights)
+
+    @property
     def steady_beats(self) -> int:
         """Beats per dot product from which :meth:`cycles` holds.
 
@@ -173,6 +192,10 @@ class UnitSpec(ABC):
     def macs_per_beat(self) -> int:
         """Multiply-accumulates per beat."""
         return self.lanes
+
+    def mean_macs_per_beat(self, metadata: Mapping[str, Codes]) -> float:
+        """Multiply-accumulates per beat, on average over beats with these metadata."""
+        return self.macs_per_beat
 
     @property
     def macs_per_cycle(self) -> float:

@@ -21,6 +21,7 @@ from hwsim.units.lut_tensor_core import LutTensorCoreUnit
 from hwsim.units.mx_dot import MxDotUnit
 from hwsim.units.nvfp4_dot import Nvfp4DotUnit
 from hwsim.units.product_rom import ProductRomUnit
+from hwsim.units.rmmec import RmmecUnit
 from hwsim.units.serial_add import SerialAddUnit
 from hwsim.units.shift_add import ShiftAddUnit
 from hwsim.units.ternary_add import TernaryAddUnit
@@ -51,6 +52,7 @@ FAMILIES: dict[str, type[UnitSpec]] = {
         LutArrayUnit,
         UnpuLutUnit,
         TmacUnit,
+        RmmecUnit,
     )
 }
 

@@ -259,6 +259,17 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"lanes": 4, "weight": "int2", "activation": "uint6", "row_count": 2, "column_count": 2},
         {"lanes": 4, "weight": "int1", "activation": "int9"},
     ),
+    "rmmec": (
+        {},
+        {"isolation": "results"},
+        {"lanes": 4, "modes": "fp4,posit16"},
+        {"lanes": 2, "modes": "posit4,posit8", "isolation": "results"},
+        {"lanes": 3, "modes": "fp4"},
+        {"modes": "posit4,posit16"},
+        {"modes": "fp4"},
+        {"modes": "posit8"},
+        {"modes": "posit16"},
+    ),
 }  # fmt: skip
 
 
