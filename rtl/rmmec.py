@@ -30,7 +30,7 @@ from rtl.base import Unit
 from rtl.blocks.adder_tree import tree_sum
 from rtl.blocks.fold import Fold
 from rtl.blocks.minifloat import decode
-from rtl.blocks.posit import regime
+from rtl.blocks.regime import regime
 from rtl.blocks.wire import wire
 
 DIGIT = 2
