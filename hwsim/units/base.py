@@ -96,7 +96,7 @@ class UnitSpec(ABC):
 
     @property
     @abstractmethod
-    def result(self) -> Result | RoundedResult:
+    def result(self) -> Result | RoundedResult[Format]:
         """Layout of the output stream's payload."""
 
     @property

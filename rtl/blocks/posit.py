@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from amaranth.hdl import C, Cat, Module, Mux, Value
 
 from hwsim.formats.posit import Posit
+from rtl.blocks.booth import booth_multiply
 from rtl.blocks.normalise import leading_zeros
 from rtl.blocks.wire import wire
 
@@ -63,7 +64,7 @@ def decode(m: Module, fmt: Posit, code: Value, name: str) -> Parts:
     # Complemented once for a regime below 0, and once for a negative posit.
     small = wire(m, ~(first ^ sign), f"{name}_small")
     scale = Cat(exponent ^ sign.replicate(es), run ^ small.replicate(len(run)), small)
-    none = wire(m, ~code[: n - 1].any(), f"{name}_none")
+    none = wire(m, (run == n - 2) & ~first, f"{name}_none")
     return Parts(
         sign=sign,
         scale=wire(m, scale.as_signed(), f"{name}_scale"),
@@ -128,18 +129,24 @@ def encode(
     return Cat((body + up)[: n - 1], sign)
 
 
+def product(m: Module, a: Parts, w: Parts, name: str) -> Value:
+    """Return the exact signed product of the significands."""
+    return wire(m, booth_multiply(m, a.significand, w.significand, name), f"{name}_product")
+
+
 def multiply(m: Module, fmt: Posit, a: Parts, w: Parts, name: str) -> Value:
     """Return the code of the product of ``a`` and ``w``, rounded once."""
     sign = wire(m, a.sign ^ w.sign, f"{name}_sign")
-    product = wire(m, a.significand * w.significand, f"{name}_product")
-    fraction = len(product) - 4
-    # Of the four integer bits, two tell by how much the product is not normalised. By two places
-    # it is only if it is 4 = -2 * -2, whose fraction is 0 in any place.
-    one, two = product[fraction + 1] ^ sign, product[fraction + 2] ^ sign
-    scale = wire(m, a.scale + w.scale + Cat(one, two), f"{name}_scale")
-    normal = Mux(one, product[: fraction + 1], product[:fraction].shift_left(1))
-    normal = wire(m, normal, f"{name}_normal")
-    code = encode(m, fmt, sign, scale, normal, C(0, 1), name)
+    exact = product(m, a, w, name)
+    fraction = len(exact) - 4
+    # The product of two significands is in (-4, -1) or [1, 4]. It is 4 only if both are -2.
+    twice = wire(m, exact[fraction + 1] ^ sign, f"{name}_twice")
+    both = a.sign & w.sign & ~(a.significand[:-2].any() | w.significand[:-2].any())
+    scale = wire(m, a.scale + w.scale + Cat(C(0, 1), both), f"{name}_scale")
+    scale = wire(m, (scale + twice)[: len(scale)].as_signed(), f"{name}_scale_of_product")
+    # The fraction of 4 is 0 in any place.
+    normal = Mux(twice, exact[: fraction + 1], exact[:fraction].shift_left(1))
+    code = encode(m, fmt, sign, scale, wire(m, normal, f"{name}_normal"), C(0, 1), name)
     nar = a.nar | w.nar
     none = wire(m, nar | a.zero | w.zero, f"{name}_none")
     return Cat(code[:-1] & (~none).replicate(fmt.width - 1), (sign & ~none) | nar)
