@@ -6,10 +6,10 @@ from hwsim.formats.base import Format
 from hwsim.formats.dybit import DyBit as DyBitFormat
 from rtl.blocks import tapered
 from rtl.blocks.minifloat import Decoded
-from rtl.tapered import Tapered
+from rtl.tapered_magnitude import TaperedMagnitude
 
 
-class DyBit(Tapered):
+class DyBit(TaperedMagnitude):
     """Leading-one counters, integer multipliers, shifters, an integer accumulator.
 
     Parameters, members, timing, numerics and cost drivers are those of

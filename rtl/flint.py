@@ -6,10 +6,10 @@ from hwsim.formats.base import Format
 from hwsim.formats.flint import Flint as FlintFormat
 from rtl.blocks import tapered
 from rtl.blocks.minifloat import Decoded
-from rtl.tapered import Tapered
+from rtl.tapered_magnitude import TaperedMagnitude
 
 
-class Flint(Tapered):
+class Flint(TaperedMagnitude):
     """Leading-zero counters, integer multipliers, shifters, an integer accumulator.
 
     Parameters, members, timing, numerics and cost drivers are those of

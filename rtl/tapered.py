@@ -3,15 +3,13 @@
 from abc import abstractmethod
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Module, Mux, Value
+from amaranth.hdl import Cat, Module, Value
 from amaranth.lib import wiring
 
-from hwsim.formats.base import Format
 from hwsim.units.tapered import TaperedUnit
 from rtl.base import Unit
 from rtl.blocks.accumulator import Accumulator
 from rtl.blocks.adder_tree import tree_sum
-from rtl.blocks.minifloat import Decoded
 from rtl.blocks.wire import wire
 
 
@@ -51,12 +49,10 @@ class Tapered(Unit):
 
     spec: TaperedUnit
 
-    #: Places by which products are shifted further than the sum's unit; they are always 0.
-    surplus: int = 0
-
-    @abstractmethod
-    def decode(self, m: Module, fmt: Format, code: Value, name: str) -> Decoded:
-        """Return the parts of an operand."""
+    @property
+    def surplus(self) -> int:
+        """Places by which products are shifted further than the sum's unit; they are always 0."""
+        return 0
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -91,41 +87,9 @@ class Tapered(Unit):
         """Connect the accumulator to the output."""
         wiring.connect(m, accumulator.o, wiring.flipped(self.o))
 
+    @abstractmethod
     def products(self, m: Module) -> list[Product]:
         """Return the products of all lanes."""
-        m.submodules.decode = decoders = Module()
-        m.submodules.multiply = multipliers = Module()
-        beat = self.i.payload
-        return [
-            self.multiply(
-                multipliers,
-                self.decode(
-                    decoders, self.spec.activation, beat.activations[k], f"activation_{k}"
-                ),
-                self.decode(decoders, self.spec.weight, beat.weights[k], f"weight_{k}"),
-                k,
-            )
-            for k in range(self.spec.lanes)
-        ]
-
-    def multiply(self, m: Module, a: Decoded, w: Decoded, lane: int) -> Product:
-        """Return the product of a lane; it is negated while it is narrow."""
-        negative = wire(m, self.sign(a, w), f"negative_{lane}")
-        magnitude = wire(m, a.significand * w.significand, f"magnitude_{lane}")
-        value = wire(m, Mux(negative, -magnitude, magnitude), f"product_{lane}")
-        infinity = a.infinity | w.infinity
-        nan = a.nan | w.nan | (infinity & (a.zero | w.zero))
-        flags = {
-            "nan": nan,
-            "positive_infinity": infinity & ~nan & ~negative,
-            "negative_infinity": infinity & ~nan & negative,
-        }
-        flags = {name: wire(m, flags[name], f"{name}_{lane}") for name in self.spec.flags}
-        return Product(value, wire(m, a.shift + w.shift, f"shift_{lane}"), flags)
-
-    def sign(self, a: Decoded, w: Decoded) -> Value:
-        """Return whether the product is negative."""
-        return a.sign ^ w.sign
 
     def place(self, product: Product) -> Value:
         """Return the product in units of the sum."""

@@ -10,9 +10,13 @@ from hwsim.units.base import UnitSpec
 from hwsim.units.bit_serial import BitSerialUnit
 from hwsim.units.bitmod import BitmodUnit
 from hwsim.units.bitmod_tile import BitmodTileUnit
+from hwsim.units.dybit import DyBitUnit
+from hwsim.units.flint import FlintUnit
 from hwsim.units.float_mac import FloatUnit
 from hwsim.units.fma import FmaUnit
+from hwsim.units.hif8 import HiFloat8Unit
 from hwsim.units.integer import IntegerUnit
+from hwsim.units.posit import PositUnit
 from hwsim.units.shift_add import ShiftAddUnit
 
 FAMILIES: dict[str, type[UnitSpec]] = {
@@ -25,6 +29,10 @@ FAMILIES: dict[str, type[UnitSpec]] = {
         BitmodUnit,
         BitmodTileUnit,
         ShiftAddUnit,
+        PositUnit,
+        HiFloat8Unit,
+        FlintUnit,
+        DyBitUnit,
     )
 }
 

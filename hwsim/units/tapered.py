@@ -126,7 +126,7 @@ class TaperedUnit(UnitSpec):
         shifts = np.where(products.value != 0, products.exponent - self.sum.exponent, 0)
         bits = int(np.abs(products.value).max(initial=0)).bit_length()
         sums = exact_sums(products.value, bits, shifts)
-        return sums, {name: flag.any(axis=-1) for name, flag in products.flags.items()}
+        return sums, {name: np.any(flag, axis=-1) for name, flag in products.flags.items()}
 
 
 def unit_exponent(fmt: Format) -> int:

@@ -102,6 +102,8 @@ def encode(
     Cost: one right shifter of ``fmt.width`` bits and an incrementer.
     """
     n, es = fmt.width, fmt.es
+    if len(scale) < es + 2:
+        scale = Cat(scale, scale[-1].replicate(es + 2 - len(scale)))
     small = scale[-1]
     first = wire(m, ~(small ^ sign), f"{name}_first")
     exponent = scale[:es] ^ sign.replicate(es)
@@ -150,3 +152,21 @@ def multiply(m: Module, fmt: Posit, a: Parts, w: Parts, name: str) -> Value:
     nar = a.nar | w.nar
     none = wire(m, nar | a.zero | w.zero, f"{name}_none")
     return Cat(code[:-1] & (~none).replicate(fmt.width - 1), (sign & ~none) | nar)
+
+
+def round_quire(m: Module, fmt: Posit, quire: Value, exponent: int, nar: Value, name: str) -> Value:
+    """Return the code of ``quire * 2**exponent``, rounded once; NaR where ``nar`` is set.
+
+    Cost: a leading-zero counter and a left shifter as wide as ``quire``, a signed value.
+    """
+    width = len(quire)
+    sign = quire[-1]
+    # The fraction follows where neighbours differ first, as if zeros came below.
+    changes = Cat(quire[0], quire[:-1] ^ quire[1:])
+    skipped = leading_zeros(m, changes, f"{name}_skipped")[: width.bit_length()]
+    skipped = wire(m, skipped, f"{name}_skipped")
+    fraction = wire(m, (quire[:-1] << skipped)[: width - 2], f"{name}_fraction")
+    scale = wire(m, C(exponent + width - 2) - skipped, f"{name}_scale")
+    code = encode(m, fmt, sign, scale, fraction, C(0, 1), name)
+    there = wire(m, quire.any() & ~nar, f"{name}_there")
+    return Cat(code[:-1] & there.replicate(fmt.width - 1), (sign & there) | nar)
