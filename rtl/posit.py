@@ -99,7 +99,8 @@ class Posit(Tapered):
         nar = wire(m, a.nar | w.nar, f"nar_{lane}")
         there = ~(nar | a.zero | w.zero)
         value = self.product(m, a, w, f"lane_{lane}")
-        value = wire(m, (value & there.replicate(len(value))).as_signed(), f"product_{lane}")
+        value = (value.as_unsigned() & there.replicate(len(value))).as_signed()
+        value = wire(m, value, f"product_{lane}")
         # From the least sum of two scales to the largest, that of the largest products.
         shift = a.scale + w.scale - (self.spec.sum.exponent - 2)
         shift = shift[: (self.spec.product_bits + 1).bit_length()]
