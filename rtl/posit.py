@@ -98,14 +98,10 @@ class Posit(Tapered):
         """Return the product of a lane, 0 for zero and NaR."""
         nar = wire(m, a.nar | w.nar, f"nar_{lane}")
         there = ~(nar | a.zero | w.zero)
-        value = self.product(m, a, w, f"lane_{lane}")
+        value = wire(m, a.significand * w.significand, f"significand_{lane}")
         value = (value.as_unsigned() & there.replicate(len(value))).as_signed()
         value = wire(m, value, f"product_{lane}")
         # From the least sum of two scales to the largest, that of the largest products.
         shift = a.scale + w.scale - (self.spec.sum.exponent - 2)
         shift = shift[: (self.spec.product_bits + 1).bit_length()]
         return Product(value, wire(m, shift, f"shift_{lane}"), {"nan": nar})
-
-    def product(self, m: Module, a: Parts, w: Parts, name: str) -> Value:
-        """Return the exact product of the significands."""
-        return posit.product(m, a, w, name)

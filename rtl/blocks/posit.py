@@ -131,15 +131,10 @@ def encode(
     return Cat((body + up)[: n - 1], sign)
 
 
-def product(m: Module, a: Parts, w: Parts, name: str) -> Value:
-    """Return the exact signed product of the significands."""
-    return wire(m, booth_multiply(m, a.significand, w.significand, name), f"{name}_product")
-
-
 def multiply(m: Module, fmt: Posit, a: Parts, w: Parts, name: str) -> Value:
     """Return the code of the product of ``a`` and ``w``, rounded once."""
     sign = wire(m, a.sign ^ w.sign, f"{name}_sign")
-    exact = product(m, a, w, name)
+    exact = wire(m, booth_multiply(m, a.significand, w.significand, name), f"{name}_product")
     fraction = len(exact) - 4
     # The product of two significands is in (-4, -1) or [1, 4]. It is 4 only if both are -2.
     twice = wire(m, exact[fraction + 1] ^ sign, f"{name}_twice")
