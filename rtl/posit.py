@@ -1,6 +1,6 @@
 """Posit dot product in a quire, and posit multipliers; see :mod:`hwsim.units.posit`."""
 
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring
 
 from hwsim.formats.posit import Posit as PositFormat
