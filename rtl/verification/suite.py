@@ -100,7 +100,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"lanes": 8, "weight": "posit4_1", "activation": "posit8_2"},
         {"lanes": 2, "weight": "posit16_1", "activation": "posit16_1", "carry_guard": 12},
         {"lanes": 1, "weight": "posit2_0", "activation": "posit3_1", "carry_guard": 0},
-        {"lanes": 16, "weight": "posit8_1", "activation": "posit8_1", "output": "posit8_1"},
+        {"lanes": 4, "weight": "posit6_1", "activation": "posit6_1", "output": "posit8_1"},
         {"lanes": 1, "weight": "posit16_2", "activation": "posit16_2", "output": "posit16_2"},
         {"lanes": 8, "weight": "posit8_1", "activation": "posit8_1", "output": "posit8_1",
          "accumulation": "none"},
