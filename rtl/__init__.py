@@ -6,14 +6,18 @@ from hwsim.units.bit_serial import BitSerialUnit
 from hwsim.units.bitmod import BitmodUnit
 from hwsim.units.bitmod_tile import BitmodTileUnit
 from hwsim.units.codebook import CodebookUnit
+from hwsim.units.dybit import DyBitUnit
+from hwsim.units.flint import FlintUnit
 from hwsim.units.float_mac import FloatUnit
 from hwsim.units.fma import FmaUnit
+from hwsim.units.hif8 import HiFloat8Unit
 from hwsim.units.integer import IntegerUnit
 from hwsim.units.lmul import LmulUnit
 from hwsim.units.lut_array import LutArrayUnit
 from hwsim.units.lut_tensor_core import LutTensorCoreUnit
 from hwsim.units.mx_dot import MxDotUnit
 from hwsim.units.nvfp4_dot import Nvfp4DotUnit
+from hwsim.units.posit import PositUnit
 from hwsim.units.product_rom import ProductRomUnit
 from hwsim.units.rmmec import RmmecUnit
 from hwsim.units.serial_add import SerialAddUnit
@@ -28,12 +32,16 @@ from rtl.bitmod import Bitmod
 from rtl.bitmod_tile import BitmodTile
 from rtl.block_dot import BlockDot
 from rtl.codebook import Codebook
+from rtl.dybit import DyBit
+from rtl.flint import Flint
 from rtl.float_mac import Float
 from rtl.fma import Fma
+from rtl.hif8 import HiFloat8
 from rtl.integer import Integer
 from rtl.lmul import Lmul
 from rtl.lut_array import LutArray
 from rtl.lut_tensor_core import LutTensorCore
+from rtl.posit import Posit
 from rtl.product_rom import ProductRom
 from rtl.rmmec import Rmmec
 from rtl.serial_add import SerialAdd
@@ -65,6 +73,10 @@ GENERATORS: dict[type[UnitSpec], type[Unit]] = {
     UnpuLutUnit: UnpuLut,
     TmacUnit: Tmac,
     RmmecUnit: Rmmec,
+    PositUnit: Posit,
+    HiFloat8Unit: HiFloat8,
+    FlintUnit: Flint,
+    DyBitUnit: DyBit,
 }
 
 __all__ = ["GENERATORS", "Unit", "create"]

@@ -189,7 +189,6 @@ class BlockDot(Unit):
             sign=negative,
             significand=significand,
             shift=scale.parts.shift,
-            normal=NONE,
             zero=wire(m, ~significand.any(), f"zero_{block}"),
             infinity=NONE,
             nan=NONE,
@@ -209,11 +208,11 @@ class BlockDot(Unit):
         if isinstance(fmt, Integer):
             low = fmt.low
             shift = wire(m, (code - low)[: fmt.bits], f"{name}_shift")
-            parts = Decoded(NONE, C(1, 1), shift, NONE, NONE, infinity=NONE, nan=NONE)
+            parts = Decoded(NONE, C(1, 1), shift, NONE, infinity=NONE, nan=NONE)
             return short_operand(parts, low, shifts)
         nan = wire(m, code.all(), f"{name}_nan")
         bias = -int(fmt.unpack(0).exponent)
-        parts = Decoded(NONE, ~nan, code, NONE, NONE, infinity=NONE, nan=nan)
+        parts = Decoded(NONE, ~nan, code, NONE, infinity=NONE, nan=nan)
         return short_operand(parts, -bias, shifts)
 
     def add_rounded(self, m: Module, block: ScaledBlock, total: Value, name: str) -> Value:

@@ -134,7 +134,7 @@ class AdderTile(TileSpec):
         return activation
 
     @property
-    def result(self) -> Result | RoundedResult:
+    def result(self) -> Result | RoundedResult[Minifloat]:
         return self.sums.result(self.result_shape)
 
     @property

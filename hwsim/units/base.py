@@ -97,7 +97,7 @@ class UnitSpec(ABC):
 
     @property
     @abstractmethod
-    def result(self) -> Result | RoundedResult | QuireResult:
+    def result(self) -> Result | RoundedResult[Format] | QuireResult:
         """Layout of the output stream's payload."""
 
     @property

@@ -235,7 +235,7 @@ class BitPlaneTable(TileSpec):
         return not self.signed_digits and isinstance(self.weight, Integer) and self.weight.signed
 
     @property
-    def result(self) -> Result | RoundedResult:
+    def result(self) -> Result | RoundedResult[Minifloat]:
         if isinstance(self.sums, IntegerSums):
             return self.sums.result(self.result_shape, self.exponent)
         return self.sums.result(self.result_shape)

@@ -184,7 +184,7 @@ class BlockDotUnit(UnitSpec):
         return (self.block_size * first * second).bit_length()
 
     @property
-    def result(self) -> Result | RoundedResult:
+    def result(self) -> Result | RoundedResult[Minifloat]:
         if self.accumulation != FIXED:
             return RoundedResult(self.sum_format)
         return self.fixed_result

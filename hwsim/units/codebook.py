@@ -223,7 +223,7 @@ class CodebookUnit(UnitSpec):
         return tuple(Metadata(f"entry_{k}", self.entries, Scope.DOT) for k in range(count))
 
     @property
-    def result(self) -> Result | RoundedResult:
+    def result(self) -> Result | RoundedResult[Minifloat]:
         result, fmt = self.multiplier.result, self.entries
         if isinstance(result, RoundedResult):
             return result

@@ -63,7 +63,7 @@ class ExactFloat(UnitSpec):
         return self.largest_product.bit_length()
 
     @property
-    def result(self) -> Result | RoundedResult:
+    def result(self) -> Result | RoundedResult[Minifloat]:
         return self.exact_result
 
     @property

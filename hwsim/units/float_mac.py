@@ -216,7 +216,7 @@ class FloatUnit(ExactFloat):
         return activation, weight
 
     @property
-    def result(self) -> Result | RoundedResult:
+    def result(self) -> Result | RoundedResult[Minifloat]:
         if self.accumulation == EXACT:
             return super().result
         return RoundedResult(self.sum_format)

@@ -95,7 +95,7 @@ class FmaUnit(UnitSpec):
         return () if self.wide is None else (Metadata("wide", Integer(1, signed=False)),)
 
     @property
-    def result(self) -> RoundedResult:
+    def result(self) -> RoundedResult[Minifloat]:
         assert isinstance(self.accumulator, Minifloat)
         return RoundedResult(self.accumulator)
 

@@ -12,14 +12,18 @@ from hwsim.units.bit_serial import BitSerialUnit
 from hwsim.units.bitmod import BitmodUnit
 from hwsim.units.bitmod_tile import BitmodTileUnit
 from hwsim.units.codebook import CodebookUnit
+from hwsim.units.dybit import DyBitUnit
+from hwsim.units.flint import FlintUnit
 from hwsim.units.float_mac import FloatUnit
 from hwsim.units.fma import FmaUnit
+from hwsim.units.hif8 import HiFloat8Unit
 from hwsim.units.integer import IntegerUnit
 from hwsim.units.lmul import LmulUnit
 from hwsim.units.lut_array import LutArrayUnit
 from hwsim.units.lut_tensor_core import LutTensorCoreUnit
 from hwsim.units.mx_dot import MxDotUnit
 from hwsim.units.nvfp4_dot import Nvfp4DotUnit
+from hwsim.units.posit import PositUnit
 from hwsim.units.product_rom import ProductRomUnit
 from hwsim.units.rmmec import RmmecUnit
 from hwsim.units.serial_add import SerialAddUnit
@@ -53,6 +57,10 @@ FAMILIES: dict[str, type[UnitSpec]] = {
         UnpuLutUnit,
         TmacUnit,
         RmmecUnit,
+        PositUnit,
+        HiFloat8Unit,
+        FlintUnit,
+        DyBitUnit,
     )
 }
 

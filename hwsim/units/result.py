@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Bools, Float64, Int64
-from hwsim.formats.minifloat import Minifloat
+from hwsim.formats.base import Bools, Float64, Format, Int64
 
 #: Magnitudes up to this many bits are summed in int64; wider ones as Python integers.
 _INT64_BITS = 62
@@ -19,19 +18,22 @@ _INT64_BITS = 62
 Integers = NDArray[Any]
 
 
+FormatT_co = TypeVar("FormatT_co", bound=Format, covariant=True)
+
+
 @dataclass(frozen=True)
-class RoundedResult:
-    """A code of a floating-point format: the sum as it was rounded step by step.
+class RoundedResult(Generic[FormatT_co]):
+    """A code of a format: a sum that was rounded to it, once or step by step.
 
     Parameters
     ----------
     format
-        The accumulator's format.
+        The format that sums are rounded to.
     shape
         See :class:`Result`.
     """
 
-    format: Minifloat
+    format: FormatT_co
     shape: tuple[int, ...] = ()
 
     @property

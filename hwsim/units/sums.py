@@ -103,7 +103,7 @@ class FloatSums:
     table_format: Minifloat
     accumulator: Minifloat
 
-    def result(self, shape: tuple[int, ...]) -> RoundedResult:
+    def result(self, shape: tuple[int, ...]) -> RoundedResult[Minifloat]:
         """Return the layout of accumulators of ``shape``."""
         return RoundedResult(self.accumulator, shape)
 

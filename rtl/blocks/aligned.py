@@ -159,7 +159,6 @@ class AlignedSum:
             sign=minus,
             significand=C(0, 1),
             shift=C(0, 1),
-            normal=C(0, 1),
             zero=C(0, 1),
             infinity=plus | minus,
             nan=nan | (plus & minus),

@@ -70,7 +70,7 @@ def operand(m: Module, fmt: Format, code: Value, name: str, flush: bool = False)
         )
     negative = code[-1] if code.shape().signed else ZERO
     magnitude = wire(m, Mux(negative, -code, code)[: fmt.bits], f"{name}_magnitude")
-    parts = Decoded(negative, magnitude, ZERO, ZERO, magnitude == 0, infinity=ZERO, nan=ZERO)
+    parts = Decoded(negative, magnitude, ZERO, magnitude == 0, infinity=ZERO, nan=ZERO)
     return Operand(parts, lowest=0, shifts=range(1), subnormal_shift=0, normal_bits=1)
 
 
@@ -88,7 +88,6 @@ def choose(m: Module, choice: Value, one: Operand, other: Operand, name: str) ->
         sign=Mux(choice, a.sign, b.sign),
         significand=wire(m, Mux(choice, a.significand, b.significand), f"{name}_significand"),
         shift=wire(m, Mux(choice, shift_a, shift_b).as_unsigned(), f"{name}_shift"),
-        normal=ZERO,
         zero=Mux(choice, a.zero, b.zero),
         infinity=Mux(choice, a.infinity, b.infinity),
         nan=Mux(choice, a.nan, b.nan),
@@ -106,7 +105,6 @@ def multiply(m: Module, a: Operand, w: Operand, name: str) -> Operand:
         sign=wire(m, a.parts.sign ^ w.parts.sign, f"{name}_sign"),
         significand=wire(m, a.parts.significand * w.parts.significand, f"{name}_significand"),
         shift=wire(m, a.parts.shift + w.parts.shift, f"{name}_shift"),
-        normal=ZERO,
         zero=wire(m, zero, f"{name}_zero"),
         infinity=infinity & ~nan,
         nan=nan,

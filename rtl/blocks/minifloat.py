@@ -1,6 +1,6 @@
 """Minifloat operands taken apart, combinationally."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from amaranth.hdl import C, Cat, Module, Value
 
@@ -19,19 +19,19 @@ class Decoded:
     shift
         Exponent above that of the subnormals, so that the magnitude of a finite operand is
         ``significand << shift`` in units of the smallest subnormal.
-    normal
-        Whether the operand has the hidden bit; 0 for subnormals and zero.
     zero, infinity, nan
         What the operand is; constant 0 where the format has no such code.
+    normal
+        Whether the hidden bit is 1; constant 0 where it is none of a minifloat.
     """
 
     sign: Value
     significand: Value
     shift: Value
-    normal: Value
     zero: Value
     infinity: Value
     nan: Value
+    normal: Value = field(default_factory=lambda: C(0, 1))
 
 
 def decode(m: Module, fmt: Minifloat, code: Value, name: str, flush: bool = False) -> Decoded:

@@ -114,7 +114,6 @@ def quantised_operand(
         sign=entry[-1] ^ negative,
         significand=magnitude,
         shift=table.scale,
-        normal=none,
         zero=(magnitude == 0) & ~table.nan,
         infinity=none,
         nan=table.nan,

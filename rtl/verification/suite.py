@@ -270,6 +270,36 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"modes": "posit8"},
         {"modes": "posit16"},
     ),
+    "posit": (
+        {"lanes": 16, "weight": "posit8_0", "activation": "posit8_0"},
+        {"lanes": 8, "weight": "posit4_1", "activation": "posit8_2"},
+        {"lanes": 2, "weight": "posit16_1", "activation": "posit16_1", "carry_guard": 12},
+        {"lanes": 1, "weight": "posit2_0", "activation": "posit3_1", "carry_guard": 0},
+        {"lanes": 4, "weight": "posit6_1", "activation": "posit6_1", "output": "posit8_1"},
+        {"lanes": 1, "weight": "posit16_2", "activation": "posit16_2", "output": "posit16_2"},
+        {"lanes": 8, "weight": "posit8_1", "activation": "posit8_1", "output": "posit8_1",
+         "accumulation": "none"},
+        {"lanes": 1, "weight": "posit16_1", "activation": "posit16_1", "output": "posit16_1",
+         "accumulation": "none"},
+        {"lanes": 5, "weight": "posit6_0", "activation": "posit7_3", "output": "posit10_2",
+         "accumulation": "none"},
+    ),
+    "hif8": (
+        {"lanes": 16, "weight": "hif8", "activation": "hif8"},
+        {"lanes": 5, "weight": "hif8", "activation": "hif8", "carry_guard": 0},
+    ),
+    "flint": (
+        {"lanes": 16, "weight": "flint4", "activation": "flint4"},
+        {"lanes": 16, "weight": "flint4", "activation": "flint4u"},
+        {"lanes": 16, "weight": "flint8", "activation": "flint8u"},
+        {"lanes": 1, "weight": "flint2u", "activation": "flint3", "carry_guard": 0},
+    ),
+    "dybit": (
+        {"lanes": 16, "weight": "dybit4", "activation": "dybit4"},
+        {"lanes": 16, "weight": "dybit4", "activation": "dybit4u"},
+        {"lanes": 16, "weight": "dybit8", "activation": "dybit8u"},
+        {"lanes": 1, "weight": "dybit2u", "activation": "dybit3", "carry_guard": 0},
+    ),
 }  # fmt: skip
 
 

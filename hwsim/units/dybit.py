@@ -1,0 +1,31 @@
+"""DyBit dot product: integer multipliers, shifters, an integer accumulator.
+
+The values are those of flint, in the order of posits without exponent bits: a DyBit magnitude of b
+bits is the non-negative half of a posit(b + 1, 0). A leading-one detector gives a small integer
+and a left shift, and the datapath is that of :mod:`hwsim.units.flint`.
+
+Source: DyBit (arXiv:2302.12510), section III; code table as in :mod:`hwsim.formats.dybit`.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hwsim.formats.base import Format
+from hwsim.formats.dybit import DyBit
+from hwsim.units.tapered import TaperedUnit
+
+
+@dataclass(frozen=True, kw_only=True)
+class DyBitUnit(TaperedUnit):
+    """Dot product of DyBit.
+
+    Parameters
+    ----------
+    lanes, weight, activation, carry_guard
+        See :class:`~hwsim.units.tapered.TaperedUnit`; both formats are DyBits, signed or
+        unsigned, of any widths.
+    """
+
+    family: ClassVar[str] = "dybit"
+    operand: ClassVar[type[Format]] = DyBit
+    example: ClassVar[str] = "dybit4 or dybit4u"

@@ -1,0 +1,31 @@
+"""ANT's flint dot product: integer multipliers, shifters, an integer accumulator.
+
+A flint is decoded to a small integer and a left shift; two of ``flint4u`` need a 3 x 3 multiplier
+and a shift by 0 to 12. The sum is an exact integer that counts multiples of the product of the
+smallest values.
+
+Source: ANT (MICRO 2022), section 5.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hwsim.formats.base import Format
+from hwsim.formats.flint import Flint
+from hwsim.units.tapered import TaperedUnit
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlintUnit(TaperedUnit):
+    """Dot product of flint.
+
+    Parameters
+    ----------
+    lanes, weight, activation, carry_guard
+        See :class:`~hwsim.units.tapered.TaperedUnit`; both formats are flints, signed or
+        unsigned, of any widths.
+    """
+
+    family: ClassVar[str] = "flint"
+    operand: ClassVar[type[Format]] = Flint
+    example: ClassVar[str] = "flint4 or flint4u"

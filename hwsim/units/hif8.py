@@ -1,0 +1,31 @@
+"""HiFloat8 dot product, exact.
+
+A significand has at most four bits, so a 4 x 4 multiplier does; the decoder of the dot field
+aligns it to the left. Exponents from -22 to 15 make products of 75 bits, so that the shifter and
+the accumulator outweigh everything else. NaN and the infinities set sticky flags, 0 x infinity is
+NaN.
+
+Source: arXiv:2409.16626; exact accumulation is ours.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hwsim.formats.base import Format
+from hwsim.formats.hif8 import HiFloat8
+from hwsim.units.tapered import TaperedUnit
+
+
+@dataclass(frozen=True, kw_only=True)
+class HiFloat8Unit(TaperedUnit):
+    """Dot product of HiFloat8.
+
+    Parameters
+    ----------
+    lanes, weight, activation, carry_guard
+        See :class:`~hwsim.units.tapered.TaperedUnit`; both formats are ``hif8``.
+    """
+
+    family: ClassVar[str] = "hif8"
+    operand: ClassVar[type[Format]] = HiFloat8
+    example: ClassVar[str] = "hif8"

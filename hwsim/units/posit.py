@@ -1,0 +1,137 @@
+"""Posit dot product in a quire, and posit multipliers.
+
+``accumulation="quire"`` is the dot product of the standard: products are exact, and so is their sum
+in the quire, a fixed-point number that spans all products, 4 * (n - 2) * 2**es bits and a sign
+and carry guard. It is delivered as it is, or with ``output`` rounded to a posit, once. Costs are
+dominated by the quire: 58 bits for the products of posit8_1, 114 for those of posit16_1, 226 for
+posit16_2, through which every product is shifted.
+
+``accumulation="none"`` has no quire: ``lanes`` multipliers side by side round every product once,
+to the nearest posit, and deliver those of the last beat; the products of earlier beats are
+computed and dropped. This is the unit to compare with posit multipliers of others; a sum of
+products that are rounded each is left to whoever adds them.
+
+A NaR operand sets the quire's flag ``nan``, or gives NaR. Rounding is nearest even on the posit's
+bit string; beyond the range the result is the largest or smallest posit, never NaR or 0.
+
+Source: Posit standard 2022, sections 3 to 5. Sizes and exponents other than those of the standard
+(es = 2, n <= 32) are those of the drafts; a carry guard of 6 makes posit8_0 quires of 32 bits,
+one of 14 posit16_1 quires of 128 bits, both for one lane, as in SoftPosit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+import numpy as np
+
+from hwsim.errors import InputError
+from hwsim.formats.base import Bools, Codes, Float64, Format, Int64
+from hwsim.formats.posit import Posit
+from hwsim.units.result import Integers, Result, RoundedResult
+from hwsim.units.rounding import add_to_odd
+from hwsim.units.tapered import TaperedUnit
+
+#: Integers of this many bits are halved exactly for the conversion to float64.
+_HALVES = 62
+
+
+class Accumulation(StrEnum):
+    """What happens to the products."""
+
+    QUIRE = "quire"
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PositUnit(TaperedUnit):
+    """Dot product of posits, exact or rounded once; or products, each rounded once.
+
+    Parameters
+    ----------
+    lanes, weight, activation, carry_guard
+        See :class:`~hwsim.units.tapered.TaperedUnit`; both formats are posits and may differ.
+    accumulation
+        ``quire``, or ``none`` for the products of the last beat, which have no carry guard.
+    output
+        The posit that results are rounded to; none delivers the quire.
+    """
+
+    family: ClassVar[str] = "posit"
+    operand: ClassVar[type[Format]] = Posit
+    example: ClassVar[str] = "posit8_0 or posit16_1"
+
+    accumulation: Accumulation = Accumulation.QUIRE
+    output: Format | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.output is not None and not isinstance(self.output, Posit):
+            raise InputError(
+                f"output={self.output.name}: posit rounds to posits such as {self.example}"
+            )
+        if self.accumulation is Accumulation.NONE:
+            if self.output is None:
+                raise InputError(
+                    "output=None: without accumulation the products are rounded; give a posit "
+                    f"such as {self.example}"
+                )
+            if self.carry_guard != self._default("carry_guard"):
+                raise InputError(
+                    f"carry_guard={self.carry_guard}: there is no accumulator; leave it out"
+                )
+
+    def operands(self) -> tuple[Posit, Posit]:
+        """Return the activation and weight formats."""
+        assert isinstance(self.activation, Posit)
+        assert isinstance(self.weight, Posit)
+        return self.activation, self.weight
+
+    @property
+    def result(self) -> Result | RoundedResult[Format]:
+        if self.output is None:
+            return self.sum
+        assert isinstance(self.output, Posit)
+        several = self.accumulation is Accumulation.NONE and self.lanes > 1
+        return RoundedResult(self.output, (self.lanes,) if several else ())
+
+    @property
+    def safe_beats(self) -> int:
+        return 1 if self.accumulation is Accumulation.NONE else super().safe_beats
+
+    def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
+        if self.output is None:
+            return super()._dot(activations, weights, metadata)
+        assert isinstance(self.output, Posit)
+        if self.accumulation is Accumulation.NONE:
+            last = np.s_[..., -self.lanes :]
+            value, exponent, flags = self.products(activations[last], weights[last])
+            codes = round_to_posit(self.output, value, exponent, flags["nan"])
+            return self.result.pack(codes) if self.lanes > 1 else codes[..., 0]
+        sums, flags = self.add_up(self.products(activations, weights))
+        return round_to_posit(self.output, sums, self.sum.exponent, flags["nan"])
+
+
+def round_to_posit(fmt: Posit, value: Integers, exponent: Int64 | int, nar: Bools) -> Codes:
+    """Return the codes of ``value * 2**exponent``, rounded once, and NaR where ``nar`` is set.
+
+    ``value`` holds integers of any size, int64 or object. They are first rounded to odd, to
+    float64, which has at least two bits more than any posit of 32 bits.
+    """
+    return fmt.encode(np.where(nar, np.nan, _to_float64(value, exponent)))
+
+
+def _to_float64(value: Integers, exponent: Int64 | int) -> Float64:
+    """Return ``value * 2**exponent`` rounded to odd; far outside all posits' range, something as
+    far outside."""
+    surplus = np.zeros(np.shape(value), np.int64)
+    if value.dtype == object:
+        length = np.asarray(np.frompyfunc(int.bit_length, 1, 1)(value), np.int64)
+        surplus = np.maximum(length - _HALVES, 0)
+        top = value >> surplus.astype(object)
+        value = np.asarray(top | ((top << surplus.astype(object)) != value), np.int64)
+    low = value & ((1 << (_HALVES // 2)) - 1)
+    rounded = add_to_odd((value - low).astype(np.float64), low.astype(np.float64))
+    # The largest posit is below 2**961, the smallest above 2**-961.
+    return np.ldexp(rounded, np.clip(surplus + exponent, -1070, 960))

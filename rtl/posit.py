@@ -1,0 +1,107 @@
+"""Posit dot product in a quire, and posit multipliers; see :mod:`hwsim.units.posit`."""
+
+from amaranth.hdl import Cat, Module
+from amaranth.lib import wiring
+
+from hwsim.formats.posit import Posit as PositFormat
+from hwsim.units.posit import Accumulation, PositUnit
+from rtl.blocks import posit
+from rtl.blocks.accumulator import Accumulator
+from rtl.blocks.fold import Fold
+from rtl.blocks.posit import Parts
+from rtl.blocks.wire import wire
+from rtl.tapered import Product, Tapered
+
+
+class Posit(Tapered):
+    """Decoders, signed multipliers, and a quire or rounding of every product.
+
+    Parameters and members are those of :class:`~rtl.base.Unit`, for a
+    :class:`~hwsim.units.posit.PositUnit`.
+
+    Timing: latency 1, interval 1; the input stalls while a result is not taken. With ``output``
+    the quire is rounded between its register and the output, combinationally: that path is a
+    leading-zero counter and a shifter of the whole quire.
+
+    Numerics: nothing is negated on the way, see :mod:`rtl.blocks.posit`; one rounding at most.
+
+    Cost drivers: 4 * (n - 2) * 2**es bits of quire, shifter and tree; lanes x fraction bits
+    squared; lanes x n for the decoders.
+    """
+
+    spec: PositUnit
+
+    @property
+    def output(self) -> PositFormat:
+        """The format of rounded results."""
+        assert isinstance(self.spec.output, PositFormat)
+        return self.spec.output
+
+    @property
+    def surplus(self) -> int:
+        # A negative posit's scale is one below its exponent.
+        return sum(posit.fraction_bits(fmt) for fmt in self.spec.operands()) + 2
+
+    def elaborate(self, platform: object) -> Module:
+        if self.spec.accumulation is Accumulation.QUIRE:
+            return super().elaborate(platform)
+        m = Module()
+        m.submodules.round = rounding = Module()
+        fmt = self.output
+        codes = [
+            wire(rounding, posit.multiply(rounding, fmt, a, w, f"rounded_{k}"), f"code_{k}")
+            for k, (a, w) in enumerate(self.operands(m))
+        ]
+        m.submodules.fold = fold = Fold(self.spec.result.bits)
+        m.d.comb += [
+            fold.i.payload.value.eq(Cat(*codes)),
+            fold.i.payload.last.eq(self.i.payload.last),
+            fold.i.valid.eq(self.i.valid),
+            self.i.ready.eq(fold.i.ready),
+        ]
+        wiring.connect(m, fold.o, wiring.flipped(self.o))
+        return m
+
+    def deliver(self, m: Module, accumulator: Accumulator) -> None:
+        if self.spec.output is None:
+            super().deliver(m, accumulator)
+            return
+        m.submodules.round = rounding = Module()
+        quire, nar = accumulator.o.payload[:-1].as_signed(), accumulator.o.payload[-1]
+        exponent = self.spec.sum.exponent
+        code = posit.round_quire(rounding, self.output, quire, exponent, nar, "quire")
+        m.d.comb += [
+            self.o.payload.eq(code),
+            self.o.valid.eq(accumulator.o.valid),
+            accumulator.o.ready.eq(self.o.ready),
+        ]
+
+    def operands(self, m: Module) -> list[tuple[Parts, Parts]]:
+        """Return the parts of activation and weight of all lanes."""
+        m.submodules.decode = decoders = Module()
+        activation, weight = self.spec.operands()
+        beat = self.i.payload
+        return [
+            (
+                posit.decode(decoders, activation, beat.activations[k], f"activation_{k}"),
+                posit.decode(decoders, weight, beat.weights[k], f"weight_{k}"),
+            )
+            for k in range(self.spec.lanes)
+        ]
+
+    def products(self, m: Module) -> list[Product]:
+        operands = self.operands(m)
+        m.submodules.multiply = multipliers = Module()
+        return [self.multiply(multipliers, a, w, k) for k, (a, w) in enumerate(operands)]
+
+    def multiply(self, m: Module, a: Parts, w: Parts, lane: int) -> Product:
+        """Return the product of a lane, 0 for zero and NaR."""
+        nar = wire(m, a.nar | w.nar, f"nar_{lane}")
+        there = ~(nar | a.zero | w.zero)
+        value = wire(m, a.significand * w.significand, f"significand_{lane}")
+        value = (value.as_unsigned() & there.replicate(len(value))).as_signed()
+        value = wire(m, value, f"product_{lane}")
+        # From the least sum of two scales to the largest, that of the largest products.
+        shift = a.scale + w.scale - (self.spec.sum.exponent - 2)
+        shift = shift[: (self.spec.product_bits + 1).bit_length()]
+        return Product(value, wire(m, shift, f"shift_{lane}"), {"nan": nar})

@@ -1,0 +1,110 @@
+"""Hardware with one mistake does not pass."""
+
+from dataclasses import replace
+
+import pytest
+from amaranth.hdl import C, Cat, Module, Value
+
+import rtl
+from hwsim.units import UnitSpec, make
+from rtl.blocks.minifloat import Decoded
+from rtl.blocks.posit import Parts
+from rtl.tapered import Product
+from rtl.verification import verify
+from tests.rtl.mutants import (
+    DroppedCarry,
+    ExtraCycle,
+    LateAccumulator,
+    SwappedLanes,
+    with_accumulator,
+)
+
+UNITS = {
+    "posit": make("posit", lanes=2, weight="posit5_1", activation="posit6_0"),
+    "rounded": make("posit", lanes=2, weight="posit4_0", activation="posit6_1", output="posit6_1"),
+    "hif8": make("hif8", lanes=4, weight="hif8", activation="hif8"),
+    "flint": make("flint", lanes=2, weight="flint4", activation="flint4u"),
+    "dybit": make("dybit", lanes=2, weight="dybit4", activation="dybit4u"),
+}
+PRODUCT = make("posit", lanes=2, weight="posit5_1", activation="posit6_0", output="posit6_1",
+               accumulation="none")  # fmt: skip
+
+
+class PositiveWeights(rtl.posit.Posit):
+    """Negative weights count as positive."""
+
+    def operands(self, m: Module) -> list[tuple[Parts, Parts]]:
+        return [
+            (a, replace(w, significand=Cat(w.significand[:-2], C(1, 2)).as_signed()))
+            for a, w in super().operands(m)
+        ]
+
+
+class IgnoredNar(rtl.posit.Posit):
+    """A NaR weight counts as nothing."""
+
+    def operands(self, m: Module) -> list[tuple[Parts, Parts]]:
+        return [(a, replace(w, zero=w.zero | w.nar, nar=C(0, 1))) for a, w in super().operands(m)]
+
+
+class ShortShift(rtl.posit.Posit):
+    """The highest bit of the shift is not connected."""
+
+    def place(self, product: Product) -> Value:
+        return super().place(replace(product, shift=product.shift[:-1]))
+
+
+def with_activation_sign(base: type[rtl.tapered_magnitude.TaperedMagnitude]) -> type[rtl.Unit]:
+    class Mutant(base):
+        """Products have the sign of the activation."""
+
+        def sign(self, a: Decoded, w: Decoded) -> Value:
+            return a.sign
+
+    return Mutant
+
+
+WRONG = {
+    "posit": [PositiveWeights, IgnoredNar, ShortShift],
+    "rounded": [IgnoredNar],
+    "hif8": [with_activation_sign(rtl.hif8.HiFloat8)],
+    "flint": [with_activation_sign(rtl.flint.Flint)],
+    "dybit": [with_activation_sign(rtl.dybit.DyBit)],
+}
+
+
+def fails(unit: UnitSpec, component: rtl.Unit, message: str = "expected") -> None:
+    verdict = verify(unit, component=component)
+    assert not verdict.passed
+    assert message in verdict.failure
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_swapped_lane_fails(name: str) -> None:
+    fails(UNITS[name], SwappedLanes(UNITS[name]))
+
+
+@pytest.mark.parametrize(
+    ("name", "mistake"), [(name, mistake) for name, some in WRONG.items() for mistake in some]
+)
+def test_a_wrong_operand_fails(name: str, mistake: type[rtl.Unit]) -> None:
+    fails(UNITS[name], mistake(UNITS[name]))
+
+
+@pytest.mark.parametrize("name", ["posit", "hif8", "flint", "dybit"])
+def test_a_dropped_carry_fails(name: str) -> None:
+    fails(UNITS[name], with_accumulator(UNITS[name], DroppedCarry))
+
+
+def test_a_late_result_fails() -> None:
+    fails(UNITS["posit"], with_accumulator(UNITS["posit"], LateAccumulator), "timing")
+
+
+@pytest.mark.parametrize("name", ["posit", "rounded"])
+def test_a_wrong_cycle_count_fails(name: str) -> None:
+    fails(UNITS[name], ExtraCycle(UNITS[name]), "the golden model predicts")
+
+
+@pytest.mark.parametrize("mistake", [PositiveWeights, IgnoredNar, SwappedLanes, ExtraCycle])
+def test_a_wrong_multiplier_fails(mistake: type[rtl.Unit]) -> None:
+    assert not verify(PRODUCT, component=mistake(PRODUCT)).passed
