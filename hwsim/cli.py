@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     cost.add_argument("--technology", action="append", metavar="T", help="may be repeated")
     cost.add_argument("--method", choices=("estimate", "synthesis"), default="estimate")
     cost.add_argument("--liberty", nargs="+", type=Path, metavar="FILE", help="for synthesis")
+    cost.add_argument("--breakdown", action="store_true", help="estimate every part of the unit")
     cost.set_defaults(command=_cost)
 
     sweep = commands.add_parser("sweep", help="explore a design space to Pareto charts")
@@ -302,15 +303,17 @@ def _families(words: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 
 def _cost(options: argparse.Namespace) -> int:
-    from cost_models import fitting_set, technology
+    from cost_models import technology
     from cost_models.estimate import estimate_all
     from cost_models.synthesis import synthesize
 
     unit = _make_unit(options.unit, options.parameters)
     names = options.technology or technology.names()
+    if options.method == "estimate" and options.liberty:
+        raise InputError("--liberty goes with --method synthesis")
+    if options.breakdown:
+        return _breakdown(options, unit, names)
     if options.method == "estimate":
-        if options.liberty:
-            raise InputError("--liberty goes with --method synthesis")
         costs = list(estimate_all(unit, names).values())
     else:
         if len(options.technology or []) != 1:
@@ -332,9 +335,46 @@ def _cost(options: argparse.Namespace) -> int:
     for cost in costs:
         if cost.method == "estimate":
             print(f"{cost.technology}: {_errors(cost.provenance['errors']['held_out'])}")
-    fitted = {family for family, _ in fitting_set.FITTING}
-    if options.method == "estimate" and unit.family not in fitted:
+    if options.method == "estimate":
+        _warn_of_family(unit)
+    return 0
+
+
+def _warn_of_family(unit: "UnitSpec") -> None:
+    """Say so if the coefficients were fitted without a unit of this family."""
+    from cost_models import fitting_set
+
+    if unit.family not in {family for family, _ in fitting_set.FITTING}:
         print(f"The fit has no unit of the family {unit.family}; its error may be larger.")
+
+
+def _breakdown(options: argparse.Namespace, unit: "UnitSpec", names: Sequence[str]) -> int:
+    from cost_models.breakdown import breakdown_all
+
+    if options.method != "estimate":
+        raise InputError("--breakdown is an estimate; it does not go with --method synthesis")
+    results = breakdown_all(unit, names)
+    if options.json:
+        _print_json([result.to_dict() for result in results.values()])
+        return 0
+    for name, result in results.items():
+        macs = result.whole.macs_per_cycle
+        print(f"{unit.name}, {name}, estimate: {macs:.3g} MAC/cycle, normal operands")
+        _print_table(
+            ["part", "area um^2", "energy pJ/MAC", "clock pJ/MAC", "leakage nW", "flip-flops"],
+            [
+                [label, p.area_um2, p.energy_pj / macs, p.clock_pj / macs, p.leakage_nw,
+                 p.flip_flops]
+                for label, p in [*result.parts.items(), ("sum of parts", result.total)]
+            ],
+        )  # fmt: skip
+        whole = result.whole
+        print(
+            f"Nothing is optimised across the borders of parts. The whole unit is estimated at "
+            f"{whole.area_um2:.4g} um^2 and {whole.energy_per_mac:.4g} pJ/MAC."
+        )
+        print(f"{name}, whole units: {_errors(whole.provenance['errors']['held_out'])}")
+    _warn_of_family(unit)
     return 0
 
 

@@ -470,7 +470,14 @@ class Bitmod(Unit):
         generators = [TermGenerator(spec) for _ in range(spec.columns)]
         columns = [ColumnAccumulator(spec) for _ in range(spec.columns)]
         elements = [[self.element() for _ in columns] for _ in aligners]
-        m.submodules += [*aligners, *generators, *columns, *(e for line in elements for e in line)]
+        for name, parts in {
+            "aligner": aligners,
+            "generator": generators,
+            "column": columns,
+            "element": [element for line in elements for element in line],
+        }.items():
+            for k, part in enumerate(parts):
+                m.submodules[f"{name}_{k}"] = part
         # All elements work in step.
         element = elements[0][0]
 
