@@ -1,0 +1,164 @@
+"""Tables, adders and multipliers compared: area and energy by weight bits, table size and share.
+
+    python benchmarks/lut.py --output docs/lut.md [--technology asap7]
+    python benchmarks/lut.py --output out.md --synthesis --liberty sky130.lib
+
+It writes the document, and beside it a table (CSV) and a chart (PNG) of the same name; what is
+compared and how is in `lut_designs.py`. Everything is an estimate of one technology;
+`--synthesis` measures the decisive points with a cell library, too, in a table of their own.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import lut_report
+from lut_designs import (
+    ADD,
+    LUT,
+    MULTIPLIER,
+    Amount,
+    Design,
+    Tile,
+    adder_design,
+    designs,
+    measure,
+    multiplier_design,
+    shares,
+    table_design,
+)
+from lut_report import Check, Results, Synthesised
+
+from cost_models.cost import Cost
+from cost_models.estimate import estimate
+from cost_models.synthesis import synthesize
+
+WORKERS = 2
+
+#: Tiles that are built as they are: design, lanes, columns.
+CHECKED = (
+    (table_design(2, "int8"), 12, 4),
+    (table_design(2, "int8"), 12, 16),
+    (table_design(2, "int8", 5), 15, 4),
+    (table_design(2, "fp16"), 8, 1),
+    (table_design(2, "fp16"), 4, 4),
+    (adder_design(2, "fp16"), 4, 1),
+    (multiplier_design(2, "fp16"), 4, 1),
+)
+#: Columns of the tiles that are synthesised, beside one.
+SYNTHESISED_COLUMNS = 4
+SYNTHESISED_BITS = (1, 2, 4)
+
+
+def run(calls: Sequence[tuple[Callable[..., Any], tuple[Any, ...], str]]) -> list[Any]:
+    """Run labelled calls on ``WORKERS`` processes, print progress, return results in order."""
+    started = time.monotonic()
+    results: dict[int, Any] = {}
+    with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
+        futures = {pool.submit(work, *args): k for k, (work, args, _) in enumerate(calls)}
+        for done in as_completed(futures):
+            k = futures[done]
+            results[k] = done.result()
+            seconds = time.monotonic() - started
+            print(f"[{len(results)}/{len(calls)}] {seconds:4.0f} s  {calls[k][2]}", flush=True)
+    return [results[k] for k in range(len(calls))]
+
+
+def whole(design: Design, lanes: int, columns: int, technology: str) -> Cost:
+    """Return the estimate of a tile that is optimised as a whole."""
+    return estimate(design.build(lanes, columns), technology)
+
+
+def synthesised(design: Design, lanes: int, columns: int, technology: str, liberty: Path) -> Cost:
+    """Return the synthesis of a tile."""
+    return synthesize(design.build(lanes, columns), technology, [liberty])
+
+
+def measure_all(technology: str, listed: Sequence[Design]) -> Results:
+    """Measure every design, and the tiles that check the method."""
+    # The slowest first, so that no process ends alone.
+    order = sorted(listed, key=lambda d: d.exact * 1000 - d.table_lanes)
+    jobs = [(design, lanes) for design in order for lanes in design.measured_lanes]
+    calls: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
+        (measure, (design, lanes, technology), f"{design.label}, {lanes} lanes")
+        for design, lanes in jobs
+    ]
+    calls += [
+        (whole, (*check, technology), f"whole tile: {check[0].label}, {check[1]} lanes, "
+         f"{check[2]} columns")
+        for check in CHECKED
+    ]  # fmt: skip
+    results = run(calls)
+    tiles = dict(zip(jobs, results[: len(jobs)], strict=True))
+    measured = {
+        design: [tiles[design, lanes] for lanes in design.measured_lanes] for design in listed
+    }
+    return Results(
+        technology=technology,
+        shares={design: shares(design, found) for design, found in measured.items()},
+        tiles={design: found[0] for design, found in measured.items()},
+        checks=[
+            check_of(*case, measured[case[0]], cost)
+            for case, cost in zip(CHECKED, results[len(jobs) :], strict=True)
+        ],
+    )
+
+
+def check_of(
+    design: Design, lanes: int, columns: int, tiles: Sequence[Tile], cost: Cost
+) -> Check:
+    """Compare the prediction of a tile's cost from the nearest measured one with its estimate."""
+    nearest = min(tiles, key=lambda tile: abs(tile.lanes - lanes))
+    predicted = nearest.at(lanes, columns)
+    return Check(design, lanes, columns, predicted, Amount(cost.area_um2, cost.energy_pj))
+
+
+def synthesise_decisive(technology: str, liberty: Path) -> list[Synthesised]:
+    """Synthesise tables, adders and multipliers of few weight bits, at one lane count."""
+    jobs = []
+    for activation in ("int8", "fp16"):
+        for bits in SYNTHESISED_BITS:
+            jobs += [
+                (table_design(bits, activation), 4, 1),
+                (table_design(bits, activation), 4, SYNTHESISED_COLUMNS),
+                (adder_design(bits, activation), 4, 1),
+                (multiplier_design(bits, activation), 4, 1),
+            ]
+    costs = run([
+        (synthesised, (*job, technology, liberty), f"synthesis: {job[0].label}, {job[2]} columns")
+        for job in jobs
+    ])  # fmt: skip
+    by_job = dict(zip(jobs, costs, strict=True))
+    return [
+        Synthesised.of(design, by_job[design, lanes, 1],
+                       by_job.get((design, lanes, SYNTHESISED_COLUMNS)), SYNTHESISED_COLUMNS)
+        for design, lanes, columns in jobs
+        if columns == 1
+    ]  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Tables, adders and multipliers compared")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE.md")
+    parser.add_argument("--technology", default="sky130", metavar="T")
+    parser.add_argument("--synthesis", action="store_true", help="of the decisive points, too")
+    parser.add_argument("--liberty", type=Path, metavar="FILE", help="cell library for it")
+    options = parser.parse_args()
+    if options.synthesis != bool(options.liberty):
+        parser.error("--synthesis and --liberty go together")
+    results = measure_all(options.technology, designs())
+    measured = []
+    if options.synthesis:
+        measured = synthesise_decisive(options.technology, options.liberty.resolve())
+    for path in lut_report.write(results, measured, options.output):
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
