@@ -7,7 +7,10 @@ from hwsim.units.bitmod_tile import BitmodTileUnit
 from hwsim.units.float_mac import FloatUnit
 from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
+from hwsim.units.serial_add import SerialAddUnit
 from hwsim.units.shift_add import ShiftAddUnit
+from hwsim.units.ternary_add import TernaryAddUnit
+from hwsim.units.ternary_lut import TernaryLutUnit
 from rtl.base import Unit
 from rtl.bit_serial import BitSerial
 from rtl.bitmod import Bitmod
@@ -15,7 +18,10 @@ from rtl.bitmod_tile import BitmodTile
 from rtl.float_mac import Float
 from rtl.fma import Fma
 from rtl.integer import Integer
+from rtl.serial_add import SerialAdd
 from rtl.shift_add import ShiftAdd
+from rtl.ternary_add import TernaryAdd
+from rtl.ternary_lut import TernaryLut
 
 GENERATORS: dict[type[UnitSpec], type[Unit]] = {
     IntegerUnit: Integer,
@@ -25,6 +31,9 @@ GENERATORS: dict[type[UnitSpec], type[Unit]] = {
     BitmodTileUnit: BitmodTile,
     FmaUnit: Fma,
     ShiftAddUnit: ShiftAdd,
+    SerialAddUnit: SerialAdd,
+    TernaryAddUnit: TernaryAdd,
+    TernaryLutUnit: TernaryLut,
 }
 
 __all__ = ["GENERATORS", "Unit", "create"]

@@ -140,6 +140,11 @@ class UnitSpec(ABC):
         return self.lanes
 
     @property
+    def refused_weights(self) -> tuple[int, ...]:
+        """Codes of the weight format that the unit has no hardware for; operands have none."""
+        return ()
+
+    @property
     def stored_weights(self) -> "StoredWeights":
         """How a beat holds its weights; one code a weight unless the unit takes them recoded."""
         return StoredWeights(self.weight_lanes, self.weight.bits)
@@ -208,8 +213,8 @@ class UnitSpec(ABC):
         Raises
         ------
         InputError
-            For codes out of range, unequal shapes, a length that ``lanes`` does not divide, or
-            missing or surplus metadata.
+            For codes out of range or of :attr:`refused_weights`, unequal shapes, a length that
+            ``lanes`` does not divide, or missing or surplus metadata.
         """
         return self._dot(*self._check_operands(activations, weights, metadata))
 
@@ -238,6 +243,12 @@ class UnitSpec(ABC):
                     f"the last axis of {name} must be a positive multiple of {lanes} lanes, "
                     f"not {codes.shape}"
                 )
+        refused = np.isin(w, self.refused_weights)
+        if refused.any():
+            raise InputError(
+                f"weights have the code {w[refused][0]} of {self.weight.name}, which "
+                f"{self.family} does not take"
+            )
         beats = a.shape[-1] // self.activation_lanes
         if a.shape[:-1] != w.shape[:-1] or beats != w.shape[-1] // self.weight_lanes:
             raise InputError(f"activations {a.shape} and weights {w.shape} must have one shape")

@@ -13,7 +13,10 @@ from hwsim.units.bitmod_tile import BitmodTileUnit
 from hwsim.units.float_mac import FloatUnit
 from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
+from hwsim.units.serial_add import SerialAddUnit
 from hwsim.units.shift_add import ShiftAddUnit
+from hwsim.units.ternary_add import TernaryAddUnit
+from hwsim.units.ternary_lut import TernaryLutUnit
 
 FAMILIES: dict[str, type[UnitSpec]] = {
     unit.family: unit
@@ -25,6 +28,9 @@ FAMILIES: dict[str, type[UnitSpec]] = {
         BitmodUnit,
         BitmodTileUnit,
         ShiftAddUnit,
+        SerialAddUnit,
+        TernaryAddUnit,
+        TernaryLutUnit,
     )
 }
 

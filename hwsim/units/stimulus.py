@@ -68,6 +68,7 @@ def all_pairs(unit: UnitSpec, rng: np.random.Generator) -> Stimulus:
     beats, choices = [], []
     for choice in product(*(field.codes for field in fields)):
         pairs = rng.permutation(1 << (activations.bits + weights.bits))
+        pairs = pairs[~np.isin(pairs >> activations.bits, unit.refused_weights)]
         fill = rng.choice(pairs, -len(pairs) % unit.lanes)
         beats.append(np.concatenate([pairs, fill]).reshape(-1, unit.lanes))
         choices.append(np.tile(np.array(choice, np.int64), (len(beats[-1]), 1)))
@@ -89,11 +90,11 @@ def random_codes(unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator
     Uniform codes spread over all exponents; normally distributed values, scaled to a part of the
     format's range, make sums in which the operands' sizes are close.
     """
-    return Stimulus(
-        _random(unit.activation, (dots, beats * unit.activation_lanes), rng),
-        _random(unit.weight, (dots, beats * unit.weight_lanes), rng),
-        random_metadata(unit, dots, beats, rng),
-    )
+    activations = _random(unit.activation, (dots, beats * unit.activation_lanes), rng)
+    weights = _random(unit.weight, (dots, beats * unit.weight_lanes), rng)
+    refused = np.isin(weights, unit.refused_weights)
+    weights = np.where(refused, unit.weight.encode(0.0), weights)
+    return Stimulus(activations, weights, random_metadata(unit, dots, beats, rng))
 
 
 def cancelling(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Stimulus:
@@ -166,7 +167,8 @@ def corners(unit: UnitSpec, rng: np.random.Generator) -> Stimulus:
     A lane that is wired to another lane's operand, or that leaks into the sum, cannot hide here.
     The lanes take turns.
     """
-    pairs = list(product(corner_codes(unit.activation), corner_codes(unit.weight)))
+    weight_codes = np.setdiff1d(corner_codes(unit.weight), unit.refused_weights)
+    pairs = list(product(corner_codes(unit.activation), weight_codes))
     pairs *= -(-unit.lanes // len(pairs))
     activations = np.full((len(pairs), unit.activation_lanes), unit.activation.encode(0.0))
     weights = np.full((len(pairs), unit.weight_lanes), unit.weight.encode(0.0))

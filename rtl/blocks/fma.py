@@ -146,7 +146,8 @@ class FusedAdd:
         # What cancels to nothing is +0.
         sign = larger & ~(subtract & ~magnitude.any())
         if not self.fmt.has_negative_zero:
-            sign = sign & code.any()
+            # The bits of what overflowed may all be 0.
+            sign = sign & (code.any() | overflow)
         return self.special(product, addend, Cat(code, sign), overflow)
 
     def raise_tiny(

@@ -5,37 +5,16 @@ import pytest
 
 from hwsim.errors import InputError
 from hwsim.formats import parse_scalar
-from hwsim.formats.minifloat import Minifloat
 from hwsim.units import make
 from hwsim.units.fma import FmaUnit
 from hwsim.units.stimulus import random_codes
+from tests.units.exact import nearest_even
 
 
 def fma(**parameters: object) -> FmaUnit:
     unit = make("fma", **({"lanes": 1, "weight": "fp16", "activation": "fp16"} | parameters))
     assert isinstance(unit, FmaUnit)
     return unit
-
-
-def nearest_even(x: Fraction, fmt: Minifloat) -> int:
-    """Return the code of ``x`` by comparing exact distances to the two neighbours."""
-    magnitude = abs(x)
-    low, high = 0, fmt.max_code + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if exact(fmt, middle) <= magnitude else (low, middle)
-    if low == fmt.max_code:
-        below = exact(fmt, low)
-        half = (below - exact(fmt, low - 1)) / 2
-        code = low if magnitude - below < half else fmt.infinity_code
-    else:
-        down, up = magnitude - exact(fmt, low), exact(fmt, high) - magnitude
-        code = high if up < down or (up == down and low % 2) else low
-    return code | (fmt.sign_code if x < 0 else 0)
-
-
-def exact(fmt: Minifloat, code: int) -> Fraction:
-    return Fraction(float(fmt.decode(code)))
 
 
 @pytest.mark.parametrize(
