@@ -19,9 +19,6 @@ from typing import Any
 
 import lut_report
 from lut_designs import (
-    ADD,
-    LUT,
-    MULTIPLIER,
     Amount,
     Design,
     Tile,
@@ -32,7 +29,7 @@ from lut_designs import (
     shares,
     table_design,
 )
-from lut_report import Check, Results, Synthesised
+from lut_results import Check, Results, Synthesised
 
 from cost_models.cost import Cost
 from cost_models.estimate import estimate
@@ -45,10 +42,10 @@ CHECKED = (
     (table_design(2, "int8"), 12, 4),
     (table_design(2, "int8"), 12, 16),
     (table_design(2, "int8", 5), 15, 4),
-    (table_design(2, "fp16"), 8, 1),
-    (table_design(2, "fp16"), 4, 4),
-    (adder_design(2, "fp16"), 4, 1),
-    (multiplier_design(2, "fp16"), 4, 1),
+    (table_design(2, "fp16", 2), 4, 1),
+    (table_design(2, "fp16", 2), 2, 4),
+    (adder_design(2, "fp16"), 3, 1),
+    (multiplier_design(2, "fp16"), 3, 1),
 )
 #: Columns of the tiles that are synthesised, beside one.
 SYNTHESISED_COLUMNS = 4
@@ -82,11 +79,10 @@ def synthesised(design: Design, lanes: int, columns: int, technology: str, liber
 def measure_all(technology: str, listed: Sequence[Design]) -> Results:
     """Measure every design, and the tiles that check the method."""
     # The slowest first, so that no process ends alone.
-    order = sorted(listed, key=lambda d: d.exact * 1000 - d.table_lanes)
-    jobs = [(design, lanes) for design in order for lanes in design.measured_lanes]
+    needed = dict.fromkeys(job for design in listed for job in design.jobs)
+    jobs = sorted(needed, key=lambda job: job[0].exact * 1000 - job[0].table_lanes)
     calls: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
-        (measure, (design, lanes, technology), f"{design.label}, {lanes} lanes")
-        for design, lanes in jobs
+        (measure, (*job, technology), f"{job[0].label}, {job[1]} lanes") for job in jobs
     ]
     calls += [
         (whole, (*check, technology), f"whole tile: {check[0].label}, {check[1]} lanes, "
@@ -95,23 +91,19 @@ def measure_all(technology: str, listed: Sequence[Design]) -> Results:
     ]  # fmt: skip
     results = run(calls)
     tiles = dict(zip(jobs, results[: len(jobs)], strict=True))
-    measured = {
-        design: [tiles[design, lanes] for lanes in design.measured_lanes] for design in listed
-    }
+    found = {design: [tiles[job] for job in design.jobs] for design in listed}
     return Results(
         technology=technology,
-        shares={design: shares(design, found) for design, found in measured.items()},
-        tiles={design: found[0] for design, found in measured.items()},
+        shares={design: shares(design, parts) for design, parts in found.items()},
+        tiles={design: parts[0] for design, parts in found.items() if not design.split},
         checks=[
-            check_of(*case, measured[case[0]], cost)
+            check_of(*case, found[case[0]], cost)
             for case, cost in zip(CHECKED, results[len(jobs) :], strict=True)
         ],
     )
 
 
-def check_of(
-    design: Design, lanes: int, columns: int, tiles: Sequence[Tile], cost: Cost
-) -> Check:
+def check_of(design: Design, lanes: int, columns: int, tiles: Sequence[Tile], cost: Cost) -> Check:
     """Compare the prediction of a tile's cost from the nearest measured one with its estimate."""
     nearest = min(tiles, key=lambda tile: abs(tile.lanes - lanes))
     predicted = nearest.at(lanes, columns)

@@ -8,11 +8,14 @@ table / N + column. All costs are those of LANES products a column:
 - integers are built with LANES lanes, or where a table's size does not divide that, between the
   two nearest lane counts, linearly;
 - floating-point units add one after another, so they are built with the lanes of one table (one
-  lane without tables), and everything but the result's register counts LANES / lanes times.
+  lane without tables), and everything but the result's register counts LANES / lanes times;
+- floating-point tables are large and do not depend on the weights, so they are built for weights of
+  TABLE_BITS bits; the columns of other weights are those of `lut_array`, which takes its entries,
+  of the table's format, from outside.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cost_models import activity
@@ -31,18 +34,21 @@ LANES = 12
 ACTIVATIONS = ("int8", "e4m3", "fp16")
 WEIGHT_BITS = range(1, 9)
 TABLE_LANES = range(2, 7)
-#: Weight bits for which every table size is measured.
-SWEPT_BITS = (1, 2, 4)
 SHARES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 #: Activations of a table for which every weight width is measured.
 K = 4
 GROUPS = range(2, 6)
 TERNARY_ACTIVATIONS = ("int8", "fp16")
 CONVENTIONAL_BITS = (1, 2, 3, 4)
+CONVENTIONAL_ACTIVATIONS = ("int8",)
+#: Weight bits that floating-point tables are built with.
+TABLE_BITS = 2
+#: The style of Yosys for floating-point units without multipliers: the styles are within 1 %.
+ADDER_STYLE = "noalumacc"
+
 #: Parts of a unit that its columns share, and parts whose size does not follow the lanes.
 SHARED = {"tables", "rows"}
 FIXED = {"fold", "accumulator", "control"}
-
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,21 @@ class Design:
             return (LANES,)
         below = LANES // size * size
         return (below, below + size)
+
+    @property
+    def split(self) -> "tuple[Design, Design] | None":
+        """The designs whose table and whose column are this one's, where it is not built itself."""
+        if self.exact or self.family != "lut_tensor_core" or self.bits == TABLE_BITS:
+            return None
+        table = table_design(TABLE_BITS, self.activation, self.table_lanes)
+        entries = table.build(self.table_lanes).sums.table_format.name
+        column = replace(self, family="lut_array", activation=entries)
+        return table, column
+
+    @property
+    def jobs(self) -> "list[tuple[Design, int]]":
+        """The designs and lanes to measure for this one."""
+        return [(part, lanes) for part in self.split or (self,) for lanes in part.measured_lanes]
 
     @property
     def label(self) -> str:
@@ -182,7 +203,8 @@ def measure(design: Design, lanes: int, technology: str) -> Tile:
     """Build a tile of one row and column, prove it, and price it by part."""
     coefficients = technologies.load(technology)
     unit = design.build(lanes)
-    gates = netlist_by_part(unit)
+    adders_only = not design.exact and design.kind != MULTIPLIER
+    gates = netlist_by_part(unit, ADDER_STYLE if adders_only else None)
     simulated = activity.simulate(unit, gates, default_operands(unit))
     parts = {
         name: Amount(part.area_um2, part.energy_pj)
@@ -203,7 +225,16 @@ def measure(design: Design, lanes: int, technology: str) -> Tile:
 
 
 def shares(design: Design, tiles: Sequence[Tile]) -> Shares:
-    """Return the cost of ``LANES`` lanes from the tiles of ``design.measured_lanes``."""
+    """Return the cost of ``LANES`` lanes from the tiles of ``design.jobs``."""
+    if design.split:
+        table, column = (
+            shares(part, [tile]) for part, tile in zip(design.split, tiles, strict=True)
+        )
+        return Shares(
+            # A table serves a beat, however many cycles its weights take.
+            table.table_area * design.bits / TABLE_BITS, table.table_energy,
+            column.column_area, column.column_energy, max(table.delay_ns, column.delay_ns),
+        )  # fmt: skip
     if not design.exact or len(tiles) == 1:
         (tile,) = tiles
         factor = LANES / tile.lanes
@@ -231,6 +262,11 @@ def table_design(bits: int, activation: str, size: int = K) -> Design:
 def conventional_design(bits: int, activation: str) -> Design:
     """Tables of all sums of digits 0 and 1."""
     return Design(CONVENTIONAL, "unpu_lut", bits, integer_weight(bits), activation, K)
+
+
+def dequantised_design(bits: int, activation: str) -> Design:
+    """A multiplier of two operands of the activation's format, for weights converted to it."""
+    return multiplier_design(parse(activation).bits, activation, activation)
 
 
 def adder_design(bits: int, activation: str) -> Design:
@@ -262,25 +298,49 @@ def chain() -> list[Design]:
     ]
 
 
+def swept_bits(activation: str) -> tuple[int, ...]:
+    """Return the weight bits at which every table size is measured."""
+    exact = isinstance(parse(activation), Integer)
+    return (1, 2, 4) if exact else (TABLE_BITS,)
+
+
+def ternary_sizes(activation: str) -> range:
+    """Return the activations to a table; floating-point tables of 121 entries take too long."""
+    exact = isinstance(parse(activation), Integer)
+    return GROUPS if exact else GROUPS[:-1]
+
+
+def ternary_adder(activation: str) -> Design:
+    """A sign-flip and an adder a lane."""
+    return Design(ADD, "ternary_add", 2, "ternary", activation)
+
+
+def ternary_multiplier(activation: str) -> Design:
+    """A multiplier a lane that takes ternary weights as int2."""
+    return multiplier_design(2, activation, "ternary")
+
+
+def ternary_table(activation: str, size: int, kind: str) -> Design:
+    """Tables of sums of ternary digits, ``symmetric`` or ``full``."""
+    options = (("table", kind),)
+    return Design(LUT, "ternary_lut", 2, "ternary", activation, size, options)
+
+
 def ternary_designs() -> list[Design]:
     """Return the designs with ternary weights."""
-    designs = []
+    listed = []
     for activation in TERNARY_ACTIVATIONS:
-        designs += [
-            Design(ADD, "ternary_add", 2, "ternary", activation),
-            multiplier_design(2, activation, "ternary"),
+        listed += [ternary_adder(activation), ternary_multiplier(activation)]
+        listed += [
+            ternary_table(activation, size, "symmetric") for size in ternary_sizes(activation)
         ]
-        designs += [
-            Design(LUT, "ternary_lut", 2, "ternary", activation, size, (("table", table),))
-            for table in ("symmetric", "full")
-            for size in GROUPS
-        ]
-    return designs
+        listed += [ternary_table(activation, size, "full") for size in GROUPS[:2]]
+    return listed
 
 
 def designs() -> list[Design]:
     """Return everything that is measured, without repetitions."""
-    listed = []
+    listed = [dequantised_design(0, activation) for activation in ACTIVATIONS]
     for activation in ACTIVATIONS:
         for bits in WEIGHT_BITS:
             listed += [
@@ -288,8 +348,14 @@ def designs() -> list[Design]:
                 adder_design(bits, activation),
                 multiplier_design(bits, activation),
             ]
-        listed += [conventional_design(bits, activation) for bits in CONVENTIONAL_BITS]
         listed += [
-            table_design(bits, activation, size) for bits in SWEPT_BITS for size in TABLE_LANES
+            table_design(bits, activation, size)
+            for bits in swept_bits(activation)
+            for size in TABLE_LANES
         ]
+    listed += [
+        conventional_design(bits, activation)
+        for activation in CONVENTIONAL_ACTIVATIONS
+        for bits in CONVENTIONAL_BITS
+    ]
     return list(dict.fromkeys([*listed, *chain(), *ternary_designs()]))

@@ -148,23 +148,27 @@ def netlist(unit: UnitSpec) -> Netlist:
 
 
 @lru_cache(maxsize=256)
-def netlist_by_part(unit: UnitSpec) -> Netlist:
+def netlist_by_part(unit: UnitSpec, style: str | None = None) -> Netlist:
     """Return ``unit`` mapped like :func:`netlist`, but every part by itself, with ``parts``.
+
+    With a ``style`` out of ``STYLES`` only that one is tried, which takes less time.
 
     A part is a submodule of the top module, with all that is inside it. Submodules whose names
     differ in trailing numbers only (``element_0``, ``element_1``) are one part (``element``). What
     is in the top module itself is the part ``top``. Errors are those of :func:`netlist`.
     """
-    return _smallest(unit, _instances(rtlil_text(unit), unit.name))
+    return _smallest(unit, _instances(rtlil_text(unit), unit.name), style)
 
 
-def _smallest(unit: UnitSpec, instances: Mapping[str, str] | None) -> Netlist:
-    """Map ``unit`` in all styles and return the smallest netlist.
+def _smallest(
+    unit: UnitSpec, instances: Mapping[str, str] | None, style: str | None = None
+) -> Netlist:
+    """Map ``unit`` in one style, or in all, and return the smallest netlist.
 
     ``instances`` has the modules to map by themselves, by instance; with None there are no parts.
     """
     text = rtlil_text(unit)
-    styles = multiplier_styles(text)
+    styles = multiplier_styles(text) if style is None else [style]
     modules = (instances or {}).values()
     apart = [f"setattr -mod -set keep_hierarchy 1 {module}" for module in modules]
     together = [f"setattr -mod -unset keep_hierarchy {module}" for module in modules]

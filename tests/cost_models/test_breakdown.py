@@ -87,7 +87,7 @@ def test_gates_of_the_parts_are_checked_against_the_golden_model(monkeypatch):
     other = make("integer", lanes=1, weight="int4", activation="int4", accumulator_bits=30)
     wrong = netlist_by_part(make("integer", lanes=1, weight="uint4", activation="int4",
                                  accumulator_bits=30))  # fmt: skip
-    monkeypatch.setattr("cost_models.breakdown.netlist_by_part", lambda unit: wrong)
+    monkeypatch.setattr("cost_models.breakdown.netlist_by_part", lambda _: wrong)
     with pytest.raises(SimulationError, match="golden model"):
         breakdown(other, "sky130")
 
@@ -169,3 +169,9 @@ def test_a_unit_without_parts_is_one_part(monkeypatch):
     monkeypatch.setattr(netlist, "rtlil_text", lambda _: text)
     assert set(netlist_by_part.__wrapped__(unit).parts) == {"top"}
     assert netlist.netlist.__wrapped__(unit).parts is None
+
+
+def test_one_style_is_enough_if_named():
+    unit = make("integer", lanes=1, weight="int8", activation="int8")
+    assert netlist_by_part(unit).style == "booth"
+    assert netlist_by_part(unit, "noalumacc").style == "noalumacc"
