@@ -13,10 +13,14 @@ from hwsim.units.bitmod_tile import BitmodTileUnit
 from hwsim.units.float_mac import FloatUnit
 from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
+from hwsim.units.lut_array import LutArrayUnit
+from hwsim.units.lut_tensor_core import LutTensorCoreUnit
 from hwsim.units.serial_add import SerialAddUnit
 from hwsim.units.shift_add import ShiftAddUnit
 from hwsim.units.ternary_add import TernaryAddUnit
 from hwsim.units.ternary_lut import TernaryLutUnit
+from hwsim.units.tmac import TmacUnit
+from hwsim.units.unpu_lut import UnpuLutUnit
 
 FAMILIES: dict[str, type[UnitSpec]] = {
     unit.family: unit
@@ -31,6 +35,10 @@ FAMILIES: dict[str, type[UnitSpec]] = {
         SerialAddUnit,
         TernaryAddUnit,
         TernaryLutUnit,
+        LutTensorCoreUnit,
+        LutArrayUnit,
+        UnpuLutUnit,
+        TmacUnit,
     )
 }
 

@@ -1,0 +1,64 @@
+"""The array of LUT Tensor Core alone: it reads tables that come from outside.
+
+The paper computes tables once, fused with the operation before, and sends them to all arrays that
+need them. This unit is what is left of :mod:`hwsim.units.lut_tensor_core` then: multiplexers,
+conditional negation, shift, and accumulation. A beat carries tables in the place of activations,
+2**(K-1) entries each, entry i for digit 1 in lane 0 and the bits of i in the others.
+
+The price is the beat: tables have 2**(K-1) / K times the words of the activations, and wider ones.
+
+Source: Mo et al., LUT Tensor Core, ISCA 2025, arXiv:2408.06003, section 4 (tile of M2 N64 K4).
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hwsim.errors import InputError
+from hwsim.formats.base import Codes, Format
+from hwsim.formats.minifloat import Minifloat
+from hwsim.units.lut_tensor_core import SymmetricTable
+from hwsim.units.sums import IntegerSums, Values
+
+
+@dataclass(frozen=True, kw_only=True)
+class LutArrayUnit(SymmetricTable):
+    """Dot products by look-up in given tables; numerics are those of ``lut_tensor_core``.
+
+    Parameters
+    ----------
+    activation
+        Format of the tables' entries, an integer of up to 16 bits or a signed minifloat.
+    lanes, weight, row_count, column_count, table_lanes, accumulator_bits, accumulator
+        See :class:`~hwsim.units.lut_tensor_core.SymmetricTable`.
+
+    Operands
+    --------
+    A beat has ``row_count`` times ``lanes / table_lanes`` times 2**(table_lanes - 1) entries in
+    the place of activations, by row, by table. They need not be sums of anything. ``cycles`` and
+    ``dot`` take as many.
+    """
+
+    family: ClassVar[str] = "lut_array"
+
+    @property
+    def activation_lanes(self) -> int:
+        return self.row_count * self.tables * len(self.combinations)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.activation, Minifloat) and not self.activation.has_nan:
+            raise InputError(
+                f"activation={self.activation.name}: lut_array takes entries in minifloats that "
+                "have NaN, such as fp16"
+            )
+        super().__post_init__()
+
+    @property
+    def table_format(self) -> Format | None:
+        return self.activation if isinstance(self.activation, Minifloat) else None
+
+    def entry_bound(self, sums: IntegerSums) -> int:
+        return sums.largest
+
+    def _tables(self, activations: Codes) -> Values:
+        shape = (*activations.shape[:-1], -1, self.row_count, self.tables, len(self.combinations))
+        return self.sums.operands(activations).reshape(shape)

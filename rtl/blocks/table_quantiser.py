@@ -1,0 +1,115 @@
+"""Entries of tables to short integers with one scale; see :mod:`hwsim.units.table_quantisation`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from amaranth.hdl import C, Cat, Module, Mux, Value
+
+from hwsim.formats.minifloat import Minifloat
+from hwsim.units.bitmod import Alignment
+from rtl.blocks.fma import Operand
+from rtl.blocks.minifloat import Decoded, decode
+from rtl.blocks.shift_right import shift_right
+from rtl.blocks.wire import wire
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """Short integers worth ``entry * 2**scale``, in units of the lowest place.
+
+    Attributes
+    ----------
+    entries
+        Two's complement for integers; for floats the magnitude with the sign above it.
+    scale
+        Unsigned.
+    nan
+        Whether all entries are NaN; constant 0 for integers.
+    """
+
+    entries: list[Value]
+    scale: Value
+    nan: Value
+
+
+def quantise_integers(m: Module, entries: Sequence[Value], bits: int, name: str) -> Quantised:
+    """Return ``entries`` rounded to ``bits`` bits.
+
+    Cost: a negation an entry to find the largest, a shifter and an incrementer an entry to round.
+    """
+    width = len(entries[0])
+    magnitudes = [Mux(entry[-1], -entry, entry)[:width] for entry in entries]
+    # The highest set bit of all is that of the largest.
+    ones = magnitudes[0]
+    for magnitude in magnitudes[1:]:
+        ones = ones | magnitude
+    ones = wire(m, ones, f"{name}_ones")
+    scale: Value = C(0, 1)
+    for drop in range(1, width - bits + 1):
+        scale = Mux(ones[bits - 2 + drop], drop, scale)
+    scale = wire(m, scale, f"{name}_scale")
+    limit = (1 << (bits - 1)) - 1
+    rounded = []
+    for k, entry in enumerate(entries):
+        value = shift_right(m, entry, scale, Alignment.NEAREST_EVEN, f"{name}_{k}")
+        clipped = Mux(value > limit, limit, Mux(value < -limit, -limit, value))
+        rounded.append(wire(m, clipped[:bits].as_signed(), f"{name}_{k}_quantised"))
+    return Quantised(rounded, scale, C(0, 1))
+
+
+def quantise_floats(
+    m: Module, fmt: Minifloat, entries: Sequence[Value], bits: int, name: str
+) -> Quantised:
+    """Return the minifloats ``entries`` rounded to ``bits`` bits with a shared exponent.
+
+    Cost: a comparator an entry to find the largest exponent, a shifter and an incrementer an
+    entry.
+    """
+    parts = [decode(m, fmt, entry, f"{name}_{k}_entry") for k, entry in enumerate(entries)]
+    shifts = [part.shift for part in parts]
+    while len(shifts) > 1:
+        pairs = zip(shifts[0::2], shifts[1::2], strict=False)
+        larger = [
+            wire(m, Mux(a > b, a, b), f"{name}_larger_{len(shifts)}_{k}")
+            for k, (a, b) in enumerate(pairs)
+        ]
+        shifts = larger + shifts[len(shifts) & ~1 :]
+    scale = wire(m, shifts[0], f"{name}_scale")
+    nan = wire(m, Cat(part.nan | part.infinity for part in parts).any(), f"{name}_nan")
+    limit = (1 << (bits - 1)) - 1
+    rounded = []
+    for k, part in enumerate(parts):
+        magnitude = _aligned(m, fmt, part, scale, bits, f"{name}_{k}")
+        clipped = Mux(magnitude > limit, limit, magnitude)[: bits - 1]
+        rounded.append(wire(m, Cat(clipped, part.sign), f"{name}_{k}_quantised"))
+    return Quantised(rounded, scale, nan)
+
+
+def _aligned(m: Module, fmt: Minifloat, part: Decoded, scale: Value, bits: int, name: str) -> Value:
+    """Return the magnitude of an entry in units of the table's lowest place, rounded."""
+    # A significand as high as the largest has its top bit at place bits - 2.
+    longer = fmt.mantissa - (bits - 2)
+    padded = Cat(C(0, max(-longer, 0)), part.significand)
+    most = len(padded) + 1
+    amount = wire(m, scale - part.shift + max(longer, 0), f"{name}_down")
+    capped = wire(m, Mux(amount > most, most, amount)[: most.bit_length()], f"{name}_amount")
+    return shift_right(m, wire(m, padded, f"{name}_padded"), capped, Alignment.NEAREST_EVEN, name)
+
+
+def quantised_operand(
+    fmt: Minifloat, table: Quantised, entry: Value, negative: Value, bits: int
+) -> Operand:
+    """Return an entry of a table of floats, negated if ``negative`` is set, for accumulation."""
+    magnitude = entry[:-1]
+    none = C(0, 1)
+    parts = Decoded(
+        sign=entry[-1] ^ negative,
+        significand=magnitude,
+        shift=table.scale,
+        zero=(magnitude == 0) & ~table.nan,
+        infinity=none,
+        nan=table.nan,
+    )
+    # The scale is an exponent field of finite numbers.
+    longest = max((fmt.max_code >> fmt.mantissa) - 1, 0)
+    return Operand(parts, fmt.subnormal_exponent + fmt.mantissa - (bits - 2), longest)
