@@ -1,6 +1,6 @@
 """The chart of `lut.py`: a column an activation format, rows by weight bits and by share."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -22,6 +22,7 @@ from lut_designs import (
     ternary_adder,
     ternary_multiplier,
     ternary_table,
+    weight_bits,
 )
 from lut_results import ALONE, UNITS, Results
 from matplotlib.axes import Axes
@@ -38,6 +39,8 @@ SIZE_COLOURS = dict(zip(TABLE_LANES, (SKY, GREEN, BLUE, PINK, YELLOW), strict=Tr
 #: Weight bits of the panels against the share.
 SHARE_BITS = 2
 PANEL_HEIGHT = 2.5
+#: Heights and titles of the keys: of the first two rows, of the third and of the fourth.
+KEYS = ((1.05, "By weight bits"), (0.66, "By share"), (0.28, "Ternary weights"))
 
 
 def write_chart(results: Results, path: Path) -> None:
@@ -61,7 +64,13 @@ def _draw(results: Results) -> Figure:
         _ternary(panels[3, column], results, activation)
         panels[3, column].set_title(f"{activation} activations, ternary weights")
     panels[3, 2].axis("off")
-    _key(panels[3, 2])
+    for row, (height, title) in enumerate(KEYS):
+        source = panels[row + (row > 0), 0]
+        key = panels[3, 2].legend(
+            *source.get_legend_handles_labels(), title=title, loc="upper center", bbox_to_anchor=(0.5, height), ncols=2,
+            fontsize=LABEL_SIZE, title_fontsize=LABEL_SIZE, frameon=False,
+        )  # fmt: skip
+        panels[3, 2].add_artist(key)
     figure.suptitle(
         f"Tables, adders and multipliers · {results.technology} · estimate", fontsize=10
     )
@@ -76,20 +85,22 @@ def _line(panel: Axes, points: Iterable[tuple[float, float]], colour: str, style
 
 
 def _by_bits(panel: Axes, results: Results, activation: str, metric: str) -> None:
-    def points(make: "type[Design] | object", share: float, widths: Sequence[int]):
+    def points(
+        make: Callable[..., Design], share: float, widths: Sequence[int]
+    ) -> list[tuple[int, float]]:
         return [(bits, results.cost(make(bits, activation), metric, share)) for bits in widths]
 
+    widths = weight_bits(activation)
     for share, style in DRAWN:
-        _line(panel, points(table_design, share, WEIGHT_BITS), BLUE, style, f"LUT, N = {share}")
-    _line(panel, points(table_design, ALONE, WEIGHT_BITS), SKY, "-", "LUT without its table")
+        _line(panel, points(table_design, share, widths), BLUE, style, f"LUT, N = {share}")
+    _line(panel, points(table_design, ALONE, widths), SKY, "-", "LUT without its table")
     if activation in CONVENTIONAL_ACTIVATIONS:
         _line(panel, points(conventional_design, 16, CONVENTIONAL_BITS), GREEN, "--",
               "conventional LUT, N = 16", "D")  # fmt: skip
-    _line(panel, points(adder_design, 1, WEIGHT_BITS), ORANGE, "-", "ADD", "s")
-    _line(panel, points(multiplier_design, 1, WEIGHT_BITS), BLACK, "-", "multiplier", "^")
+    _line(panel, points(adder_design, 1, widths), ORANGE, "-", "ADD", "s")
+    _line(panel, points(multiplier_design, 1, widths), BLACK, "-", "multiplier", "^")
     _axes(panel, "weight bits", metric)
     panel.xaxis.set_major_locator(FixedLocator(list(WEIGHT_BITS)))
-    panel.legend(fontsize=LABEL_SIZE, frameon=False, ncols=2)
 
 
 def _by_share(panel: Axes, results: Results, activation: str) -> None:
@@ -105,7 +116,6 @@ def _by_share(panel: Axes, results: Results, activation: str) -> None:
     _axes(panel, "share N: columns to a table", "area")
     panel.set_xscale("log", base=2)
     panel.xaxis.set_major_formatter(ScalarFormatter())
-    panel.legend(fontsize=LABEL_SIZE, frameon=False, ncols=2)
 
 
 def _ternary(panel: Axes, results: Results, activation: str) -> None:
@@ -123,7 +133,6 @@ def _ternary(panel: Axes, results: Results, activation: str) -> None:
         panel.axhline(results.cost(design, "area", 1), color=colour, linewidth=1.1, label=label)
     _axes(panel, "activations to a table, G", "area")
     panel.xaxis.set_major_locator(FixedLocator(list(GROUPS)))
-    panel.legend(fontsize=LABEL_SIZE, frameon=False, ncols=2)
 
 
 def _axes(panel: Axes, horizontal: str, metric: str) -> None:
@@ -137,17 +146,3 @@ def _axes(panel: Axes, horizontal: str, metric: str) -> None:
     panel.set_ylabel(f"{metric}, {UNITS[metric]}")
     panel.grid(which="major", color="0.92", linewidth=0.5)
     panel.set_axisbelow(True)
-
-
-def _key(panel: Axes) -> None:
-    panel.text(
-        0, 1,
-        "N columns share a row's table: cost = table / N + column.\n\n"
-        "Area is for one MAC a cycle: a unit of n cycles a beat\npays n times.\n\n"
-        "LUT: symmetric tables, weights of digits -1 and 1.\n"
-        "Conventional LUT: digits 0 and 1, all sums.\n"
-        "ADD: an adder a lane, one bit plane a cycle.\n"
-        "Multiplier: all bits at once.\n\n"
-        "Accumulators: 32 bits (integers), fp32 (floating point).",
-        transform=panel.transAxes, va="top", fontsize=7,
-    )  # fmt: skip

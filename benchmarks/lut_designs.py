@@ -18,11 +18,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from cost_models import activity
 from cost_models import technology as technologies
 from cost_models.breakdown import price
 from cost_models.estimate import PathDelays, critical_path
-from cost_models.netlist import netlist_by_part
+from cost_models.netlist import TOP, Netlist, netlist, netlist_by_part
 from cost_models.operands import default_operands
 from hwsim.formats import parse
 from hwsim.formats.integer import Integer
@@ -32,7 +34,9 @@ LUT, CONVENTIONAL, ADD, MULTIPLIER = "LUT", "conventional LUT", "ADD", "multipli
 
 LANES = 12
 ACTIVATIONS = ("int8", "e4m3", "fp16")
-WEIGHT_BITS = range(1, 9)
+#: Weight bits, for integer and for floating-point activations.
+WEIGHT_BITS = (1, 2, 3, 4, 5, 6, 7, 8)
+FLOAT_WEIGHT_BITS = (1, 2, 3, 4, 6, 8)
 TABLE_LANES = range(2, 7)
 SHARES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 #: Activations of a table for which every weight width is measured.
@@ -199,12 +203,22 @@ class Tile:
         return factor * self.shared + float(columns) * (self.fixed + factor * self.scaled)
 
 
+def mapped(design: Design, unit: UnitSpec) -> Netlist:
+    """Return the unit as gates with parts."""
+    if design.kind != MULTIPLIER:
+        return netlist_by_part(unit, None if design.exact else ADDER_STYLE)
+    if not design.exact:
+        return netlist_by_part(unit)
+    # Nothing is shared and nothing scaled: one part, optimised as a whole.
+    gates = netlist(unit)
+    return replace(gates, parts=np.full(gates.nets - gates.first_flip_flop, TOP))
+
+
 def measure(design: Design, lanes: int, technology: str) -> Tile:
     """Build a tile of one row and column, prove it, and price it by part."""
     coefficients = technologies.load(technology)
     unit = design.build(lanes)
-    adders_only = not design.exact and design.kind != MULTIPLIER
-    gates = netlist_by_part(unit, ADDER_STYLE if adders_only else None)
+    gates = mapped(design, unit)
     simulated = activity.simulate(unit, gates, default_operands(unit))
     parts = {
         name: Amount(part.area_um2, part.energy_pj)
@@ -293,9 +307,15 @@ def chain() -> list[Design]:
     """Return table 2 of arXiv:2408.06003 in our units: 2-bit weights by int8."""
     return [
         conventional_design(2, "int8"),
-        Design("symmetric", "lut_tensor_core", 2, "int2", "int8", K),
+        Design("LUT with correction", "lut_tensor_core", 2, "int2", "int8", K),
         table_design(2, "int8"),
     ]
+
+
+def weight_bits(activation: str) -> tuple[int, ...]:
+    """Return the weight bits that are measured."""
+    exact = isinstance(parse(activation), Integer)
+    return WEIGHT_BITS if exact else FLOAT_WEIGHT_BITS
 
 
 def swept_bits(activation: str) -> tuple[int, ...]:
@@ -342,7 +362,7 @@ def designs() -> list[Design]:
     """Return everything that is measured, without repetitions."""
     listed = [dequantised_design(0, activation) for activation in ACTIVATIONS]
     for activation in ACTIVATIONS:
-        for bits in WEIGHT_BITS:
+        for bits in weight_bits(activation):
             listed += [
                 table_design(bits, activation),
                 adder_design(bits, activation),

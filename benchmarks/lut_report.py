@@ -21,6 +21,7 @@ from lut_designs import (
     TABLE_LANES,
     TERNARY_ACTIVATIONS,
     WEIGHT_BITS,
+    Design,
     K,
     adder_design,
     chain,
@@ -33,6 +34,7 @@ from lut_designs import (
     ternary_multiplier,
     ternary_sizes,
     ternary_table,
+    weight_bits,
 )
 from lut_results import (
     ALONE,
@@ -98,7 +100,7 @@ def document(results: Results, measured: Sequence[Synthesised], chart: str) -> s
     sections = [
         _introduction(results, chart),
         _findings(results),
-        *(_by_bits(results, metric) for metric in METRICS),
+        *(_by_bits(results, activation) for activation in ACTIVATIONS),
         _crossovers(results),
         _sizes(results),
         _needed(results),
@@ -135,8 +137,8 @@ of 1 bit has `uint1`, for others `intN`. All units have one row and {LANES} lane
 ![Area and energy](./{chart})
 
 **All figures are estimates** of {results.technology} (see [the cost model](cost-model.md)) unless a
-table says otherwise. On units it was not fitted to the estimate is off by {band} in the mean; the
-fit has no table units, whose error may be larger. Made with {tools}. Normal operands.
+table says otherwise. Mean error of the estimate on units it was not fitted to: {band}. The fit has
+no table units, whose error may be larger. Normal operands. Made with {tools}.
 
 *Area* is um^2 for one MAC a cycle, so a unit of n cycles a beat pays n times. The clock period is
 not in it: floating-point lanes add one after another in a cycle, and units with fewer additions
@@ -187,24 +189,30 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _by_bits(results: Results, metric: str) -> str:
-    header = ["weight bits"]
-    rows: list[list[str]] = [[str(bits)] for bits in WEIGHT_BITS]
-    for activation in ACTIVATIONS:
-        header += [f"{activation}: multiplier", "ADD", *(f"LUT N={n}" for n in QUOTED), "no table"]
-        for bits, row in zip(WEIGHT_BITS, rows, strict=True):
+def _by_bits(results: Results, activation: str) -> str:
+    rows = []
+    for bits in weight_bits(activation):
+        row = [str(bits)]
+        for metric in METRICS:
             row += [
                 _number(results.cost(multiplier_design(bits, activation), metric)),
                 _number(results.cost(adder_design(bits, activation), metric, 1)),
             ]
             table = table_design(bits, activation)
             row += [_number(results.cost(table, metric, n)) for n in (*QUOTED, ALONE)]
-    title = f"## {metric.capitalize()} by weight bits, K = {K} ({UNITS[metric]}, estimate)\n\n"
-    converted = ", ".join(
-        f"{activation} {_number(results.cost(dequantised_design(0, activation), metric))}"
-        for activation in ACTIVATIONS
+        rows.append(row)
+    header = ["weight bits"]
+    for metric in METRICS:
+        header += [f"{metric}: multiplier", "ADD", *(f"LUT N = {n}" for n in QUOTED), "no table"]
+    converted = " and ".join(
+        f"{_number(results.cost(dequantised_design(0, activation), metric))} {UNITS[metric]}"
+        for metric in METRICS
     )
-    return f"{title}{_table(header, rows)}\nMultipliers of two activations' formats: {converted}.\n"
+    return (
+        f"## {activation} activations by weight bits, K = {K} (estimate)\n\n"
+        f"Area in {UNITS['area']}, energy in {UNITS['energy']}. A multiplier of two {activation} "
+        f"operands takes {converted}.\n\n{_table(header, rows)}"
+    )
 
 
 def _crossovers(results: Results) -> str:
@@ -216,7 +224,9 @@ def _crossovers(results: Results) -> str:
     ):
         for rival_label, rival in RIVALS.items():
             for activation in activations:
-                widest = max(b for b in WEIGHT_BITS if make(b, activation) in results.shares)
+                widest = max(
+                    b for b in weight_bits(activation) if make(b, activation) in results.shares
+                )
                 rows.append([
                     label, rival_label, activation,
                     *(
@@ -265,6 +275,9 @@ def _needed(results: Results) -> str:
     for bits in WEIGHT_BITS:
         row = [str(bits)]
         for activation in ACTIVATIONS:
+            if bits not in weight_bits(activation):
+                row += [""] * len(METRICS)
+                continue
             table, other = table_design(bits, activation), multiplier_design(bits, activation)
             row += [_number(needed_share(results, metric, table, other)) for metric in METRICS]
         rows.append(row)
@@ -333,7 +346,7 @@ def _parts(results: Results) -> str:
 def _chain(results: Results) -> str:
     rows = []
     first = results.cost(chain()[0], "area", CHAIN_SHARE)
-    for name, design in zip(CHAIN, chain(), strict=True):
+    for name, design in zip(CHAIN[:-1], chain(), strict=True):
         shared = results.cost(design, "area", CHAIN_SHARE)
         rows.append([
             name, f"`{design.family}` {design.weight}", _number(shared), f"{shared / first:.2f}",
@@ -477,10 +490,10 @@ def _published(results: Results) -> str:
 def _compare(results: Results, activation: str, make: Callable[..., Design] = table_design) -> str:
     parts = []
     for label, rival in RIVALS.items():
-        widths = [
-            f"{_up_to(wins_up_to(results, 'area', share, activation, make, rival))} ({_share(share)})"
-            for share in (16, ALONE)
-        ]
+        widths = []
+        for share in (16, ALONE):
+            widest = wins_up_to(results, "area", share, activation, make, rival)
+            widths.append(f"{_up_to(widest)} ({_share(share)})")
         parts.append(f"against {label}: {', '.join(widths)}")
     return "area " + "; ".join(parts)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from lut_designs import (
     TABLE_LANES,
-    WEIGHT_BITS,
     Amount,
     Design,
     Shares,
@@ -14,6 +13,7 @@ from lut_designs import (
     adder_design,
     multiplier_design,
     table_design,
+    weight_bits,
 )
 
 from cost_models.cost import Cost
@@ -78,9 +78,9 @@ def wins_up_to(
     make: Callable[..., Design] = table_design,
     rival: Callable[..., Design] = multiplier_design,
 ) -> int:
-    """Return the widest weight up to which ``make``'s units are cheaper than ``rival``'s, or 0."""
+    """Return the widest measured weight up to which ``make``'s units are cheaper, or 0."""
     bits = 0
-    for width in WEIGHT_BITS:
+    for width in weight_bits(activation):
         ours, theirs = make(width, activation), rival(width, activation)
         if ours not in results.shares:
             break
@@ -93,7 +93,7 @@ def wins_up_to(
 def adder_wins(results: Results, metric: str, share: float, activation: str) -> list[int]:
     """Return the weight bits at which the serial adder is the cheapest of the three kinds."""
     widths = []
-    for bits in WEIGHT_BITS:
+    for bits in weight_bits(activation):
         adder = results.cost(adder_design(bits, activation), metric, share)
         table = results.cost(table_design(bits, activation), metric, share)
         if adder < min(table, results.cost(multiplier_design(bits, activation), metric)):
