@@ -66,9 +66,10 @@ def _draw(results: Results) -> Figure:
     panels[3, 2].axis("off")
     for row, (height, title) in enumerate(KEYS):
         source = panels[row + (row > 0), 0]
+        handles, labels = source.get_legend_handles_labels()
         key = panels[3, 2].legend(
-            *source.get_legend_handles_labels(), title=title, loc="upper center", bbox_to_anchor=(0.5, height), ncols=2,
-            fontsize=LABEL_SIZE, title_fontsize=LABEL_SIZE, frameon=False,
+            handles, labels, title=title, loc="upper center", bbox_to_anchor=(0.5, height),
+            ncols=2, fontsize=LABEL_SIZE, title_fontsize=LABEL_SIZE, frameon=False,
         )  # fmt: skip
         panels[3, 2].add_artist(key)
     figure.suptitle(
