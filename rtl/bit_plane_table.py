@@ -10,7 +10,7 @@ from hwsim.units.bit_plane_table import BitPlaneTable
 from hwsim.units.sums import FloatSums
 from rtl.base import Unit
 from rtl.blocks.adder_tree import tree_sum
-from rtl.blocks.fma import Operand, operand
+from rtl.blocks.fma import Operand
 from rtl.blocks.fold import Fold
 from rtl.blocks.sum_table import SumTable
 from rtl.blocks.sums import Adders, IntegerAdders, adders, scaled
@@ -231,10 +231,7 @@ class BitPlaneTables(Unit):
         pairs = list(zip(tables, reads, strict=True))
         if isinstance(self.adders, IntegerAdders):
             total = wire(m, self.row_sum(pairs, self.spec.shared_scale), f"{name}_read")
-            placed = wire(
-                m, (total << plane.shift)[: len(total) + plane.highest].as_signed(),
-                f"{name}_placed",
-            )  # fmt: skip
+            placed = self.adders.term(m, total, plane.shift, plane.highest, f"{name}_placed")
             if self.spec.negative_top:
                 placed = wire(m, Mux(plane.top, -placed, placed), f"{name}_signed")
             terms = [placed] if correction is None else [placed, correction]
@@ -280,10 +277,10 @@ class BitPlaneTables(Unit):
             value = quantised_operand(
                 sums.table_format, table, entry, negative, self.spec.table_bits
             )
+            placed = scaled(m, value, plane.shift, plane.highest, name)
         else:
-            entry = self.adders.negate(
-                m, self.entry(table, read.address), negative, f"{name}_entry"
-            )
-            value = operand(m, sums.table_format, entry, name)
-        placed = scaled(m, value, plane.shift, plane.highest, name)
+            exact = self.entry(table, read.address)
+            entry = self.adders.negate(m, exact, negative, f"{name}_entry")
+            placed = self.adders.term(m, entry, plane.shift, plane.highest, name)
+        # The accumulator's unit is 2**exponent of the planes'.
         return Operand(placed.parts, placed.lowest + self.spec.exponent, placed.longest_shift)

@@ -134,18 +134,13 @@ class BitPlaneTable(TileSpec):
         """Whether a bit of a plane counts -1 or 1, rather than 0 or 1."""
         return True
 
-    @property
-    def max_weight_bits(self) -> int:
-        """The widest weights."""
-        return MAX_WEIGHT_BITS
-
     def _check_weight(self) -> None:
         fmt = self.weight
-        if not isinstance(fmt, self.weight_formats) or fmt.bits > self.max_weight_bits:
-            kinds = "intN, uintN and bipolarN" if Bipolar in self.weight_formats else "intN, uintN"
+        if not isinstance(fmt, self.weight_formats) or fmt.bits > MAX_WEIGHT_BITS:
+            kinds = ", bipolarN" if Bipolar in self.weight_formats else ""
             raise InputError(
-                f"weight={fmt.name}: {self.family} takes {kinds} of 1 to "
-                f"{self.max_weight_bits} bits"
+                f"weight={fmt.name}: {self.family} takes intN, uintN{kinds} of 1 to "
+                f"{MAX_WEIGHT_BITS} bits"
             )
 
     def _check_table_bits(self, sums: Sums) -> None:
@@ -312,4 +307,4 @@ class BitPlaneTable(TileSpec):
             for subtract, plane in self.corrections:
                 terms = -sums if subtract else sums
                 totals = self.sums.accumulate(totals, terms, plane + scale)
-        return self.sums.pack(totals.reshape(*outer, *self.result_shape), self.result_shape)
+        return self.sums.pack(totals.reshape((*outer, *self.result_shape)), self.result_shape)

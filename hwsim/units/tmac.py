@@ -23,11 +23,13 @@ from typing import ClassVar
 import numpy as np
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Bools, Format, Int64
+from hwsim.formats.base import Bools, Int64
 from hwsim.formats.integer import Integer
 from hwsim.units.bit_plane_table import BitPlaneTable
 from hwsim.units.sum_table import Combination, combinations
 from hwsim.units.sums import Values
+
+MAX_WEIGHT_BITS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,21 +63,15 @@ class TmacUnit(BitPlaneTable):
         return True
 
     @property
-    def weight_formats(self) -> tuple[type[Format], ...]:
-        return (Integer,)
-
-    @property
-    def max_weight_bits(self) -> int:
-        return 4
-
-    @property
     def combinations(self) -> Sequence[Combination]:
         return combinations(self.table_lanes, (-1, 1))
 
     def _check_weight(self) -> None:
-        super()._check_weight()
-        if not isinstance(self.weight, Integer) or not self.weight.signed:
-            raise InputError(f"weight={self.weight.name}: tmac takes intN of 1 to 4 bits")
+        signed = isinstance(self.weight, Integer) and self.weight.signed
+        if not signed or self.weight.bits > MAX_WEIGHT_BITS:
+            raise InputError(
+                f"weight={self.weight.name}: tmac takes intN of 1 to {MAX_WEIGHT_BITS} bits"
+            )
         if not isinstance(self.activation, Integer):
             raise InputError(f"activation={self.activation.name}: tmac takes integers")
 
