@@ -28,15 +28,15 @@ class Column:
         Whether a term is negated, for every term.
     keep
         Whether a term counts at all, for every term; empty where all do.
-    choice
-        Which entry of a table is read, one-hot, for every term; empty where there are no tables.
+    indices
+        Which entry of its table a term is; empty where there are no tables.
     ones
         How many terms are negated: what negation by inversion leaves to be added.
     """
 
     negative: Sequence[Value]
     keep: Sequence[Value] = ()
-    choice: Sequence[Value] = ()
+    indices: Sequence[Value] = ()
     ones: Value = field(default_factory=lambda: C(0, 1))
 
 
@@ -101,6 +101,12 @@ class AdderTile(Unit):
         """
         return C(1, 1)
 
+    def ones(self, m: Module, negative: Sequence[Value], name: str) -> Value:
+        """Return how many integer terms of a column are negated; nothing for minifloats."""
+        if isinstance(self.adders, FloatAdders):
+            return C(0, 1)
+        return wire(m, tree_sum(negative), f"{name}_ones")
+
     @abstractmethod
     def row(self, m: Module, activations: Sequence[Value], name: str) -> list[Any]:
         """Return what a row offers to all columns, one value, operand or table a term."""
@@ -127,21 +133,19 @@ class AdderTile(Unit):
 
     def exact_total(self, m: Module, row: Sequence[Any], column: Column, name: str) -> Value:
         """Return the sum of an element's integer terms."""
-        terms = self.exact_terms(m, row, column, name)
+        terms = self.values(m, row, column, name)
         return tree_sum(list(map(inverted, terms, column.negative))) + column.ones
 
-    def exact_terms(
-        self, m: Module, row: Sequence[Any], column: Column, name: str
-    ) -> Sequence[Value]:
-        """Return an element's integer terms before negation."""
+    def values(self, m: Module, row: Sequence[Any], column: Column, name: str) -> Sequence[Value]:
+        """Return an element's terms before negation, integers or codes of a table's entries."""
         return list(map(kept, row, column.keep)) if column.keep else row
 
     def float_terms(
         self, m: Module, row: Sequence[Any], column: Column, name: str
     ) -> Sequence[Operand]:
         """Return an element's floating-point terms, in the order of addition."""
-        keep = column.keep or [C(1, 1)] * len(row)
-        return list(map(flipped, row, column.negative, keep))
+        terms = list(map(masked, row, column.keep)) if column.keep else row
+        return list(map(flipped, terms, column.negative))
 
 
 def kept(value: Value, keep: Value) -> Value:
@@ -156,17 +160,19 @@ def inverted(value: Value, negative: Value) -> Value:
     return (wide ^ negative.replicate(len(wide))).as_signed()
 
 
-def flipped(term: Operand, negative: Value, keep: Value) -> Operand:
-    """Return ``term`` if ``keep`` is set, negated if ``negative`` is, or else 0."""
+def masked(term: Operand, keep: Value) -> Operand:
+    """Return ``term`` if ``keep`` is set, else 0."""
     parts = term.parts
-    return replace(
-        term,
-        parts=replace(
-            parts,
-            sign=parts.sign ^ negative,
-            significand=kept(parts.significand, keep),
-            zero=parts.zero | ~keep,
-            infinity=parts.infinity & keep,
-            nan=parts.nan & keep,
-        ),
+    left = replace(
+        parts,
+        significand=kept(parts.significand, keep),
+        zero=parts.zero | ~keep,
+        infinity=parts.infinity & keep,
+        nan=parts.nan & keep,
     )
+    return replace(term, parts=left)
+
+
+def flipped(term: Operand, negative: Value) -> Operand:
+    """Return ``term``, negated if ``negative`` is set."""
+    return replace(term, parts=replace(term.parts, sign=term.parts.sign ^ negative))

@@ -67,13 +67,13 @@ class SerialAdd(AdderTile):
         if not self.bipolar:
             return Column(negative=[self.negative_plane()] * len(bits), keep=bits)
         negative = [~bit for bit in bits]
-        return Column(negative, ones=wire(m, tree_sum(negative), f"{name}_ones"))
+        return Column(negative, ones=self.ones(m, negative, name))
 
     def exact_total(self, m: Module, row: Sequence[Any], column: Column, name: str) -> Value:
         if self.bipolar:
             total = super().exact_total(m, row, column, name)
         else:
-            total = tree_sum(self.exact_terms(m, row, column, name))
+            total = tree_sum(self.values(m, row, column, name))
         total = wire(m, total, f"{name}_partial")
         places = Array(total.shift_left(plane) for plane in range(self.spec.weight.bits))
         placed = wire(m, places[self.plane], f"{name}_placed")

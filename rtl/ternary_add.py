@@ -7,9 +7,7 @@ from amaranth.hdl import Module, Value
 
 from hwsim.units.ternary_add import TernaryAddUnit
 from rtl.adder_tile import AdderTile, Column
-from rtl.blocks.adder_tree import tree_sum
 from rtl.blocks.sums import FloatAdders
-from rtl.blocks.wire import wire
 
 
 class TernaryAdd(AdderTile):
@@ -36,8 +34,9 @@ class TernaryAdd(AdderTile):
 
     def column(self, m: Module, weights: Sequence[Value], name: str) -> Column:
         negative = [self.negative(weight) for weight in weights]
-        ones = wire(m, tree_sum(negative), f"{name}_ones")
-        return Column(negative, [weight[0] for weight in weights], ones=ones)
+        return Column(
+            negative, [weight[0] for weight in weights], ones=self.ones(m, negative, name)
+        )
 
     def negative(self, weight: Value) -> Value:
         """Return whether a weight is -1."""

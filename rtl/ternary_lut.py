@@ -3,24 +3,21 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import C, Cat, Module, Value
+from amaranth.hdl import Array, C, Cat, Module, Value
 
-from hwsim.units.sum_table import Combination
 from hwsim.units.ternary_lut import Table, TernaryLutUnit
-from rtl.adder_tile import AdderTile, Column, flipped
-from rtl.blocks.adder_tree import tree_sum
+from rtl.adder_tile import AdderTile, Column
 from rtl.blocks.fma import Operand, operand
-from rtl.blocks.select import pick
 from rtl.blocks.sum_table import SumTable
 from rtl.blocks.wire import wire
 
 
 class TernaryLut(AdderTile):
-    """A table a row and group, a decoder a column and group, a multiplexer and adder an element.
+    """A table a row and group, a multiplexer an element and group, adders and accumulators.
 
     Parameters and members are those of :class:`~rtl.base.Unit`, for a
     :class:`~hwsim.units.ternary_lut.TernaryLutUnit`; a beat holds the weights packed. Indices
-    beyond the largest read 0.
+    beyond the largest read the last entry.
 
     Timing: latency 1, interval 1; the input stalls while a result is not taken.
 
@@ -33,58 +30,37 @@ class TernaryLut(AdderTile):
 
     spec: TernaryLutUnit
 
-    @property
-    def indices(self) -> dict[int, Combination]:
-        """The entries that are not the constant 0, by index."""
-        return {k: weights for k, weights in enumerate(self.spec.entries) if any(weights)}
-
     def row(self, m: Module, activations: Sequence[Value], name: str) -> list[Any]:
         size = self.spec.table_lanes
         tables = []
         for g in range(self.spec.group_count):
-            table = SumTable(self.adders, tuple(self.indices.values()))
+            table = SumTable(self.adders, self.spec.entries)
             m.submodules[f"{name}_table_{g}"] = table
             m.d.comb += table.activations.eq(Cat(activations[g * size : (g + 1) * size]))
-            tables.append([table.entries[k] for k in range(len(self.indices))])
+            tables.append(Array(table.entries[k] for k in range(len(self.spec.entries))))
         return tables
 
     def column(self, m: Module, weights: Sequence[Value], name: str) -> Column:
-        bits = self.spec.index_bits
-        choice = [
-            wire(m, Cat(code[:bits] == k for k in self.indices), f"{name}_choice_{g}")
-            for g, code in enumerate(weights)
-        ]
+        indices = [code[: self.spec.index_bits] for code in weights]
         negative = [self.negative(code) for code in weights]
-        ones = wire(m, tree_sum(negative), f"{name}_ones")
-        return Column(negative, choice=choice, ones=ones)
+        return Column(negative, indices=indices, ones=self.ones(m, negative, name))
 
     def negative(self, code: Value) -> Value:
         """Return whether the entry that a stored code reads is negated."""
         symmetric = self.spec.table is Table.SYMMETRIC
         return code[self.spec.index_bits] if symmetric else C(0, 1)
 
-    def read(self, m: Module, row: Sequence[Any], column: Column, name: str) -> list[Value]:
-        """Return the entries that an element reads, as bits."""
+    def values(self, m: Module, row: Sequence[Any], column: Column, name: str) -> Sequence[Value]:
         return [
-            wire(m, pick(choice, table), f"{name}_entry_{g}")
-            for g, (choice, table) in enumerate(zip(column.choice, row, strict=True))
+            wire(m, table[index], f"{name}_entry_{g}")
+            for g, (table, index) in enumerate(zip(row, column.indices, strict=True))
         ]
-
-    def exact_terms(
-        self, m: Module, row: Sequence[Any], column: Column, name: str
-    ) -> Sequence[Value]:
-        return [entry.as_signed() for entry in self.read(m, row, column, name)]
 
     def float_terms(
         self, m: Module, row: Sequence[Any], column: Column, name: str
     ) -> Sequence[Operand]:
         fmt = self.spec.table_format
         assert fmt is not None
-        entries = [
-            operand(m, fmt, code, f"{name}_term_{g}")
-            for g, code in enumerate(self.read(m, row, column, name))
-        ]
-        return [
-            flipped(entry, negative, C(1, 1))
-            for entry, negative in zip(entries, column.negative, strict=True)
-        ]
+        entries = self.values(m, row, column, name)
+        operands = [operand(m, fmt, code, f"{name}_term_{g}") for g, code in enumerate(entries)]
+        return super().float_terms(m, operands, column, name)

@@ -25,7 +25,9 @@ def _count(m: Module, value: Value, name: str) -> Value:
     low = wire(m, _count(m, value[:half], f"{name}_l"), f"{name}_l")
     # The top bit of a count says that all bits of the half are 0.
     both = high[-1] & low[-1]
-    return Cat(Mux(high[-1], low[:-1], high[:-1]), high[-1] & ~both, both)
+    # A multiplexer of no width would be a wire of two bits in Verilog.
+    lower = [Mux(high[-1], low[:-1], high[:-1])] if len(high) > 1 else []
+    return Cat(*lower, high[-1] & ~both, both)
 
 
 def round_magnitude(

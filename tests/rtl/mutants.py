@@ -9,13 +9,13 @@ from rtl.blocks.accumulator import Accumulator
 
 
 class SwappedLanes(rtl.Unit):
-    """Lanes 0 and 1 get each other's weight."""
+    """The first two stored weights, lanes 0 and 1 or the first of two columns, are swapped."""
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.inner = inner = rtl.create(self.spec)
         wiring.connect(m, inner.o, wiring.flipped(self.o))
-        weights = [self.i.payload.weights[k] for k in range(self.spec.lanes)]
+        weights = [self.i.payload.weights[k] for k in range(self.spec.stored_weights.count)]
         weights[0], weights[1] = weights[1], weights[0]
         m.d.comb += [
             inner.i.payload.eq(self.i.payload),
