@@ -24,6 +24,7 @@ from lut_designs import (
     Tile,
     adder_design,
     designs,
+    lane_jobs,
     measure,
     multiplier_design,
     shares,
@@ -80,6 +81,7 @@ def measure_all(technology: str, listed: Sequence[Design]) -> Results:
     """Measure every design, and the tiles that check the method."""
     # The slowest first, so that no process ends alone.
     needed = dict.fromkeys(job for design in listed for job in design.jobs)
+    needed |= dict.fromkeys(lane_jobs())
     jobs = sorted(needed, key=lambda job: job[0].exact * 1000 - job[0].table_lanes)
     calls: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
         (measure, (*job, technology), f"{job[0].label}, {job[1]} lanes") for job in jobs
@@ -96,6 +98,7 @@ def measure_all(technology: str, listed: Sequence[Design]) -> Results:
         technology=technology,
         shares={design: shares(design, parts) for design, parts in found.items()},
         tiles={design: parts[0] for design, parts in found.items() if not design.split},
+        by_lanes={job: tiles[job] for job in lane_jobs()},
         checks=[
             check_of(*case, found[case[0]], cost)
             for case, cost in zip(CHECKED, results[len(jobs) :], strict=True)

@@ -39,6 +39,9 @@ WEIGHT_BITS = (1, 2, 3, 4, 5, 6, 7, 8)
 FLOAT_WEIGHT_BITS = (1, 2, 3, 4, 6, 8)
 TABLE_LANES = range(2, 7)
 SHARES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+#: Lane counts, and the weight bits, for which the lanes' influence on integers is measured.
+LANE_COUNTS = (4, LANES, 24)
+LANE_BITS = (2, 4)
 #: Activations of a table for which every weight width is measured.
 K = 4
 GROUPS = range(2, 6)
@@ -316,6 +319,16 @@ def weight_bits(activation: str) -> tuple[int, ...]:
     """Return the weight bits that are measured."""
     exact = isinstance(parse(activation), Integer)
     return WEIGHT_BITS if exact else FLOAT_WEIGHT_BITS
+
+
+def lane_jobs() -> list[tuple[Design, int]]:
+    """Return the designs that are measured at other lane counts, too."""
+    return [
+        (make(bits, "int8"), lanes)
+        for bits in LANE_BITS
+        for make in (multiplier_design, table_design, adder_design)
+        for lanes in LANE_COUNTS
+    ]
 
 
 def swept_bits(activation: str) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from lut_designs import (
     ACTIVATIONS,
     CONVENTIONAL_ACTIVATIONS,
     GROUPS,
+    LANE_COUNTS,
     LANES,
     SHARES,
     TABLE_BITS,
@@ -27,6 +28,7 @@ from lut_designs import (
     chain,
     conventional_design,
     dequantised_design,
+    lane_jobs,
     multiplier_design,
     swept_bits,
     table_design,
@@ -106,6 +108,7 @@ def document(results: Results, measured: Sequence[Synthesised], chart: str) -> s
         _needed(results),
         _ternary(results),
         _parts(results),
+        _lanes(results),
         _chain(results),
         _checks(results),
         _synthesis(results, measured) if measured else "",
@@ -340,6 +343,27 @@ def _parts(results: Results) -> str:
         "2-bit weights, one row, one column, as measured: um^2 / pJ per cycle. `tables` and `rows` "
         "are shared by columns; `fold` is the register of the result.\n\n"
         + _table(["unit", "lanes", "MAC/cycle", "parts"], rows)
+    )
+
+
+def _lanes(results: Results) -> str:
+    rows = []
+    for design in dict.fromkeys(design for design, _ in lane_jobs()):
+        row = [design.label]
+        for lanes in LANE_COUNTS:
+            tile = results.by_lanes[design, lanes]
+            column = (1 / tile.macs) * (tile.fixed + tile.scaled)
+            row += [_number(column.area), _number(column.energy)]
+        rows.append(row)
+    header = ["unit, without its table"]
+    for lanes in LANE_COUNTS:
+        header += [f"{lanes} lanes: area", "energy"]
+    return (
+        "## How many lanes share an accumulator (estimate)\n\n"
+        "A unit of one bit plane a cycle adds to its accumulator in each of them, so it needs "
+        f"more lanes to an accumulator than a multiplier does. {UNITS['area']} and "
+        f"{UNITS['energy']}.\n\n"
+        + _table(header, rows)
     )
 
 

@@ -45,6 +45,7 @@ class Results:
     technology: str
     shares: dict[Design, Shares]
     tiles: dict[Design, Tile]
+    by_lanes: dict[tuple[Design, int], Tile]
     checks: list[Check]
 
     def cost(self, design: Design, metric: str, share: float = ALONE) -> float:
