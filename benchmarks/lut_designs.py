@@ -44,7 +44,7 @@ LANE_COUNTS = (4, LANES, 24)
 LANE_BITS = (2, 4)
 #: Activations of a table for which every weight width is measured.
 K = 4
-GROUPS = range(2, 6)
+GROUPS = range(2, 5)
 TERNARY_ACTIVATIONS = ("int8", "fp16")
 CONVENTIONAL_BITS = (1, 2, 3, 4)
 CONVENTIONAL_ACTIVATIONS = ("int8",)
@@ -321,6 +321,12 @@ def weight_bits(activation: str) -> tuple[int, ...]:
     return WEIGHT_BITS if exact else FLOAT_WEIGHT_BITS
 
 
+def table_sizes(activation: str) -> tuple[int, ...]:
+    """Return the activations to a table; floating-point tables of 32 sums take too long."""
+    exact = isinstance(parse(activation), Integer)
+    return tuple(TABLE_LANES) if exact else tuple(TABLE_LANES)[:-1]
+
+
 def lane_jobs() -> list[tuple[Design, int]]:
     """Return the designs that are measured at other lane counts, too."""
     return [
@@ -338,7 +344,7 @@ def swept_bits(activation: str) -> tuple[int, ...]:
 
 
 def ternary_sizes(activation: str) -> range:
-    """Return the activations to a table; floating-point tables of 121 entries take too long."""
+    """Return the activations to a table; floating-point tables of 40 entries take too long."""
     exact = isinstance(parse(activation), Integer)
     return GROUPS if exact else GROUPS[:-1]
 
@@ -384,7 +390,7 @@ def designs() -> list[Design]:
         listed += [
             table_design(bits, activation, size)
             for bits in swept_bits(activation)
-            for size in TABLE_LANES
+            for size in table_sizes(activation)
         ]
     listed += [
         conventional_design(bits, activation)

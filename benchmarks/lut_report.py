@@ -32,6 +32,7 @@ from lut_designs import (
     multiplier_design,
     swept_bits,
     table_design,
+    table_sizes,
     ternary_adder,
     ternary_multiplier,
     ternary_sizes,
@@ -270,7 +271,11 @@ def _sizes(results: Results) -> str:
     header = ["activation", "weight bits"]
     header += [f"{m}, {_share(n)}" for m in METRICS for n in (*SHARES[2::2], ALONE)]
     sizes = f"{TABLE_LANES[0]} to {TABLE_LANES[-1]}"
-    return f"## The best K of {sizes} (estimate)\n\n" + _table(header, rows)
+    return (
+        f"## The best K of {sizes} (estimate)\n\n"
+        f"Of {table_sizes('fp16')[0]} to {table_sizes('fp16')[-1]} for floating point, whose "
+        "larger tables take too long to map.\n\n" + _table(header, rows)
+    )
 
 
 def _needed(results: Results) -> str:
@@ -362,8 +367,7 @@ def _lanes(results: Results) -> str:
         "## How many lanes share an accumulator (estimate)\n\n"
         "A unit of one bit plane a cycle adds to its accumulator in each of them, so it needs "
         f"more lanes to an accumulator than a multiplier does. {UNITS['area']} and "
-        f"{UNITS['energy']}.\n\n"
-        + _table(header, rows)
+        f"{UNITS['energy']}.\n\n" + _table(header, rows)
     )
 
 
@@ -507,7 +511,7 @@ def _published(results: Results) -> str:
         "Published: other libraries, clock constraints, accumulators and baselines, so the two "
         "columns are no measurement of each other.\n\n"
         + _table(["finding", "published", f"here, estimate ({results.technology})"], rows)
-        + EXPLANATION
+        + _explanation(results)
     )
 
 
@@ -541,4 +545,42 @@ def _chain_areas(results: Results) -> list[float]:
     return [area / areas[0] for area in areas]
 
 
-EXPLANATION = ""
+def _explanation(results: Results) -> str:
+    """Return why the two columns differ, with the figures that say so."""
+    adder = results.cost(adder_design(1, "fp16"), "area")
+    fused = results.cost(multiplier_design(4, "fp16"), "area")
+    wide = results.cost(dequantised_design(4, "fp16"), "area")
+    planes = results.cost(table_design(4, "fp16"), "area")
+    table = results.tiles[table_design(TABLE_BITS, "fp16")].shared.area
+    exact = results.tiles[table_design(TABLE_BITS, "int8")]
+    exact_table = exact.shared.area * K / exact.lanes
+    few, many = (
+        [results.by_lanes[make(2, "int8"), lanes] for make in (table_design, multiplier_design)]
+        for lanes in (LANE_COUNTS[0], LANE_COUNTS[-1])
+    )
+    ratios = [
+        (((a.fixed + a.scaled).area / a.macs) / ((b.fixed + b.scaled).area / b.macs))
+        for a, b in (few, many)
+    ]
+    return f"""
+Why they differ:
+
+- **A floating-point addition costs as much as everything else.** Here each one is fp32 and rounded
+  once: a lane of `serial_add` with binary weights, which is hardly more than such an adder, has
+  {_number(adder)} um^2, the whole fused int4 x fp16 multiply-add {_number(fused)}, that of two fp16
+  operands {_number(wide)}. A table column needs bits / K additions a product, so with K = {K} it
+  reaches {_number(planes)} um^2/(MAC/cycle) at 4 bits without its table, and the crossover is near
+  K bits. A baseline that adds its products in a tree, or in fp16, moves it.
+- **A floating-point table is not free.** Each entry is an adder that aligns, normalises and rounds:
+  {_number(table)} um^2 for one table of {K} fp16 activations, {_number(exact_table)} for one of
+  int8. Published units receive tables that were computed outside; compare them with *no table* and
+  with large N.
+- **Integer columns pay for the accumulator once a plane.** For 2-bit weights the column without its
+  table has {ratios[0]:.2f} times the area of the multiplier at {LANE_COUNTS[0]} lanes and
+  {ratios[1]:.2f} times at {LANE_COUNTS[-1]}: 32 bits of adder and register, used by every plane
+  in a LUT and by every product in a multiplier. Units that add more lanes before the accumulator
+  favour tables.
+- **ADD** does a floating-point addition a lane and plane, more than the fused multiply-add does for
+  all planes together, so it cannot win above 1 bit; for integers its adders are as wide as the
+  multiplier's rows and it repeats the accumulation.
+"""
