@@ -21,6 +21,7 @@ import lut_report
 from lut_designs import (
     Amount,
     Design,
+    K,
     Tile,
     adder_design,
     designs,
@@ -40,6 +41,7 @@ WORKERS = 2
 
 #: Tiles that are built as they are: design, lanes, columns.
 CHECKED = (
+    (table_design(2, "int8"), 12, 1),
     (table_design(2, "int8"), 12, 4),
     (table_design(2, "int8"), 12, 16),
     (table_design(2, "int8", 5), 15, 4),
@@ -48,8 +50,8 @@ CHECKED = (
     (adder_design(2, "fp16"), 3, 1),
     (multiplier_design(2, "fp16"), 3, 1),
 )
-#: Columns of the tiles that are synthesised, beside one.
-SYNTHESISED_COLUMNS = 4
+#: Columns of the tiles that are synthesised; with one, optimisation dissolves its table.
+SYNTHESISED_COLUMNS = (4, 8)
 SYNTHESISED_BITS = (1, 2, 4)
 
 
@@ -115,26 +117,28 @@ def check_of(design: Design, lanes: int, columns: int, tiles: Sequence[Tile], co
 
 def synthesise_decisive(technology: str, liberty: Path) -> list[Synthesised]:
     """Synthesise tables, adders and multipliers of few weight bits, at one lane count."""
-    jobs = []
-    for activation in ("int8", "fp16"):
-        for bits in SYNTHESISED_BITS:
-            jobs += [
-                (table_design(bits, activation), 4, 1),
-                (table_design(bits, activation), 4, SYNTHESISED_COLUMNS),
-                (adder_design(bits, activation), 4, 1),
-                (multiplier_design(bits, activation), 4, 1),
-            ]
+    listed = [
+        make(bits, activation)
+        for activation in ("int8", "fp16")
+        for bits in SYNTHESISED_BITS
+        for make in (table_design, adder_design, multiplier_design)
+    ]
+    jobs = [
+        (design, columns)
+        for design in listed
+        for columns in (SYNTHESISED_COLUMNS if design.table_lanes > 1 else (1,))
+    ]
     costs = run([
-        (synthesised, (*job, technology, liberty), f"synthesis: {job[0].label}, {job[2]} columns")
-        for job in jobs
+        (synthesised, (design, K, columns, technology, liberty),
+         f"synthesis: {design.label}, {columns} columns")
+        for design, columns in jobs
     ])  # fmt: skip
-    by_job = dict(zip(jobs, costs, strict=True))
+    by_design: dict[Design, list[Cost]] = {}
+    for (design, _), cost in zip(jobs, costs, strict=True):
+        by_design.setdefault(design, []).append(cost)
     return [
-        Synthesised.of(design, by_job[design, lanes, 1],
-                       by_job.get((design, lanes, SYNTHESISED_COLUMNS)), SYNTHESISED_COLUMNS)
-        for design, lanes, columns in jobs
-        if columns == 1
-    ]  # fmt: skip
+        Synthesised.of(design, found, SYNTHESISED_COLUMNS) for design, found in by_design.items()
+    ]
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """What `lut.py` measured, and what follows: crossovers, best table sizes, needed shares."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lut_designs import (
@@ -62,13 +62,16 @@ class Synthesised:
     column: Amount
 
     @classmethod
-    def of(cls, design: Design, narrow: Cost, wide: Cost | None, columns: int) -> "Synthesised":
-        """Return the design from tiles of one and of ``columns`` columns; None: no table."""
-        one, macs = Amount(narrow.area_um2, narrow.energy_pj), narrow.macs_per_cycle
-        column = one
-        if wide is not None:
-            column = (1 / (columns - 1)) * (Amount(wide.area_um2, wide.energy_pj) - one)
-        return cls(design, (1 / macs) * (one - column), (1 / macs) * column)
+    def of(cls, design: Design, costs: Sequence[Cost], columns: tuple[int, int]) -> "Synthesised":
+        """Return the design from one column without a table, or from tiles of two widths."""
+        amounts = [Amount(cost.area_um2, cost.energy_pj) for cost in costs]
+        macs = costs[0].macs_per_cycle
+        if len(amounts) == 1:
+            return cls(design, Amount(), (1 / macs) * amounts[0])
+        narrow, wide = amounts
+        column = (1 / (columns[1] - columns[0])) * (wide - narrow)
+        per_column = columns[0] / macs
+        return cls(design, per_column * (narrow - float(columns[0]) * column), per_column * column)
 
 
 def wins_up_to(
