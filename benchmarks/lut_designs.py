@@ -322,9 +322,9 @@ def weight_bits(activation: str) -> tuple[int, ...]:
 
 
 def table_sizes(activation: str) -> tuple[int, ...]:
-    """Return the activations to a table; floating-point tables of 32 sums take too long."""
+    """Return the activations to a table; floating-point tables of 16 sums take too long."""
     exact = isinstance(parse(activation), Integer)
-    return tuple(TABLE_LANES) if exact else tuple(TABLE_LANES)[:-1]
+    return tuple(TABLE_LANES) if exact else tuple(TABLE_LANES)[:-2]
 
 
 def lane_jobs() -> list[tuple[Design, int]]:

@@ -419,8 +419,8 @@ def _checks(results: Results) -> str:
         "## How far amortisation is from tiles that are built\n\n"
         "Predicted: table / N + column, from the smallest tile, scaled in columns and (floating "
         "point) lanes. Built: the estimate of the whole tile, optimised across the borders of its "
-        "parts. um^2, and pJ per cycle. With a single column optimisation dissolves the table, whose "
-        "entries only one element reads, so table + column overstates N = 1.\n\n"
+        "parts. um^2, and pJ per cycle. With a single column optimisation dissolves the table, "
+        "whose entries only one element reads, so table + column overstates N = 1.\n\n"
         + _table(["unit", "lanes", "columns", "area, predicted", "built", "deviation",
                   "energy, predicted", "built", "deviation"], rows)
     )  # fmt: skip
