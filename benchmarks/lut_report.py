@@ -569,9 +569,9 @@ Why they differ:
 - **A floating-point addition costs as much as everything else.** Here each one is fp32 and rounded
   once: a lane of `serial_add` with binary weights, which is hardly more than such an adder, has
   {_number(adder)} um^2, the whole fused int4 x fp16 multiply-add {_number(fused)}, that of two fp16
-  operands {_number(wide)}. A table column needs bits / K additions a product, so with K = {K} it
-  reaches {_number(planes)} um^2/(MAC/cycle) at 4 bits without its table, and the crossover is near
-  K bits. A baseline that adds its products in a tree, or in fp16, moves it.
+  operands {_number(wide)}. A table column needs bits / K additions a product: {_number(planes)}
+  um^2/(MAC/cycle) at 4 bits and K = {K}, without its table. So the crossover is near K bits, and
+  other adders move it.
 - **A floating-point table is not free.** Each entry is an adder that aligns, normalises and rounds:
   {_number(table)} um^2 for one table of {K} fp16 activations, {_number(exact_table)} for one of
   int8. Published units receive tables that were computed outside; compare them with *no table* and
@@ -581,7 +581,10 @@ Why they differ:
   {ratios[1]:.2f} times at {LANE_COUNTS[-1]}: 32 bits of adder and register, used by every plane
   in a LUT and by every product in a multiplier. Units that add more lanes before the accumulator
   favour tables.
-- **ADD** does a floating-point addition a lane and plane, more than the fused multiply-add does for
-  all planes together, so it cannot win above 1 bit; for integers its adders are as wide as the
+- **ADD** does a floating-point addition a lane and plane, nearly what the fused multiply-add does
+  for all planes together, so it is no cheaper from 2 bits on; for integers its adders are as wide as the
   multiplier's rows and it repeats the accumulation.
+- **Zeros save energy.** Normal weights are rounded to the format that a unit takes; of `int2` and
+  `uint1` codes many are 0, which a multiplier and ADD hardly toggle for, while `binary` and
+  `bipolarN` have no zero. Area does not see that.
 """
