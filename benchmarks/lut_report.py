@@ -582,8 +582,8 @@ Why they differ:
   in a LUT and by every product in a multiplier. Units that add more lanes before the accumulator
   favour tables.
 - **ADD** does a floating-point addition a lane and plane, nearly what the fused multiply-add does
-  for all planes together, so it is no cheaper from 2 bits on; for integers its adders are as wide as the
-  multiplier's rows and it repeats the accumulation.
+  for all planes together, so it is no cheaper from 2 bits on; for integers its adders are as wide
+  as the multiplier's rows and it repeats the accumulation.
 - **Zeros save energy.** Normal weights are rounded to the format that a unit takes; of `int2` and
   `uint1` codes many are 0, which a multiplier and ADD hardly toggle for, while `binary` and
   `bipolarN` have no zero. Area does not see that.
