@@ -28,6 +28,7 @@ from lut_designs import (
     lane_jobs,
     measure,
     multiplier_design,
+    operands_of,
     shares,
     table_design,
 )
@@ -71,12 +72,14 @@ def run(calls: Sequence[tuple[Callable[..., Any], tuple[Any, ...], str]]) -> lis
 
 def whole(design: Design, lanes: int, columns: int, technology: str) -> Cost:
     """Return the estimate of a tile that is optimised as a whole."""
-    return estimate(design.build(lanes, columns), technology)
+    unit = design.build(lanes, columns)
+    return estimate(unit, technology, operands_of(design, unit))
 
 
 def synthesised(design: Design, lanes: int, columns: int, technology: str, liberty: Path) -> Cost:
     """Return the synthesis of a tile."""
-    return synthesize(design.build(lanes, columns), technology, [liberty])
+    unit = design.build(lanes, columns)
+    return synthesize(unit, technology, [liberty], operands_of(design, unit))
 
 
 def measure_all(technology: str, listed: Sequence[Design]) -> Results:

@@ -25,7 +25,7 @@ from cost_models import technology as technologies
 from cost_models.breakdown import price
 from cost_models.estimate import PathDelays, critical_path
 from cost_models.netlist import TOP, Netlist, netlist, netlist_by_part
-from cost_models.operands import default_operands
+from cost_models.operands import Operands, default_operands
 from hwsim.formats import parse
 from hwsim.formats.integer import Integer
 from hwsim.units import UnitSpec, make
@@ -53,6 +53,8 @@ TABLE_BITS = 2
 #: The style of Yosys for floating-point units without multipliers: the styles are within 1 %.
 ADDER_STYLE = "noalumacc"
 
+#: What activations are divided by where entries have their format.
+HEADROOM = 16
 #: Parts of a unit that its columns share, and parts whose size does not follow the lanes.
 SHARED = {"tables", "rows"}
 FIXED = {"fold", "accumulator", "control"}
@@ -217,12 +219,26 @@ def mapped(design: Design, unit: UnitSpec) -> Netlist:
     return replace(gates, parts=np.full(gates.nets - gates.first_flip_flop, TOP))
 
 
+def operands_of(design: Design, unit: UnitSpec) -> Operands:
+    """Return the default operands, smaller where they would overflow the entries of a table.
+
+    They reach the largest activation, and entries of the same format are sums of some; infinite
+    ones would hardly toggle. A power of two leaves mantissas as they are.
+    """
+    operands = default_operands(unit)
+    summed = design.family in ("lut_tensor_core", "ternary_lut") and not design.exact
+    if not summed or unit.sums.table_format != unit.activation:
+        return operands
+    smaller = unit.activation.encode(unit.activation.decode(operands.activations) / HEADROOM)
+    return operands._replace(activations=smaller)
+
+
 def measure(design: Design, lanes: int, technology: str) -> Tile:
     """Build a tile of one row and column, prove it, and price it by part."""
     coefficients = technologies.load(technology)
     unit = design.build(lanes)
     gates = mapped(design, unit)
-    simulated = activity.simulate(unit, gates, default_operands(unit))
+    simulated = activity.simulate(unit, gates, operands_of(design, unit))
     parts = {
         name: Amount(part.area_um2, part.energy_pj)
         for name, part in price(gates, simulated.toggles, coefficients).items()

@@ -15,6 +15,7 @@ from lut_designs import (
     ACTIVATIONS,
     CONVENTIONAL_ACTIVATIONS,
     GROUPS,
+    HEADROOM,
     LANE_COUNTS,
     LANES,
     SHARES,
@@ -142,7 +143,9 @@ of 1 bit has `uint1`, for others `intN`. All units have one row and {LANES} lane
 
 **All figures are estimates** of {results.technology} (see [the cost model](cost-model.md)) unless a
 table says otherwise. Mean error of the estimate on units it was not fitted to: {band}. The fit has
-no table units, whose error may be larger. Normal operands. Made with {tools}.
+no table units, whose error may be larger. Normal operands, scaled to the range of their format;
+where a table's entries have the activation's format, {HEADROOM} times smaller, or sums would
+overflow. Made with {tools}.
 
 *Area* is um^2 for one MAC a cycle, so a unit of n cycles a beat pays n times. The clock period is
 not in it: floating-point lanes add one after another in a cycle, and units with fewer additions
