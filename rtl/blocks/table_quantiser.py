@@ -76,24 +76,32 @@ def quantise_floats(
         shifts = larger + shifts[len(shifts) & ~1 :]
     scale = wire(m, shifts[0], f"{name}_scale")
     nan = wire(m, Cat(part.nan | part.infinity for part in parts).any(), f"{name}_nan")
-    limit = (1 << (bits - 1)) - 1
     rounded = []
     for k, part in enumerate(parts):
         magnitude = _aligned(m, fmt, part, scale, bits, f"{name}_{k}")
-        clipped = Mux(magnitude > limit, limit, magnitude)[: bits - 1]
-        rounded.append(wire(m, Cat(clipped, part.sign), f"{name}_{k}_quantised"))
+        rounded.append(wire(m, Cat(magnitude, part.sign), f"{name}_{k}_quantised"))
     return Quantised(rounded, scale, nan)
 
 
 def _aligned(m: Module, fmt: Minifloat, part: Decoded, scale: Value, bits: int, name: str) -> Value:
-    """Return the magnitude of an entry in units of the table's lowest place, rounded."""
+    """Return the magnitude of an entry in units of the table's lowest place, rounded.
+
+    It has ``bits`` - 1 bits.
+    """
     # A significand as high as the largest has its top bit at place bits - 2.
     longer = fmt.mantissa - (bits - 2)
     padded = Cat(C(0, max(-longer, 0)), part.significand)
     most = len(padded) + 1
-    amount = wire(m, scale - part.shift + max(longer, 0), f"{name}_down")
+    down = scale - part.shift
+    amount = wire(m, down + longer if longer > 0 else down, f"{name}_down")
     capped = wire(m, Mux(amount > most, most, amount)[: most.bit_length()], f"{name}_amount")
-    return shift_right(m, wire(m, padded, f"{name}_padded"), capped, Alignment.NEAREST_EVEN, name)
+    padded = wire(m, padded, f"{name}_padded")
+    rounded = shift_right(m, padded, capped, Alignment.NEAREST_EVEN, name)
+    if longer <= 0:
+        return rounded
+    # What is as high as the largest may round up past the last place.
+    limit = (1 << (bits - 1)) - 1
+    return wire(m, Mux(rounded > limit, limit, rounded)[: bits - 1], f"{name}_saturated")
 
 
 def quantised_operand(

@@ -172,7 +172,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
          "accumulator": "fp16"},
     ),
     "tmac": (
-        {"lanes": 8, "weight": "int3", "activation": "int6"},
+        {"lanes": 8, "weight": "int3", "activation": "int7"},
         {"lanes": 4, "weight": "int4", "activation": "int8"},
         {"lanes": 4, "weight": "int2", "activation": "uint6", "row_count": 2, "column_count": 2},
         {"lanes": 4, "weight": "int1", "activation": "int9"},
