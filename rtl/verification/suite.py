@@ -125,7 +125,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"lanes": 5, "weight": "ternary", "activation": "int1", "table_lanes": 5,
          "accumulator_bits": 4},
         {"lanes": 6, "weight": "ternary", "activation": "int8", "row_count": 2, "column_count": 3},
-        {"lanes": 6, "weight": "ternary", "activation": "fp16", "column_count": 2},
+        {"lanes": 2, "table_lanes": 2, "weight": "ternary", "activation": "fp16", "column_count": 2},
         {"lanes": 4, "weight": "ternary", "activation": "e5m2", "table_lanes": 2, "table": "full",
          "accumulator": "fp16"},
         {"lanes": 3, "weight": "ternary", "activation": "e4m3fnuz", "accumulator": "e5m2fnuz",
