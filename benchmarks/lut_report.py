@@ -133,7 +133,7 @@ def _introduction(results: Results, chart: str) -> str:
 A dot product with weights of few bits needs no multiplier. **LUT**: all sums of {TABLE_LANES[0]} to
 {TABLE_LANES[-1]} activations are computed once, and every column of a tile reads one of them a bit
 plane (`lut_tensor_core`, symmetric tables, weights `binary` and `bipolarN`). **Conventional LUT**:
-the same with tables of both signs (`unpu_lut`, `intN`). **ADD**: an adder a lane, one bit plane a
+digits 0 and 1, all sums (`unpu_lut`, `intN`). **ADD**: an adder a lane, one bit plane a
 cycle (`serial_add`). **Multiplier**: one a lane, all bits at once; `integer` for integer
 activations, `fma` with one rounding for floating-point ones. The accumulator is the same for all:
 32 bits for integers, fp32 for floating point, so it is not what differs. A multiplier for weights
@@ -493,7 +493,7 @@ def _published(results: Results) -> str:
                 )
                 for activation in ACTIVATIONS
             )
-            + f" ({TABLE_BITS}-bit weights, area)",
+            + f" ({TABLE_BITS}-bit weights, area; of at most {table_sizes('fp16')[-1]} for floating point)",
         ],
         [
             "table 2 of LUT Tensor Core, relative area (W2A8)",
