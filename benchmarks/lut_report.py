@@ -137,7 +137,12 @@ digits 0 and 1, all sums (`unpu_lut`, `intN`). **ADD**: an adder a lane, one bit
 cycle (`serial_add`). **Multiplier**: one a lane, all bits at once; `integer` for integer
 activations, `fma` with one rounding for floating-point ones. The accumulator is the same for all:
 32 bits for integers, fp32 for floating point, so it is not what differs. A multiplier for weights
-of 1 bit has `uint1`, for others `intN`. All units have one row and {LANES} lanes.
+of 1 bit has `uint1`, for others `intN`.
+
+All figures are for one row and {LANES} lanes. Integer units are built so. Floating-point units add
+one after another; they are built with the lanes of one table, or one lane, and scaled. Their tables
+are built for {TABLE_BITS}-bit weights; the columns of other weights are those of `lut_array` with
+entries from outside, whose operands are unrelated. The section on amortisation has the deviations.
 
 ![Area and energy](./{chart})
 
@@ -493,7 +498,7 @@ def _published(results: Results) -> str:
                 )
                 for activation in ACTIVATIONS
             )
-            + f" ({TABLE_BITS}-bit weights, area; of at most {table_sizes('fp16')[-1]} for floating point)",
+            + f" ({TABLE_BITS}-bit weights, area; floating point up to {table_sizes('fp16')[-1]})",
         ],
         [
             "table 2 of LUT Tensor Core, relative area (W2A8)",
