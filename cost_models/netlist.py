@@ -3,11 +3,15 @@
 Yosys and ABC map the unit's RTL to two-input gates, multiplexers and plain flip-flops, the same
 logic optimisation that a cell library would get. Yosys builds multipliers in three styles, which
 differ by up to a third in area and not always in the same order, so all that apply are tried.
+
+Mapped by part, the submodules of the unit's top module stay apart until every gate is made, so each
+gate belongs to one of them. Nothing is optimised across their borders, which costs some area.
 """
 
 import json
+import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +34,9 @@ FLIP_FLOP = "DFF"
 #: Everything that has an area, in the order of counts and coefficients.
 TYPES = (*GATES, FLIP_FLOP)
 
+#: The part of what is in the top module itself.
+TOP = "top"
+
 #: Rough static CMOS area in NAND2 equivalents, only to choose between multiplier styles.
 NAND2_EQUIVALENTS = {
     "NOT": 0.7,
@@ -46,6 +53,7 @@ NAND2_EQUIVALENTS = {
 }
 
 Int = NDArray[np.int64]
+Names = NDArray[np.str_]
 
 
 class NetlistError(RuntimeError):
@@ -73,6 +81,9 @@ class Netlist:
         Nets of the D inputs of the flip-flops.
     inputs, outputs
         Nets of every port, lowest bit first; the clock is left out.
+    parts
+        Part of every cell, flip-flops and then gates in the order of their nets; None unless
+        mapped by part.
     """
 
     style: str
@@ -82,6 +93,7 @@ class Netlist:
     data: Int
     inputs: Mapping[str, Int]
     outputs: Mapping[str, Int]
+    parts: Names | None = None
 
     @property
     def first_flip_flop(self) -> int:
@@ -132,12 +144,40 @@ def netlist(unit: UnitSpec) -> Netlist:
     rtl.yosys.YosysError
         If Yosys fails.
     """
+    return _smallest(unit, None)
+
+
+@lru_cache(maxsize=256)
+def netlist_by_part(unit: UnitSpec, style: str | None = None) -> Netlist:
+    """Return ``unit`` mapped like :func:`netlist`, but every part by itself, with ``parts``.
+
+    With a ``style`` out of ``STYLES`` only that one is tried, which takes less time.
+
+    A part is a submodule of the top module, with all that is inside it. Submodules whose names
+    differ in trailing numbers only (``element_0``, ``element_1``) are one part (``element``). What
+    is in the top module itself is the part ``top``. Errors are those of :func:`netlist`.
+    """
+    return _smallest(unit, _instances(rtlil_text(unit), unit.name), style)
+
+
+def _smallest(
+    unit: UnitSpec, instances: Mapping[str, str] | None, style: str | None = None
+) -> Netlist:
+    """Map ``unit`` in one style, or in all, and return the smallest netlist.
+
+    ``instances`` has the modules to map by themselves, by instance; with None there are no parts.
+    """
     text = rtlil_text(unit)
-    styles = multiplier_styles(text)
+    styles = multiplier_styles(text) if style is None else [style]
+    modules = (instances or {}).values()
+    apart = [f"setattr -mod -set keep_hierarchy 1 {module}" for module in modules]
+    together = [f"setattr -mod -unset keep_hierarchy {module}" for module in modules]
+    if instances:
+        together += ["flatten", "setundef -undriven -zero"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         (path / "unit.il").write_text(text)
-        commands = ["read_rtlil unit.il", "design -save rtl"]
+        commands = ["read_rtlil unit.il", *apart, "design -save rtl"]
         for style in styles:
             commands += [
                 "design -load rtl",
@@ -145,20 +185,43 @@ def netlist(unit: UnitSpec) -> Netlist:
                 "dfflegalize -cell $_DFF_P_ 01",
                 "setundef -zero",
                 "abc",
+                *together,
                 "opt_clean -purge",
                 f"write_json {style}.json",
             ]
         yosys.run(commands, path)
         candidates = [
-            parse(json.loads((path / f"{style}.json").read_text())["modules"][unit.name], style)
+            parse(
+                json.loads((path / f"{style}.json").read_text())["modules"][unit.name],
+                style,
+                instances,
+            )
             for style in styles
         ]
     weights = np.array([NAND2_EQUIVALENTS[name] for name in TYPES])
     return min(candidates, key=lambda candidate: float(candidate.counts() @ weights))
 
 
-def parse(module: Mapping[str, Any], style: str) -> Netlist:
+def _instances(text: str, top: str) -> dict[str, str]:
+    """Return the modules that the module ``top`` of an RTLIL text instantiates, by instance."""
+    _, _, rest = text.partition(f"\nmodule \\{top}\n")
+    body, _, _ = rest.partition("\nend\n")
+    return {
+        instance: module
+        for module, instance in re.findall(r"^  cell \\(\S+) \\(\S+)$", body, re.MULTILINE)
+    }
+
+
+def parse(
+    module: Mapping[str, Any], style: str, instances: Collection[str] | None = None
+) -> Netlist:
     """Return a module of Yosys' JSON format as a netlist.
+
+    Parameters
+    ----------
+    instances
+        Instances of the top module that were flattened after mapping, whose cells are parts of
+        their own; None for a netlist without parts.
 
     Raises
     ------
@@ -168,6 +231,7 @@ def parse(module: Mapping[str, Any], style: str) -> Netlist:
     """
     gates: list[tuple[int, dict[str, Any]]] = []
     flip_flops: list[dict[str, Any]] = []
+    gate_names, flip_flop_names = [], []
     clock = module["ports"].get("clk", {"bits": []})["bits"]
     for name, cell in module["cells"].items():
         kind = cell["type"].removeprefix("$_").removesuffix("_")
@@ -175,8 +239,10 @@ def parse(module: Mapping[str, Any], style: str) -> Netlist:
             if cell["connections"]["C"] != clock:
                 raise NetlistError(f"flip-flop {name} is not clocked by the port clk")
             flip_flops.append(cell["connections"])
+            flip_flop_names.append(name)
         elif kind in GATES:
             gates.append((GATES.index(kind), cell["connections"]))
+            gate_names.append(name)
         else:
             raise NetlistError(f"cell {name} is a {cell['type']}, neither gate nor flip-flop")
 
@@ -210,7 +276,19 @@ def parse(module: Mapping[str, Any], style: str) -> Netlist:
             for name, port in module["ports"].items()
             if port["direction"] == "output"
         },
+        parts=None
+        if instances is None
+        else _parts([*flip_flop_names, *(gate_names[k] for k in order)], instances),
     )
+
+
+def _parts(names: Sequence[str], instances: Collection[str]) -> Names:
+    """Return the part of each cell from its name, which begins with its former instance."""
+    parts = []
+    for name in names:
+        instance, _, _ = name.removeprefix("$flatten\\").partition(".")
+        parts.append(re.sub(r"([_$]\d+)+$", "", instance) if instance in instances else TOP)
+    return np.array(parts)
 
 
 def _levels(gates: list[tuple[int, dict[str, Any]]], sources: Mapping[int | str, int]) -> list[int]:

@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     cost.add_argument("--method", choices=("estimate", "synthesis"), default="estimate")
     cost.add_argument("--liberty", nargs="+", type=Path, metavar="FILE", help="for synthesis")
     cost.add_argument("--scale-to", type=int, metavar="NM", help="bands at 45, 28 or 16 nm, too")
+    cost.add_argument("--breakdown", action="store_true", help="estimate every part of the unit")
     cost.set_defaults(command=_cost)
 
     memory = commands.add_parser("memory", help="cost of a memory, or what the tables have")
@@ -317,16 +318,20 @@ def _families(words: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 
 def _cost(options: argparse.Namespace) -> int:
-    from cost_models import fitting_set, scaling, technology
+    from cost_models import scaling, technology
     from cost_models.estimate import estimate_all
     from cost_models.synthesis import synthesize
 
     unit = _make_unit(options.unit, options.parameters)
     every = technology.names() if options.scale_to is None else scaling.anchors()
     names = options.technology or every
+    if options.method == "estimate" and options.liberty:
+        raise InputError("--liberty goes with --method synthesis")
+    if options.breakdown:
+        if options.scale_to is not None:
+            raise InputError("--scale-to takes whole units; it does not go with --breakdown")
+        return _breakdown(options, unit, names)
     if options.method == "estimate":
-        if options.liberty:
-            raise InputError("--liberty goes with --method synthesis")
         costs = list(estimate_all(unit, names).values())
     else:
         if len(options.technology or []) != 1:
@@ -357,12 +362,19 @@ def _cost(options: argparse.Namespace) -> int:
     for cost in costs:
         if cost.method == "estimate":
             print(f"{cost.technology}: {_errors(cost.provenance['errors']['held_out'])}")
-    fitted = {known.structure for known in fitting_set.build(fitting_set.FITTING)}
-    if options.method == "estimate" and unit.structure not in fitted:
-        print(f"The fit has no unit of the family {unit.structure}; its error may be larger.")
+    if options.method == "estimate":
+        _warn_of_family(unit)
     if bands:
         _print_bands(bands)
     return 0
+
+
+def _warn_of_family(unit: "UnitSpec") -> None:
+    from cost_models import fitting_set
+
+    fitted = {known.structure for known in fitting_set.build(fitting_set.FITTING)}
+    if unit.structure not in fitted:
+        print(f"The fit has no unit of the family {unit.structure}; its error may be larger.")
 
 
 def _print_bands(bands: Mapping[str, Sequence["Band"]]) -> None:
@@ -430,6 +442,36 @@ def _published(options: argparse.Namespace) -> int:
             for r in rows
         ],
     )  # fmt: skip
+    return 0
+
+
+def _breakdown(options: argparse.Namespace, unit: "UnitSpec", names: Sequence[str]) -> int:
+    from cost_models.breakdown import breakdown_all
+
+    if options.method != "estimate":
+        raise InputError("--breakdown is an estimate; it does not go with --method synthesis")
+    results = breakdown_all(unit, names)
+    if options.json:
+        _print_json([result.to_dict() for result in results.values()])
+        return 0
+    for name, result in results.items():
+        macs = result.whole.macs_per_cycle
+        print(f"{unit.name}, {name}, estimate: {macs:.3g} MAC/cycle, normal operands")
+        _print_table(
+            ["part", "area um^2", "energy pJ/MAC", "clock pJ/MAC", "leakage nW", "flip-flops"],
+            [
+                [label, p.area_um2, p.energy_pj / macs, p.clock_pj / macs, p.leakage_nw,
+                 p.flip_flops]
+                for label, p in [*result.parts.items(), ("sum of parts", result.total)]
+            ],
+        )  # fmt: skip
+        whole = result.whole
+        print(
+            f"Nothing is optimised across the borders of parts. The whole unit is estimated at "
+            f"{whole.area_um2:.4g} um^2 and {whole.energy_per_mac:.4g} pJ/MAC."
+        )
+        print(f"{name}, whole units: {_errors(whole.provenance['errors']['held_out'])}")
+    _warn_of_family(unit)
     return 0
 
 

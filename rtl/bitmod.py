@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import Component, In, Out
 
 from hwsim.units.bitmod import (
     MAGNITUDES,
@@ -470,7 +470,15 @@ class Bitmod(Unit):
         generators = [TermGenerator(spec) for _ in range(spec.columns)]
         columns = [ColumnAccumulator(spec) for _ in range(spec.columns)]
         elements = [[self.element() for _ in columns] for _ in aligners]
-        m.submodules += [*aligners, *generators, *columns, *(e for line in elements for e in line)]
+        parts: dict[str, Sequence[Component]] = {
+            "aligner": aligners,
+            "generator": generators,
+            "column": columns,
+            "element": [element for line in elements for element in line],
+        }
+        for name, members in parts.items():
+            for k, member in enumerate(members):
+                m.submodules[f"{name}_{k}"] = member
         # All elements work in step.
         element = elements[0][0]
 

@@ -127,3 +127,24 @@ def test_doctor_names_what_is_missing(
     assert findings["iverilog"]["found"] == ""
     assert findings["iverilog"]["install"] == "apt-get install iverilog"
     assert findings["amaranth"]["found"]
+
+
+def test_breakdown_has_every_part(capsys: pytest.CaptureFixture[str]) -> None:
+    unit = ["cost", "fma", "lanes=1", "weight=int2", "activation=e4m3", "accumulator=fp16"]
+    unit += ["--breakdown", "--technology", "sky130"]
+    assert cli.main([*unit, "--json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)
+    assert set(result["parts"]) == {"fold", "top"}
+    areas = [part["area_um2"] for part in result["parts"].values()]
+    assert result["sum_of_parts"]["area_um2"] == pytest.approx(sum(areas))
+    assert result["whole"]["method"] == "estimate"
+    assert cli.main(unit) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[2:5]] == ["top", "fold", "sum"]
+    assert "Nothing is optimised across the borders of parts" in lines[5]
+
+
+def test_breakdown_is_no_synthesis(capsys: pytest.CaptureFixture[str]) -> None:
+    unit = ["cost", "integer", "lanes=1", "weight=int2", "activation=int2", "--breakdown"]
+    assert cli.main([*unit, "--method", "synthesis"]) == 2
+    assert "--breakdown is an estimate" in capsys.readouterr().err

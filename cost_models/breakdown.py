@@ -1,0 +1,162 @@
+"""Estimated cost by part: what tables, decoders or the accumulator of a unit take of the whole.
+
+A part is a submodule of the unit's top module. The unit is mapped to generic gates part by part,
+so that each gate belongs to one, and simulated as a whole with the operands, which proves it
+against the golden model; the parts are priced like any estimate. Nothing is optimised across the
+borders of parts, so their sum is not the estimate of the unit: that one is kept beside it.
+
+The energy of a toggle has a share for the cell and one for every pin that it drives. The latter
+counts in the part that has the pin: a table that is read by more columns costs more energy in the
+columns, not in the table.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from cost_models import activity
+from cost_models import technology as technologies
+from cost_models.cost import Cost
+from cost_models.estimate import Floats, estimate_all, vector
+from cost_models.netlist import TYPES, Int, Netlist, netlist_by_part
+from cost_models.operands import Operands, default_operands
+from cost_models.technology import Technology
+from hwsim.units import UnitSpec
+
+
+@dataclass(frozen=True)
+class Part:
+    """Cost of one part, or of several together.
+
+    Attributes
+    ----------
+    area_um2
+        Sum of cell areas in um^2.
+    energy_pj
+        Dynamic energy per clock cycle in pJ, clock pins included.
+    clock_pj
+        The part of ``energy_pj`` that the clock pins take.
+    leakage_nw
+        Leakage power in nW.
+    gates, flip_flops
+        Number of cells.
+    """
+
+    area_um2: float
+    energy_pj: float
+    clock_pj: float
+    leakage_nw: float
+    gates: int
+    flip_flops: int
+
+    def __add__(self, other: "Part") -> "Part":
+        return Part(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """Cost of a unit by part, in one technology.
+
+    Attributes
+    ----------
+    parts
+        Cost by part, the largest area first.
+    whole
+        Estimate of the unit with optimisation across the borders of parts.
+    """
+
+    parts: Mapping[str, Part]
+    whole: Cost
+
+    @property
+    def total(self) -> Part:
+        """Sum of all parts."""
+        return reduce(Part.__add__, self.parts.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "parts": {name: asdict(part) for name, part in self.parts.items()},
+            "sum_of_parts": asdict(self.total),
+            "whole": self.whole.to_dict(),
+        }
+
+
+def breakdown(
+    unit: UnitSpec, technology: str | Technology, operands: Operands | None = None
+) -> Breakdown:
+    """Return the estimated cost of every part of ``unit`` in one technology.
+
+    Parameters and errors are those of :func:`cost_models.estimate.estimate`.
+    """
+    (result,) = breakdown_all(unit, [technology], operands).values()
+    return result
+
+
+def breakdown_all(
+    unit: UnitSpec, names: Iterable[str | Technology], operands: Operands | None = None
+) -> dict[str, Breakdown]:
+    """Return the breakdown of ``unit`` by technology; parameters are those of ``breakdown``."""
+    loaded = [technologies.load(name) if isinstance(name, str) else name for name in names]
+    operands = operands or default_operands(unit)
+    whole = estimate_all(unit, loaded, operands)
+    gates = netlist_by_part(unit)
+    toggles = activity.simulate(unit, gates, operands).toggles
+    return {
+        technology.name: Breakdown(price(gates, toggles, technology), whole[technology.name])
+        for technology in loaded
+    }
+
+
+def price(gates: Netlist, toggles: Floats, technology: Technology) -> dict[str, Part]:
+    """Return the cost of every part, the largest area first.
+
+    Parameters
+    ----------
+    gates
+        A netlist with parts.
+    toggles
+        Mean toggles per cycle of each net.
+    """
+    assert gates.parts is not None
+    names, part = np.unique(gates.parts, return_inverse=True)
+    types = np.append(np.full(len(gates.data), len(TYPES) - 1), gates.types)
+    is_flip_flop = np.arange(len(types)) < len(gates.data)
+    clock = is_flip_flop * technology.clock_fj_per_cycle
+    energy = clock + _toggle_energy(gates, types, toggles, technology)
+    columns = {
+        "area_um2": vector(technology.area_um2, TYPES)[types],
+        "energy_pj": energy * 1e-3,
+        "clock_pj": clock * 1e-3,
+        "leakage_nw": vector(technology.leakage_nw, TYPES)[types],
+        "gates": ~is_flip_flop,
+        "flip_flops": is_flip_flop,
+    }
+    sums = {key: np.bincount(part, values, len(names)) for key, values in columns.items()}
+    order = np.argsort(-sums["area_um2"], kind="stable")
+    return {
+        str(names[k]): Part(**{key: _cast(key, values[k]) for key, values in sums.items()})
+        for k in order
+    }
+
+
+def _toggle_energy(gates: Netlist, types: Int, toggles: Floats, technology: Technology) -> Floats:
+    """Return the energy in fJ per cycle of each cell: of its output, and of the pins it has.
+
+    A pin on a port of the unit loads nobody, as in the estimate; the pins of the unit's outputs
+    count in the cells that drive them.
+    """
+    first = gates.first_flip_flop
+    own = toggles[first:] * vector(technology.energy_fj_per_toggle, TYPES)[types]
+    driven = np.where(np.arange(gates.nets) < first, 0.0, toggles)
+    pins = np.concatenate([driven[gates.data], driven[gates.pins].sum(axis=1)])
+    outputs = np.bincount(np.concatenate([*gates.outputs.values()]), minlength=gates.nets)
+    loads = pins + (driven * outputs)[first:]
+    return own + loads * technology.energy_fj_per_toggle_and_load
+
+
+def _cast(key: str, value: float) -> Any:
+    return round(value) if key in ("gates", "flip_flops") else float(value)
