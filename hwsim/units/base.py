@@ -146,6 +146,11 @@ class UnitSpec(ABC):
         return ()
 
     @property
+    def takes_tensors(self) -> bool:
+        """Whether activations and weights are those of a layer, rather than made from them."""
+        return self.weight_lanes > 0
+
+    @property
     def stored_weights(self) -> "StoredWeights":
         """How a beat holds its weights; one code a weight unless the unit takes them recoded."""
         return StoredWeights(self.weight_lanes, self.weight.bits)
