@@ -14,6 +14,7 @@ from hwsim.units.hif8 import HiFloat8Unit
 from hwsim.units.integer import IntegerUnit
 from hwsim.units.lmul import LmulUnit
 from hwsim.units.lut_array import LutArrayUnit
+from hwsim.units.lut_table import LutTableUnit
 from hwsim.units.lut_tensor_core import LutTensorCoreUnit
 from hwsim.units.mx_dot import MxDotUnit
 from hwsim.units.nvfp4_dot import Nvfp4DotUnit
@@ -40,6 +41,7 @@ from rtl.hif8 import HiFloat8
 from rtl.integer import Integer
 from rtl.lmul import Lmul
 from rtl.lut_array import LutArray
+from rtl.lut_table import LutTable
 from rtl.lut_tensor_core import LutTensorCore
 from rtl.posit import Posit
 from rtl.product_rom import ProductRom
@@ -70,6 +72,7 @@ GENERATORS: dict[type[UnitSpec], type[Unit]] = {
     TernaryLutUnit: TernaryLut,
     LutTensorCoreUnit: LutTensorCore,
     LutArrayUnit: LutArray,
+    LutTableUnit: LutTable,
     UnpuLutUnit: UnpuLut,
     TmacUnit: Tmac,
     RmmecUnit: Rmmec,

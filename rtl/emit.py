@@ -117,7 +117,8 @@ def _group_notes(unit: UnitSpec) -> list[str]:
 def _beat_fields(unit: UnitSpec) -> list[tuple[str, int, int]]:
     fields, low = [], 0
     for name, width in unit.beat_fields.items():
-        fields.append((name, low, low + width - 1))
+        if width:
+            fields.append((name, low, low + width - 1))
         low += width
     return fields
 

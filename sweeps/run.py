@@ -7,11 +7,13 @@ that switch a unit's gates are rows and tokens of the same layers.
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from cost_models.cost import Cost
 from cost_models.estimate import estimate_all
@@ -19,6 +21,7 @@ from cost_models.operands import CYCLES, STREAMS, Operands
 from cost_models.synthesis import synthesize
 from hwsim.errors import InputError
 from hwsim.formats import Format
+from hwsim.formats.base import Codes
 from hwsim.tensors.quantise import ErrorMeter, QuantisationError, check_group, operand_streams
 from hwsim.units import UnitSpec
 from sweeps.metrics import METRICS
@@ -324,12 +327,27 @@ def _operands(unit: UnitSpec, tensors: Tensors) -> Operands | None:
     if any(layer.activations is None for layer in layers):
         return None
     beats = max(BEATS, CYCLES // unit.timing().interval)
-    streams = operand_streams(
-        layers,
-        unit.weight,
-        unit.activation,
-        tensors.group,
-        streams=STREAMS,
-        length=beats * unit.lanes,
+    rows, columns = unit.activation_lanes // unit.lanes, unit.weight_lanes // unit.lanes
+    # A tile's rows are other tokens and its columns other weight rows of the same layers.
+    streams = [
+        operand_streams(
+            layers,
+            unit.weight,
+            unit.activation,
+            tensors.group,
+            streams=STREAMS,
+            length=beats * unit.lanes,
+            seed=seed,
+        )
+        for seed in range(max(rows, columns))
+    ]
+    return Operands(
+        _side_by_side([activations for activations, _ in streams[:rows]], beats),
+        _side_by_side([weights for _, weights in streams[:columns]], beats),
     )
-    return Operands(*streams)
+
+
+def _side_by_side(streams: Sequence[Codes], beats: int) -> Codes:
+    """Return streams of shape (STREAMS, length) as one, beat by beat."""
+    parts = [stream.reshape(STREAMS, beats, -1) for stream in streams]
+    return np.concatenate(parts, axis=2).reshape(STREAMS, -1)

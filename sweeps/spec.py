@@ -152,6 +152,11 @@ def _units(value: Value, tensors: Tensors | None) -> tuple[UnitSpec, ...]:
                     f"{unit.family} takes {fields} with every beat, which tensors do not give; "
                     "leave out the key 'tensors'"
                 )
+            if tensors is not None and not unit.takes_tensors:
+                entry.fail(
+                    f"{unit.family} takes no weights and activations of a layer; leave out the key "
+                    "'tensors'"
+                )
             if unit in places:
                 entry.fail(f"the point {unit.name} stands twice; also at {places[unit].place}")
             places[unit] = entry

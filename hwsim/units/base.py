@@ -137,13 +137,18 @@ class UnitSpec(ABC):
 
     @property
     def weight_lanes(self) -> int:
-        """Weights per beat; more than ``lanes`` where columns share the activations."""
+        """Weights per beat; more than ``lanes`` where columns share the activations, or none."""
         return self.lanes
 
     @property
     def refused_weights(self) -> tuple[int, ...]:
         """Codes of the weight format that the unit has no hardware for; operands have none."""
         return ()
+
+    @property
+    def takes_tensors(self) -> bool:
+        """Whether activations and weights are those of a layer, rather than made from them."""
+        return self.weight_lanes > 0
 
     @property
     def stored_weights(self) -> "StoredWeights":
@@ -266,19 +271,16 @@ class UnitSpec(ABC):
             ("activations", a, self.activation_lanes),
             ("weights", w, self.weight_lanes),
         ):
-            if codes.ndim == 0 or codes.shape[-1] == 0 or codes.shape[-1] % lanes:
+            length = codes.shape[-1] if codes.ndim else 0
+            if not lanes and length:
+                raise InputError(f"{self.family} takes no {name}, but {codes.shape} are given")
+            if codes.ndim == 0 or (lanes and (length == 0 or length % lanes)):
                 raise InputError(
                     f"the last axis of {name} must be a positive multiple of {lanes} lanes, "
                     f"not {codes.shape}"
                 )
-        refused = np.isin(w, self.refused_weights)
-        if refused.any():
-            raise InputError(
-                f"weights have the code {w[refused][0]} of {self.weight.name}, which "
-                f"{self.family} does not take"
-            )
         beats = a.shape[-1] // self.activation_lanes
-        if a.shape[:-1] != w.shape[:-1] or beats != w.shape[-1] // self.weight_lanes:
+        if a.shape[:-1] != w.shape[:-1] or beats * self.weight_lanes != w.shape[-1]:
             raise InputError(f"activations {a.shape} and weights {w.shape} must have one shape")
         shapes = {
             field.name: field_shape(field, a.shape[:-1], beats, self.group_beats)
@@ -288,7 +290,7 @@ class UnitSpec(ABC):
 
     @property
     def beat_fields(self) -> dict[str, int]:
-        """Fields of a beat and their widths in bits, the lowest first."""
+        """Fields of a beat and their widths in bits, the lowest first; a width may be 0."""
         return {
             "activations": self.activation_lanes * self.activation.bits,
             "weights": self.stored_weights.count * self.stored_weights.bits,

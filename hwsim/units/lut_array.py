@@ -44,6 +44,10 @@ class LutArrayUnit(SymmetricTable):
     def activation_lanes(self) -> int:
         return self.row_count * self.tables * len(self.combinations)
 
+    @property
+    def takes_tensors(self) -> bool:
+        return False
+
     def __post_init__(self) -> None:
         if isinstance(self.activation, Minifloat) and not self.activation.has_nan:
             raise InputError(

@@ -20,6 +20,7 @@ from hwsim.units.hif8 import HiFloat8Unit
 from hwsim.units.integer import IntegerUnit
 from hwsim.units.lmul import LmulUnit
 from hwsim.units.lut_array import LutArrayUnit
+from hwsim.units.lut_table import LutTableUnit
 from hwsim.units.lut_tensor_core import LutTensorCoreUnit
 from hwsim.units.mx_dot import MxDotUnit
 from hwsim.units.nvfp4_dot import Nvfp4DotUnit
@@ -54,6 +55,7 @@ FAMILIES: dict[str, type[UnitSpec]] = {
         TernaryLutUnit,
         LutTensorCoreUnit,
         LutArrayUnit,
+        LutTableUnit,
         UnpuLutUnit,
         TmacUnit,
         RmmecUnit,

@@ -194,6 +194,10 @@ class RmmecUnit(UnitSpec):
             )
 
     @property
+    def takes_tensors(self) -> bool:
+        return False
+
+    @property
     def mode_list(self) -> tuple[Mode, ...]:
         """The modes in the order of the codes of ``mode``."""
         return tuple(Mode(name) for name in self.modes.split(","))

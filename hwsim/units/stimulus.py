@@ -186,9 +186,10 @@ def corners(unit: UnitSpec, rng: np.random.Generator) -> Stimulus:
     lane = (rows + rng.integers(unit.lanes)) % unit.lanes
     # Where rows or columns have lanes of their own, any of them that meet in a product.
     row, column = (
-        rng.integers(lanes // unit.lanes, size=len(pairs))
+        rng.integers(max(lanes // unit.lanes, 1), size=len(pairs))
         for lanes in (unit.activation_lanes, unit.weight_lanes)
     )
     activations[rows, row * unit.lanes + lane] = [a for a, _ in pairs]
-    weights[rows, column * unit.lanes + lane] = [w for _, w in pairs]
+    if unit.weight_lanes:
+        weights[rows, column * unit.lanes + lane] = [w for _, w in pairs]
     return Stimulus(activations, weights, random_metadata(unit, len(pairs), 1, rng))

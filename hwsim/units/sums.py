@@ -133,6 +133,10 @@ class FloatSums:
         """Return the result codes of ``totals``, whose last axes are ``shape``."""
         return self.result(shape).pack(rounding.encode(self.accumulator, totals))
 
+    def entry_codes(self, entries: Values) -> Codes:
+        """Return the codes of entries."""
+        return rounding.encode(self.table_format, entries)
+
 
 Sums = IntegerSums | FloatSums
 

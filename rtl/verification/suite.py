@@ -243,6 +243,14 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
          "accumulator": "e5m2"},
         {"lanes": 1, "weight": "binary", "activation": "int1", "table_lanes": 1},
     ),
+    "lut_table": (
+        {"lanes": 8, "activation": "int8"},
+        {"lanes": 3, "activation": "uint5", "table_lanes": 3, "row_count": 2},
+        {"lanes": 6, "activation": "int1", "table_lanes": 6},
+        {"lanes": 1, "activation": "int4", "table_lanes": 1},
+        {"lanes": 3, "activation": "fp16", "table_lanes": 3},
+        {"lanes": 4, "activation": "e4m3", "table_lanes": 2},
+    ),
     "unpu_lut": (
         {"lanes": 16, "weight": "int4", "activation": "int6"},
         {"lanes": 3, "weight": "uint3", "activation": "uint5", "table_lanes": 3,

@@ -9,6 +9,7 @@ import sweeps.run
 from hwsim.errors import InputError
 from hwsim.tensors.error import sqnr_db
 from hwsim.tensors.quantise import to_db
+from hwsim.units import make
 from sweeps import spec
 from sweeps.run import SweepInterruptedError, run
 
@@ -197,3 +198,18 @@ def test_worker_processes_and_the_real_estimator(specification, tmp_path):
     ]
     assert all(point.cost.area_um2 > 0 and point.error for point in outcome.points)
     assert run(spec.read(specification), tmp_path / "out", workers=2).computed == 0
+
+
+def test_a_tile_gets_rows_and_columns_of_the_layers(specification):
+    tensors = spec.read(specification).tensors
+    tile = make("serial_add", lanes=4, weight="int4", activation="int8", row_count=2,
+                column_count=3)  # fmt: skip
+    operands = sweeps.run._operands(tile, tensors)
+    beats = operands.activations.shape[1] // 8
+    assert operands.weights.shape == (len(operands.activations), beats * 12)
+    tile.dot(*operands[:2])
+    single = make("serial_add", lanes=4, weight="int4", activation="int8")
+    first = sweeps.run._operands(single, tensors)
+    rows = operands.activations.reshape(-1, beats, 2, 4)
+    np.testing.assert_array_equal(rows[:, :, 0].reshape(len(rows), -1), first.activations)
+    assert (rows[:, :, 0] != rows[:, :, 1]).any()

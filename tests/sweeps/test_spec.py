@@ -133,6 +133,13 @@ def test_ready_made_sweeps_are_valid(known):
         assert len(spec.read(path).units) >= 60
 
 
+def test_units_that_take_no_operands_of_layers_need_a_sweep_without_tensors(tmp_path, known):
+    array = "  - {unit: lut_array, weight: binary, activation: int8, lanes: 4}\n"
+    text = GOOD.replace("objectives", f"{array}objectives", 1)
+    found = message(tmp_path, text)
+    assert "lut_array takes no weights and activations of a layer" in found
+
+
 def test_units_with_metadata_need_a_sweep_without_tensors(tmp_path: Path) -> None:
     text = """
 name: mixed
