@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import tempfile
+from functools import lru_cache
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,16 @@ def verilog(unit: UnitSpec, component: Unit | None = None) -> str:
 
     ``component`` is hardware to emit in the place of ``rtl.create(unit)``, with the same ports.
     """
-    text = rtlil.convert(component or create(unit), name=unit.name, emit_src=False)
+    return _of_unit(unit) if component is None else _of_component(unit, component)
+
+
+@lru_cache(maxsize=16)
+def _of_unit(unit: UnitSpec) -> str:
+    return _of_component(unit, create(unit))
+
+
+def _of_component(unit: UnitSpec, component: Unit) -> str:
+    text = rtlil.convert(component, name=unit.name, emit_src=False)
     names = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
     attributes = " ".join(f"-remove {name}" for name in names)
     with tempfile.TemporaryDirectory() as folder:

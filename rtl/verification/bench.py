@@ -31,7 +31,7 @@ JOB = json.loads(os.environ["HWSIM_VERIFY"])
 UNIT: UnitSpec = make(JOB["family"], **JOB["parameters"])
 
 #: Dot products of random operands where not all pairs can be tested.
-RANDOM_DOTS = 4096
+RANDOM_DOTS: int = JOB["random_dots"]
 #: Dot products whose second beat takes away the first.
 CANCELLING_DOTS = 256
 #: Beats of random operands for every length of a dot product, for accumulation and stalls.

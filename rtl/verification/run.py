@@ -18,6 +18,8 @@ from hwsim.units import UnitSpec
 from rtl import Unit, emit
 
 DEFAULT_SEED = 1
+#: Dot products of random operands, each of one beat.
+RANDOM_DOTS = 4096
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,12 @@ def simulator_version() -> str:
     return f"Icarus {match[1] if match else 'of unknown version'}"
 
 
-def verify(unit: UnitSpec, seed: int = DEFAULT_SEED, component: Unit | None = None) -> Verdict:
+def verify(
+    unit: UnitSpec,
+    seed: int = DEFAULT_SEED,
+    component: Unit | None = None,
+    random_dots: int = RANDOM_DOTS,
+) -> Verdict:
     """Simulate the emitted Verilog of ``unit`` against its golden model.
 
     Parameters
@@ -101,6 +108,8 @@ def verify(unit: UnitSpec, seed: int = DEFAULT_SEED, component: Unit | None = No
         Seed of all random operands and pauses.
     component
         Hardware to verify in the place of ``rtl.create(unit)``.
+    random_dots
+        Dot products of one beat of random operands, where not all pairs can be tested.
 
     Raises
     ------
@@ -114,7 +123,7 @@ def verify(unit: UnitSpec, seed: int = DEFAULT_SEED, component: Unit | None = No
         source = folder / f"{unit.name}.v"
         source.write_text(emit.verilog(unit, component))
         report = folder / "report.json"
-        failure = _simulate(unit, source, report, seed)
+        failure = _simulate(unit, source, report, seed, random_dots)
         facts = json.loads(report.read_text()) if report.exists() else {}
     vectors = facts.get("vectors", 0)
     if not failure and vectors == 0:
@@ -134,12 +143,13 @@ def verify(unit: UnitSpec, seed: int = DEFAULT_SEED, component: Unit | None = No
     )
 
 
-def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int) -> str:
+def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots: int) -> str:
     """Build and run the simulation; return what failed, or an empty string."""
     job = {
         "family": unit.family,
         "parameters": unit.parameters(),
         "seed": seed,
+        "random_dots": random_dots,
         "report": str(report),
     }
     folder = source.parent

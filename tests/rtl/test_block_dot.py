@@ -10,7 +10,7 @@ import rtl
 from hwsim.formats.base import Format
 from hwsim.units import UnitSpec, make
 from rtl.block_dot import BlockDot, BlockSum, ScaledBlock
-from rtl.blocks.fma import FusedAdd, Operand
+from rtl.blocks.fma import FusedAdd, Operand, short_operand
 from rtl.blocks.minifloat import Decoded
 from rtl.blocks.place import place
 from rtl.verification import verify
@@ -141,7 +141,7 @@ def test_place_is_exact_or_flagged(lowest: int) -> None:
     significand, shift = Signal(3), Signal(4)
     none = C(0, 1)
     parts = Decoded(none, significand, shift, none, none, none)
-    placed = place(m, Operand(parts, lowest, 15), width, unit, "placed")
+    placed = place(m, short_operand(parts, lowest, range(16)), width, unit, "placed")
     got = [Signal(width), Signal(), Signal()]
     m.d.comb += [
         s.eq(v)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from amaranth.hdl import C, Cat, Module, Mux, Value
@@ -9,6 +10,7 @@ from amaranth.hdl import C, Cat, Module, Mux, Value
 import rtl
 from hwsim.errors import MissingToolError
 from hwsim.units import UnitSpec, make
+from rtl import emit
 from rtl.bitmod import ProcessingElement
 from rtl.blocks.adder_tree import tree_sum
 from rtl.blocks.fma import FusedAdd, Operand
@@ -23,6 +25,7 @@ from tests.rtl.mutants import (
     with_accumulator,
     without_carry,
 )
+from tests.rtl.test_lint import lint
 
 MUTATED = {
     "integer": make("integer", lanes=4, weight="int4", activation="int8"),
@@ -36,11 +39,17 @@ MUTATED = {
     "shift_add": make("shift_add", lanes=4, weight="int4", activation="int8", group_size=8),
 }
 FAMILIES = list(MUTATED)
+#: A quarter of what `hwsim verify` takes.
+RANDOM_DOTS = 1024
 
 
 @pytest.mark.parametrize("unit", suite(), ids=lambda unit: unit.name)
-def test_verilog_equals_golden_model(unit: UnitSpec) -> None:
-    verdict = verify(unit)
+def test_verilog_equals_golden_model(unit: UnitSpec, tmp_path: Path) -> None:
+    source = tmp_path / f"{unit.name}.v"
+    source.write_text(emit.verilog(unit))
+    done = lint(source)
+    assert done.returncode == 0, done.stderr
+    verdict = verify(unit, random_dots=RANDOM_DOTS)
     assert verdict.passed, str(verdict)
     assert verdict.vectors > 1000
     declared = unit.timing()
