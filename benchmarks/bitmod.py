@@ -10,26 +10,22 @@ of the quantiser are measured against exact arithmetic.
 
 import argparse
 import importlib.util
-import json
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
-from amaranth.back import rtlil
-from amaranth.lib.wiring import Component
+from mapping import mapped
 
 import rtl
 from cost_models.cost import Cost
 from cost_models.estimate import estimate
 from cost_models.operands import Operands, default_operands
 from cost_models.synthesis import synthesize
+from cost_models.synthesis.liberty import Library, opened
 from hwsim.formats import parse
 from hwsim.units import UnitSpec, make
 from hwsim.units.bitmod import BitmodUnit, WeightType
 from hwsim.units.metadata import group_ends
-from rtl import yosys
 from rtl.bitmod import Aligner, ColumnAccumulator, ProcessingElement, TermGenerator
 
 PE = {"lanes": 4, "activation": "fp16"}
@@ -46,49 +42,7 @@ ORIGINAL_READER = (941, 1.76)
 TRIALS = 2000
 
 
-def mapped(component: Component, liberty: Path, *, flatten: bool) -> tuple[float, float]:
-    """Return area in um^2 and minimum period in ns, the smaller of two multiplier styles."""
-    text = rtlil.convert(component, name="top", emit_src=False)
-    return min(_mapped(text, liberty, style, flatten) for style in ("", "-noalumacc"))
-
-
-def _mapped(text: str, liberty: Path, style: str, flatten: bool) -> tuple[float, float]:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "top.il").write_text(text)
-        yosys.run(
-            [
-                "read_rtlil top.il",
-                f"synth -top top {'-flatten' if flatten else ''} {style}",
-                "dfflegalize -cell $_DFF_P_ 01",
-                f"dfflibmap -liberty {liberty}",
-                f"abc -liberty {liberty}",
-                "opt_clean -purge",
-                "setundef -zero",
-                *(["splitnets -ports", "opt_clean -purge"] if flatten else []),
-                f"tee -q -o area.json stat -json -liberty {liberty}",
-                "write_verilog -noattr -noexpr -nohex -nodec top.v",
-            ],
-            folder,
-        )
-        (folder / "top.tcl").write_text(
-            f"read_liberty {liberty}\nread_verilog top.v\nlink_design top\n"
-            "create_clock -name clk -period 1000 clk\n"
-            "set_input_delay 0 -clock clk [all_inputs]\n"
-            "set_output_delay 0 -clock clk [all_outputs]\n"
-            'puts "slack [worst_slack -max]"\n'
-        )
-        done = subprocess.run(
-            ["sta", "-exit", "top.tcl"], cwd=folder, capture_output=True, text=True, check=True
-        )
-        if "rror" in done.stdout:
-            raise RuntimeError(done.stdout)
-        slack = float(done.stdout.split("slack ")[1].split()[0])
-        area = json.loads((folder / "area.json").read_text())["design"]["area"]
-        return float(area), 1000 - slack * (1e9 if abs(slack) < 1e-3 else 1)
-
-
-def report_area(liberty: Path) -> None:
+def report_area(library: Library) -> None:
     """Print the parts beside the original's."""
     spec = make("bitmod", **PE)
     assert isinstance(spec, BitmodUnit)
@@ -99,7 +53,7 @@ def report_area(liberty: Path) -> None:
     slowest = max(period for _, period in ORIGINAL.values())
     print(f"  original processing element {'(sum, slowest)':21} {total:10.0f} {slowest:11.2f}")
     parts = {"aligner": Aligner(spec), "processing element": ProcessingElement(spec)}
-    figures = {name: mapped(part, liberty, flatten=True) for name, part in parts.items()}
+    figures = {name: mapped(part, library) for name, part in parts.items()}
     for name, (area, period) in figures.items():
         print(f"  ours {name:44} {area:10.0f} {period:11.2f}")
     total = sum(area for area, _ in figures.values())
@@ -107,20 +61,20 @@ def report_area(liberty: Path) -> None:
     print(f"  ours, both {'(sum, slowest)':38} {total:10.0f} {slowest:11.2f}")
     area, period = ORIGINAL_READER
     print(f"  original term reader, a lane {'':20} {area:10.0f} {period:11.2f}")
-    area, period = mapped(TermGenerator(spec), liberty, flatten=True)
+    area, period = mapped(TermGenerator(spec), library)
     print(f"  ours term generator, a lane {'':21} {area / spec.lanes:10.0f} {period:11.2f}")
     generator = area
-    area, period = mapped(ColumnAccumulator(spec), liberty, flatten=True)
+    area, period = mapped(ColumnAccumulator(spec), library)
     print(f"  ours column accumulator (original: none) {'':8} {area:10.0f} {period:11.2f}")
-    area, period = mapped(rtl.create(spec), liberty, flatten=False)
+    area, period = mapped(rtl.create(spec), library, flatten=False)
     print(f"  ours whole unit with control, hierarchy kept {'':4} {area:10.0f} {period:11.2f}")
     tile = make("bitmod_tile", row_count=8, column_count=8, **PE)
     assert isinstance(tile, BitmodUnit)
-    column, _ = mapped(ColumnAccumulator(tile), liberty, flatten=True)
+    column, _ = mapped(ColumnAccumulator(tile), library)
     share = figures["processing element"][0] + (figures["aligner"][0] + generator + column) / 8
     print(f"  ours, an element of an 8 x 8 tile (sum of parts) {share:10.0f}")
     baseline = make("fma", lanes=1, weight="fp16", activation="fp16", accumulator="fp16")
-    area, period = mapped(rtl.create(baseline), liberty, flatten=True)
+    area, period = mapped(rtl.create(baseline), library)
     print(f"  ours fp16 multiply-accumulate, one rounding {'':5} {area:10.0f} {period:11.2f}")
 
 
@@ -266,7 +220,8 @@ def main() -> int:
     parser.add_argument("--liberty", type=Path, help="sky130_fd_sc_hd, unpacked")
     options = parser.parse_args()
     if options.liberty:
-        report_area(options.liberty.resolve())
+        with opened("sky130", [options.liberty]) as library:
+            report_area(library)
         report_energy("sky130", options.liberty.resolve())
     for technology in ("sky130", "asap7"):
         report_energy(technology, None)

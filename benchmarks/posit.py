@@ -2,28 +2,25 @@
 
     python benchmarks/posit.py --liberty sky130.lib
 
-Two codes in, one code out, combinational, as PACoGen's, and mapped as they were: Yosys with the
-defaults of `synth -flatten`, ABC's default script, no buffers and no sizing. Ours round correctly;
-`hwsim verify posit` compares all pairs of posit8_1 with exact products, `tests/rtl/blocks` those
-of other sizes. PACoGen drops the rounding increment where the regime is long, which makes 1,896 of
-32,640 products of posit8_1 wrong by one code.
+Two codes in, one code out, combinational, as PACoGen's, and mapped as they were: Yosys'
+`synth -flatten` in its best multiplier style, ABC's default script, no buffers and no sizing. Ours
+round correctly; `hwsim verify posit` compares all pairs of posit8_1 with exact products,
+`tests/rtl/blocks` those of other sizes. PACoGen drops the rounding increment where the regime is
+long, which makes 1,896 of 32,640 products of posit8_1 wrong by one code.
 """
 
 import argparse
-import json
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from amaranth.back import rtlil
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from mapping import mapped
 
+from cost_models.synthesis.liberty import opened
 from hwsim.formats import parse_scalar
 from hwsim.formats.posit import Posit
-from rtl import yosys
 from rtl.blocks import posit
 
 #: PACoGen (5f6572c) through Yosys 0.70 and OpenSTA 2.0.17, sky130_fd_sc_hd tt 1.80 V 25 C,
@@ -53,52 +50,18 @@ class Multiplier(wiring.Component):
         return m
 
 
-def mapped(component: wiring.Component, liberty: Path) -> tuple[float, float]:
-    """Return area in um^2 and the longest path in ns."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "top.il").write_text(rtlil.convert(component, name="top", emit_src=False))
-        yosys.run(
-            [
-                "read_rtlil top.il",
-                "synth -top top -flatten",
-                f"abc -liberty {liberty}",
-                "opt_clean -purge",
-                "setundef -zero",
-                "splitnets -ports",
-                "opt_clean -purge",
-                f"tee -q -o area.json stat -json -liberty {liberty}",
-                "write_verilog -noattr -noexpr -nohex -nodec top.v",
-            ],
-            folder,
-        )
-        area = json.loads((folder / "area.json").read_text())["design"]["area"]
-        (folder / "top.tcl").write_text(
-            f"read_liberty {liberty}\nset_cmd_units -time ns\nread_verilog top.v\n"
-            "link_design top\ncreate_clock -name virtual -period 1000\n"
-            "set_input_delay 0 -clock virtual [all_inputs]\n"
-            "set_output_delay 0 -clock virtual [all_outputs]\n"
-            'puts "slack [worst_slack -max]"\n'
-        )
-        done = subprocess.run(
-            ["sta", "-exit", "top.tcl"], cwd=folder, capture_output=True, text=True, check=True
-        )
-        if "rror" in done.stdout:
-            raise RuntimeError(done.stdout)
-        return float(area), 1000 - float(done.stdout.split("slack ")[1].split()[0])
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description="Posit multipliers measured")
-    parser.add_argument("--liberty", type=Path, required=True, help="sky130_fd_sc_hd, unpacked")
-    liberty = parser.parse_args().liberty.resolve()
+    parser.add_argument("--liberty", type=Path, required=True, help="sky130_fd_sc_hd")
+    liberty = parser.parse_args().liberty
     print("sky130, default ABC script       ours, rounding right     PACoGen, measured before")
     print("  combinational multiplier       area um^2   delay ns     area um^2   delay ns")
-    for name, (area, delay) in PACOGEN.items():
-        fmt = parse_scalar(name)
-        assert isinstance(fmt, Posit)
-        ours = mapped(Multiplier(fmt), liberty)
-        print(f"  {name:28} {ours[0]:12.0f} {ours[1]:10.2f} {area:13.0f} {delay:10.2f}")
+    with opened("sky130", [liberty]) as library:
+        for name, (area, delay) in PACOGEN.items():
+            fmt = parse_scalar(name)
+            assert isinstance(fmt, Posit)
+            ours = mapped(Multiplier(fmt), library)
+            print(f"  {name:28} {ours.area:12.0f} {ours.delay:10.2f} {area:13.0f} {delay:10.2f}")
     return 0
 
 
