@@ -23,7 +23,6 @@ from lut_designs import (
     ternary_adder,
     ternary_multiplier,
     ternary_table,
-    weight_bits,
 )
 from lut_results import ALONE, UNITS, Results
 from matplotlib.axes import Axes
@@ -92,15 +91,14 @@ def _by_bits(panel: Axes, results: Results, activation: str, metric: str) -> Non
     ) -> list[tuple[int, float]]:
         return [(bits, results.cost(make(bits, activation), metric, share)) for bits in widths]
 
-    widths = weight_bits(activation)
     for share, style in DRAWN:
-        _line(panel, points(table_design, share, widths), BLUE, style, f"LUT, N = {share}")
-    _line(panel, points(table_design, ALONE, widths), SKY, "-", "LUT without its table")
+        _line(panel, points(table_design, share, WEIGHT_BITS), BLUE, style, f"LUT, N = {share}")
+    _line(panel, points(table_design, ALONE, WEIGHT_BITS), SKY, "-", "LUT without its table")
     if activation in CONVENTIONAL_ACTIVATIONS:
         _line(panel, points(conventional_design, 16, CONVENTIONAL_BITS), GREEN, "--",
               "conventional LUT, N = 16", "D")  # fmt: skip
-    _line(panel, points(adder_design, 1, widths), ORANGE, "-", "ADD", "s")
-    _line(panel, points(multiplier_design, 1, widths), BLACK, "-", "multiplier", "^")
+    _line(panel, points(adder_design, 1, WEIGHT_BITS), ORANGE, "-", "ADD", "s")
+    _line(panel, points(multiplier_design, 1, WEIGHT_BITS), BLACK, "-", "multiplier", "^")
     _axes(panel, "weight bits", metric)
     panel.xaxis.set_major_locator(FixedLocator(list(WEIGHT_BITS)))
 

@@ -34,9 +34,7 @@ LUT, CONVENTIONAL, ADD, MULTIPLIER = "LUT", "conventional LUT", "ADD", "multipli
 
 LANES = 12
 ACTIVATIONS = ("int8", "e4m3", "fp16")
-#: Weight bits, for integer and for floating-point activations.
 WEIGHT_BITS = (1, 2, 3, 4, 5, 6, 7, 8)
-FLOAT_WEIGHT_BITS = (1, 2, 3, 4, 6, 8)
 TABLE_LANES = range(2, 7)
 SHARES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 #: Lane counts, and the weight bits, for which the lanes' influence on integers is measured.
@@ -331,16 +329,10 @@ def chain() -> list[Design]:
     ]
 
 
-def weight_bits(activation: str) -> tuple[int, ...]:
-    """Return the weight bits that are measured."""
-    exact = isinstance(parse(activation), Integer)
-    return WEIGHT_BITS if exact else FLOAT_WEIGHT_BITS
-
-
 def table_sizes(activation: str) -> tuple[int, ...]:
-    """Return the activations to a table; floating-point tables of 16 sums take too long."""
+    """Return the activations to a table; floating-point tables of 32 sums take too long."""
     exact = isinstance(parse(activation), Integer)
-    return tuple(TABLE_LANES) if exact else tuple(TABLE_LANES)[:-2]
+    return tuple(TABLE_LANES) if exact else tuple(TABLE_LANES)[:-1]
 
 
 def lane_jobs() -> list[tuple[Design, int]]:
@@ -397,7 +389,7 @@ def designs() -> list[Design]:
     """Return everything that is measured, without repetitions."""
     listed = [dequantised_design(0, activation) for activation in ACTIVATIONS]
     for activation in ACTIVATIONS:
-        for bits in weight_bits(activation):
+        for bits in WEIGHT_BITS:
             listed += [
                 table_design(bits, activation),
                 adder_design(bits, activation),

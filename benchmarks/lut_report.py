@@ -38,7 +38,6 @@ from lut_designs import (
     ternary_multiplier,
     ternary_sizes,
     ternary_table,
-    weight_bits,
 )
 from lut_results import (
     ALONE,
@@ -203,7 +202,7 @@ def _number(value: float) -> str:
 
 def _by_bits(results: Results, activation: str) -> str:
     rows = []
-    for bits in weight_bits(activation):
+    for bits in WEIGHT_BITS:
         row = [str(bits)]
         for metric in METRICS:
             row += [
@@ -236,9 +235,7 @@ def _crossovers(results: Results) -> str:
     ):
         for rival_label, rival in RIVALS.items():
             for activation in activations:
-                widest = max(
-                    b for b in weight_bits(activation) if make(b, activation) in results.shares
-                )
+                widest = max(b for b in WEIGHT_BITS if make(b, activation) in results.shares)
                 rows.append([
                     label, rival_label, activation,
                     *(
@@ -291,9 +288,6 @@ def _needed(results: Results) -> str:
     for bits in WEIGHT_BITS:
         row = [str(bits)]
         for activation in ACTIVATIONS:
-            if bits not in weight_bits(activation):
-                row += [""] * len(METRICS)
-                continue
             table, other = table_design(bits, activation), multiplier_design(bits, activation)
             row += [_number(needed_share(results, metric, table, other)) for metric in METRICS]
         rows.append(row)

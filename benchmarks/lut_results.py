@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lut_designs import (
+    WEIGHT_BITS,
     Amount,
     Design,
     Shares,
@@ -13,7 +14,6 @@ from lut_designs import (
     multiplier_design,
     table_design,
     table_sizes,
-    weight_bits,
 )
 
 from cost_models.cost import Cost
@@ -84,7 +84,7 @@ def wins_up_to(
 ) -> int:
     """Return the widest measured weight up to which ``make``'s units are cheaper, or 0."""
     bits = 0
-    for width in weight_bits(activation):
+    for width in WEIGHT_BITS:
         ours, theirs = make(width, activation), rival(width, activation)
         if ours not in results.shares:
             break
@@ -97,7 +97,7 @@ def wins_up_to(
 def adder_wins(results: Results, metric: str, share: float, activation: str) -> list[int]:
     """Return the weight bits at which the serial adder is the cheapest of the three kinds."""
     widths = []
-    for bits in weight_bits(activation):
+    for bits in WEIGHT_BITS:
         adder = results.cost(adder_design(bits, activation), metric, share)
         table = results.cost(table_design(bits, activation), metric, share)
         if adder < min(table, results.cost(multiplier_design(bits, activation), metric)):
