@@ -109,7 +109,7 @@ class FloatAdders:
         fmt: Minifloat = self.sums.table_format
         # Where the sign alone means NaN, zero and NaN are their own negatives.
         flip = negative if fmt.has_negative_zero else negative & entry[:-1].any()
-        return wire(m, entry ^ (flip << (fmt.bits - 1)), name)
+        return wire(m, entry ^ flip.shift_left(fmt.bits - 1), name)
 
     def term(self, m: Module, entry: Value, plane: Value, highest: int, name: str) -> Operand:
         """Return ``entry * 2**plane`` for accumulation; ``plane`` is ``highest`` at most."""

@@ -234,6 +234,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
          "accumulator": "fp16"},
         {"lanes": 2, "weight": "bipolar3", "activation": "e4m3", "table_lanes": 2,
          "table_format": "e5m2", "table_bits": 5, "accumulator": "fp16"},
+        {"lanes": 2, "table_lanes": 2, "weight": "bipolar2", "activation": "bf16"},
     ),
     "lut_array": (
         {"lanes": 4, "weight": "int2", "activation": "int11", "row_count": 2, "column_count": 4},
