@@ -35,7 +35,7 @@ RANDOM_DOTS: int = JOB["random_dots"]
 #: Dot products whose second beat takes away the first.
 CANCELLING_DOTS = 256
 #: Beats of random operands for every length of a dot product, for accumulation and stalls.
-BEATS = 256
+BEATS = min(256, RANDOM_DOTS // 8)
 #: Cycles without a transfer after which the unit counts as hung.
 PATIENCE = 1000 + UNIT.timing().latency
 

@@ -109,7 +109,8 @@ def verify(
     component
         Hardware to verify in the place of ``rtl.create(unit)``.
     random_dots
-        Dot products of one beat of random operands, where not all pairs can be tested.
+        Dot products of one beat of random operands, where not all pairs can be tested. Below 2048,
+        those of several beats become fewer, too.
 
     Raises
     ------
