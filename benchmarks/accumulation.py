@@ -1,20 +1,30 @@
 """What summing costs: area, delay and energy per MAC by element format, accumulation and lanes.
 
-    hwsim sweep sweeps/specs/accumulation.yaml -o out/accumulation
-    python benchmarks/accumulation.py out/accumulation > docs/accumulation.md
+    python benchmarks/accumulation.py --points points.jsonl > docs/accumulation.md
 
-Reads the results of that sweep and writes Markdown: one table of all points, and how much the
-accumulation is worth against a step of element width.
+Estimates the `float` unit with both operands in one format, and writes Markdown: one table of all
+points, and how much the accumulation is worth against a step of element width. Every point is
+kept in the file `points.jsonl` as soon as it is there; a run that was interrupted goes on.
 """
 
 import argparse
-import csv
+import json
 import sys
 from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import geometric_mean
 from typing import NamedTuple
 
+from cost_models import technology
+from cost_models.estimate import features, price
+from hwsim.units import make
+
+TECHNOLOGY = "sky130"
+#: One style of Yosys for all, to save time: adders and small multipliers hardly differ.
+STYLE = "noalumacc"
+ELEMENTS = ("e2m1", "e2m3", "e3m2", "e4m3", "e5m2", "fp16", "bf16")
 ACCUMULATIONS = ("exact", "aligned13", "fp16", "fp32")
 LANES = (1, 4, 8, 16, 32)
 
@@ -31,19 +41,50 @@ class Point(NamedTuple):
 Points = dict[str, dict[tuple[str, int], Point]]
 
 
-def read(folder: Path) -> tuple[Points, dict[str, str]]:
-    """Return the points of a finished sweep, and what all of them have in common."""
+#: Lanes that round one after another make a large netlist for what a small one says already.
+LONG_CHAINS = ("e2m1", "e4m3")
+
+
+def wanted() -> list[tuple[str, str, int]]:
+    """Return element format, accumulation and lanes of all points, the small ones first."""
+    points = [
+        (element, accumulation, lanes)
+        for lanes in LANES
+        for accumulation in ACCUMULATIONS
+        for element in ELEMENTS
+        if lanes <= 8 or accumulation in ("exact", "aligned13") or element in LONG_CHAINS
+    ]
+    # An exact sum of bf16 products is over 500 bits wide.
+    return [point for point in points if point[:2] != ("bf16", "exact") or point[2] == 1]
+
+
+def measure(element: str, accumulation: str, lanes: int) -> Point:
+    """Return the estimated cost of one unit."""
+    unit = make("float", lanes=lanes, weight=element, activation=element, accumulation=accumulation)
+    cost = price(unit, features(unit, style=STYLE), technology.load(TECHNOLOGY))
+    return Point(cost.area_per_mac, cost.delay_ns, cost.energy_per_mac)
+
+
+def complete(path: Path) -> Points:
+    """Return all points: those in the file, and the others, which are added to it."""
+    known: dict[tuple[str, str, int], Point] = {}
+    if path.exists():
+        for line in path.read_text().splitlines():
+            *key, area, delay, energy = json.loads(line)
+            known[tuple(key)] = Point(area, delay, energy)
+    todo = [point for point in wanted() if point not in known]
+    with path.open("a") as file, ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        running = {pool.submit(measure, *point): point for point in todo}
+        for done in as_completed(running):
+            key = running[done]
+            known[key] = done.result()
+            file.write(json.dumps([*key, *known[key]]) + "\n")
+            file.flush()
+            print(f"{len(known)} of {len(wanted())}: {key}", file=sys.stderr, flush=True)
     points: Points = defaultdict(dict)
-    with (folder / "results.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
-        parameters = dict(item.split("=", 1) for item in row["parameters"].split())
-        points[row["weight"]][parameters["accumulation"], int(row["lanes"])] = Point(
-            float(row["area_um2_per_mac_per_cycle"]),
-            float(row["delay_ns"]),
-            float(row["energy_pj_per_mac"]),
-        )
-    return points, {key: rows[0][key] for key in ("technology", "method")}
+    for element, accumulation, lanes in wanted():
+        points[element][accumulation, lanes] = known[element, accumulation, lanes]
+    return points
 
 
 def ratio(points: Points, quantity: str, one: tuple[str, str], other: tuple[str, str]) -> float:
@@ -129,17 +170,18 @@ def print_verdict(points: Points) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="What summing costs")
-    parser.add_argument("folder", type=Path, help="output of the sweep accumulation")
-    points, common = read(parser.parse_args().folder)
+    parser.add_argument("--points", type=Path, required=True, metavar="FILE.jsonl")
+    points = complete(parser.parse_args().points)
     print("# What summing costs\n")
-    print("<!-- Generated by benchmarks/accumulation.py from sweeps/specs/accumulation.yaml. -->\n")
+    print("<!-- Generated by `python benchmarks/accumulation.py`. -->\n")
     print(
         "The `float` unit with both operands in one format, by how its products are summed "
-        "([what the names mean](../hwsim/units/float_mac.py)). "
-        f"All numbers: {common['technology']}, {common['method']}, normally distributed operands; "
-        "the estimate's error is in [cost-model.md](cost-model.md). The lanes of `fp16` and `fp32` "
-        "add one after another in one cycle, with one rounding each; those of `aligned13` and "
-        "`exact` add in a tree.\n"
+        "([what the names mean](../hwsim/units/float_mac.py)). All numbers are estimates of "
+        f"{TECHNOLOGY} with normally distributed operands, mapped in Yosys' style {STYLE} only; "
+        "[cost-model.md](cost-model.md) has their error. The fit has units with exact sums only. "
+        "The lanes of `fp16` and `fp32` add one after another in one cycle, with one rounding "
+        "each, so their area per lane hardly changes and their delay grows with the lanes; those "
+        "of `aligned13` and `exact` add in a tree.\n"
     )
     print("Area in um^2 per MAC/cycle / delay in ns / energy in pJ per MAC:\n")
     print_points(points)

@@ -53,9 +53,15 @@ class Features:
     macs_per_cycle: float
 
 
-def features(unit: UnitSpec, operands: Operands | None = None) -> Features:
-    """Map ``unit`` to gates and simulate it; parameters are those of :func:`estimate`."""
-    gates = netlist(unit)
+def features(
+    unit: UnitSpec, operands: Operands | None = None, style: str | None = None
+) -> Features:
+    """Map ``unit`` to gates and simulate it.
+
+    ``operands`` are those of :func:`estimate`, ``style`` that of
+    :func:`~cost_models.netlist.netlist`.
+    """
+    gates = netlist(unit, style)
     result = activity.simulate(unit, gates, operands or default_operands(unit))
     by_type = np.bincount(gates.types, result.toggles[gates.first_gate :], len(GATES))
     flip_flops = result.toggles[gates.first_flip_flop : gates.first_gate].sum()
