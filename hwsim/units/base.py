@@ -279,6 +279,12 @@ class UnitSpec(ABC):
                     f"the last axis of {name} must be a positive multiple of {lanes} lanes, "
                     f"not {codes.shape}"
                 )
+        refused = np.isin(w, self.refused_weights)
+        if refused.any():
+            raise InputError(
+                f"weights have the code {w[refused][0]} of {self.weight.name}, which "
+                f"{self.family} does not take"
+            )
         beats = a.shape[-1] // self.activation_lanes
         if a.shape[:-1] != w.shape[:-1] or beats * self.weight_lanes != w.shape[-1]:
             raise InputError(f"activations {a.shape} and weights {w.shape} must have one shape")
