@@ -257,6 +257,8 @@ class Minifloat(Format):
         exponent = np.maximum(np.frexp(magnitude)[1].astype(np.int64) - 1, self.min_exponent)
         exponent = np.where(magnitude == 0, self.min_exponent, exponent)
         scaled = np.ldexp(magnitude, self.mantissa - exponent)
+        # In units above 1 float64's own subnormals vanish, and would not be rounded up.
+        scaled = np.maximum(scaled, np.where(magnitude > 0, np.nextafter(0, 1), 0))
         lower = np.floor(scaled)
         code = ((exponent - self.min_exponent) << self.mantissa) + lower.astype(np.int64)
         return code + round_up(scaled - lower, code % 2 == 1, negative, rounding)

@@ -473,6 +473,7 @@ SMALL: dict[str, Callable[[], Reference]] = {
     "e2m1": lambda: minifloat(2, 1, 1, "none"),
     "minifloat(exponent=3,mantissa=0,bias=3,specials=fn)": lambda: minifloat(3, 0, 3, "fn"),
     "minifloat(exponent=1,mantissa=2,bias=1,specials=none)": lambda: minifloat(1, 2, 1, "none"),
+    "minifloat(exponent=1,mantissa=0,bias=0,specials=none)": lambda: minifloat(1, 0, 0, "none"),
     **{
         f"binary{k}p{p}{'su'[not s]}{'fe'[x]}": lambda k=k, p=p, s=s, x=x: p3109(k, p, s, x)
         for k, p in ((8, 1), (8, 3), (8, 4), (6, 3), (4, 2), (3, 2))
