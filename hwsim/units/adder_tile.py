@@ -16,9 +16,9 @@ from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Format, Int64
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED, Minifloat
-from hwsim.units.integer import ACCUMULATOR_BITS, HEADROOM
+from hwsim.units import accumulator as accumulators
 from hwsim.units.result import Integers, Result, RoundedResult
-from hwsim.units.sums import FloatSums, IntegerSums, Values, integer_sums
+from hwsim.units.sums import FloatSums, IntegerSums, Values, integer_sums, rounded_format
 from hwsim.units.tile import TileSpec
 
 
@@ -93,8 +93,7 @@ class AdderTile(TileSpec):
             return None if self._exact else NAMED["fp32"]
         if key != "accumulator_bits":
             return super()._default(key)
-        beats = self.largest_beat.bit_length() + 1 + HEADROOM
-        return max(ACCUMULATOR_BITS, beats) if self._exact else None
+        return accumulators.default_bits(self.largest_beat) if self._exact else None
 
     @property
     def largest_beat(self) -> int:
@@ -114,19 +113,15 @@ class AdderTile(TileSpec):
     def _make_sums(self) -> IntegerSums | FloatSums:
         if isinstance(self.activation, Integer):
             assert self.accumulator_bits is not None
-            needed = self.largest_beat.bit_length() + 1
+            needed = accumulators.beat_bits(self.largest_beat)
             return integer_sums(self.activation, self.accumulator_bits, needed)
         assert isinstance(self.activation, Minifloat)
         if not self.activation.signed:
             raise InputError(
                 f"activation={self.activation.name}: {self.family} takes signed minifloats only"
             )
-        fmt = self.accumulator
-        if not isinstance(fmt, Minifloat) or not fmt.has_nan or not fmt.signed:
-            raise InputError(
-                f"accumulator={fmt and fmt.name}: {self.family} rounds sums to signed minifloats "
-                "that have NaN, such as fp16 or fp32"
-            )
+        assert self.accumulator is not None
+        fmt = rounded_format("accumulator", self.accumulator)
         return FloatSums(self.activation, self._table_format(self.activation), fmt)
 
     def _table_format(self, activation: Minifloat) -> Minifloat:
@@ -140,7 +135,7 @@ class AdderTile(TileSpec):
     @property
     def safe_beats(self) -> int:
         if isinstance(self.sums, IntegerSums):
-            return ((1 << (self.sums.accumulator_bits - 1)) - 1) // self.largest_beat
+            return accumulators.safe_beats(self.sums.accumulator_bits, self.largest_beat)
         # Rounding is monotonic: where the largest operands stay finite, so do all others.
         weights = [self.weight.encode(x) for x in (self.weight.min, self.weight.max)]
         a = np.full((2, self.activation_lanes), self.activation.encode(self.activation.max))

@@ -30,8 +30,8 @@ from hwsim.formats.base import Bools, Codes, Format, Int64
 from hwsim.formats.bipolar import Bipolar
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
+from hwsim.units import accumulator as accumulators
 from hwsim.units.base import StoredWeights, Timing
-from hwsim.units.integer import ACCUMULATOR_BITS, HEADROOM
 from hwsim.units.result import Integers, Result, RoundedResult
 from hwsim.units.sum_table import Combination, sum_table
 from hwsim.units.sums import FloatSums, IntegerSums, Sums, Values, float_sums, integer_sums
@@ -182,11 +182,10 @@ class BitPlaneTable(TileSpec):
                 f"activation={fmt.name}: {self.family} takes integers of up to "
                 f"{MAX_ACTIVATION_BITS} bits and minifloats"
             )
-        needed = self.largest_beat.bit_length() + 1
         bits = self.accumulator_bits
         if bits is None:
-            bits = max(ACCUMULATOR_BITS, needed + HEADROOM)
-        return integer_sums(fmt, bits, needed)
+            bits = accumulators.default_bits(self.largest_beat)
+        return integer_sums(fmt, bits, accumulators.beat_bits(self.largest_beat))
 
     def entry_bound(self, sums: IntegerSums) -> int:
         """Return the largest magnitude of an exact entry."""
@@ -243,7 +242,7 @@ class BitPlaneTable(TileSpec):
     @property
     def safe_beats(self) -> int:
         if isinstance(self.sums, IntegerSums):
-            return ((1 << (self.sums.accumulator_bits - 1)) - 1) // self.largest_beat
+            return accumulators.safe_beats(self.sums.accumulator_bits, self.largest_beat)
         # Generous: entries may be rounded up, and corrections are as large as the planes.
         sums, entry = self.sums, 2.0 * self.table_lanes * self.activation.max
         beat = self.tables * entry * 2.0 ** (self.weight.bits + 1)

@@ -12,12 +12,9 @@ from typing import Any, ClassVar
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Format
 from hwsim.formats.integer import Integer
+from hwsim.units import accumulator
 from hwsim.units.base import Timing, UnitSpec
 from hwsim.units.result import Integers, Result, exact_sums
-
-#: The default accumulator is at least this wide, and holds at least 2**HEADROOM beats.
-ACCUMULATOR_BITS = 32
-HEADROOM = 8
 
 
 def require_integer(parameter: str, fmt: Format, family: str) -> Integer:
@@ -46,7 +43,7 @@ class IntegerUnit(UnitSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        beat_bits = self.largest_beat.bit_length() + 1
+        beat_bits = accumulator.beat_bits(self.largest_beat)
         if self.accumulator_bits is None:
             object.__setattr__(self, "accumulator_bits", self._default("accumulator_bits"))
         if self.result.width < beat_bits:
@@ -66,7 +63,7 @@ class IntegerUnit(UnitSpec):
     def _default(self, key: str) -> Any:
         if key != "accumulator_bits":
             return super()._default(key)
-        return max(ACCUMULATOR_BITS, self.largest_beat.bit_length() + 1 + HEADROOM)
+        return accumulator.default_bits(self.largest_beat)
 
     @property
     def result(self) -> Result:
@@ -75,8 +72,7 @@ class IntegerUnit(UnitSpec):
 
     @property
     def safe_beats(self) -> int:
-        # The most negative sum has one unit more than the most positive; do not count on it.
-        return ((1 << (self.result.width - 1)) - 1) // max(self.largest_beat, 1)
+        return accumulator.safe_beats(self.result.width, self.largest_beat)
 
     def timing(self) -> Timing:
         return Timing(latency=1, interval=1)

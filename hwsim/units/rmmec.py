@@ -46,6 +46,7 @@ from hwsim.formats.base import Bools, Codes, Float64, Format, Int64, Kind
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat, Specials
 from hwsim.formats.posit import Posit
+from hwsim.units import accumulator
 from hwsim.units.base import Timing, UnitSpec
 from hwsim.units.metadata import Metadata
 from hwsim.units.quire import NARROW_BITS, WIDE_BITS, QuireResult, add_limbs, split_limbs
@@ -289,7 +290,7 @@ class RmmecUnit(UnitSpec):
             largest = 36 if mode is Mode.FP4 else 1 << scales.highest
             units = largest << -self.quire_exponent(mode)
             products = self.lane_count(mode) // len(ROWS[mode])
-            beats.append(((1 << (width - 1)) - 1) // (products * units))
+            beats.append(accumulator.safe_beats(width, products * units))
         return min(beats)
 
     def timing(self) -> Timing:

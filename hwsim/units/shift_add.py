@@ -34,8 +34,9 @@ from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Format, Kind
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
+from hwsim.units import accumulator
 from hwsim.units.base import Timing, UnitSpec
-from hwsim.units.integer import ACCUMULATOR_BITS, HEADROOM, require_integer
+from hwsim.units.integer import require_integer
 from hwsim.units.metadata import Metadata, Scope, group_ends
 from hwsim.units.result import Integers, Result
 
@@ -114,7 +115,7 @@ class ShiftAddUnit(UnitSpec):
     def _default(self, key: str) -> Any:
         if key != "accumulator_bits":
             return super()._default(key)
-        return max(ACCUMULATOR_BITS, self.largest_group.bit_length() + 1 + HEADROOM)
+        return accumulator.default_bits(self.largest_group)
 
     @property
     def result(self) -> Result:
@@ -125,8 +126,7 @@ class ShiftAddUnit(UnitSpec):
 
     @property
     def safe_beats(self) -> int:
-        groups = ((1 << (self.result.width - 1)) - 1) // self.largest_group
-        return groups * self.group_beats
+        return accumulator.safe_beats(self.result.width, self.largest_group) * self.group_beats
 
     def timing(self) -> Timing:
         return Timing(latency=1, interval=1)

@@ -167,8 +167,8 @@ def float_sums(
         raise InputError(f"activation={activation.name}: tables take signed minifloats only")
     return FloatSums(
         activation,
-        _rounded_format("table_format", table_format or _default_table_format(activation)),
-        _rounded_format("accumulator", accumulator or NAMED["fp32"]),
+        rounded_format("table_format", table_format or _default_table_format(activation)),
+        rounded_format("accumulator", accumulator or NAMED["fp32"]),
     )
 
 
@@ -184,7 +184,8 @@ def _default_table_format(activation: Minifloat) -> Minifloat:
     return fp16 if fits else NAMED["tf32"]
 
 
-def _rounded_format(parameter: str, fmt: Format) -> Minifloat:
+def rounded_format(parameter: str, fmt: Format) -> Minifloat:
+    """Return a format that sums are rounded to, or raise InputError naming the parameter."""
     if not isinstance(fmt, Minifloat) or not fmt.has_nan or not fmt.signed:
         raise InputError(
             f"{parameter}={fmt.name}: sums are rounded to signed minifloats that have NaN, such "

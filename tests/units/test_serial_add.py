@@ -123,8 +123,8 @@ def test_a_plane_takes_a_cycle(weight: str) -> None:
          "accumulator_bits instead"),
         ({"activation": "fp16", "accumulator_bits": 32}, "accumulator_bits=32: serial_add with "
          "floating-point activations takes accumulator instead"),
-        ({"activation": "fp16", "accumulator": "e2m1"}, "accumulator=e2m1: serial_add rounds sums"),
-        ({"activation": "fp16", "accumulator": "int8"}, "accumulator=int8: serial_add rounds sums"),
+        ({"activation": "fp16", "accumulator": "e2m1"}, "accumulator=e2m1: sums are rounded to"),
+        ({"activation": "fp16", "accumulator": "int8"}, "accumulator=int8: sums are rounded to"),
         ({"accumulator_bits": 12}, "accumulator_bits=12 cannot hold one beat; allowed: 13"),
     ],
 )  # fmt: skip
