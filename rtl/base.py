@@ -1,6 +1,8 @@
 """The ports that all units share, built from a unit's specification."""
 
-from amaranth.hdl import Shape, Value, unsigned
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Module, Shape, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -55,8 +57,32 @@ class Unit(wiring.Component):
             }
         )
 
-    def accumulator(self, term: Value) -> Accumulator:
-        """Return the accumulator for terms like ``term``, as wide as the result."""
+    @property
+    def sum(self) -> Result:
+        """Layout of the exact sum over the beats."""
         result = self.spec.result
         assert isinstance(result, Result), "rounded results have no exact accumulator"
-        return Accumulator(result.width, term.shape(), len(result.flags))
+        return result
+
+    def accumulator(self, term: Value) -> Accumulator:
+        """Return the accumulator for terms like ``term``, as wide as the sum."""
+        return Accumulator(self.sum.width, term.shape(), len(self.sum.flags))
+
+    def accumulate(
+        self, m: Module, term: Value, flags: Sequence[Sequence[Value]] = ()
+    ) -> Accumulator:
+        """Add ``term`` up over the beats, one a cycle; the output is left to connect.
+
+        ``flags`` has those of the sum, each with a bit a lane.
+        """
+        m.submodules.accumulator = accumulator = self.accumulator(term)
+        m.d.comb += [
+            accumulator.i.payload.term.eq(term),
+            accumulator.i.payload.last.eq(self.i.payload.last),
+            accumulator.i.valid.eq(self.i.valid),
+            self.i.ready.eq(accumulator.i.ready),
+        ]
+        if flags:
+            any_lane = [Cat(*bits).any() for bits in flags]
+            m.d.comb += accumulator.i.payload.flags.eq(Cat(*any_lane))
+        return accumulator

@@ -1,12 +1,12 @@
 """Floating-point products summed exactly; see :mod:`hwsim.units.exact_float`."""
 
-from amaranth.hdl import Cat, Module, Mux, Value
+from amaranth.hdl import Module, Mux, Value
 from amaranth.lib import wiring
 
 from hwsim.units.exact_float import ExactFloat as ExactFloatSpec
 from rtl.base import Unit
 from rtl.blocks.adder_tree import tree_sum
-from rtl.blocks.minifloat import Decoded, decode
+from rtl.blocks.minifloat import Decoded, decode, product_flags
 from rtl.blocks.wire import wire
 
 
@@ -40,18 +40,10 @@ class ExactFloat(Unit):
             self.lane(m, beat.activations[k], beat.weights[k], k) for k in range(self.spec.lanes)
         ]
         total = tree_sum([product for product, _ in lanes])
-        any_lane = [Cat(*bits).any() for bits in zip(*(flags for _, flags in lanes), strict=True)]
 
         # Add up over the beats.
-        m.submodules.accumulator = accumulator = self.accumulator(total)
-        m.d.comb += [
-            accumulator.i.payload.term.eq(total),
-            accumulator.i.payload.last.eq(beat.last),
-            accumulator.i.valid.eq(self.i.valid),
-            self.i.ready.eq(accumulator.i.ready),
-        ]
-        if any_lane:
-            m.d.comb += accumulator.i.payload.flags.eq(Cat(*any_lane))
+        flags = list(zip(*(flags for _, flags in lanes), strict=True))
+        accumulator = self.accumulate(m, total, flags)
         wiring.connect(m, accumulator.o, wiring.flipped(self.o))
         return m
 
@@ -77,11 +69,5 @@ class ExactFloat(Unit):
 
     def flags(self, a: Decoded, w: Decoded) -> list[Value]:
         """Return the flags of one product, in the order of ``spec.flags``."""
-        infinity = a.infinity | w.infinity
-        nan = a.nan | w.nan | (infinity & (a.zero | w.zero))
-        bits = {
-            "nan": nan,
-            "positive_infinity": infinity & ~nan & ~self.sign(a, w),
-            "negative_infinity": infinity & ~nan & self.sign(a, w),
-        }
+        bits = product_flags(a, w, self.sign(a, w))
         return [bits[name] for name in self.spec.flags]

@@ -31,13 +31,7 @@ class Integer(Unit):
         total = tree_sum(products)
 
         # Add up over the beats.
-        m.submodules.accumulator = accumulator = self.accumulator(total)
-        m.d.comb += [
-            accumulator.i.payload.term.eq(total),
-            accumulator.i.payload.last.eq(beat.last),
-            accumulator.i.valid.eq(self.i.valid),
-            self.i.ready.eq(accumulator.i.ready),
-        ]
+        accumulator = self.accumulate(m, total)
         wiring.connect(m, accumulator.o, wiring.flipped(self.o))
         return m
 

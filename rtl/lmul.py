@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from amaranth.hdl import C, Cat, Module, Mux, Value
 
-from hwsim.units.lmul import LmulUnit, Products, Reading
+from hwsim.units.lmul import LmulUnit, ProductRange, Reading
 from rtl.blocks.minifloat import Decoded, decode
 from rtl.blocks.wire import wire
 from rtl.exact_float import ExactFloat
@@ -37,7 +37,7 @@ class Lmul(ExactFloat):
         # Add the magnitudes; of a packed product, mind the ends of the range.
         field = wire(m, self.field(m, activation[:-1], weight[:-1], k), f"field_{k}")
         nonzero = a.significand[-1] & w.significand[-1]
-        if self.spec.products is Products.PACKED:
+        if self.spec.product_range is ProductRange.PACKED:
             nonzero = nonzero & (field >= 1 << fraction)
             over = field > self.spec.largest_code
             field = Mux(over, self.spec.largest_code, field)

@@ -68,7 +68,7 @@ class Posit(Tapered):
             return
         m.submodules.round = rounding = Module()
         quire, nar = accumulator.o.payload[:-1].as_signed(), accumulator.o.payload[-1]
-        exponent = self.spec.sum.exponent
+        exponent = self.sum.exponent
         code = posit.round_quire(rounding, self.output, quire, exponent, nar, "quire")
         m.d.comb += [
             self.o.payload.eq(code),
@@ -102,6 +102,6 @@ class Posit(Tapered):
         value = (value.as_unsigned() & there.replicate(len(value))).as_signed()
         value = wire(m, value, f"product_{lane}")
         # From the least sum of two scales to the largest, that of the largest products.
-        shift = a.scale + w.scale - (self.spec.sum.exponent - 2)
+        shift = a.scale + w.scale - (self.sum.exponent - 2)
         shift = shift[: (self.spec.product_bits + 1).bit_length()]
         return Product(value, wire(m, shift, f"shift_{lane}"), {"nan": nar})

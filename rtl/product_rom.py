@@ -38,17 +38,8 @@ class ProductRom(Unit):
         products = [self.product(rom, beat.activations[k], beat.weights[k], k) for k in lanes]
         m.submodules.tree = tree = Module()
         total = wire(tree, self.add(products), "total")
-        m.submodules.accumulator = accumulator = self.accumulator(total)
-        m.d.comb += [
-            accumulator.i.payload.term.eq(total),
-            accumulator.i.payload.last.eq(beat.last),
-            accumulator.i.valid.eq(self.i.valid),
-            self.i.ready.eq(accumulator.i.ready),
-        ]
         flags = [self.flags(rom, beat.activations[k], beat.weights[k], k) for k in lanes]
-        any_lane = [Cat(*bits).any() for bits in zip(*flags, strict=True)]
-        if any_lane:
-            m.d.comb += accumulator.i.payload.flags.eq(Cat(*any_lane))
+        accumulator = self.accumulate(m, total, list(zip(*flags, strict=True)))
         wiring.connect(m, accumulator.o, wiring.flipped(self.o))
         return m
 

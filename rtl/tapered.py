@@ -3,9 +3,10 @@
 from abc import abstractmethod
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 
+from hwsim.units.result import Result
 from hwsim.units.tapered import TaperedUnit
 from rtl.base import Unit
 from rtl.blocks.accumulator import Accumulator
@@ -64,24 +65,13 @@ class Tapered(Unit):
         m.submodules.tree = tree = Module()
         total = wire(tree, tree_sum(placed), "total")
 
-        m.submodules.accumulator = accumulator = self.accumulator(total)
-        m.d.comb += [
-            accumulator.i.payload.term.eq(total),
-            accumulator.i.payload.last.eq(self.i.payload.last),
-            accumulator.i.valid.eq(self.i.valid),
-            self.i.ready.eq(accumulator.i.ready),
-        ]
-        if self.spec.flags:
-            any_lane = [
-                Cat(product.flags[name] for product in products).any() for name in self.spec.flags
-            ]
-            m.d.comb += accumulator.i.payload.flags.eq(Cat(*any_lane))
-        self.deliver(m, accumulator)
+        flags = [[product.flags[name] for product in products] for name in self.sum.flags]
+        self.deliver(m, self.accumulate(m, total, flags))
         return m
 
-    def accumulator(self, term: Value) -> Accumulator:
-        sum_ = self.spec.sum
-        return Accumulator(sum_.width, term.shape(), len(sum_.flags))
+    @property
+    def sum(self) -> Result:
+        return self.spec.exact_result
 
     def deliver(self, m: Module, accumulator: Accumulator) -> None:
         """Connect the accumulator to the output."""

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from amaranth.hdl import Module, Mux, Value
 
 from hwsim.formats.base import Format
-from rtl.blocks.minifloat import Decoded
+from rtl.blocks.minifloat import Decoded, product_flags
 from rtl.blocks.wire import wire
 from rtl.tapered import Product, Tapered
 
@@ -37,14 +37,8 @@ class TaperedMagnitude(Tapered):
         negative = wire(m, self.sign(a, w), f"negative_{lane}")
         magnitude = wire(m, a.significand * w.significand, f"magnitude_{lane}")
         value = wire(m, Mux(negative, -magnitude, magnitude), f"product_{lane}")
-        infinity = a.infinity | w.infinity
-        nan = a.nan | w.nan | (infinity & (a.zero | w.zero))
-        flags = {
-            "nan": nan,
-            "positive_infinity": infinity & ~nan & ~negative,
-            "negative_infinity": infinity & ~nan & negative,
-        }
-        flags = {name: wire(m, flags[name], f"{name}_{lane}") for name in self.spec.flags}
+        every = product_flags(a, w, negative)
+        flags = {name: wire(m, every[name], f"{name}_{lane}") for name in self.spec.flags}
         return Product(value, wire(m, a.shift + w.shift, f"shift_{lane}"), flags)
 
     def sign(self, a: Decoded, w: Decoded) -> Value:

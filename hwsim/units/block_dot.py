@@ -38,6 +38,7 @@ from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units import rounding
 from hwsim.units.base import Timing, UnitSpec
+from hwsim.units.exact_sum import product_flags, sticky
 from hwsim.units.metadata import Metadata, Scope
 from hwsim.units.result import Integers, Result, RoundedResult, exact_sums
 
@@ -221,17 +222,12 @@ class BlockDotUnit(UnitSpec):
         bits = sum(significand_bits(fmt) for fmt in formats)
         sums = exact_sums(np.where(negative, -magnitude, magnitude), bits, shifts)
 
-        zero = (a.kind == Kind.ZERO) | (w.kind == Kind.ZERO)
-        infinite = (a.kind == Kind.INFINITY) | (w.kind == Kind.INFINITY)
-        nan = (a.kind == Kind.NAN) | (w.kind == Kind.NAN) | (infinite & zero)
-        plus = (infinite & ~nan & ~negative).any(axis=-1)
-        minus = (infinite & ~nan & negative).any(axis=-1)
-
+        flags = sticky(product_flags(a, w))
         x, y = self._scales("activation", metadata), self._scales("weight", metadata)
         scale_zero = (x.kind == Kind.ZERO) | (y.kind == Kind.ZERO)
         scale_nan = (x.kind >= Kind.INFINITY) | (y.kind >= Kind.INFINITY)
-        not_a_number = nan.any(axis=-1) | scale_nan | ((plus | minus) & scale_zero)
-        flags = {"nan": not_a_number, "positive_infinity": plus, "negative_infinity": minus}
+        infinite = flags["positive_infinity"] | flags["negative_infinity"]
+        flags["nan"] = flags["nan"] | scale_nan | (infinite & scale_zero)
         significands = sums.astype(object) * (x.significand * y.significand).astype(object)
         exponents = x.exponent + y.exponent + self.unit_exponent
         if self.accumulation == FIXED:

@@ -22,7 +22,7 @@ class DyBitUnit(TaperedUnit):
     Parameters
     ----------
     lanes, weight, activation, carry_guard
-        See :class:`~hwsim.units.tapered.TaperedUnit`; both formats are DyBits, signed or
+        See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are DyBits, signed or
         unsigned, of any widths.
     """
 

@@ -218,7 +218,7 @@ class FloatUnit(ExactFloat):
     @property
     def result(self) -> Result | RoundedResult[Minifloat]:
         if self.accumulation == EXACT:
-            return super().result
+            return self.exact_result
         return RoundedResult(self.sum_format)
 
     @property
@@ -254,10 +254,10 @@ class FloatUnit(ExactFloat):
         bits = self.aligned_bits
         if bits is None:
             return self._rounded(activations, weights)
-        return self._aligned(*self._unpack(activations, weights), bits)
+        return self._aligned(*self.unpack(activations, weights), bits)
 
-    def _unpack(self, activations: Codes, weights: Codes) -> tuple[Unpacked, Unpacked]:
-        a, w = super()._unpack(activations, weights)
+    def unpack(self, activations: Codes, weights: Codes) -> tuple[Unpacked, Unpacked]:
+        a, w = super().unpack(activations, weights)
         if self.subnormals is Subnormals.KEEP:
             return a, w
         activation, weight = self.operands()

@@ -23,7 +23,7 @@ class HiFloat8Unit(TaperedUnit):
     Parameters
     ----------
     lanes, weight, activation, carry_guard
-        See :class:`~hwsim.units.tapered.TaperedUnit`; both formats are ``hif8``.
+        See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are ``hif8``.
     """
 
     family: ClassVar[str] = "hif8"

@@ -25,11 +25,11 @@ The approximate products are summed exactly, and the flags are those of ``float`
 the hidden bit (zero and subnormals) count as 0, so that a subnormal times an infinity is NaN. The
 paper has no rule for the ends of the range; these are ours:
 
-* ``products="packed"``: a product has the operands' format, beyond whose largest value it saturates
-  and below whose smallest normal value it is 0. The sum spans the exponents of one operand,
-  2**exponent bits, half of those of ``float``.
-* ``products="wide"``: one exponent bit more, so that there are no such ends. The sum spans what it
-  does in ``float``, subnormals aside, and only the multiplier differs.
+* ``product_range="packed"``: a product has the operands' format, beyond whose largest value it
+  saturates and below whose smallest normal value it is 0. The sum spans the exponents of one
+  operand, 2**exponent bits, half of those of ``float``.
+* ``product_range="wide"``: one exponent bit more, so that there are no such ends. The sum spans
+  what it does in ``float``, subnormals aside, and only the multiplier differs.
 
 Source: Luo and Sun, Addition is All You Need for Energy-efficient Language Models,
 arXiv:2410.00907 (the formula).
@@ -45,7 +45,8 @@ import numpy as np
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Int64, Kind, Unpacked
 from hwsim.formats.minifloat import Minifloat
-from hwsim.units.exact_float import ExactFloat, require_signed_minifloat, special_flags
+from hwsim.units.exact_float import ExactFloat, require_signed_minifloat
+from hwsim.units.exact_sum import product_flags, sticky
 from hwsim.units.result import Integers, Result, exact_sums
 
 
@@ -56,7 +57,7 @@ class Reading(StrEnum):
     CARRY = "carry"
 
 
-class Products(StrEnum):
+class ProductRange(StrEnum):
     """The range of a product."""
 
     PACKED = "packed"
@@ -70,18 +71,18 @@ class LmulUnit(ExactFloat):
     Parameters
     ----------
     lanes, weight, activation, carry_guard
-        See :class:`~hwsim.units.exact_float.ExactFloat`; both operands have one format, with at
+        See :class:`~hwsim.units.exact_sum.ExactSum`; both operands have one format, with at
         least one mantissa bit and normal values.
     reading
         ``carry`` or ``formula``.
-    products
+    product_range
         ``packed`` or ``wide``.
     """
 
     family: ClassVar[str] = "lmul"
 
     reading: Reading = Reading.CARRY
-    products: Products = Products.PACKED
+    product_range: ProductRange = ProductRange.PACKED
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -111,7 +112,7 @@ class LmulUnit(ExactFloat):
     @property
     def offset(self) -> int:
         """What is taken from the sum of two exponent fields; field 1 is the lowest of products."""
-        return self.operand.bias if self.products is Products.PACKED else 1
+        return self.operand.bias if self.product_range is ProductRange.PACKED else 1
 
     @property
     def constant(self) -> int:
@@ -127,7 +128,7 @@ class LmulUnit(ExactFloat):
     def largest_code(self) -> int:
         """The largest magnitude field of a product, with a mantissa of ``fraction_bits``."""
         most = np.array(self.operand.max_code)
-        if self.products is Products.WIDE:
+        if self.product_range is ProductRange.WIDE:
             return int(self._magnitude_fields(most, most))
         return self.operand.max_code << (self.fraction_bits - self.operand.mantissa)
 
@@ -139,7 +140,7 @@ class LmulUnit(ExactFloat):
         return (hidden + self.largest_code % hidden) << shift
 
     @property
-    def result(self) -> Result:
+    def exact_result(self) -> Result:
         width = (self.lanes * self.largest_product).bit_length() + self.carry_guard + 1
         # Field 1 of a product has the exponent of two fields whose sum is one above the offset.
         lowest = 2 * self.operand.min_exponent + self.offset - 1
@@ -155,7 +156,7 @@ class LmulUnit(ExactFloat):
         negative = a.sign != w.sign
         products = np.where(negative, -significand, significand)
         sums = exact_sums(products, self.fraction_bits + 1, shifts)
-        return self.result.pack(sums, special_flags(a, w))
+        return self.exact_result.pack(sums, sticky(product_flags(a, w)))
 
     def _flushed(self, codes: Codes) -> Unpacked:
         """Take ``codes`` apart, subnormals as zeros."""

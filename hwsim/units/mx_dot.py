@@ -15,8 +15,8 @@ e5m2 (MXFP8)                2**63.6 of 2**-32      70 bits
 ==========================  =====================  ========================
 
 A scale of 0xFF is NaN, and so is the result then. A NaN element gives NaN, an infinite one
-infinity; MX leaves that to the implementation. So it does the precision in which blocks are added
-up; a block's sum is exact here.
+infinity. MX leaves these to the implementation, as well as the precision in which blocks are
+added up; within a block the sum is exact here.
 
 Source: OCP Microscaling Formats (MX) 1.0, sections 5 (formats) and 6 (dot product).
 """

@@ -51,7 +51,7 @@ class PositUnit(TaperedUnit):
     Parameters
     ----------
     lanes, weight, activation, carry_guard
-        See :class:`~hwsim.units.tapered.TaperedUnit`; both formats are posits and may differ.
+        See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are posits and may differ.
     accumulation
         ``quire``, or ``none`` for the products of the last beat, which have no carry guard.
     output
@@ -83,15 +83,15 @@ class PositUnit(TaperedUnit):
                 )
 
     def operands(self) -> tuple[Posit, Posit]:
-        """Return the activation and weight formats."""
-        assert isinstance(self.activation, Posit)
-        assert isinstance(self.weight, Posit)
-        return self.activation, self.weight
+        activation, weight = super().operands()
+        assert isinstance(activation, Posit)
+        assert isinstance(weight, Posit)
+        return activation, weight
 
     @property
     def result(self) -> Result | RoundedResult[Format]:
         if self.output is None:
-            return self.sum
+            return self.exact_result
         assert isinstance(self.output, Posit)
         several = self.accumulation is Accumulation.NONE and self.lanes > 1
         return RoundedResult(self.output, (self.lanes,) if several else ())
@@ -110,7 +110,7 @@ class PositUnit(TaperedUnit):
             codes = round_to_posit(self.output, value, exponent, flags["nan"])
             return self.result.pack(codes) if self.lanes > 1 else codes[..., 0]
         sums, flags = self.add_up(self.products(activations, weights))
-        return round_to_posit(self.output, sums, self.sum.exponent, flags["nan"])
+        return round_to_posit(self.output, sums, self.exact_result.exponent, flags["nan"])
 
 
 def round_to_posit(fmt: Posit, value: Integers, exponent: Int64 | int, nar: Bools) -> Codes:

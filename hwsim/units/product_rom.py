@@ -31,7 +31,7 @@ from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Format
 from hwsim.formats.codebook import Codebook
 from hwsim.units.dyadic import Dyadic, dyadic
-from hwsim.units.exact_float import flag_names, special_flags
+from hwsim.units.exact_sum import flag_names, product_flags, sticky
 from hwsim.units.integer import IntegerUnit
 from hwsim.units.result import Integers, Result, exact_sums
 
@@ -82,16 +82,14 @@ class ProductRomUnit(IntegerUnit):
         code."""
         pairs = np.arange(1 << (self.activation.bits + self.weight.bits))
         w, a = np.divmod(pairs, 1 << self.activation.bits)
-        flags = special_flags(
-            self.activation.unpack(a[:, np.newaxis]), self.weight.unpack(w[:, np.newaxis])
-        )
+        flags = product_flags(self.activation.unpack(a), self.weight.unpack(w))
         return flags[name].astype(int).tolist()
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
         a, w = (np.array(operand.integers) for operand in self.operands())
         sums = exact_sums(a[activations] * w[weights], self.largest_beat.bit_length())
-        flags = special_flags(self.activation.unpack(activations), self.weight.unpack(weights))
-        return self.result.pack(sums, flags)
+        flags = product_flags(self.activation.unpack(activations), self.weight.unpack(weights))
+        return self.result.pack(sums, sticky(flags))
 
 
 def _values(parameter: str, fmt: Format) -> Dyadic:

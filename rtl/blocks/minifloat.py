@@ -69,6 +69,17 @@ def decode(m: Module, fmt: Minifloat, code: Value, name: str, flush: bool = Fals
     )
 
 
+def product_flags(a: Decoded, w: Decoded, negative: Value) -> dict[str, Value]:
+    """Return the flags of a product by name; ``negative`` is its sign."""
+    infinity = a.infinity | w.infinity
+    nan = a.nan | w.nan | (infinity & (a.zero | w.zero))
+    return {
+        "nan": nan,
+        "positive_infinity": infinity & ~nan & ~negative,
+        "negative_infinity": infinity & ~nan & negative,
+    }
+
+
 def _specials(fmt: Minifloat, code: Value) -> tuple[Value, Value]:
     magnitude = code[:-1]
     infinity = magnitude == fmt.infinity_code if fmt.has_infinity else C(0, 1)

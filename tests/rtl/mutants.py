@@ -78,7 +78,6 @@ class LateAccumulator(Accumulator):
 def with_accumulator(unit: UnitSpec, accumulator: type[Accumulator]) -> rtl.Unit:
     class Mutant(rtl.GENERATORS[type(unit)]):
         def accumulator(self, term: Value) -> Accumulator:
-            result = self.spec.result
-            return accumulator(result.width, term.shape(), len(result.flags))
+            return accumulator(self.sum.width, term.shape(), len(self.sum.flags))
 
     return Mutant(unit)

@@ -50,15 +50,15 @@ def split(x: Fraction) -> tuple[Fraction, int]:
 
 @pytest.mark.parametrize("reading", READINGS)
 @pytest.mark.parametrize(
-    ("fmt", "products"),
+    ("fmt", "product_range"),
     [
         ("e4m3", "packed"), ("e5m2", "packed"), ("e2m1", "packed"), ("e3m4", "packed"),
         ("e3m2", "packed"), ("e4m3fnuz", "packed"), ("fp16", "packed"), ("bf16", "packed"),
         ("e4m3", "wide"), ("e2m1", "wide"), ("e3m4", "wide"), ("fp16", "wide"),
     ],
 )  # fmt: skip
-def test_products_are_those_of_the_formula(fmt: str, products: str, reading: str) -> None:
-    unit = lmul(fmt, reading=reading, products=products)
+def test_products_are_those_of_the_formula(fmt: str, product_range: str, reading: str) -> None:
+    unit = lmul(fmt, reading=reading, product_range=product_range)
     rng = np.random.default_rng(0)
     many = unit.operand.bits > 8
     a, w, _ = random_codes(unit, 3000, 1, rng) if many else all_pairs(unit, rng)
@@ -68,7 +68,7 @@ def test_products_are_those_of_the_formula(fmt: str, products: str, reading: str
     assert finite.sum() > 100
     sums = unit.result.to_int(unit.dot(a[pick], w[pick]))
     unit_of_sum = Fraction(2) ** unit.result.exponent
-    kinds, wide = set(), products == "wide"
+    kinds, wide = set(), product_range == "wide"
     for k in np.flatnonzero(finite):
         value = expected(unit.operand, Fraction(x[k]), Fraction(y[k]), reading, wide)
         assert int(sums[k]) * unit_of_sum == value, (x[k], y[k])
@@ -161,7 +161,7 @@ def test_ends_of_the_range(a: float, w: float, value: float) -> None:
 
 
 def test_spans_of_the_sum() -> None:
-    packed, wide = lmul("e4m3").result, lmul("e4m3", products="wide").result
+    packed, wide = lmul("e4m3").result, lmul("e4m3", product_range="wide").result
     # From the last place of the smallest normal product to the largest: 448 or 448 * 448.
     assert (packed.exponent, packed.width) == (-6 - 3, 9 + 9 + 8 + 1)
     assert (wide.exponent, wide.width) == (-12 - 3, 15 + 18 + 8 + 1)

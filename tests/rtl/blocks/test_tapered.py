@@ -8,7 +8,7 @@ from hwsim.formats.base import Format
 from hwsim.formats.dybit import DyBit
 from hwsim.formats.flint import Flint
 from hwsim.formats.posit import Posit
-from hwsim.units.tapered import unit_exponent
+from hwsim.units.exact_sum import unit_exponent
 from rtl.blocks import posit
 from rtl.blocks.minifloat import Decoded
 from rtl.blocks.tapered import HIF8_FRACTION, dybit, flint, hif8
