@@ -1,6 +1,7 @@
 """The chart of `lut.py`: a column an activation format, rows by weight bits and by share."""
 
 from collections.abc import Callable, Iterable, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib
@@ -19,7 +20,6 @@ from lut_designs import (
     conventional_design,
     multiplier_design,
     table_design,
-    table_sizes,
     ternary_adder,
     ternary_multiplier,
     ternary_table,
@@ -29,6 +29,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, ScalarFormatter
+from PIL import Image
 
 from sweeps.plots import DPI, LABEL_SIZE, OKABE_ITO, PANEL_WIDTH
 
@@ -39,6 +40,8 @@ SIZE_COLOURS = dict(zip(TABLE_LANES, (SKY, GREEN, BLUE, PINK, YELLOW), strict=Tr
 #: Weight bits of the panels against the share.
 SHARE_BITS = 2
 PANEL_HEIGHT = 2.5
+#: Of the image, with those between a line and the background.
+COLOURS = 48
 #: Heights and titles of the keys: of the first two rows, of the third and of the fourth.
 KEYS = ((1.05, "By weight bits"), (0.66, "By share"), (0.28, "Ternary weights"))
 
@@ -47,7 +50,11 @@ def write_chart(results: Results, path: Path) -> None:
     """Write the chart as PNG."""
     with matplotlib.rc_context({"font.size": 7.5, "axes.titlesize": 8.5, "axes.linewidth": 0.6}):
         figure = _draw(results)
-    figure.savefig(path, dpi=DPI, metadata={"Software": None})
+    pixels = BytesIO()
+    figure.savefig(pixels, dpi=DPI)
+    # A palette makes the file a quarter as large.
+    with Image.open(pixels) as image:
+        image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def _draw(results: Results) -> Figure:
@@ -104,7 +111,7 @@ def _by_bits(panel: Axes, results: Results, activation: str, metric: str) -> Non
 
 
 def _by_share(panel: Axes, results: Results, activation: str) -> None:
-    for size in table_sizes(activation):
+    for size in TABLE_LANES:
         design = table_design(SHARE_BITS, activation, size)
         costs = [(share, results.cost(design, "area", share)) for share in SHARES]
         _line(panel, costs, SIZE_COLOURS[size], "-", f"LUT, K = {size}")

@@ -329,12 +329,6 @@ def chain() -> list[Design]:
     ]
 
 
-def table_sizes(activation: str) -> tuple[int, ...]:
-    """Return the activations to a table; floating-point tables of 32 sums take too long."""
-    exact = isinstance(parse(activation), Integer)
-    return tuple(TABLE_LANES) if exact else tuple(TABLE_LANES)[:-1]
-
-
 def lane_jobs() -> list[tuple[Design, int]]:
     """Return the designs that are measured at other lane counts, too."""
     return [
@@ -398,7 +392,7 @@ def designs() -> list[Design]:
         listed += [
             table_design(bits, activation, size)
             for bits in swept_bits(activation)
-            for size in table_sizes(activation)
+            for size in TABLE_LANES
         ]
     listed += [
         conventional_design(bits, activation)

@@ -33,7 +33,6 @@ from lut_designs import (
     multiplier_design,
     swept_bits,
     table_design,
-    table_sizes,
     ternary_adder,
     ternary_multiplier,
     ternary_sizes,
@@ -184,9 +183,11 @@ def _adder_sentence(results: Results, activation: str) -> str:
     for metric in METRICS:
         for share in (16, 256):
             widths = adder_wins(results, metric, share, activation)
-            where = f"at {', '.join(map(str, widths))} bits" if widths else "nowhere"
-            parts.append(f"{metric}, N = {share}: {where}")
-    return f"ADD is the cheapest of the three kinds: {'; '.join(parts)}."
+            if widths:
+                parts.append(f"in {metric} at {', '.join(map(str, widths))} bits (N = {share})")
+    if not parts:
+        return "ADD is the cheapest of the three kinds at no width (N = 16 or 256)."
+    return f"ADD is the cheapest of the three kinds {', '.join(parts)}."
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -276,11 +277,7 @@ def _sizes(results: Results) -> str:
     header = ["activation", "weight bits"]
     header += [f"{m}, {_share(n)}" for m in METRICS for n in (*SHARES[2::2], ALONE)]
     sizes = f"{TABLE_LANES[0]} to {TABLE_LANES[-1]}"
-    return (
-        f"## The best K of {sizes} (estimate)\n\n"
-        f"Of {table_sizes('fp16')[0]} to {table_sizes('fp16')[-1]} for floating point, whose "
-        "larger tables take too long to map.\n\n" + _table(header, rows)
-    )
+    return f"## The best K of {sizes} (estimate)\n\n" + _table(header, rows)
 
 
 def _needed(results: Results) -> str:
@@ -492,7 +489,7 @@ def _published(results: Results) -> str:
                 )
                 for activation in ACTIVATIONS
             )
-            + f" ({TABLE_BITS}-bit weights, area; floating point up to {table_sizes('fp16')[-1]})",
+            + f" ({TABLE_BITS}-bit weights, area)",
         ],
         [
             "table 2 of LUT Tensor Core, relative area (W2A8)",

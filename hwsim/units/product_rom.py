@@ -9,12 +9,9 @@ A ROM of constants is logic. What it costs depends on how it is written: product
 other by sign and come in equal groups, and synthesis does not find that again in a list of 256
 words. The magnitudes of an operand are numbered in ascending order, codes of one magnitude alike,
 the ROM is indexed by the two numbers, and the sign is the exclusive or of two. The ROM itself is a
-decision diagram with equal parts shared (:mod:`rtl.blocks.rom`). Area of one ROM mapped to osu018
-with Yosys 0.70, summed over ten pairs of formats and relative to this one: list of all products
-1.6, list of lists 1.7 to 1.8, diagrams of the signed products 1.5, list of magnitudes with signs
-apart 1.25, each operand decoded to an integer and multiplied 2.0. A multiplier remains smaller
-where the codes are integers without sign (uint4), or share few significands, as those of e2m1 in
-``float``.
+decision diagram with equal parts shared (:mod:`rtl.blocks.rom`), which takes fewer gates than a
+list of all products, as a test shows. A multiplier remains smaller where the codes are integers
+without sign (uint4), or share few significands, as those of e2m1 in ``float``.
 
 Codes that are NaN, NaR or an infinity give no product but a flag, as in ``float``.
 

@@ -10,6 +10,7 @@ from hwsim.formats.minifloat import Minifloat
 from hwsim.units.rounding import SumRounding
 from rtl.blocks.adder_tree import tree_sum
 from rtl.blocks.fma import Operand, operand, special
+from rtl.blocks.largest import largest
 from rtl.blocks.minifloat import Decoded
 from rtl.blocks.normalise import flush_subnormal, raise_tiny, round_magnitude
 from rtl.blocks.wire import wire
@@ -92,9 +93,9 @@ class AlignedSum:
         places = [
             wire(m, self.place(term, base), f"{name}_place_{k}") for k, term in enumerate(terms)
         ]
-        largest = self.largest(m, places, name)
+        top = largest(m, places, f"{name}_largest")
         aligned = [
-            wire(m, self.align(m, term, largest - place, f"{name}_term_{k}"), f"{name}_aligned_{k}")
+            wire(m, self.align(m, term, top - place, f"{name}_term_{k}"), f"{name}_aligned_{k}")
             for k, (term, place) in enumerate(zip(terms, places, strict=True))
         ]
 
@@ -107,9 +108,9 @@ class AlignedSum:
         padding = max(0, self.fmt.mantissa + 3 - len(magnitude))
         least = base - self.bits - padding - self.fmt.subnormal_exponent
         padded = Cat(C(0, padding), magnitude)
-        width = max(len(largest), abs(least).bit_length(), len(padded).bit_length()) + 2
+        width = max(len(top), abs(least).bit_length(), len(padded).bit_length()) + 2
         lowest = Signal(signed(width), name=f"{name}_lowest")
-        m.d.comb += lowest.eq(largest + least)
+        m.d.comb += lowest.eq(top + least)
         padded, raised = raise_tiny(m, self.fmt, padded, lowest, least, name)
         rounded, overflow = round_magnitude(m, self.fmt, padded, raised, name, self.rounding)
         if self.flush:
@@ -124,17 +125,6 @@ class AlignedSum:
         parts, above = term.operand.parts, term.lowest - base
         highest = term.operand.shifts[-1] + above
         return Mux(parts.zero, 0, (parts.shift + above)[: max(highest, 1).bit_length()])
-
-    def largest(self, m: Module, places: Sequence[Value], name: str) -> Value:
-        """Return the largest of the exponents, by a tree of comparisons."""
-        level, rank = list(places), 0
-        while len(level) > 1:
-            pairs = [
-                wire(m, Mux(a > b, a, b), f"{name}_largest_{rank}_{k}")
-                for k, (a, b) in enumerate(zip(level[0::2], level[1::2], strict=False))
-            ]
-            level, rank = pairs + level[len(level) & ~1 :], rank + 1
-        return level[0]
 
     def align(self, m: Module, term: Term, down: Value, name: str) -> Value:
         """Return a term shifted down, truncated in magnitude, with its sign."""

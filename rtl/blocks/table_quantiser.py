@@ -8,6 +8,7 @@ from amaranth.hdl import C, Cat, Module, Mux, Value
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units.bitmod import Alignment
 from rtl.blocks.fma import Operand, short_operand
+from rtl.blocks.largest import largest
 from rtl.blocks.minifloat import Decoded, decode
 from rtl.blocks.shift_right import shift_right
 from rtl.blocks.wire import wire
@@ -66,15 +67,7 @@ def quantise_floats(
     entry.
     """
     parts = [decode(m, fmt, entry, f"{name}_{k}_entry") for k, entry in enumerate(entries)]
-    shifts = [part.shift for part in parts]
-    while len(shifts) > 1:
-        pairs = zip(shifts[0::2], shifts[1::2], strict=False)
-        larger = [
-            wire(m, Mux(a > b, a, b), f"{name}_larger_{len(shifts)}_{k}")
-            for k, (a, b) in enumerate(pairs)
-        ]
-        shifts = larger + shifts[len(shifts) & ~1 :]
-    scale = wire(m, shifts[0], f"{name}_scale")
+    scale = wire(m, largest(m, [part.shift for part in parts], f"{name}_larger"), f"{name}_scale")
     nan = wire(m, Cat(part.nan | part.infinity for part in parts).any(), f"{name}_nan")
     rounded = []
     for k, part in enumerate(parts):

@@ -51,7 +51,7 @@ def test_verilog_equals_golden_model(unit: UnitSpec, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     verdict = verify(unit, random_dots=RANDOM_DOTS)
     assert verdict.passed, str(verdict)
-    assert verdict.vectors > 500
+    assert verdict.vectors > RANDOM_DOTS
     declared = unit.timing()
     assert verdict.latency == declared.latency
     assert (verdict.min_interval, verdict.interval) == (declared.min_interval, declared.interval)
