@@ -119,10 +119,12 @@ def test_every_weight_width_and_table(family: str, bits: int, table_lanes: int) 
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("family", ["lut_tensor_core", "unpu_lut"])
-@pytest.mark.parametrize("activation", ["e4m3", "e5m2", "fp16", "bf16"])
+@pytest.mark.parametrize(
+    ("activation", "lanes"), [("e4m3", 4), ("e5m2", 4), ("fp16", 2), ("bf16", 2)]
+)
 @pytest.mark.parametrize("weight", ["int4", "uint2", "int1"])
-def test_every_float(family: str, activation: str, weight: str) -> None:
-    unit = make(family, lanes=4, weight=weight, activation=activation)
+def test_every_float(family: str, activation: str, lanes: int, weight: str) -> None:
+    unit = make(family, lanes=lanes, table_lanes=lanes, weight=weight, activation=activation)
     verdict = verify(unit, random_dots=FEW)
     assert verdict.passed, str(verdict)
 
