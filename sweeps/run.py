@@ -7,7 +7,7 @@ that switch a unit's gates are rows and tokens of the same layers.
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,11 +17,10 @@ import numpy as np
 
 from cost_models.cost import Cost
 from cost_models.estimate import estimate_all
-from cost_models.operands import CYCLES, STREAMS, Operands
+from cost_models.operands import CYCLES, STREAMS, Operands, side_by_side
 from cost_models.synthesis import synthesize
 from hwsim.errors import InputError
 from hwsim.formats import Format
-from hwsim.formats.base import Codes
 from hwsim.tensors.quantise import ErrorMeter, QuantisationError, check_group, operand_streams
 from hwsim.units import UnitSpec
 from sweeps.metrics import METRICS
@@ -341,13 +340,5 @@ def _operands(unit: UnitSpec, tensors: Tensors) -> Operands | None:
         )
         for seed in range(max(rows, columns))
     ]
-    return Operands(
-        _side_by_side([activations for activations, _ in streams[:rows]], beats),
-        _side_by_side([weights for _, weights in streams[:columns]], beats),
-    )
-
-
-def _side_by_side(streams: Sequence[Codes], beats: int) -> Codes:
-    """Return streams of shape (STREAMS, length) as one, beat by beat."""
-    parts = [stream.reshape(STREAMS, beats, -1) for stream in streams]
-    return np.concatenate(parts, axis=2).reshape(STREAMS, -1)
+    activations, weights = (np.stack(part) for part in zip(*streams, strict=True))
+    return Operands(side_by_side(activations[:rows], beats), side_by_side(weights[:columns], beats))
