@@ -8,7 +8,6 @@ from cost_models.netlist import (
     NetlistError,
     multiplier_styles,
     netlist,
-    pack,
     parse,
     rtlil_text,
 )
@@ -89,5 +88,8 @@ def test_leaving_styles_out_changes_nothing(parameters):
     weights = np.array([NAND2_EQUIVALENTS[name] for name in TYPES])
     every = [netlist(unit, style) for style in STYLES]
     smallest = min(every, key=lambda gates: gates.counts() @ weights)
-    for name, array in pack(smallest).items():
-        np.testing.assert_array_equal(pack(netlist(unit))[name], array)
+    chosen = netlist(unit)
+    # The names of the cells decide the order within a level.
+    assert chosen.style == smallest.style
+    np.testing.assert_array_equal(chosen.levels, smallest.levels)
+    np.testing.assert_array_equal(chosen.counts(), smallest.counts())
