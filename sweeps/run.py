@@ -1,8 +1,9 @@
 """Compute the points of a sweep, each saved as soon as it is finished.
 
 First the quantisation error, which depends on the two formats alone and is shared by many points;
-then the cost, one task a unit, because one mapping to gates serves all technologies. The operands
-that switch a unit's gates are rows and tokens of the same layers.
+then the screen, if the sweep has one, which leaves candidates out; then the cost, one task a unit,
+because one mapping to gates serves all technologies. The operands that switch a unit's gates are
+rows and tokens of the same layers.
 """
 
 import sys
@@ -25,6 +26,7 @@ from hwsim.tensors.quantise import ErrorMeter, QuantisationError, check_group, o
 from hwsim.units import UnitSpec
 from sweeps.metrics import METRICS
 from sweeps.pool import each
+from sweeps.screen import QUALITIES, Pruned, Screening, prune, screened
 from sweeps.spec import Sweep, Tensors
 from sweeps.store import Store, digest, source_digest, versions
 
@@ -64,14 +66,15 @@ class Outcome:
 
     Attributes
     ----------
-    points, failures
-        Together one for every unit and technology.
+    points, failures, pruned
+        Together one for every unit and technology; ``pruned`` are those that the screen left out.
     computed
         How many of the points were computed by this run; the others were found.
     """
 
     points: tuple[Point, ...]
     failures: tuple[Failure, ...]
+    pruned: tuple[Pruned, ...]
     computed: int
 
 
@@ -147,17 +150,21 @@ class _Engine:
         self.errors: dict[Pair, QuantisationError] = {}
         self.points: dict[tuple[UnitSpec, str], Point] = {}
         self.failures: dict[tuple[UnitSpec, str], Failure] = {}
+        self.pruned: dict[tuple[UnitSpec, str], Pruned] = {}
 
     def run(self) -> Outcome:
         self._find_points()
         found = len(self.points)
         if self.sweep.tensors:
             self._measure(self.sweep.tensors)
+        if self.sweep.screen:
+            self._screen(self.sweep.screen)
         self._cost()
         order = [(unit, name) for unit in self.sweep.units for name in self.sweep.technologies]
         return Outcome(
             tuple(self.points[place] for place in order if place in self.points),
             tuple(self.failures[place] for place in order if place in self.failures),
+            tuple(self.pruned[place] for place in order if place in self.pruned),
             len(self.points) - found,
         )
 
@@ -180,7 +187,7 @@ class _Engine:
         for unit in sorted(self.sweep.units, key=lambda u: -u.beat_bits * u.result.bits):
             for technology in self.sweep.technologies:
                 place = unit, technology
-                if place not in self.points and place not in self.failures:
+                if not any(place in done for done in (self.points, self.failures, self.pruned)):
                     yield place
 
     def _measure(self, tensors: Tensors) -> None:
@@ -216,6 +223,28 @@ class _Engine:
         for unit, technology in list(self._missing()):
             if unit.weight == task.weight and unit.activation in task.activations:
                 self._fail(unit, technology, error)
+
+    def _screen(self, factor: float) -> None:
+        """Fill ``pruned``; points that are there already stay, and are compared with."""
+        failed = {unit for unit, _ in self.failures}
+        units = [unit for unit in self.sweep.units if unit not in failed]
+        areas: dict[str, dict[UnitSpec, float]] = {name: {} for name in self.sweep.technologies}
+        tasks = [Screening(unit, self.sweep.technologies) for unit in units]
+        for done, (task, result) in enumerate(each(screened, tasks, self.workers), 1):
+            for technology in task.technologies:
+                if isinstance(result, Exception):
+                    self._fail(task.unit, technology, result)
+                else:
+                    areas[technology][task.unit] = result[technology]
+            _say(f"screen {done}/{len(tasks)}: {task.unit.name}")
+        qualities = [QUALITIES[name] for name in self.sweep.objectives if name in QUALITIES]
+        known = {(p.unit.weight, p.unit.activation): p.error for p in self.points.values()}
+        errors = {**known, **self.errors}
+        for technology, candidates in areas.items():
+            for one in prune(candidates, technology, factor, errors, qualities):
+                if (one.unit, technology) not in self.points:
+                    self.pruned[one.unit, technology] = one
+        self.total -= len(self.pruned)
 
     def _cost(self) -> None:
         """Fill ``points`` and ``failures`` for all missing points."""
