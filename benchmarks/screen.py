@@ -18,8 +18,8 @@ import yaml
 from numpy.typing import NDArray
 
 from cost_models import screen, technology
-from cost_models.estimate import vector
-from cost_models.netlist import TYPES, netlist, rtlil_text
+from cost_models.estimate import estimate_all
+from cost_models.netlist import rtlil_text
 from hwsim.units import UnitSpec
 from rtl.yosys import version
 from sweeps.pool import each
@@ -27,9 +27,11 @@ from sweeps.pool import each
 FOLDS = 10
 
 
-def measure(unit: UnitSpec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the screen's features and the number of gates of each type."""
-    return screen.features(rtlil_text(unit), unit.name), netlist(unit).counts()
+def measure(unit: UnitSpec) -> tuple[NDArray[np.float64], dict[str, float]]:
+    """Return the screen's features, and the estimated area by technology."""
+    estimates = estimate_all(unit, technology.names())
+    areas = {name: cost.area_um2 for name, cost in estimates.items()}
+    return screen.features(rtlil_text(unit), unit.name), areas
 
 
 def fitted(matrix: NDArray[Any], areas: NDArray[Any], families: list[str]) -> dict[str, Any]:
@@ -47,7 +49,7 @@ def fitted(matrix: NDArray[Any], areas: NDArray[Any], families: list[str]) -> di
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--units", type=int, default=200, metavar="N")
+    parser.add_argument("--units", type=int, default=150, metavar="N")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), metavar="N")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE.yaml")
     options = parser.parse_args()
@@ -58,7 +60,6 @@ def main() -> None:
         measured[unit] = result
     units = [unit for unit in points.units(options.units) if unit in measured]
     matrix = np.array([measured[unit][0] for unit in units])
-    counts = np.array([measured[unit][1] for unit in units])
     families = [unit.structure for unit in units]
     document: dict[str, Any] = {
         "provenance": {
@@ -72,7 +73,7 @@ def main() -> None:
         "technologies": {},
     }
     for name in technology.names():
-        areas = counts @ vector(technology.load(name).area_um2, TYPES)
+        areas = np.array([measured[unit][1][name] for unit in units])
         result = fitted(matrix, areas, families)
         document["technologies"][name] = result
         for kind in ("unseen_units", "unseen_families"):

@@ -421,7 +421,7 @@ def _print_costs(costs: "Sequence[Cost]", source: str) -> None:
     if method == "synthesis":
         print("± how far the other netlists that were mapped lie from the chosen one")
         return
-    print("± mean error on units that the fit has not seen")
+    print("± the mean error, or the sum of those of its factors")
     for name, cost in {cost.technology: cost for cost in costs}.items():
         print(f"{name}: {_errors(figures.errors(cost))}")
 
