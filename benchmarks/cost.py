@@ -9,7 +9,8 @@ with a full one; synthesis, if OpenSTA, Icarus and the library are there. Ratios
 that were taken one after the other. The operands are in memory, as in a sweep.
 
 Then the design space: ``--count`` units (default: 1000; 0 leaves it out) estimated by ``--workers``
-processes (default: 2), with an empty cache and again with a full one.
+processes (default: 2), with an empty cache and again with a full one. On a machine that does
+other things, the processor time says more than the seconds: divide it by the workers.
 """
 
 import argparse
@@ -81,19 +82,25 @@ def cost(unit: UnitSpec) -> int:
     return sum(counted.values())
 
 
+def processor_seconds() -> float:
+    """Return the processor time of this process and of all that it has started and seen end."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def space(count: int, workers: int) -> None:
     """Estimate the design space with an empty cache, and again with a full one."""
     units = points.units(count)
     for label in ("empty", "full"):
-        start = time.perf_counter()
+        start, before = time.perf_counter(), processor_seconds()
         results = [result for _, result in each(cost, units, workers)]
-        seconds = time.perf_counter() - start
+        seconds, processor = time.perf_counter() - start, processor_seconds() - before
         failed = [result for result in results if isinstance(result, Exception)]
         if failed:
             raise failed[0]
         print(
-            f"{len(units)} distinct units, {workers} workers, {label} cache: {seconds:.0f} s, "
-            f"{1e3 * seconds * workers / len(units):.0f} ms a unit and worker, "
+            f"{len(units)} distinct units, {workers} workers, {label} cache: {seconds:.1f} s, "
+            f"{processor:.1f} s of processor time, {1e3 * processor / len(units):.0f} ms a unit, "
             f"{np.mean(results):.0f} gates on average",
             flush=True,
         )
@@ -121,7 +128,8 @@ def main() -> None:
             except (InputError, MissingToolError) as error:
                 print(f"without synthesis: {error}")
                 library = None
-            table(chosen, options.technology, library)
+            if chosen:
+                table(chosen, options.technology, library)
         if options.count:
             os.environ[cache.VARIABLE] = str(Path(folder) / "space")
             space(options.count, options.workers)
