@@ -125,6 +125,7 @@ def price(unit: UnitSpec, measured: Features, technology: Technology) -> Cost:
         delay_ns=critical_path(measured.netlist, PathDelays.of(technology)).delay_ns,
         energy_pj=float(energy_fj) * 1e-3,
         clock_pj=clock_fj * 1e-3,
+        glitch_pj=float("inf"),
         leakage_nw=float(measured.counts @ vector(technology.leakage_nw, TYPES)),
         macs_per_cycle=measured.macs_per_cycle,
         provenance={

@@ -8,6 +8,7 @@ interrupted.
 import argparse
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,7 +21,11 @@ from hwsim import __version__
 from hwsim.errors import InputError, MissingToolError
 
 if TYPE_CHECKING:
+    from cost_models.breakdown import Breakdown
+    from cost_models.cost import Cost
+    from cost_models.figures import Figure
     from cost_models.scaling import Band
+    from cost_models.technology import Technology
     from hwsim.units import UnitSpec
 
 #: The code table of a wider format is too long to read.
@@ -83,13 +88,26 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--seed", type=int, default=1, help="seed of the vectors (default: 1)")
     verify.set_defaults(command=_verify)
 
-    cost = commands.add_parser("cost", help="area, delay and energy of a unit")
-    _add_unit(cost)
-    cost.add_argument("--technology", action="append", metavar="T", help="may be repeated")
+    cost = commands.add_parser("cost", help="area, delay and energy of units")
+    cost.add_argument(
+        "units", nargs="+", metavar="UNIT", help="families, each with its key=value parameters"
+    )
+    cost.add_argument(
+        "--technology",
+        action="append",
+        metavar="T",
+        help="name, or FILE.yaml of hwsim characterise; may be repeated",
+    )
     cost.add_argument("--method", choices=("estimate", "synthesis"), default="estimate")
+    cost.add_argument(
+        "--operands",
+        default="normal",
+        metavar="normal|random|quiet|FILE",
+        help="what the energy is of; FILE has weights and activations (default: normal)",
+    )
     cost.add_argument("--liberty", nargs="+", type=Path, metavar="FILE", help="for synthesis")
     cost.add_argument("--scale-to", type=int, metavar="NM", help="bands at 45, 28 or 16 nm, too")
-    cost.add_argument("--breakdown", action="store_true", help="estimate every part of the unit")
+    cost.add_argument("--breakdown", action="store_true", help="estimate every part of the units")
     cost.set_defaults(command=_cost)
 
     memory = commands.add_parser("memory", help="cost of a memory, or what the tables have")
@@ -164,16 +182,18 @@ def _print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     """Print columns, numbers to the right."""
     text = [[_cell(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *text, strict=True)]
-    numeric = [
-        all(row[k].replace(".", "").replace("-", "").replace("e", "").isdigit() for row in text)
-        for k in range(len(header))
-    ]
+    numeric = [all(_is_number(row[k]) for row in text) for k in range(len(header))]
     for row in [list(header), *text]:
         cells = [
             cell.rjust(width) if right else cell.ljust(width)
             for cell, width, right in zip(row, widths, numeric, strict=True)
         ]
         print("  ".join(cells).rstrip())
+
+
+def _is_number(cell: str) -> bool:
+    """Whether a cell is a number, with or without its error."""
+    return bool(re.fullmatch(r"[-+.e\d]*\d( ±[.\d]+%)?", cell))
 
 
 def _cell(value: object) -> str:
@@ -318,80 +338,124 @@ def _families(words: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 
 def _cost(options: argparse.Namespace) -> int:
-    from cost_models import scaling, technology
-    from cost_models.estimate import estimate_all
-    from cost_models.synthesis import synthesize
+    from cost_models import figures, scaling, technology
 
-    unit = _make_unit(options.unit, options.parameters)
-    every = technology.names() if options.scale_to is None else scaling.anchors()
-    names = options.technology or every
+    units = [_make_unit(family, parameters) for family, parameters in _families(options.units)]
     if options.method == "estimate" and options.liberty:
         raise InputError("--liberty goes with --method synthesis")
     if options.breakdown:
         if options.scale_to is not None:
             raise InputError("--scale-to takes whole units; it does not go with --breakdown")
-        return _breakdown(options, unit, names)
+        return _breakdown(options, units)
     if options.method == "estimate":
-        costs = list(estimate_all(unit, names).values())
+        every = technology.names() if options.scale_to is None else scaling.anchors()
+        costs = _estimates(units, options.technology or every, options.operands)
     else:
-        if len(options.technology or []) != 1:
-            raise InputError("--method synthesis takes one --technology, e.g. osu018")
-        costs = [synthesize(unit, options.technology[0], options.liberty)]
-    bands: dict[str, list[Band]] = {}
+        costs = _syntheses(units, options)
+    bands: list[list[Band]] = []
     if options.scale_to is not None:
-        bands = {cost.technology: scaling.bands(cost, options.scale_to) for cost in costs}
+        bands = [scaling.bands(cost, options.scale_to) for cost in costs]
     if options.json:
-        _print_json(
-            [
-                cost.to_dict()
-                | ({"scaled": [*map(asdict, bands[cost.technology])]} if bands else {})
-                for cost in costs
-            ]
-        )
+        rows = [figures.plain(cost) | {"operands": options.operands} for cost in costs]
+        for row, several in zip(rows, bands, strict=False):
+            row["scaled"] = [*map(asdict, several)]
+        _print_json(rows)
         return 0
-    print(f"{unit.name}: {costs[0].macs_per_cycle:.3g} MAC/cycle, normally distributed operands")
-    _print_table(
-        ["technology", "method", "area um^2", "delay ns", "fmax MHz", "energy pJ/MAC",
-         "area um^2/(MAC/cycle)", "leakage nW"],
-        [
-            [c.technology, c.method, c.area_um2, c.delay_ns, c.fmax_mhz, c.energy_per_mac,
-             c.area_per_mac, c.leakage_nw]
-            for c in costs
-        ],
-    )  # fmt: skip
-    for cost in costs:
-        if cost.method == "estimate":
-            print(f"{cost.technology}: {_errors(cost.provenance['errors']['held_out'])}")
+    _print_costs(costs, options.operands)
     if options.method == "estimate":
-        _warn_of_family(unit)
+        _warn_of_families(units)
     if bands:
-        _print_bands(bands)
+        _print_bands(costs, bands)
     return 0
 
 
-def _warn_of_family(unit: "UnitSpec") -> None:
+def _estimates(units: "Sequence[UnitSpec]", names: Sequence[str], source: str) -> "list[Cost]":
+    from cost_models import operands
+    from cost_models.estimate import estimate_all
+
+    technologies = [_technology(name) for name in names]
+    return [
+        cost
+        for unit in units
+        for cost in estimate_all(unit, technologies, operands.create(unit, source)).values()
+    ]
+
+
+def _technology(name: str) -> "Technology":
+    """Return a technology by name, or from the file that ``hwsim characterise`` wrote."""
+    from cost_models import technology
+
+    return technology.read(Path(name)) if name.endswith(".yaml") else technology.load(name)
+
+
+def _syntheses(units: "Sequence[UnitSpec]", options: argparse.Namespace) -> "list[Cost]":
+    from cost_models import operands
+    from cost_models.synthesis import measure
+    from cost_models.synthesis.liberty import opened
+
+    if len(options.technology or []) != 1:
+        raise InputError("--method synthesis takes one --technology, e.g. osu018")
+    name = options.technology[0]
+    streams = [operands.create(unit, options.operands) for unit in units]
+    with opened(name, options.liberty) as library:
+        return [
+            measure(unit, name, library, stream)
+            for unit, stream in zip(units, streams, strict=True)
+        ]
+
+
+def _print_costs(costs: "Sequence[Cost]", source: str) -> None:
+    """Print costs of one method as a table, and what its errors mean."""
+    from cost_models import figures
+
+    method = costs[0].method
+    print(f"{source} operands; data, clock and glitches are parts of the energy in pJ/MAC")
+    rows = [figures.figures(cost) for cost in costs]
+    _print_table(
+        ["unit", "technology", "method", *(figure.label for figure in rows[0].values())],
+        [
+            [cost.unit, cost.technology, cost.method, *map(_with_error, row.values())]
+            for cost, row in zip(costs, rows, strict=True)
+        ],
+    )
+    if method == "synthesis":
+        print("± how far the other netlists that were mapped lie from the chosen one")
+        return
+    print("± the mean error, or the sum of those of its factors")
+    for name, cost in {cost.technology: cost for cost in costs}.items():
+        print(f"{name}: {_errors(figures.errors(cost))}")
+
+
+def _with_error(figure: "Figure") -> str:
+    value = _cell(figure.value)
+    return value if figure.percent is None else f"{value} ±{figure.percent:.1f}%"
+
+
+def _warn_of_families(units: "Iterable[UnitSpec]") -> None:
     from cost_models import fitting_set
 
     fitted = {known.structure for known in fitting_set.build(fitting_set.FITTING)}
-    if unit.structure not in fitted:
-        print(f"The fit has no unit of the family {unit.structure}; its error may be larger.")
+    for structure in dict.fromkeys(unit.structure for unit in units):
+        if structure not in fitted:
+            print(f"The fit has no unit of the family {structure}; its error may be larger.")
 
 
-def _print_bands(bands: Mapping[str, Sequence["Band"]]) -> None:
+def _print_bands(costs: "Sequence[Cost]", bands: Sequence[Sequence["Band"]]) -> None:
     from cost_models.scaling import ANCHORS, SOURCES
 
     print("\nScaled, between two published sources:")
     _print_table(
-        ["from", "node", "quantity", "low", "high", "unit", *(f"x {name}" for name in SOURCES)],
+        ["unit", "from", "node", "quantity", "low", "high", "unit",
+         *(f"x {name}" for name in SOURCES)],
         [
-            [b.anchor, b.node, b.quantity, b.low, b.high, b.unit, *map(str, b.factors)]
-            for several in bands.values()
+            [cost.unit, b.anchor, b.node, b.quantity, b.low, b.high, b.unit, *map(str, b.factors)]
+            for cost, several in zip(costs, bands, strict=True)
             for b in several
         ],
-    )
+    )  # fmt: skip
     for name, (source, evidence) in SOURCES.items():
         print(f"{name}: {source} ({evidence})")
-    for name in bands:
+    for name in dict.fromkeys(cost.technology for cost in costs):
         if ANCHORS[name].missing:
             print(f"{name}: nothing but {', '.join(ANCHORS[name].quantities)}, for "
                   f"{ANCHORS[name].missing}")  # fmt: skip
@@ -445,34 +509,47 @@ def _published(options: argparse.Namespace) -> int:
     return 0
 
 
-def _breakdown(options: argparse.Namespace, unit: "UnitSpec", names: Sequence[str]) -> int:
+def _breakdown(options: argparse.Namespace, units: "Sequence[UnitSpec]") -> int:
+    from cost_models import operands, technology
     from cost_models.breakdown import breakdown_all
 
     if options.method != "estimate":
         raise InputError("--breakdown is an estimate; it does not go with --method synthesis")
-    results = breakdown_all(unit, names)
+    technologies = [_technology(name) for name in options.technology or technology.names()]
+    results = [
+        result
+        for unit in units
+        for result in breakdown_all(
+            unit, technologies, operands.create(unit, options.operands)
+        ).values()
+    ]
     if options.json:
-        _print_json([result.to_dict() for result in results.values()])
+        _print_json([result.to_dict() | {"operands": options.operands} for result in results])
         return 0
-    for name, result in results.items():
-        macs = result.whole.macs_per_cycle
-        print(f"{unit.name}, {name}, estimate: {macs:.3g} MAC/cycle, normal operands")
-        _print_table(
-            ["part", "area um^2", "energy pJ/MAC", "clock pJ/MAC", "leakage nW", "flip-flops"],
-            [
-                [label, p.area_um2, p.energy_pj / macs, p.clock_pj / macs, p.leakage_nw,
-                 p.flip_flops]
-                for label, p in [*result.parts.items(), ("sum of parts", result.total)]
-            ],
-        )  # fmt: skip
-        whole = result.whole
-        print(
-            f"Nothing is optimised across the borders of parts. The whole unit is estimated at "
-            f"{whole.area_um2:.4g} um^2 and {whole.energy_per_mac:.4g} pJ/MAC."
-        )
-        print(f"{name}, whole units: {_errors(whole.provenance['errors']['held_out'])}")
-    _warn_of_family(unit)
+    for result in results:
+        _print_breakdown(result, options.operands)
+    _warn_of_families(units)
     return 0
+
+
+def _print_breakdown(result: "Breakdown", source: str) -> None:
+    from cost_models import figures
+
+    whole = result.whole
+    macs = whole.macs_per_cycle
+    print(f"{whole.unit}, {whole.technology}, estimate: {macs:.3g} MAC/cycle, {source} operands")
+    _print_table(
+        ["part", "area um^2", "energy pJ/MAC", "clock pJ/MAC", "leakage nW", "flip-flops"],
+        [
+            [label, p.area_um2, p.energy_pj / macs, p.clock_pj / macs, p.leakage_nw, p.flip_flops]
+            for label, p in [*result.parts.items(), ("sum of parts", result.total)]
+        ],
+    )
+    print(
+        f"Nothing is optimised across the borders of parts. The whole unit is estimated at "
+        f"{whole.area_um2:.4g} um^2 and {whole.energy_per_mac:.4g} pJ/MAC."
+    )
+    print(f"{whole.technology}, whole units: {_errors(figures.errors(whole))}")
 
 
 def _sweep(options: argparse.Namespace) -> int:

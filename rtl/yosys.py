@@ -1,26 +1,101 @@
-"""Yosys as a child process: one script in, its log out.
+"""Yosys as a child process, which takes commands and answers when each is done.
 
-Yosys prints to the standard output and takes its process with it when it crashes, so every run
+Yosys prints to the standard output and takes its process with it when it crashes, so every design
 has a process of its own, which costs about 0.1 s.
 """
 
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
+from typing import IO, NoReturn
 
 _CHILD = """
-import sys
+import os, sys
+# Yosys' own output goes where the errors go.
+done = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
 from pyosys import libyosys
 design = libyosys.Design()
-for command in sys.stdin.read().split("\\0"):
-    libyosys.run_pass(command, design)
+for command in sys.stdin:
+    libyosys.run_pass(command.rstrip("\\n"), design)
+    print(file=done, flush=True)
 """
 
 
 class YosysError(RuntimeError):
     """Yosys refused a command or crashed; the message ends with the last lines of its log."""
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """A Yosys process with one design; :func:`session` makes it."""
+
+    child: subprocess.Popen[str]
+    log: IO[str]
+
+    def run(self, commands: Sequence[str]) -> None:
+        """Run commands and return when they are done.
+
+        Raises
+        ------
+        YosysError
+            If a command fails or the process dies.
+        """
+        assert self.child.stdin
+        assert self.child.stdout
+        for command in commands:
+            try:
+                self.child.stdin.write(f"{command}\n")
+                self.child.stdin.flush()
+            except BrokenPipeError:
+                self._fail()
+            if not self.child.stdout.readline():
+                self._fail()
+
+    def finish(self) -> str:
+        """End the process and return its log."""
+        self.child.communicate()
+        if self.child.returncode != 0:
+            self._fail()
+        self.log.seek(0)
+        return self.log.read()
+
+    def _fail(self) -> NoReturn:
+        self.child.communicate()
+        self.log.seek(0)
+        tail = "\n".join(self.log.read().splitlines()[-12:])
+        raise YosysError(f"Yosys ended with status {self.child.returncode}:\n{tail}")
+
+
+@contextmanager
+def session(cwd: Path) -> Iterator[Session]:
+    """Yield a Yosys process with an empty design; it ends with the context.
+
+    Parameters
+    ----------
+    cwd
+        The folder that file names in commands are relative to.
+    """
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log,
+        subprocess.Popen(
+            [sys.executable, "-c", _CHILD],
+            cwd=cwd,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as child,
+    ):
+        try:
+            yield Session(child, log)
+        finally:
+            child.kill()
 
 
 def run(commands: Sequence[str], cwd: Path) -> str:
@@ -31,18 +106,9 @@ def run(commands: Sequence[str], cwd: Path) -> str:
     YosysError
         If a command fails or the process dies.
     """
-    child = subprocess.run(
-        [sys.executable, "-c", _CHILD],
-        input="\0".join(commands),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if child.returncode != 0:
-        tail = "\n".join((child.stdout + child.stderr).splitlines()[-12:])
-        raise YosysError(f"Yosys ended with status {child.returncode}:\n{tail}")
-    return child.stdout
+    with session(cwd) as yosys:
+        yosys.run(commands)
+        return yosys.finish()
 
 
 def version() -> str:

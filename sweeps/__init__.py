@@ -42,6 +42,8 @@ def run_sweep(specification: Path, folder: Path, workers: int | None = None) -> 
         print(f"{error}; finished points are kept in {folder}", file=sys.stderr)
         return 1
     print(f"{len(outcome.points)} points, {outcome.computed} of them computed now")
+    if sweep.screen is not None:
+        print(f"{len(outcome.pruned)} candidates left out by the screen, see pruned.csv")
     for path in paths:
         print(path)
     for failure in outcome.failures:

@@ -14,7 +14,8 @@ def write(sweep: Sweep, outcome: Outcome, folder: Path) -> list[Path]:
     """Write the results of a sweep into its folder.
 
     ``results.csv`` and ``results.parquet`` hold all points, ``pareto.csv`` the Pareto-optimal
-    ones, ``pareto_<technology>.png`` and ``.svg`` the charts, and ``verilog/<unit>/`` the files of
+    ones, ``pruned.csv`` the candidates that the screen left out, if there is one,
+    ``pareto_<technology>.png`` and ``.svg`` the charts, and ``verilog/<unit>/`` the files of
     every Pareto-optimal unit. What an earlier report left there is replaced.
 
     Returns
@@ -35,6 +36,9 @@ def write(sweep: Sweep, outcome: Outcome, folder: Path) -> list[Path]:
     table.write_csv(paths[0], rows)
     table.write_parquet(paths[1], sweep, rows)
     table.write_csv(paths[2], optimal)
+    if sweep.screen is not None:
+        paths.append(folder / "pruned.csv")
+        table.write_csv(paths[-1], [table.pruned_row(one) for one in outcome.pruned], table.PRUNED)
     paths += plots.write(sweep, rows, folder)
     return paths + _write_verilog(outcome, {row["unit"] for row in optimal}, folder / "verilog")
 

@@ -1,13 +1,14 @@
 """Compute the points of a sweep, each saved as soon as it is finished.
 
 First the quantisation error, which depends on the two formats alone and is shared by many points;
-then the cost, one task a unit, because one mapping to gates serves all technologies. The operands
-that switch a unit's gates are rows and tokens of the same layers.
+then the screen, if the sweep has one, which leaves candidates out; then the cost, one task a unit,
+because one mapping to gates serves all technologies. The operands that switch a unit's gates are
+rows and tokens of the same layers.
 """
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,15 +18,15 @@ import numpy as np
 
 from cost_models.cost import Cost
 from cost_models.estimate import estimate_all
-from cost_models.operands import CYCLES, STREAMS, Operands
+from cost_models.operands import CYCLES, STREAMS, Operands, side_by_side
 from cost_models.synthesis import synthesize
 from hwsim.errors import InputError
 from hwsim.formats import Format
-from hwsim.formats.base import Codes
 from hwsim.tensors.quantise import ErrorMeter, QuantisationError, check_group, operand_streams
 from hwsim.units import UnitSpec
 from sweeps.metrics import METRICS
 from sweeps.pool import each
+from sweeps.screen import QUALITIES, Pruned, Screening, prune, screened
 from sweeps.spec import Sweep, Tensors
 from sweeps.store import Store, digest, source_digest, versions
 
@@ -65,14 +66,15 @@ class Outcome:
 
     Attributes
     ----------
-    points, failures
-        Together one for every unit and technology.
+    points, failures, pruned
+        Together one for every unit and technology; ``pruned`` are those that the screen left out.
     computed
         How many of the points were computed by this run; the others were found.
     """
 
     points: tuple[Point, ...]
     failures: tuple[Failure, ...]
+    pruned: tuple[Pruned, ...]
     computed: int
 
 
@@ -148,17 +150,21 @@ class _Engine:
         self.errors: dict[Pair, QuantisationError] = {}
         self.points: dict[tuple[UnitSpec, str], Point] = {}
         self.failures: dict[tuple[UnitSpec, str], Failure] = {}
+        self.pruned: dict[tuple[UnitSpec, str], Pruned] = {}
 
     def run(self) -> Outcome:
         self._find_points()
         found = len(self.points)
         if self.sweep.tensors:
             self._measure(self.sweep.tensors)
+        if self.sweep.screen:
+            self._screen(self.sweep.screen)
         self._cost()
         order = [(unit, name) for unit in self.sweep.units for name in self.sweep.technologies]
         return Outcome(
             tuple(self.points[place] for place in order if place in self.points),
             tuple(self.failures[place] for place in order if place in self.failures),
+            tuple(self.pruned[place] for place in order if place in self.pruned),
             len(self.points) - found,
         )
 
@@ -181,7 +187,7 @@ class _Engine:
         for unit in sorted(self.sweep.units, key=lambda u: -u.beat_bits * u.result.bits):
             for technology in self.sweep.technologies:
                 place = unit, technology
-                if place not in self.points and place not in self.failures:
+                if not any(place in done for done in (self.points, self.failures, self.pruned)):
                     yield place
 
     def _measure(self, tensors: Tensors) -> None:
@@ -217,6 +223,28 @@ class _Engine:
         for unit, technology in list(self._missing()):
             if unit.weight == task.weight and unit.activation in task.activations:
                 self._fail(unit, technology, error)
+
+    def _screen(self, factor: float) -> None:
+        """Fill ``pruned``; points that are there already stay, and are compared with."""
+        failed = {unit for unit, _ in self.failures}
+        units = [unit for unit in self.sweep.units if unit not in failed]
+        areas: dict[str, dict[UnitSpec, float]] = {name: {} for name in self.sweep.technologies}
+        tasks = [Screening(unit, self.sweep.technologies) for unit in units]
+        for done, (task, result) in enumerate(each(screened, tasks, self.workers), 1):
+            for technology in task.technologies:
+                if isinstance(result, Exception):
+                    self._fail(task.unit, technology, result)
+                else:
+                    areas[technology][task.unit] = result[technology]
+            _say(f"screen {done}/{len(tasks)}: {task.unit.name}")
+        qualities = [QUALITIES[name] for name in self.sweep.objectives if name in QUALITIES]
+        known = {(p.unit.weight, p.unit.activation): p.error for p in self.points.values()}
+        errors = {**known, **self.errors}
+        for technology, candidates in areas.items():
+            for one in prune(candidates, technology, factor, errors, qualities):
+                if (one.unit, technology) not in self.points:
+                    self.pruned[one.unit, technology] = one
+        self.total -= len(self.pruned)
 
     def _cost(self) -> None:
         """Fill ``points`` and ``failures`` for all missing points."""
@@ -341,13 +369,5 @@ def _operands(unit: UnitSpec, tensors: Tensors) -> Operands | None:
         )
         for seed in range(max(rows, columns))
     ]
-    return Operands(
-        _side_by_side([activations for activations, _ in streams[:rows]], beats),
-        _side_by_side([weights for _, weights in streams[:columns]], beats),
-    )
-
-
-def _side_by_side(streams: Sequence[Codes], beats: int) -> Codes:
-    """Return streams of shape (STREAMS, length) as one, beat by beat."""
-    parts = [stream.reshape(STREAMS, beats, -1) for stream in streams]
-    return np.concatenate(parts, axis=2).reshape(STREAMS, -1)
+    activations, weights = (np.stack(part) for part in zip(*streams, strict=True))
+    return Operands(side_by_side(activations[:rows], beats), side_by_side(weights[:columns], beats))

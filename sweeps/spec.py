@@ -13,6 +13,12 @@
       - {unit: integer, weight: [int4, int8], activation: [int8], lanes: [4, 16]}
     objectives: [area_per_mac, energy_per_mac, output_sqnr_db]
     constraints: {delay_ns: {max: 5}}   # optional: what a Pareto-optimal point must keep
+    screen: 2                       # optional: leave out what a screen finds twice the front's area
+
+``screen`` is for spaces of many thousands of units: before anything is estimated, each candidate's
+area per MAC and cycle is screened (:mod:`cost_models.screen`), and those of more than this factor
+times the smallest candidate that is at least as good are left out, see :mod:`sweeps.screen`. They
+are counted on stdout and listed in ``pruned.csv``.
 
 Keys of an entry besides ``unit`` are parameters of that unit, see ``hwsim units``.
 """
@@ -72,6 +78,7 @@ class Sweep:
     units: tuple[UnitSpec, ...]
     objectives: tuple[str, ...]
     constraints: tuple[Constraint, ...]
+    screen: float | None = None
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -89,6 +96,7 @@ class Sweep:
             "units": [{"unit": unit.family, **unit.parameters()} for unit in self.units],
             "objectives": self.objectives,
             "constraints": [astuple(constraint) for constraint in self.constraints],
+            "screen": self.screen,
         }
 
 
@@ -102,7 +110,8 @@ def read(path: Path) -> Sweep:
     """
     document = load(path)
     keys = document.record(
-        ("name", "technology", "method", "units", "objectives"), ("tensors", "constraints")
+        ("name", "technology", "method", "units", "objectives"),
+        ("tensors", "constraints", "screen"),
     )
     method = keys["method"].choice("method", METHODS)
     tensors = _tensors(keys["tensors"]) if "tensors" in keys else None
@@ -114,7 +123,15 @@ def read(path: Path) -> Sweep:
         units=_units(keys["units"], tensors),
         objectives=_objectives(keys["objectives"], tensors),
         constraints=_constraints(keys["constraints"], tensors) if "constraints" in keys else (),
+        screen=_screen(keys["screen"]) if "screen" in keys else None,
     )
+
+
+def _screen(value: Value) -> float:
+    factor = value.number()
+    if factor < 1:
+        value.fail(f"must be at least 1, which keeps the screened front alone, not {factor:g}")
+    return factor
 
 
 def _names(value: Value, kind: str, known: list[str]) -> tuple[str, ...]:

@@ -12,9 +12,11 @@ import pyarrow.parquet as pq
 
 from hwsim.formats.base import Bools
 from hwsim.tensors.quantise import to_db
+from hwsim.units import UnitSpec
 from sweeps.metrics import METRICS
 from sweeps.pareto import pareto
 from sweeps.run import Point
+from sweeps.screen import Pruned
 from sweeps.spec import Sweep
 from sweeps.store import versions, write_text
 
@@ -22,6 +24,11 @@ Row = dict[str, Any]
 
 #: Parameters that every unit has; those of one family are together in ``parameters``.
 COMMON = ("lanes", "weight", "activation")
+#: Columns of the candidates that the screen left out.
+PRUNED = (
+    "unit", "family", "weight", "activation", "lanes", "parameters", "technology",
+    "times_smallest_as_good",
+)  # fmt: skip
 
 
 def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
@@ -53,8 +60,13 @@ def front(table: Sequence[Row], objectives: Sequence[str]) -> Bools:
     )
 
 
-def _row(sweep: Sweep, point: Point) -> Row:
-    unit, cost, error = point.unit, point.cost, point.error
+def pruned_row(one: Pruned) -> Row:
+    """Return what is told of a candidate that the screen left out; its columns are ``PRUNED``."""
+    ratio = {"technology": one.technology, "times_smallest_as_good": round(one.ratio, 3)}
+    return _described(one.unit) | ratio
+
+
+def _described(unit: UnitSpec) -> Row:
     own = {key: value for key, value in unit.parameters().items() if key not in COMMON}
     return {
         "unit": unit.name,
@@ -63,6 +75,12 @@ def _row(sweep: Sweep, point: Point) -> Row:
         "activation": unit.activation.name,
         "lanes": unit.lanes,
         "parameters": " ".join(f"{key}={value}" for key, value in own.items()),
+    }
+
+
+def _row(sweep: Sweep, point: Point) -> Row:
+    unit, cost, error = point.unit, point.cost, point.error
+    return _described(unit) | {
         "technology": point.technology,
         "method": cost.method,
         "macs_per_cycle": cost.macs_per_cycle,
@@ -88,10 +106,13 @@ def _is_feasible(sweep: Sweep, row: Row) -> bool:
     )
 
 
-def write_csv(path: Path, table: Sequence[Row]) -> None:
-    """Write rows as CSV with a header line; a missing value is empty. At least one row."""
+def write_csv(path: Path, table: Sequence[Row], columns: Sequence[str] | None = None) -> None:
+    """Write rows as CSV with a header line; a missing value is empty.
+
+    Without ``columns``, those are the first row's, which has to be there.
+    """
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, list(columns or table[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(table)
     write_text(path, text.getvalue())

@@ -1,10 +1,14 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cost_models import technology
 from hwsim import cli
 from rtl.verification import run as verification
+
+TINY = ["integer", "lanes=1", "weight=int2", "activation=int2"]
 
 
 def test_listings_are_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,6 +74,11 @@ def test_generate_takes_format_names_with_equals_signs(tmp_path: Path) -> None:
         (["generate", "integer", "lanes", "-o", "x"], "written key=value, not 'lanes'"),
         (["generate", "integer", "lanes=1", "lanes=2", "-o", "x"], "'lanes' is given twice"),
         (["verify", "lanes=2"], "name a unit before its parameter 'lanes=2'"),
+        (["cost", "lanes=2"], "name a unit before its parameter 'lanes=2'"),
+        (["cost", "integer"], "unit integer needs the parameter 'lanes'"),
+        (["cost", *TINY, "--operands", "quite"], "operands=quite: no such file; did you mean"),
+        (["cost", *TINY, "--technology", "none.yaml"], "cannot read the technology none.yaml"),
+        (["cost", *TINY, "--technology", "sky13"], "did you mean 'sky130'?"),
         (["verify", "flaot"], "unknown unit 'flaot'; did you mean 'float'?"),
     ],
 )
@@ -148,3 +157,42 @@ def test_breakdown_is_no_synthesis(capsys: pytest.CaptureFixture[str]) -> None:
     unit = ["cost", "integer", "lanes=1", "weight=int2", "activation=int2", "--breakdown"]
     assert cli.main([*unit, "--method", "synthesis"]) == 2
     assert "--breakdown is an estimate" in capsys.readouterr().err
+
+
+def test_costs_of_several_units_are_one_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine.yaml"
+    technology.write(replace(technology.load("asap7"), name="mine"), mine)
+    arguments = ["cost", *TINY, "bit_serial", *TINY[1:], "--operands", "quiet"]
+    arguments += ["--technology", "sky130", "--technology", str(mine)]
+    assert cli.main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("quiet operands")
+    assert [line.split()[:3] for line in lines[2:6]] == [
+        [f"{family}_lanes_1_weight_int2_activation_int2", name, "estimate"]
+        for family in ("integer", "bit_serial")
+        for name in ("sky130", "mine")
+    ]
+    assert all("±" in line for line in lines[2:7])
+    assert [line.split(":")[0] for line in lines[7:9]] == ["sky130", "mine"]
+
+
+def test_costs_in_json_have_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["cost", *TINY, "--technology", "sky130", "--operands", "random", "--json"]
+    assert cli.main(arguments) == 0
+    (cost,) = json.loads(capsys.readouterr().out)
+    assert cost["operands"] == "random"
+    assert cost["method"] == "estimate"
+    assert cost["energy_per_mac"] == pytest.approx(cost["data_per_mac"] + cost["clock_per_mac"])
+    assert cost["gmacs_per_j"] == pytest.approx(1e3 / cost["energy_per_mac"])
+    assert cost["mean_error_percent"]["area_um2"] > 0
+
+
+def test_breakdown_takes_operands(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["cost", *TINY, "--technology", "sky130", "--breakdown", "--operands"]
+    assert cli.main([*arguments, "quiet"]) == 0
+    assert cli.main([*arguments, "random"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    quiet, random = (float(line.split()[4]) for line in lines if line.startswith("sum of parts"))
+    assert quiet < random

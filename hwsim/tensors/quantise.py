@@ -10,7 +10,7 @@ quantised against the unquantised product, one ratio a matrix, averaged, so that
 the others. Products are summed in float64: what is measured is the formats, not the summation.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from hwsim.formats.base import Codes, Float64, Format
 from hwsim.formats.block import BlockFormat
 from hwsim.formats.group import GroupScale
 from hwsim.formats.minifloat import NAMED
-from hwsim.tensors.sources import Layer
+from hwsim.tensors.sources import Floats, Layer
 
 
 @dataclass(frozen=True)
@@ -172,16 +172,34 @@ def operand_streams(
         If a layer has no activations.
     """
     check_group(layers, group)
-    rng = np.random.default_rng(seed)
     rows_a, rows_w = [], []
+    for tokens, matrix in _picks(layers, streams, length, seed):
+        scaled = per_token(activation, tokens.shape[1]).quantize(tokens)
+        rows_a.append(scaled.codes.reshape(-1)[:length])
+        rows_w.append(GroupScale(weight, group).quantize(matrix).codes.reshape(-1)[:length])
+    return np.stack(rows_a), np.stack(rows_w)
+
+
+def value_streams(
+    layers: Sequence[Layer], *, streams: int, length: int, seed: int = 0
+) -> tuple[Float64, Float64]:
+    """Return what :func:`operand_streams` quantises: activations and weights, (streams, length)."""
+    rows = [
+        [part.reshape(-1)[:length].astype(np.float64) for part in pair]
+        for pair in _picks(layers, streams, length, seed)
+    ]
+    return np.stack([a for a, _ in rows]), np.stack([w for _, w in rows])
+
+
+def _picks(
+    layers: Sequence[Layer], streams: int, length: int, seed: int
+) -> Iterator[tuple[Floats, Floats]]:
+    """Yield tokens and weight rows of one layer a stream, enough for ``length`` products."""
+    rng = np.random.default_rng(seed)
     for stream in range(streams):
         layer = layers[stream % len(layers)]
         if layer.activations is None:
             raise InputError(f"layer {layer.name!r} has no activations to make operands from")
-        inputs = layer.weight.shape[1]
-        picks = -(-length // inputs)
+        picks = -(-length // layer.weight.shape[1])
         tokens = layer.activations[rng.integers(len(layer.activations), size=picks)]
-        matrix = layer.weight[rng.integers(len(layer.weight), size=picks)]
-        rows_a.append(per_token(activation, inputs).quantize(tokens).codes.reshape(-1)[:length])
-        rows_w.append(GroupScale(weight, group).quantize(matrix).codes.reshape(-1)[:length])
-    return np.stack(rows_a), np.stack(rows_w)
+        yield tokens, layer.weight[rng.integers(len(layer.weight), size=picks)]

@@ -3,7 +3,8 @@
 A *layer* is one matrix product of a network, Y = X W^T, as the field stores it: weights
 [outputs, inputs] and activations [tokens, inputs]. ``.npy`` holds one matrix, ``.npz`` and
 ``.safetensors`` any number by name; a tensor called ``<name>.input`` holds the activations of the
-weight ``<name>``. Nothing in such a file is executed: pickled arrays are refused.
+weight ``<name>``. A file of one layer may call them ``weights`` and ``activations``. Nothing in
+such a file is executed: pickled arrays are refused.
 """
 
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ Floats = NDArray[np.floating[Any]]
 SUFFIXES = (".npy", ".npz", ".safetensors")
 #: The name of a weight's activations is the weight's name with this suffix.
 ACTIVATIONS = ".input"
+#: The names of weight and activations in a file that holds these two alone.
+PAIR = ("weights", "activations")
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +125,8 @@ def layers(path: Path, match: str = "*") -> list[Layer]:
         As :func:`read` does, and where activations and weight differ in inputs.
     """
     matrices = read(path, match)
+    if set(matrices) == set(PAIR):
+        return [_paired(path, *PAIR, matrices)]
     weights = sorted(name for name in matrices if not name.endswith(ACTIVATIONS))
     if not weights:
         raise InputError(f"{path}: {match!r} matches activations only")
@@ -129,10 +134,14 @@ def layers(path: Path, match: str = "*") -> list[Layer]:
 
 
 def _layer(path: Path, name: str, matrices: Mapping[str, Floats]) -> Layer:
-    weight, key = matrices[name], name + ACTIVATIONS
-    activations = matrices.get(key)
-    if activations is None and path.suffix != ".npy" and key in _names(path):
-        activations = read(path, key)[key]
+    key = name + ACTIVATIONS
+    if key not in matrices and path.suffix != ".npy" and key in _names(path):
+        matrices = {**matrices, **read(path, key)}
+    return _paired(path, name, key, matrices)
+
+
+def _paired(path: Path, name: str, key: str, matrices: Mapping[str, Floats]) -> Layer:
+    weight, activations = matrices[name], matrices.get(key)
     if activations is not None and activations.shape[1] != weight.shape[1]:
         raise InputError(
             f"{path}: tensor {key!r} has {activations.shape[1]} inputs, "

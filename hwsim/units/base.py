@@ -151,6 +151,11 @@ class UnitSpec(ABC):
         return self.weight_lanes > 0
 
     @property
+    def takes_layer_values(self) -> bool:
+        """Whether :meth:`encode_operands` takes activations and weights of a layer as numbers."""
+        return True
+
+    @property
     def stored_weights(self) -> "StoredWeights":
         """How a beat holds its weights; one code a weight unless the unit takes them recoded."""
         return StoredWeights(self.weight_lanes, self.weight.bits)

@@ -48,6 +48,10 @@ class LutArrayUnit(SymmetricTable):
     def takes_tensors(self) -> bool:
         return False
 
+    @property
+    def takes_layer_values(self) -> bool:
+        return False
+
     def __post_init__(self) -> None:
         if isinstance(self.activation, Minifloat) and not self.activation.has_nan:
             raise InputError(

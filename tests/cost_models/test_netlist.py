@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from cost_models.netlist import NetlistError, multiplier_styles, netlist, parse, rtlil_text
+from cost_models.netlist import (
+    NAND2_EQUIVALENTS,
+    STYLES,
+    TYPES,
+    NetlistError,
+    multiplier_styles,
+    netlist,
+    parse,
+    rtlil_text,
+)
 from hwsim.units import make
 
 
@@ -65,3 +74,22 @@ def test_booth_is_tried_only_where_something_is_multiplied():
 
 def test_smallest_style_is_kept():
     assert netlist(make("integer", lanes=1, weight="int8", activation="int8")).style == "booth"
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"lanes": 1, "weight": "int4", "activation": "int4"},
+        {"lanes": 2, "weight": "uint4", "activation": "int4"},
+    ],
+)
+def test_leaving_styles_out_changes_nothing(parameters):
+    unit = make("integer", **parameters)
+    weights = np.array([NAND2_EQUIVALENTS[name] for name in TYPES])
+    every = [netlist(unit, style) for style in STYLES]
+    smallest = min(every, key=lambda gates: gates.counts() @ weights)
+    chosen = netlist(unit)
+    # The names of the cells decide the order within a level.
+    assert chosen.style == smallest.style
+    np.testing.assert_array_equal(chosen.levels, smallest.levels)
+    np.testing.assert_array_equal(chosen.counts(), smallest.counts())

@@ -1,10 +1,24 @@
 import numpy as np
 import pytest
 
+from cost_models import operands
 from cost_models.operands import default_operands, gaussian
 from hwsim.errors import InputError
+from hwsim.tensors.sources import Layer
 from hwsim.units import make
 from hwsim.units.rmmec import FORMATS, Mode
+from rtl.verification.suite import suite
+
+
+def layers():
+    rng = np.random.default_rng(5)
+    return [Layer("w", rng.normal(size=(9, 48)), rng.normal(size=(6, 48)))]
+
+
+def toggles(codes, lanes, bits):
+    """Return the mean toggles of a bit per beat."""
+    beats = codes.astype(np.int64).reshape(len(codes), -1, lanes)
+    return np.bitwise_count(beats[:, 1:] ^ beats[:, :-1]).mean() / bits
 
 
 @pytest.mark.parametrize("fmt", ["int8", "int1", "uint4", "e4m3", "e2m1", "fp16"])
@@ -66,3 +80,135 @@ def test_a_fixed_unit_of_posits_gets_them_as_they_are():
     unit = make("rmmec", modes="posit16")
     values = FORMATS[Mode.POSIT16].decode(gaussian(unit, 4, 200, seed=3).activations)
     assert 0.9 < values.std() < 1.1
+
+
+@pytest.mark.parametrize("kind", operands.KINDS)
+@pytest.mark.parametrize("unit", suite(), ids=lambda unit: unit.name)
+def test_every_unit_takes_every_kind(unit, kind):
+    made = operands.KINDS[kind](unit, 3, 8, 1)
+    assert unit.dot(*made[:2], **made.metadata).shape == (3,)
+    assert made.activations.shape == (3, 8 * unit.activation_lanes)
+
+
+@pytest.mark.parametrize("unit", suite(), ids=lambda unit: unit.name)
+def test_every_unit_but_one_takes_layers(unit, tmp_path):
+    if unit.takes_layer_values:
+        made = operands.of_layers(unit, layers(), 3, 8, 1)
+        assert unit.dot(*made[:2], **made.metadata).shape == (3,)
+        assert made.weights.shape == (3, 8 * unit.weight_lanes)
+    else:
+        with pytest.raises(InputError, match="lut_array takes no weights and activations"):
+            operands.create(unit, str(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["normal", "random", "quiet"])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"lanes": 1, "weight": "fp16", "activation": "fp16", "accumulator": "fp16"},
+        {"lanes": 1, "weight": "bf16", "activation": "bf16"},
+        {"lanes": 4, "weight": "e2m1", "activation": "e5m2", "accumulator": "e5m2"},
+    ],
+)
+def test_rounded_accumulators_stay_finite(parameters, kind):
+    unit = make("fma", **parameters)
+    made = operands.create(unit, kind)
+    assert np.isfinite(unit.result.decode(unit.dot(*made[:2]))).all()
+
+
+def test_block_scales_are_octaves_around_one():
+    unit = make("bfp_dot", lanes=4, weight="int4", activation="int8", scale="int5")
+    exponents = unit.scale_format.decode(default_operands(unit).metadata["weight_scale"])
+    assert 0.8 < exponents.std() < 1.3
+    unit = make("mx_dot", lanes=32, weight="e2m1", activation="e2m1")
+    octaves = np.log2(unit.scale_format.decode(default_operands(unit).metadata["weight_scale"]))
+    assert abs(octaves.mean()) < 0.2
+    assert 0.8 < octaves.std() < 1.3
+
+
+def test_random_codes_are_uniform_and_finite():
+    unit = make("float", lanes=4, weight="e5m2", activation="e4m3")
+    made = operands.create(unit, "random")
+    finite = np.isfinite(unit.activation.decode(np.arange(256)))
+    counts = np.bincount(made.activations.ravel(), minlength=256)
+    assert (counts[~finite] == 0).all()
+    expected = made.activations.size / finite.sum()
+    assert (np.abs(counts[finite] - expected) < 6 * np.sqrt(expected)).all()
+    assert np.isfinite(unit.weight.decode(made.weights)).all()
+
+
+def test_quiet_operands_toggle_as_documented():
+    unit = make("integer", lanes=4, weight="int8", activation="int8")
+    normal, quiet = (operands.create(unit, kind) for kind in ("normal", "quiet"))
+    assert toggles(quiet.weights, 4, 8) == 0
+    assert toggles(quiet.activations, 4, 8) == pytest.approx(0.21, abs=0.01)
+    assert toggles(normal.activations, 4, 8) == pytest.approx(0.50, abs=0.01)
+    assert (quiet.activations == 0).mean() == pytest.approx(0.5, abs=0.03)
+    # Held weights are those of a group, not one weight scaled to the largest.
+    assert len(np.unique(quiet.weights)) > 100
+
+
+def test_quiet_metadata_are_held():
+    unit = make("bit_serial", lanes=4, weight="int8", activation="int8", precision="beat")
+    precision = operands.create(unit, "quiet").metadata["weight_precision"]
+    assert (precision == precision[:, :1]).all()
+    assert len(np.unique(precision)) > 1
+
+
+@pytest.mark.parametrize("names", [("weights", "activations"), ("w", "w.input")])
+def test_files_are_quantised_by_the_rule_of_normal_operands(tmp_path, names):
+    path = tmp_path / "layer.npz"
+    weights = np.tile(np.arange(-64.0, 64.0), (5, 1))
+    np.savez(path, **dict(zip(names, (weights, weights[:2] / 8), strict=True)))
+    unit = make("integer", lanes=4, weight="int8", activation="int4")
+    made = operands.create(unit, str(path))
+    assert made.weights.shape == (64, 256)
+    expected = np.rint(np.arange(-64, 64) * (127 / 64))
+    np.testing.assert_array_equal(unit.weight.decode(made.weights[0, :128]), expected)
+    assert np.abs(unit.activation.decode(made.activations)).max() == 7
+
+
+def test_rows_and_columns_of_a_tile_have_operands_of_their_own():
+    unit = make("ternary_add", lanes=4, weight="ternary", activation="int8", row_count=2,
+                column_count=3)  # fmt: skip
+    made = operands.of_layers(unit, layers(), 2, 12, 0)
+    rows = made.activations.reshape(2, 12, 2, 4)
+    assert (rows[:, :, 0] != rows[:, :, 1]).any()
+    assert made.weights.shape == (2, 12 * 12)
+
+
+def test_a_layer_of_zeros_stays_one():
+    zeros = [Layer("w", np.zeros((2, 8)), np.zeros((2, 8)))]
+    unit = make("integer", lanes=1, weight="int8", activation="int8")
+    assert not operands.of_layers(unit, zeros, 2, 8, 0).weights.any()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("quite", "operands=quite: no such file; did you mean 'quiet'.; allowed: normal, random"),
+        ("none.npz", "no such file.*a tensor file"),
+    ],
+)
+def test_unknown_operands_are_refused(source, message):
+    unit = make("integer", lanes=1, weight="int8", activation="int8")
+    with pytest.raises(InputError, match=message):
+        operands.create(unit, source)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"weights": np.ones((2, 4))}, "no activations"),
+        ({"weights": np.ones((2, 4)), "activations": np.ones((2, 5))}, "5 inputs.*has 4"),
+        ({"weights": np.ones(4), "activations": np.ones((2, 4))}, r"must be a matrix"),
+        ({"weights": np.ones((2, 4), int), "activations": np.ones((2, 4))}, "floating-point"),
+        ({"weights": np.array([{}]), "activations": np.ones((2, 4))}, "cannot be read"),
+    ],
+)
+def test_unusable_files_are_refused(tmp_path, arrays, message):
+    path = tmp_path / "layer.npz"
+    np.savez(path, **arrays)
+    unit = make("integer", lanes=1, weight="int8", activation="int8")
+    with pytest.raises(InputError, match=message):
+        operands.create(unit, str(path))

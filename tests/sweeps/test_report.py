@@ -65,7 +65,7 @@ def test_report_is_the_same_again(sweep, outcome, tmp_path):
 
 def test_nothing_to_report(sweep, tmp_path):
     with pytest.raises(InputError, match="has no finished point"):
-        report.write(sweep, Outcome((), (), 0), tmp_path)
+        report.write(sweep, Outcome((), (), (), 0), tmp_path)
 
 
 def test_columns_are_consistent(rows):

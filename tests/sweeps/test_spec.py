@@ -19,6 +19,7 @@ units:
   - {unit: bit_serial, weight: int4, activation: int8, lanes: 4, accumulator_bits: 24}
 objectives: [area_per_mac, output_sqnr_db]
 constraints: {delay_ns: {max: 5}, output_sqnr_db: {min: 10.5}}
+screen: 2.5
 """
 
 
@@ -46,6 +47,7 @@ def test_product_of_the_axes(tmp_path, known):
     )
     assert sweep.tensors.group == 128
     assert sweep.tensors.source.match == "*"
+    assert sweep.screen == 2.5
     assert sweep.constraints[1] == spec.Constraint("output_sqnr_db", 10.5, None)
 
 
@@ -104,6 +106,12 @@ def test_paths_are_relative_to_the_file(specification):
         ("{max: 5}", "{}", "9: delay_ns: give min, max or both"),
         ("{delay_ns:", "{dely_ns:",
          "9: dely_ns: unknown metric 'dely_ns'; did you mean 'delay_ns'?"),
+        ("screen: 2.5", "screen: 0.5",
+         "10: screen: must be at least 1, which keeps the screened front alone, not 0.5"),
+        ("screen: 2.5", "screen: yes", "10: screen: must be a number, not 'yes' "
+         "(a boolean in YAML 1.1)"),
+        ("screen: 2.5", "scren: 2.5",
+         "10: scren: unknown key 'scren'; did you mean 'screen'?"),
         ("[sky130]", "[sky130",
          "3: not YAML: expected ',' or ']', but got ':'"),
         ("name: good", "name: good\n\tx: 1",

@@ -1,0 +1,89 @@
+"""Arrays on disk that take long to make, such as a unit as generic gates.
+
+They are ``.npz`` files in ``netlists`` of the user's cache folder: that of the environment variable
+``HWSIM_CACHE`` if it is set, else the operating system's (on Linux ``$XDG_CACHE_HOME/hwsim`` or
+``~/.cache/hwsim``). A file's name is the SHA-256 of everything that its content depends on, so a
+file is never out of date; to free the space, delete the folder. A unit takes some 10 kB.
+
+Processes may share the folder: a file is written under another name and renamed. A file that
+cannot be read, or a folder that cannot be written, costs time and a line on stderr, nothing else.
+"""
+
+import hashlib
+import os
+import sys
+import zlib
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, TypeVar
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
+from numpy.typing import NDArray
+from platformdirs import user_cache_path
+
+#: Environment variable that names another folder.
+VARIABLE = "HWSIM_CACHE"
+
+Arrays = Mapping[str, NDArray[Any]]
+Made = TypeVar("Made")
+
+
+def folder() -> Path:
+    """Return the folder of the files, which need not exist."""
+    given = os.environ.get(VARIABLE)
+    return (Path(given) if given else user_cache_path("hwsim")) / "netlists"
+
+
+def key(*parts: str) -> str:
+    """Return the SHA-256 of texts, as hexadecimal text; other parts have another key."""
+    state = hashlib.sha256()
+    for part in parts:
+        content = part.encode()
+        state.update(len(content).to_bytes(8, "little"))
+        state.update(content)
+    return state.hexdigest()
+
+
+def load(name: str, build: Callable[[Arrays], Made]) -> Made | None:
+    """Return what ``build`` makes of the arrays saved under ``name``, or None.
+
+    None stands for a file that is not there, and for one that cannot be read, which stderr names.
+    """
+    path = folder() / f"{name}.npz"
+    try:
+        with path.open("rb") as file:
+            arrays = np.load(file, allow_pickle=False)
+            if not isinstance(arrays, NpzFile):
+                raise ValueError("not an .npz file")
+            return build(arrays)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
+        print(f"hwsim: {path} cannot be read and is made again: {error}", file=sys.stderr)
+        return None
+
+
+def store(name: str, arrays: Arrays) -> None:
+    """Save arrays under ``name``, whole or not at all; stderr says once if that is impossible."""
+    place = folder()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=place, prefix=".", delete=False) as file:
+            temporary = Path(file.name)
+            try:
+                np.savez_compressed(file, allow_pickle=False, **arrays)
+            except BaseException:
+                temporary.unlink()
+                raise
+        temporary.replace(place / f"{name}.npz")
+    except OSError as error:
+        _say_once(f"hwsim: nothing is cached: {place} cannot be written: {error.strerror}")
+
+
+@cache
+def _say_once(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,28 @@
+from pathlib import Path
+
+import pytest
+
+from rtl import yosys
+
+DESIGN = "module top(input a, output b); assign b = ~a; endmodule\n"
+
+
+def test_answers_come_between_commands(tmp_path: Path) -> None:
+    (tmp_path / "top.v").write_text(DESIGN)
+    with yosys.session(tmp_path) as session:
+        session.run(["read_verilog top.v", "write_rtlil first.il"])
+        assert "cell $not" in (tmp_path / "first.il").read_text()
+        session.run(["simplemap", "write_rtlil second.il"])
+        assert "cell $_NOT_" in (tmp_path / "second.il").read_text()
+    assert session.child.returncode is not None
+
+
+def test_the_log_is_returned(tmp_path: Path) -> None:
+    (tmp_path / "top.v").write_text(DESIGN)
+    assert "=== top ===" in yosys.run(["read_verilog top.v", "stat"], tmp_path)
+
+
+@pytest.mark.parametrize("commands", [["read_verilog none.v"], ["stat", "no_such_pass", "stat"]])
+def test_a_failure_has_the_end_of_the_log(tmp_path: Path, commands: list[str]) -> None:
+    with pytest.raises(yosys.YosysError, match=r"status 1:\n(.|\n)*(none.v|no_such_pass)"):
+        yosys.run(commands, tmp_path)

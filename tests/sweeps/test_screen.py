@@ -1,0 +1,117 @@
+"""What the screen leaves out, and that nothing of it is silent."""
+
+import csv
+
+import pytest
+
+from cost_models import screen
+from hwsim.tensors.quantise import QuantisationError
+from hwsim.units import make
+from sweeps import run_sweep, spec
+from sweeps.run import run
+from sweeps.screen import Screening, prune, screened
+
+
+def unit(weight, activation, lanes=4):
+    return make("integer", lanes=lanes, weight=weight, activation=activation)
+
+
+SMALL, WIDE, GOOD, BAD = (
+    unit("int4", "int4"),
+    unit("int4", "int4", 16),
+    unit("int8", "int8"),
+    unit("int2", "int2"),
+)
+
+
+def left_out(areas, factor, errors, qualities):
+    return {p.unit: p.ratio for p in prune(areas, "sky130", factor, errors, qualities)}
+
+
+def test_without_quality_formats_are_compared_with_themselves():
+    areas = {SMALL: 100.0, WIDE: 150.0, GOOD: 900.0}
+    assert left_out(areas, 1.4, {}, []) == {WIDE: 1.5}
+    assert left_out(areas, 1.5, {}, []) == {}
+
+
+def test_with_quality_candidates_are_compared_with_those_as_good():
+    noise = {SMALL: 0.02, GOOD: 0.001, BAD: 0.1}
+    errors = {(u.weight, u.activation): QuantisationError(n, n) for u, n in noise.items()}
+    areas = {SMALL: 100.0, WIDE: 150.0, GOOD: 400.0, BAD: 250.0}
+    assert left_out(areas, 2, errors, ["output"]) == {BAD: 2.5}
+    assert left_out(areas, 1, errors, ["output"]) == {WIDE: 1.5, BAD: 2.5}
+
+
+def test_a_candidate_that_is_better_in_one_quality_stays():
+    errors = {
+        (SMALL.weight, SMALL.activation): QuantisationError(0.1, 0.2),
+        (GOOD.weight, GOOD.activation): QuantisationError(0.2, 0.1),
+    }
+    areas = {SMALL: 100.0, GOOD: 900.0}
+    assert left_out(areas, 1, errors, ["weight", "output"]) == {}
+    assert left_out(areas, 1, errors, ["weight"]) == {GOOD: 9.0}
+
+
+def test_areas_are_per_mac_and_cycle(monkeypatch):
+    monkeypatch.setattr(screen, "area", lambda unit, name: {"sky130": 80.0, "asap7": 8.0}[name])
+    serial = make("bit_serial", lanes=4, weight="int4", activation="int8")
+    assert screened(Screening(serial, ("sky130", "asap7"))) == {"sky130": 80.0, "asap7": 8.0}
+    assert screened(Screening(SMALL, ("asap7",))) == {"asap7": 2.0}
+
+
+@pytest.fixture
+def by_name(monkeypatch, specification):
+    """Screen units of 16 lanes as ten times too large per MAC, in sky130 alone."""
+
+    def area(unit, technology):
+        wide = unit.lanes == 16 and technology == "sky130"
+        return unit.lanes * unit.weight.bits * (10.0 if wide else 1.0)
+
+    monkeypatch.setattr(screen, "area", area)
+    specification.write_text(specification.read_text() + "screen: 2\n")
+    return specification
+
+
+def test_pruned_candidates_are_not_estimated_but_told(by_name, costs, tmp_path, capsys):
+    folder = tmp_path / "out"
+    assert run_sweep(by_name, folder, 1) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[:2] == [
+        "13 points, 13 of them computed now",
+        "3 candidates left out by the screen, see pruned.csv",
+    ]
+    assert "point 13/13: " in said.err
+    with (folder / "pruned.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["lanes"], row["technology"]) for row in rows} == {("16", "sky130")}
+    assert all(float(row["times_smallest_as_good"]) == 10 for row in rows)
+    assert not any("um2" in column for column in rows[0])
+
+
+def test_a_second_run_leaves_the_same_out(by_name, costs, tmp_path):
+    sweep = spec.read(by_name)
+    first, again = (run(sweep, tmp_path / "out", workers=1) for _ in range(2))
+    assert first.points == again.points
+    assert first.pruned == again.pruned
+    assert again.computed == 0
+
+
+def test_a_unit_that_cannot_be_screened_fails(by_name, costs, tmp_path, monkeypatch):
+    sweep = spec.read(by_name)
+
+    def area(unit, technology):
+        if unit == sweep.units[0]:
+            raise RuntimeError("no words")
+        return 1.0
+
+    monkeypatch.setattr(screen, "area", area)
+    outcome = run(sweep, tmp_path / "out", workers=1)
+    assert [failure.unit for failure in outcome.failures] == [sweep.units[0]] * 2
+    assert outcome.failures[0].message == "RuntimeError: no words"
+
+
+def test_nothing_left_out_is_an_empty_table(by_name, costs, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(screen, "area", lambda unit, technology: unit.lanes)
+    assert run_sweep(by_name, tmp_path / "out", 1) == 0
+    assert "0 candidates left out" in capsys.readouterr().out
+    assert (tmp_path / "out" / "pruned.csv").read_text().startswith("unit,family,")
