@@ -26,6 +26,9 @@ class Cost:
         and leakage excluded.
     clock_pj
         The part of ``energy_pj`` that the clock pins of the flip-flops take in every cycle.
+    glitch_pj
+        Energy per cycle in pJ that hazards add: that of a simulation in which every cell takes one
+        unit of time, minus that without delays; an upper bound, as real gates swallow short pulses.
     leakage_nw
         Leakage power in nW.
     macs_per_cycle
@@ -41,6 +44,7 @@ class Cost:
     delay_ns: float
     energy_pj: float
     clock_pj: float
+    glitch_pj: float
     leakage_nw: float
     macs_per_cycle: float
     provenance: dict[str, Any] = field(default_factory=dict)

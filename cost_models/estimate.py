@@ -2,8 +2,9 @@
 
 Area and leakage are sums over gates. Delay is the longest path, each gate taking the delay of its
 type and one term for its fan-out. Energy is a sum over toggles, counted with the operands at
-hand, plus the clock pins. Neither a library nor a tool beyond Yosys is needed, and one mapping
-and one simulation serve all technologies.
+hand, plus the clock pins; what hazards add to it is a sum over the toggles that gates make beyond
+these if each takes one unit of time. Neither a library nor a tool beyond Yosys is needed, and one
+mapping and one simulation serve all technologies.
 """
 
 from collections.abc import Iterable
@@ -39,6 +40,8 @@ class Features:
         Output toggles per cycle, summed over the cells of each of ``TYPES``.
     loaded_toggles
         Toggles per cycle times fan-out, summed over the outputs of all cells.
+    glitches, loaded_glitches
+        The same for the toggles that hazards add, ``glitches`` by type out of ``GATES``.
     mean_activity
         Mean toggles per net and cycle.
     macs_per_cycle
@@ -49,6 +52,8 @@ class Features:
     counts: Floats
     toggles: Floats
     loaded_toggles: float
+    glitches: Floats
+    loaded_glitches: float
     mean_activity: float
     macs_per_cycle: float
 
@@ -66,11 +71,14 @@ def features(
     by_type = np.bincount(gates.types, result.toggles[gates.first_gate :], len(GATES))
     flip_flops = result.toggles[gates.first_flip_flop : gates.first_gate].sum()
     cells = slice(gates.first_flip_flop, None)
+    fanout = gates.fanout()
     return Features(
         netlist=gates,
         counts=gates.counts(),
         toggles=np.append(by_type, flip_flops),
-        loaded_toggles=float(result.toggles[cells] @ gates.fanout()[cells]),
+        loaded_toggles=float(result.toggles[cells] @ fanout[cells]),
+        glitches=np.bincount(gates.types, result.glitches[gates.first_gate :], len(GATES)),
+        loaded_glitches=float(result.glitches @ fanout),
         mean_activity=result.mean,
         macs_per_cycle=result.macs_per_cycle,
     )
@@ -117,6 +125,10 @@ def price(unit: UnitSpec, measured: Features, technology: Technology) -> Cost:
         + measured.toggles @ vector(technology.energy_fj_per_toggle, TYPES)
         + measured.loaded_toggles * technology.energy_fj_per_toggle_and_load
     )
+    glitch_fj = (
+        measured.glitches @ vector(technology.glitch_fj_per_toggle, GATES)
+        + measured.loaded_glitches * technology.glitch_fj_per_toggle_and_load
+    )
     return Cost(
         unit=unit.name,
         technology=technology.name,
@@ -125,6 +137,7 @@ def price(unit: UnitSpec, measured: Features, technology: Technology) -> Cost:
         delay_ns=critical_path(measured.netlist, PathDelays.of(technology)).delay_ns,
         energy_pj=float(energy_fj) * 1e-3,
         clock_pj=clock_fj * 1e-3,
+        glitch_pj=float(glitch_fj) * 1e-3,
         leakage_nw=float(measured.counts @ vector(technology.leakage_nw, TYPES)),
         macs_per_cycle=measured.macs_per_cycle,
         provenance={

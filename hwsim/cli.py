@@ -8,6 +8,7 @@ interrupted.
 import argparse
 import json
 import math
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -111,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         "characterise", help="fit the estimates to a cell library of your own"
     )
     characterise.add_argument("--liberty", nargs="+", type=Path, required=True, metavar="FILE")
-    characterise.add_argument("--name", required=True, help="name of the technology")
+    characterise.add_argument("--name", help="name of the technology (default: that of the file)")
     characterise.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.yaml")
     characterise.set_defaults(command=_characterise)
 
@@ -121,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=("report", "measure"),
         help="print docs/cost-model.md, or synthesise the held-out units now and compare",
     )
+    report.add_argument("-o", "--output", type=Path, metavar="DIR", help="write report and chart")
     report.add_argument("--technology", default="osu018", metavar="T", help="default: osu018")
     report.add_argument("--liberty", nargs="+", type=Path, metavar="FILE", help="for measure")
     report.set_defaults(command=_cost_model)
@@ -128,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="what is installed, and what is missing")
     doctor.set_defaults(command=_doctor)
 
-    for listing in (formats, show, units, verify, cost, memory, published, doctor):
+    for listing in (formats, show, units, verify, cost, memory, published, report, doctor):
         listing.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -361,7 +363,7 @@ def _cost(options: argparse.Namespace) -> int:
     )  # fmt: skip
     for cost in costs:
         if cost.method == "estimate":
-            print(f"{cost.technology}: {_errors(cost.provenance['errors']['held_out'])}")
+            print(f"{cost.technology}: {_errors(cost.provenance['errors']['unseen_units'])}")
     if options.method == "estimate":
         _warn_of_family(unit)
     if bands:
@@ -372,7 +374,7 @@ def _cost(options: argparse.Namespace) -> int:
 def _warn_of_family(unit: "UnitSpec") -> None:
     from cost_models import fitting_set
 
-    fitted = {known.structure for known in fitting_set.build(fitting_set.FITTING)}
+    fitted = {known.structure for known in fitting_set.split()[0]}
     if unit.structure not in fitted:
         print(f"The fit has no unit of the family {unit.structure}; its error may be larger.")
 
@@ -470,7 +472,7 @@ def _breakdown(options: argparse.Namespace, unit: "UnitSpec", names: Sequence[st
             f"Nothing is optimised across the borders of parts. The whole unit is estimated at "
             f"{whole.area_um2:.4g} um^2 and {whole.energy_per_mac:.4g} pJ/MAC."
         )
-        print(f"{name}, whole units: {_errors(whole.provenance['errors']['held_out'])}")
+        print(f"{name}, whole units: {_errors(whole.provenance['errors']['unseen_units'])}")
     _warn_of_family(unit)
     return 0
 
@@ -485,31 +487,50 @@ def _characterise(options: argparse.Namespace) -> int:
     from cost_models import technology
     from cost_models.fit import characterise
 
-    if options.output.exists():
-        raise InputError(f"{options.output} exists; choose another file")
-    technology.write(characterise(options.liberty, options.name), options.output)
-    print(options.output)
+    output: Path = options.output
+    if output.exists():
+        raise InputError(f"{output} exists; choose another file")
+    # What is finished outlives an interruption, and is gone when the file is there.
+    samples = output.with_name(f"{output.name}.samples")
+    fitted = characterise(options.liberty, options.name or output.stem, samples)
+    technology.write(fitted, output)
+    shutil.rmtree(samples)
+    for kind, errors in fitted.errors.items():
+        print(f"{kind.replace('_', ' ')}: {_percentages(errors)}")
+    print(output)
     return 0
 
 
 def _cost_model(options: argparse.Namespace) -> int:
     from cost_models import report
 
-    if options.action == "report":
+    if options.action == "measure":
+        errors = report.measure(options.technology, options.liberty)
+        if options.json:
+            _print_json({options.technology: errors})
+        else:
+            print(f"{options.technology}: {_errors(errors)}")
+    elif options.json:
+        _print_json(report.errors())
+    elif options.output:
+        for path in report.write(options.output):
+            print(path)
+    else:
         print(report.document(), end="")
-        return 0
-    errors = report.measure(options.technology, options.liberty)
-    print(f"{options.technology}: {_errors(errors)}")
     return 0
 
 
 def _errors(errors: Mapping[str, Mapping[str, float]]) -> str:
     """Return the errors of estimates on held-out units as one phrase."""
-    parts = [
-        f"{quantity} {error['mean_percent']:.1f} % (at most {error['max_percent']:.1f} %)"
+    return f"mean error of the estimate on units it was not fitted to: {_percentages(errors)}"
+
+
+def _percentages(errors: Mapping[str, Mapping[str, float]]) -> str:
+    return ", ".join(
+        f"{quantity.replace('_', ' ')} {error['mean_percent']:.1f} % "
+        f"(at most {error['max_percent']:.1f} %)"
         for quantity, error in errors.items()
-    ]
-    return f"mean error of the estimate on units it was not fitted to: {', '.join(parts)}"
+    )
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -2,10 +2,13 @@
 
 A file holds what the estimate multiplies gate counts, paths and toggles with, where the numbers
 come from, and how far the estimate was from synthesis on units that the fit did not see.
+A file of a library of one's own, made by ``hwsim characterise``, serves like those that come with
+the package.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,9 @@ from hwsim.errors import InputError, unknown
 Coefficients = dict[str, float]
 
 _SUFFIX = ".yaml"
+
+#: The safe loader, in C where PyYAML has it: the pure one takes a second for a file.
+_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +47,23 @@ class Technology:
         For an output toggle of each type, flip-flops included.
     energy_fj_per_toggle_and_load
         Added for every gate input that the toggling net drives.
+    glitch_fj_per_toggle
+        For every toggle that hazards add to an output, of each gate type.
+    glitch_fj_per_toggle_and_load
+        Added for every gate input that it drives.
     clock_fj_per_cycle
         For the clock pin of one flip-flop, every cycle.
     provenance
         Tools, libraries, corner, date, sets.
     errors
-        ``held_out`` and ``fitting``, each with ``area``, ``delay``, ``energy``, each with
-        ``mean_percent``, ``max_percent`` (absolute relative error) and ``rank`` (Spearman).
-    held_out_units
-        The units of the held-out set with ``synthesis`` and ``estimate`` of each quantity.
+        ``unseen_units`` and ``fitting_units``, the errors of these coefficients on the two sets of
+        units, and those of other fits on all units: ``unseen_families``, to everything but what
+        comes from the same generator, and ``components_only``. Each has ``area``, ``delay``,
+        ``energy`` and ``energy_with_glitches``, each with ``mean_percent``, ``max_percent``
+        (absolute relative error) and ``rank`` (Spearman).
+    units
+        The units of both sets, those fitted to first, with the figures of ``synthesis``,
+        ``estimate`` and the two other fits.
     """
 
     name: str
@@ -61,10 +75,12 @@ class Technology:
     setup_ns: float
     energy_fj_per_toggle: Coefficients
     energy_fj_per_toggle_and_load: float
+    glitch_fj_per_toggle: Coefficients
+    glitch_fj_per_toggle_and_load: float
     clock_fj_per_cycle: float
     provenance: dict[str, Any]
     errors: dict[str, dict[str, dict[str, float]]]
-    held_out_units: list[dict[str, Any]]
+    units: list[dict[str, Any]]
 
 
 def names() -> list[str]:
@@ -74,15 +90,27 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Technology:
-    """Return a technology that comes with the package.
+    """Return a technology that comes with the package, or the one in a file.
+
+    Parameters
+    ----------
+    name
+        Its name, or the path of a YAML file, which ends in ``.yaml``.
 
     Raises
     ------
     InputError
-        For an unknown name.
+        For an unknown name, and as :func:`read`.
     """
+    if name.endswith(_SUFFIX):
+        return read(Path(name))
     if name not in names():
         raise unknown("technology", name, names())
+    return _shipped(name)
+
+
+@lru_cache
+def _shipped(name: str) -> Technology:
     return parse(files(__name__).joinpath(name + _SUFFIX).read_text(), name)
 
 
@@ -102,7 +130,11 @@ def read(path: Path) -> Technology:
 
 def write(technology: Technology, path: Path) -> None:
     """Write ``technology`` as YAML."""
-    path.write_text(yaml.safe_dump(vars(technology), sort_keys=False, width=100))
+    content = vars(technology) | {"units": []}
+    text = yaml.safe_dump(content, sort_keys=False, width=100).removesuffix("units: []\n")
+    # A line a figure would be thousands of lines.
+    rows = yaml.safe_dump(technology.units, sort_keys=False, width=100, default_flow_style=None)
+    path.write_text(f"{text}units:\n{rows}" if technology.units else f"{text}units: []\n")
 
 
 def parse(text: str, source: str) -> Technology:
@@ -115,7 +147,7 @@ def parse(text: str, source: str) -> Technology:
         missing, negative, or no numbers.
     """
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, _LOADER)
     except yaml.YAMLError as error:
         raise InputError(f"{source}: {error}") from None
     known = Technology.__dataclass_fields__
@@ -134,6 +166,7 @@ def parse(text: str, source: str) -> Technology:
         ("leakage_nw", TYPES),
         ("delay_ns", GATES),
         ("energy_fj_per_toggle", TYPES),
+        ("glitch_fj_per_toggle", GATES),
     ):
         _check_table(source, key, data[key], types)
     return Technology(**data)
