@@ -1,20 +1,21 @@
-"""Measured cost: Yosys and ABC map a unit to a cell library, OpenSTA times it and adds up power.
+"""Measured cost: Yosys and ABC map a unit to a cell library, OpenSTA times it, Icarus runs it.
 
-The energy is that of the operand stream: its mean toggle rate, counted on the generic netlist,
-is given to OpenSTA for every net. OpenSTA's own propagation is not used, as it multiplies toggle
-rates along adder trees without bound.
+The mapped netlist plays the operand stream with cell models made of the library's functions. Its
+results must be those of the golden model, and the toggles of its nets, priced with the library's
+tables and pin capacitances, are the energy: of the stream that was played, without hazards, and
+beside it what hazards add if every cell takes one unit of time.
 """
 
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from cost_models import activity
 from cost_models.cost import Cost
-from cost_models.netlist import netlist
 from cost_models.operands import Operands, default_operands
-from cost_models.synthesis import opensta, yosys
+from cost_models.synthesis import opensta, simulation, yosys
+from cost_models.synthesis.energy import energies
 from cost_models.synthesis.liberty import Library, opened
+from cost_models.synthesis.yosys import Objective
 from hwsim.units import UnitSpec
 from rtl.yosys import version
 
@@ -24,6 +25,7 @@ def synthesize(
     technology: str,
     liberty: Sequence[Path] | None = None,
     operands: Operands | None = None,
+    objective: Objective = "area",
 ) -> Cost:
     """Map ``unit`` to a cell library and measure it.
 
@@ -34,47 +36,71 @@ def synthesize(
     liberty
         Liberty files, plain or gzip, that together are the library.
     operands
-        Operand codes that set the toggle rate; those of
-        :func:`~cost_models.operands.default_operands` if None.
+        Operand codes whose toggles the energy is of; those of
+        :func:`~cost_models.operands.default_operands` if None. Of long streams the first
+        :data:`cost_models.synthesis.simulation.CYCLES` clock cycles are played.
+    objective
+        What the mapping is for: the least ``area``, or ``speed``.
 
     Raises
     ------
     InputError
-        If the library is missing or unsuitable.
+        If the library is missing or unsuitable, or one of its cells that the unit needs is.
     MissingToolError
-        If OpenSTA is not installed.
-    cost_models.synthesis.yosys.MappingError, cost_models.synthesis.opensta.StaError
+        If OpenSTA or Icarus is not installed.
+    cost_models.activity.SimulationError
+        If the mapped netlist does not compute what the golden model says.
+    cost_models.synthesis.mapped.MappingError, cost_models.synthesis.opensta.StaError
         If a tool fails or a cell stays unmapped.
     """
     with opened(technology, liberty) as library:
-        return measure(unit, technology, library, operands)
+        return measure(unit, technology, library, operands, objective)
 
 
 def measure(
-    unit: UnitSpec, technology: str, library: Library, operands: Operands | None = None
+    unit: UnitSpec,
+    technology: str,
+    library: Library,
+    operands: Operands | None = None,
+    objective: Objective = "area",
 ) -> Cost:
     """Do the work of :func:`synthesize` with an opened library, which many units can share."""
     opensta.find()
-    gates = netlist(unit)
-    toggling = activity.simulate(unit, gates, operands or default_operands(unit))
-    with tempfile.TemporaryDirectory() as folder:
-        mapped = yosys.map_unit(unit, library, Path(folder))
-        report = opensta.analyse(mapped.verilog, unit.name, library, toggling.mean)
+    simulation.find()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        mapped = yosys.map_unit(unit, library, objective, folder)
+        toggles = simulation.simulate(
+            unit, mapped.netlist, operands or default_operands(unit), folder
+        )
+    priced = energies(mapped.netlist, mapped.slews, library.voltage)
+    settled = float(toggles.settled @ priced.toggle_fj)
+    driven = mapped.netlist.driven
     return Cost(
         unit=unit.name,
         technology=technology,
         method="synthesis",
         area_um2=mapped.area_um2,
-        delay_ns=report.delay_ns,
-        energy_pj=report.energy_pj,
-        clock_pj=report.clock_pj,
-        leakage_nw=report.leakage_nw,
-        macs_per_cycle=toggling.macs_per_cycle,
+        delay_ns=mapped.delay_ns,
+        energy_pj=(settled + priced.clock_fj) * 1e-3,
+        clock_pj=priced.clock_fj * 1e-3,
+        glitch_pj=(float(toggles.all @ priced.toggle_fj) - settled) * 1e-3,
+        leakage_nw=priced.leakage_nw,
+        macs_per_cycle=toggles.macs_per_cycle,
         provenance={
-            "tools": {"yosys": version(), "opensta": opensta.version()},
+            "tools": {
+                "yosys": version(),
+                "opensta": opensta.version(),
+                "icarus": simulation.version(),
+            },
             "libraries": library.digests,
+            "objective": objective,
             "style": mapped.style,
-            "cells": mapped.cells,
-            "toggles_per_net_and_cycle": toggling.mean,
+            "start": mapped.start,
+            "candidates": mapped.candidates,
+            "cells": len(mapped.netlist.instances),
+            "cycles": toggles.cycles,
+            "toggles_per_net_and_cycle": float(toggles.settled[driven].mean()),
+            "toggles_per_net_and_cycle_with_glitches": float(toggles.all[driven].mean()),
         },
     )

@@ -1,4 +1,10 @@
-"""Liberty files: where they are, and what of their text the flow needs to know."""
+"""Liberty files: where they are, and what of their text the flow needs to know.
+
+Most of a library's text is tables; Yosys and OpenSTA need those of delay, the energy sum those of
+power. Opening a library therefore writes each file twice, without the one and without the other,
+which regular expressions do at some 40 MB a second; cells are found in the latter by position, and
+only those that a netlist uses are parsed.
+"""
 
 import gzip
 import hashlib
@@ -7,14 +13,33 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
+from cost_models.synthesis import cells
+from cost_models.synthesis.cells import Cell
 from hwsim.errors import InputError
 
 #: Where Debian's qflow-tech-osu018 installs the only library that is found by itself.
 OSU018 = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
 
 _FLIP_FLOP = re.compile(r"^\s*ff\s*\(", re.MULTILINE)
+_CELL = re.compile(r"^\s*cell\s*\(\s*\"?([^\s\")]+)\"?\s*\)", re.MULTILINE)
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+#: A group that holds groups without groups.
+_BODY = r"\s*\([^)]*\)\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}"
+_POWER = re.compile(r"\b(?:internal_power|leakage_power)" + _BODY)
+_TIMING = re.compile(r"\btiming" + _BODY)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the text of a cell is: a file, the length of its header, and first and last byte."""
+
+    path: Path
+    header: int
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -24,9 +49,11 @@ class Library:
     Attributes
     ----------
     files
-        All Liberty files.
+        All Liberty files, without power.
     flip_flops
         Those that hold flip-flops.
+    places
+        Where the functions and the power of each cell are.
     digests
         First 16 hexadecimal digits of the SHA-256 of each file as given, by its name.
     corner
@@ -35,8 +62,28 @@ class Library:
 
     files: tuple[Path, ...]
     flip_flops: tuple[Path, ...]
+    places: dict[str, Place]
     digests: dict[str, str]
     corner: dict[str, str | float]
+
+    def cell(self, name: str) -> Cell:
+        """Return a cell by name.
+
+        Raises
+        ------
+        InputError
+            If there is none, or its text lacks something that its cost or function follows from.
+        """
+        if name not in self.places:
+            raise InputError(f"the library has no cell {name}")
+        place = self.places[name]
+        return cells.cell(place.path, place.header, place.start, place.end)
+
+    @property
+    def voltage(self) -> float:
+        """Supply voltage in V."""
+        place = next(iter(self.places.values()))
+        return cells.header(place.path, place.header).voltage
 
 
 @contextmanager
@@ -51,19 +98,47 @@ def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
     """
     sources = list(files or [_installed(technology)])
     with tempfile.TemporaryDirectory() as folder:
-        texts = {}
+        paths = []
+        flip_flops = []
+        places: dict[str, Place] = {}
         digests = {}
+        corner: dict[str, str | float] = {}
         for number, source in enumerate(sources):
             raw = _read(source)
             digests[source.name] = hashlib.sha256(raw).hexdigest()[:16]
-            path = Path(folder) / f"{number}.lib"
-            texts[path] = _decompress(source, raw)
-            path.write_text(texts[path])
-        flip_flops = tuple(path for path, text in texts.items() if _FLIP_FLOP.search(text))
+            text = _COMMENT.sub("", _decompress(source, raw))
+            paths.append(Path(folder) / f"{number}.lib")
+            paths[-1].write_text(_POWER.sub("", text))
+            if _FLIP_FLOP.search(text):
+                flip_flops.append(paths[-1])
+                corner = corner or _corner(text)
+            places |= _index(_TIMING.sub("", text), Path(folder) / f"{number}.power")
         if not flip_flops:
             names = ", ".join(source.name for source in sources)
             raise InputError(f"no flip-flop in {names}; give all files of the library")
-        yield Library(tuple(texts), flip_flops, digests, _corner(texts[flip_flops[0]]))
+        _check_voltages(places)
+        yield Library(tuple(paths), tuple(flip_flops), places, digests, corner)
+
+
+def _index(text: str, path: Path) -> dict[str, Place]:
+    """Write ``text`` to ``path`` and return where its cells are."""
+    raw = text.encode()
+    path.write_bytes(raw)
+    # Positions are bytes, and characters as long as all are ASCII.
+    text = text if len(raw) == len(text) else raw.decode("latin-1")
+    found = list(_CELL.finditer(text))
+    borders = [*(match.start() for match in found), len(text)]
+    return {
+        match[1]: Place(path, borders[0], start, end)
+        for match, (start, end) in zip(found, pairwise(borders), strict=True)
+    }
+
+
+def _check_voltages(places: dict[str, Place]) -> None:
+    heads = {(place.path, place.header) for place in places.values()}
+    voltages = {cells.header(path, end).voltage for path, end in heads}
+    if len(voltages) > 1:
+        raise InputError(f"the Liberty files are of different supply voltages: {sorted(voltages)}")
 
 
 def _installed(technology: str) -> Path:

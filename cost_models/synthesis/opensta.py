@@ -1,23 +1,25 @@
-"""Delay and power of a mapped netlist with OpenSTA.
+"""Delay of mapped netlists, and the slews of their pins, with OpenSTA.
 
 The minimum period is a long clock period minus the worst slack, so it includes the setup time.
-Power is read at one toggle rate for all nets. A process analyses one netlist only: OpenSTA keeps
-activities when the next design is linked. Toggle rates never reach the clock pins, so a second
-process with all other nets at rest gives the share of the clock.
+OpenSTA's power is not used. Without a toggle rate for every net it propagates rates as if inputs
+were independent, which multiplies them along adder trees, and the version that Debian has ignores
+rates of single pins.
 """
 
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from cost_models.synthesis.energy import Slews
 from cost_models.synthesis.liberty import Library
 from hwsim.errors import MissingToolError
 
-#: Longer than any path, ns.
-_PERIOD_NS = 1000.0
+#: Longer than any path, ps.
+_PERIOD_PS = 1e6
 
 
 class StaError(RuntimeError):
@@ -25,25 +27,22 @@ class StaError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class StaReport:
-    """What OpenSTA says of one netlist.
+class Timing:
+    """What OpenSTA says of some netlists.
 
     Attributes
     ----------
-    delay_ns
-        Minimum clock period in ns.
-    energy_pj
-        Internal and switching energy per cycle in pJ, clock pins included.
-    clock_pj
-        The part of ``energy_pj`` that is left when no data toggles.
-    leakage_nw
-        Leakage in nW.
+    delays_ns
+        Minimum clock period of each in ns.
+    chosen
+        Index of the one whose delay has the rank that was asked for.
+    slews
+        Slews of all its pins in ns.
     """
 
-    delay_ns: float
-    energy_pj: float
-    clock_pj: float
-    leakage_nw: float
+    delays_ns: Sequence[float]
+    chosen: int
+    slews: Slews
 
 
 def find() -> str:
@@ -57,7 +56,7 @@ def find() -> str:
     path = shutil.which("sta")
     if path is None:
         raise MissingToolError(
-            "sta (OpenSTA) is not installed; synthesis needs it for delay and power: "
+            "sta (OpenSTA) is not installed; synthesis needs it for delay: "
             "`apt-get install opensta`"
         )
     return path
@@ -71,37 +70,20 @@ def version() -> str:
     ).stdout.strip()
 
 
-def analyse(verilog: Path, top: str, library: Library, activity: float) -> StaReport:
-    """Return delay and power of the netlist ``verilog``.
+def analyse(netlists: Sequence[Path], library: Library, rank: int = 0) -> Timing:
+    """Return the delays of netlists, and the slews of the one with ``rank`` shorter delays.
 
-    Parameters
-    ----------
-    top
-        Name of its module; the clock port is ``clk``.
-    activity
-        Toggles per clock cycle of every net but the clock.
+    Each is a file of one module in the same folder, which is named like the file and clocked by the
+    port ``clk``.
 
     Raises
     ------
     StaError
         If OpenSTA fails or complains.
     """
-    delay, power = _run(verilog, top, library, activity)
-    _, idle = _run(verilog, top, library, 0.0)
-    # W times ns is nJ.
-    return StaReport(
-        delay_ns=delay,
-        energy_pj=(power["internal"] + power["switching"]) * _PERIOD_NS * 1e3,
-        clock_pj=(idle["internal"] + idle["switching"]) * _PERIOD_NS * 1e3,
-        leakage_nw=power["leakage"] * 1e9,
-    )
-
-
-def _run(
-    verilog: Path, top: str, library: Library, activity: float
-) -> tuple[float, dict[str, float]]:
-    script = verilog.with_suffix(".tcl")
-    script.write_text(_script(verilog, top, library, activity))
+    names = [path.stem for path in netlists]
+    script = netlists[0].with_suffix(".tcl")
+    script.write_text(_script(netlists, library, rank))
     process = subprocess.run(
         [find(), "-no_splash", "-exit", str(script)],
         capture_output=True,
@@ -112,32 +94,49 @@ def _run(
     log = process.stdout + process.stderr
     # OpenSTA goes on after errors, with nets unconnected.
     if process.returncode or re.search(r"\berror\b|not found|no liberty", log, re.IGNORECASE):
-        raise StaError(f"OpenSTA failed on {top}:\n{log[-2000:]}")
-    slack = re.search(r"^worst slack (\S+)$", log, re.MULTILINE)
-    total = re.search(r"^Total\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)", log, re.MULTILINE)
-    if slack is None or total is None:
-        raise StaError(f"OpenSTA reports no slack or no power for {top}:\n{log[-2000:]}")
-    columns = ("internal", "switching", "leakage", "total")
-    watts = {name: float(text) for name, text in zip(columns, total.groups(), strict=True)}
-    return _PERIOD_NS - float(slack[1]), watts
+        raise StaError(f"OpenSTA failed on {', '.join(names)}:\n{log[-2000:]}")
+    slacks = re.findall(r"^worst slack (\S+)$", log, re.MULTILINE)
+    chosen = re.search(r"^slews of (\S+)$", log, re.MULTILINE)
+    pins = re.findall(r"^(\S+)/(\S+) \^ \S+:(\S+) v \S+:(\S+)$", log, re.MULTILINE)
+    if len(slacks) != len(names) or chosen is None or not pins:
+        raise StaError(f"OpenSTA reports no slack or slews for {names}:\n{log[-2000:]}")
+    return Timing(
+        [(_PERIOD_PS - float(slack)) * 1e-3 for slack in slacks],
+        names.index(chosen[1]),
+        {(cell, pin): (float(rise) * 1e-3, float(fall) * 1e-3) for cell, pin, rise, fall in pins},
+    )
 
 
-def _script(verilog: Path, top: str, library: Library, activity: float) -> str:
+def _script(netlists: Sequence[Path], library: Library, rank: int) -> str:
+    lines = [
+        *(f"read_liberty {path}" for path in library.files),
+        "set_cmd_units -time ps",
+        # Linking a design forgets the Verilog of all.
+        "proc slack_of {top} {",
+        f"  read_verilog {netlists[0].parent}/$top.v",
+        "  link_design $top",
+        f"  create_clock -name clk -period {_PERIOD_PS} [get_ports clk]",
+        "  foreach port [all_inputs] {",
+        '    if {[get_property $port full_name] ne "clk"} {set_input_delay 0 -clock clk $port}',
+        "  }",
+        "  set_output_delay 0 -clock clk [all_outputs]",
+        "  return [worst_slack -max]",
+        "}",
+        "set found {}",
+    ]
+    for path in netlists:
+        lines += [
+            f"set slack [slack_of {path.stem}]",
+            'puts "worst slack $slack"',
+            f"lappend found [list $slack {path.stem}]",
+        ]
     return "\n".join(
         [
-            *(f"read_liberty {path}" for path in library.files),
-            "set_cmd_units -time ns -power W",
-            f"read_verilog {verilog}",
-            # Before linking: set afterwards, a global activity is lost on some netlists.
-            f"set_power_activity -global -activity {activity:.6f}",
-            f"link_design {top}",
-            f"create_clock -name clk -period {_PERIOD_NS} [get_ports clk]",
-            "foreach port [all_inputs] {",
-            '  if {[get_property $port full_name] ne "clk"} {set_input_delay 0 -clock clk $port}',
-            "}",
-            "set_output_delay 0 -clock clk [all_outputs]",
-            'puts "worst slack [worst_slack -max]"',
-            "report_power -digits 9",
+            *lines,
+            f"set chosen [lindex [lsort -real -decreasing -index 0 $found] {rank} 1]",
+            "slack_of $chosen",
+            'puts "slews of $chosen"',
+            "foreach pin [get_pins *] {report_slews $pin}",
             "",
         ]
     )

@@ -1,13 +1,27 @@
-"""Mapping to a cell library with Yosys and ABC, buffers and sizes included."""
+"""Mapping to a cell library with Yosys and ABC, buffers and sizes included.
+
+Two things are tried for every unit. Yosys builds multipliers in several styles, up to a third apart
+in area. And ABC's result depends on the structure that it starts from: equivalent starts move the
+delay of a unit by some 10 % either way, which is noise. For the least area the smallest style is
+mapped from three starts, and the netlist of median delay is the result: its area, delay and energy
+belong together. For the least delay ABC maps each style for an impossible delay.
+"""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from cost_models.netlist import STYLES, multiplier_styles, rtlil_text
+from cost_models.synthesis import opensta
+from cost_models.synthesis.energy import Slews
 from cost_models.synthesis.liberty import Library
+from cost_models.synthesis.mapped import MappedNetlist, read
 from hwsim.units import UnitSpec
 from rtl import yosys
+
+Objective = Literal["area", "speed"]
 
 #: Cells that are no ordinary logic, though their functions look like it: isolation between power
 #: domains (sky130).
@@ -16,75 +30,149 @@ DONT_USE = ("*lpflow*",)
 #: Load of an output in ABC, fF. Given at all, it makes ABC insert buffers and size cells.
 _CONSTRAINTS = "set_load 1.0\n"
 
+#: What comes before ABC maps to cells: nothing, or a mapping to gates that it takes apart again.
+STARTS = {"direct": [], "gates": ["abc"], "and_xor": ["abc -g AND,XOR"]}
 
-class MappingError(RuntimeError):
-    """A cell of a unit has no counterpart in the library."""
+#: ABC's script for speed: mapping, buffers and sizes for an impossible 10 ps.
+_SPEED = "+strash;ifraig;scorr;dc2;dch,-f;map,-B,0.9,-D,10;topo;buffer,-c;upsize,-D,10;dnsize,-D,10"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mapped:
     """A unit mapped to library cells.
 
     Attributes
     ----------
-    verilog
-        The netlist.
-    style
-        Multiplier style of Yosys.
+    netlist
+        Its cells and nets.
+    slews
+        Slews of the cells' pins.
+    style, start
+        Multiplier style of Yosys, and what ABC started from.
     area_um2
         Sum of the cells' areas.
-    cells
-        Number of cells.
+    delay_ns
+        Shortest clock period in ns.
+    candidates
+        Area and delay of all netlists that the median, or the least, was taken of.
     """
 
-    verilog: Path
+    netlist: MappedNetlist
+    slews: Slews
     style: str
+    start: str
     area_um2: float
-    cells: int
+    delay_ns: float
+    candidates: Sequence[Mapping[str, Any]]
 
 
-def map_unit(unit: UnitSpec, library: Library, folder: Path) -> Mapped:
-    """Map ``unit`` in every multiplier style, write netlists to ``folder``, return the smallest.
+def map_unit(unit: UnitSpec, library: Library, objective: Objective, folder: Path) -> Mapped:
+    """Map ``unit``; files are written to ``folder``.
 
     Raises
     ------
     MappingError
         If a cell is left that is not in the library.
-    rtl.yosys.YosysError
-        If Yosys fails.
+    InputError
+        If a cell that is used lacks its function or its power.
+    rtl.yosys.YosysError, cost_models.synthesis.opensta.StaError
+        If a tool fails.
     """
-    text = rtlil_text(unit)
-    styles = multiplier_styles(text)
-    (folder / "unit.il").write_text(text)
-    (folder / "constraints").write_text(_CONSTRAINTS)
-    every = " ".join(f"-liberty {path}" for path in library.files)
-    flip_flops = " ".join(f"-liberty {path}" for path in library.flip_flops)
-    avoid = " ".join(f"-dont_use {pattern}" for pattern in DONT_USE)
-    commands = ["read_rtlil unit.il", "design -save rtl"]
-    for style in styles:
-        commands += [
-            "design -load rtl",
-            f"synth -flatten -noabc -top {unit.name} {STYLES[style]}",
-            # Plain flip-flops: enable and reset become multiplexers, in every library.
-            "dfflegalize -cell $_DFF_P_ 01",
-            f"dfflibmap {avoid} {flip_flops}",
-            "setundef -zero",
-            f"abc {every} {avoid} -constr constraints",
+    flow = _Flow(unit, library, objective, folder)
+    names = flow.map_styles()
+    if objective == "area":
+        smallest = min(names, key=flow.area)
+        names = [smallest, *flow.map_starts(smallest.split("__")[0])]
+    middle = len(names) // 2 if objective == "area" else 0
+    timing = opensta.analyse([folder / f"{name}.v" for name in names], library, middle)
+    chosen = names[timing.chosen]
+    style, start = chosen.split("__")
+    return Mapped(
+        flow.netlist(chosen),
+        timing.slews,
+        style,
+        start,
+        flow.area(chosen),
+        timing.delays_ns[timing.chosen],
+        [
+            dict(zip(("style", "start"), name.split("__"), strict=True))
+            | {"area_um2": flow.area(name), "delay_ns": delay}
+            for name, delay in zip(names, timing.delays_ns, strict=True)
+        ],
+    )
+
+
+class _Flow:
+    """Yosys runs of one unit. A netlist's name is that of its style, ``__``, that of its start."""
+
+    def __init__(
+        self, unit: UnitSpec, library: Library, objective: Objective, folder: Path
+    ) -> None:
+        self.unit = unit
+        self.library = library
+        self.folder = folder
+        avoid = " ".join(f"-dont_use {pattern}" for pattern in DONT_USE)
+        self.every = " ".join(f"-liberty {path}" for path in library.files)
+        flip_flops = " ".join(f"-liberty {path}" for path in library.flip_flops)
+        self.map_flip_flops = f"dfflibmap {avoid} {flip_flops}"
+        goal = "-constr constraints" if objective == "area" else f"-D 10 -script {_SPEED}"
+        self.map_gates = f"abc {self.every} {avoid} {goal}"
+
+    def map_styles(self) -> list[str]:
+        """Map every style directly, and return the names of the netlists."""
+        text = rtlil_text(self.unit)
+        (self.folder / "unit.il").write_text(text)
+        (self.folder / "constraints").write_text(_CONSTRAINTS)
+        commands = ["read_rtlil unit.il", "design -save rtl"]
+        names = []
+        for style in multiplier_styles(text):
+            commands += [
+                "design -load rtl",
+                f"synth -flatten -noabc -top {self.unit.name} {STYLES[style]}",
+                # Plain flip-flops: enable and reset become multiplexers, in every library.
+                "dfflegalize -cell $_DFF_P_ 01",
+                self.map_flip_flops,
+                "setundef -zero",
+                f"write_rtlil {style}.il",
+                *self._finish(f"{style}__direct"),
+            ]
+            names.append(f"{style}__direct")
+        yosys.run(commands, self.folder)
+        return names
+
+    def map_starts(self, style: str) -> list[str]:
+        """Map a style from the other starts, and return the names of the netlists."""
+        commands = []
+        names = []
+        for start, before in STARTS.items():
+            if start != "direct":
+                names.append(f"{style}__{start}")
+                commands += ["design -reset", f"read_rtlil {style}.il", *before]
+                commands += self._finish(names[-1])
+        yosys.run(commands, self.folder)
+        return names
+
+    def _finish(self, name: str) -> list[str]:
+        """Return the commands from gates to the files of a netlist."""
+        return [
+            self.map_gates,
             # Unused wires must go before the split: OpenSTA cannot read concatenated assigns.
             "opt_clean -purge",
+            # The same names of cells in JSON and in Verilog.
+            "rename -hide c:*",
+            "rename -enumerate -pattern u% c:*",
+            f"rename {self.unit.name} {name}",
+            f"tee -q -o {name}.area stat -json {self.every}",
+            f"write_json {name}.json",
             "splitnets -ports",
-            f"tee -q -o {style}.json stat -json {every}",
-            f"write_verilog -noattr -noexpr -nohex -nodec {style}.v",
+            f"write_verilog -noattr -noexpr -nohex -nodec {name}.v",
         ]
-    yosys.run(commands, folder)
-    return min((_mapped(folder, style) for style in styles), key=lambda mapped: mapped.area_um2)
 
+    def area(self, name: str) -> float:
+        """Return the sum of the cells' areas in um^2."""
+        return float(json.loads((self.folder / f"{name}.area").read_text())["design"]["area"])
 
-def _mapped(folder: Path, style: str) -> Mapped:
-    statistics = json.loads((folder / f"{style}.json").read_text())["design"]
-    left = [name for name in statistics["num_cells_by_type"] if name.startswith("$")]
-    if left:
-        raise MappingError(f"the library has no cell for {', '.join(left)}")
-    return Mapped(
-        folder / f"{style}.v", style, float(statistics["area"]), int(statistics["num_cells"])
-    )
+    def netlist(self, name: str) -> MappedNetlist:
+        """Return a netlist."""
+        modules = json.loads((self.folder / f"{name}.json").read_text())["modules"]
+        return read(modules[name], self.library)

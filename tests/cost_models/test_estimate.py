@@ -60,7 +60,7 @@ def test_energy_follows_the_operands_and_area_does_not():
 
 
 def test_derived_figures():
-    cost = Cost("u", "t", "estimate", 100.0, 2.0, 8.0, 1.0, 5.0, 4.0)
+    cost = Cost("u", "t", "estimate", 100.0, 2.0, 8.0, 1.0, 2.0, 5.0, 4.0)
     assert (cost.fmax_mhz, cost.area_per_mac, cost.energy_per_mac) == (500.0, 25.0, 2.0)
     assert json.loads(json.dumps(cost.to_dict()))["area_per_mac"] == 25.0
 

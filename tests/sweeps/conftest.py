@@ -22,7 +22,7 @@ AREA = {"sky130": 10.0, "asap7": 0.1}
 def formula(unit, technologies, operands=None):
     size = unit.lanes * unit.weight.bits * unit.activation.bits + 100
     return {
-        name: Cost(unit.name, name, "estimate", size * AREA[name], 2.0, size * 0.01, 0.1, 5.0,
+        name: Cost(unit.name, name, "estimate", size * AREA[name], 2.0, size * 0.01, 0.1, 0.2, 5.0,
                    unit.macs_per_cycle)
         for name in technologies
     }  # fmt: skip

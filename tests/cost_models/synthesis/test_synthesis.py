@@ -97,4 +97,4 @@ def test_what_opensta_cannot_read_is_an_error(tmp_path, netlist):
     verilog: Path = tmp_path / "top.v"
     verilog.write_text(netlist)
     with liberty.opened("osu018", None) as library, pytest.raises(StaError, match="top"):
-        opensta.analyse(verilog, "top", library, 0.2)
+        opensta.analyse([verilog], library)

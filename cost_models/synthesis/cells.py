@@ -1,0 +1,515 @@
+"""What a cell computes and what its transitions cost, from the text of a Liberty file.
+
+Energy is in three places of a Liberty file: the tables of an output say what the cell dissipates
+when that output toggles, by the slew of the input that caused it and by the load; those of an input
+say what it dissipates when that input toggles; and charging a net of capacitance C to V and
+discharging it takes C V^2. The tables are in units of V^2 times the unit of capacitance.
+
+A library characterises some tables for a state of the cell (``when``). Such a table counts by the
+share of the cell's states, all equally likely, in which its condition holds.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cost_models.synthesis.expressions import Bits, Expression, ExpressionError, parse
+from hwsim.errors import InputError
+
+Floats = NDArray[np.float64]
+
+_STATEMENT = re.compile(
+    r"""\s*([\w.\[\]]+)\s*
+    (?: : \s* ("[^"]*" | [^;{}\n]*?) \s* (?:; | (?=[\n}]))
+      | \( ((?: "[^"]*" | [^()"] )*) \) \s* ([{;]?) )\s*""",
+    re.VERBOSE,
+)
+_PREFIXES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0}
+_SLEW = "input_transition_time"
+_LOAD = "total_output_net_capacitance"
+
+
+@dataclass
+class Group:
+    """A Liberty group: its kind and arguments, simple attributes, and what it contains."""
+
+    kind: str
+    arguments: list[str]
+    attributes: dict[str, str] = field(default_factory=dict)
+    groups: list["Group"] = field(default_factory=list)
+
+    def all(self, *kinds: str) -> Iterator["Group"]:
+        """Yield the groups of some kinds inside it."""
+        return (group for group in self.groups if group.kind in kinds)
+
+
+def read_group(text: str) -> Group:
+    """Return the group that ``text`` begins with; what follows it is not looked at.
+
+    Raises
+    ------
+    InputError
+        If the text is no Liberty syntax.
+    """
+    # Left open, a group at the end of the text is closed by it: the head of a library.
+    open_groups: list[Group] = []
+    end = 0
+    root = None
+    while match := _STATEMENT.match(text, end):
+        end = match.end()
+        name, value, arguments, closing = match.groups()
+        if arguments is None:
+            if open_groups:
+                open_groups[-1].attributes[name] = value.strip().strip('"')
+        elif closing == "{":
+            group = Group(name, [a.strip().strip('"').strip() for a in arguments.split(",")])
+            if open_groups:
+                open_groups[-1].groups.append(group)
+            open_groups.append(group)
+            root = root or group
+        elif open_groups:
+            open_groups[-1].attributes[name] = arguments.replace("\\", " ").replace('"', " ")
+        while end < len(text) and text[end] in "};":
+            if text[end] == "}":
+                open_groups.pop()
+            end += 1
+            while end < len(text) and text[end].isspace():
+                end += 1
+            if not open_groups:
+                break
+        if root is not None and not open_groups:
+            return root
+    if root is None or end < len(text):
+        raise InputError(f"Liberty syntax that is not understood: {text[end : end + 60]!r}")
+    return root
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Energy in fJ by slew in ns and load in fF, of shape (slews, loads)."""
+
+    slews: Floats
+    loads: Floats
+    energy: Floats
+
+    def at(self, slew: Floats, load: Floats) -> Floats:
+        """Interpolate linearly, and extrapolate beyond the ends, as delay calculators do."""
+        row, right = _position(self.slews, slew)
+        column, up = _position(self.loads, load)
+        last_row, last_column = np.array(self.energy.shape) - 1
+        below, above = (
+            self.energy[r, column] * (1 - up)
+            + self.energy[r, np.minimum(column + 1, last_column)] * up
+            for r in (row, np.minimum(row + 1, last_row))
+        )
+        return below * (1 - right) + above * right
+
+
+def _position(axis: Floats, x: Floats) -> tuple[NDArray[np.intp], Floats]:
+    """Return the interval of ``axis`` that ``x`` is in, and how far into it."""
+    if len(axis) == 1:
+        return np.zeros(x.shape, np.intp), np.zeros(x.shape)
+    start = np.clip(np.searchsorted(axis, x) - 1, 0, len(axis) - 2)
+    return start, (x - axis[start]) / (axis[start + 1] - axis[start])
+
+
+@dataclass(frozen=True, eq=False)
+class Arc:
+    """Energy of a transition, for one pin that causes it.
+
+    Attributes
+    ----------
+    pin
+        The pin whose slew counts.
+    rise, fall
+        Weighted tables, whose sum is the energy in fJ.
+    """
+
+    pin: str
+    rise: Sequence[tuple[float, Table]]
+    fall: Sequence[tuple[float, Table]]
+
+    def per_toggle(self, rise_slew: Floats, fall_slew: Floats, load: Floats) -> Floats:
+        """Return the mean of rise and fall in fJ."""
+        return (
+            sum(
+                (
+                    weight * table.at(slew, load)
+                    for tables, slew in ((self.rise, rise_slew), (self.fall, fall_slew))
+                    for weight, table in tables
+                ),
+                np.zeros(load.shape),
+            )
+            / 2
+        )
+
+
+@dataclass(frozen=True)
+class FlipFlop:
+    """What a flip-flop stores, and when.
+
+    Attributes
+    ----------
+    state, inverse
+        Names of the stored bit and of its complement.
+    clock_pin
+        The input that clocks it.
+    clocked_on, next_state
+        Expressions over inputs.
+    clear, preset
+        Asynchronous ones, None where there are none.
+    """
+
+    state: str
+    inverse: str
+    clock_pin: str
+    clocked_on: Expression
+    next_state: Expression
+    clear: Expression | None
+    preset: Expression | None
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A library cell.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    inputs
+        Capacitance of each input in fF.
+    outputs
+        Function of each output, over inputs and the flip-flop's state.
+    flip_flop
+        None for combinational cells.
+    leakage_nw
+        Leakage in nW, the mean of its states.
+    output_arcs
+        By output, one arc for each pin that toggles it; a toggle takes their mean.
+    input_arcs
+        By input, what a toggle of it takes by itself.
+    clock_arcs
+        Like ``input_arcs``, for the clock pin of a flip-flop whose state is about to change;
+        ``input_arcs`` has the one whose state stays.
+    """
+
+    name: str
+    inputs: Mapping[str, float]
+    outputs: Mapping[str, Expression]
+    flip_flop: FlipFlop | None
+    leakage_nw: float
+    output_arcs: Mapping[str, Sequence[Arc]]
+    input_arcs: Mapping[str, Arc]
+    clock_arc: Arc | None
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """Units and table templates of a Liberty file.
+
+    Attributes
+    ----------
+    voltage
+        Supply in V.
+    capacitance_ff, time_ns, leakage_nw
+        Size of the file's units.
+    templates
+        Templates of power tables by name.
+    """
+
+    voltage: float
+    capacitance_ff: float
+    time_ns: float
+    leakage_nw: float
+    templates: Mapping[str, Group]
+
+    @property
+    def energy_fj(self) -> float:
+        """Size of the unit of energy: fF times V^2 is fJ."""
+        return self.capacitance_ff
+
+
+def read_header(text: str, source: str) -> Header:
+    """Return what the head of a library says.
+
+    Raises
+    ------
+    InputError
+        If a unit or the supply voltage is missing or no such unit.
+    """
+    library = read_group(text)
+    found = library.attributes
+    if _unit(found, "voltage_unit", "V", source) != 1:
+        raise InputError(f"{source}: voltage_unit must be 1V, not {found['voltage_unit']}")
+    if "nom_voltage" not in found:
+        raise InputError(f"{source} has no nom_voltage, which energy follows from")
+    parts = found.get("capacitive_load_unit", "").replace(",", " ").split()
+    if len(parts) != 2 or parts[1].lower() not in ("ff", "pf"):
+        raise InputError(f"{source}: capacitive_load_unit must be in fF or pF, not {parts}")
+    return Header(
+        voltage=_number(found["nom_voltage"], source),
+        capacitance_ff=_number(parts[0], source) * {"ff": 1.0, "pf": 1e3}[parts[1].lower()],
+        time_ns=_unit(found, "time_unit", "s", source) * 1e9,
+        leakage_nw=_unit(found, "leakage_power_unit", "W", source) * 1e9,
+        templates={group.arguments[0]: group for group in library.all("power_lut_template")},
+    )
+
+
+def _unit(found: Mapping[str, str], name: str, base: str, source: str) -> float:
+    match = re.fullmatch(rf"\s*([\d.]+)\s*([fpnum]?){base}\s*", found.get(name, ""), re.IGNORECASE)
+    if match is None:
+        raise InputError(
+            f"{source}: {name} is {found.get(name, 'missing')!r}; a number and a multiple of "
+            f"{base} is needed"
+        )
+    return float(match[1]) * _PREFIXES[match[2].lower()]
+
+
+def _number(text: str, source: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{source}: {text!r} is no number") from None
+
+
+@lru_cache(maxsize=8)
+def header(path: Path, end: int) -> Header:
+    """Return the header that the first ``end`` bytes of a file hold."""
+    with path.open("rb") as file:
+        return read_header(file.read(end).decode(), path.name)
+
+
+@lru_cache(maxsize=4096)
+def cell(path: Path, header_end: int, start: int, end: int) -> Cell:
+    """Return the cell whose text is the bytes ``start`` to ``end`` of a file."""
+    with path.open("rb") as file:
+        file.seek(start)
+        return read_cell(file.read(end - start).decode(), header(path, header_end))
+
+
+def read_cell(text: str, head: Header) -> Cell:
+    """Return the cell that ``text`` begins with.
+
+    Raises
+    ------
+    InputError
+        If it lacks a function, power, leakage or a capacitance, or is a latch.
+    """
+    return _Reader(read_group(text.replace("\\\n", " ")), head).cell()
+
+
+class _Reader:
+    def __init__(self, group: Group, head: Header) -> None:
+        self.group = group
+        self.head = head
+        self.name = group.arguments[0]
+        pins = {name: pin for pin in group.all("pin") for name in pin.arguments}
+        self.inputs = {n: p for n, p in pins.items() if p.attributes.get("direction") == "input"}
+        self.outputs = {n: p for n, p in pins.items() if p.attributes.get("direction") == "output"}
+
+    def cell(self) -> Cell:
+        for kind in ("latch", "statetable", "latch_bank", "ff_bank"):
+            if any(self.group.all(kind)):
+                raise self.error(f"is a {kind}; units are made of gates and flip-flops")
+        functions = {
+            name: self.expression(pin, "function", f"output {name}")
+            for name, pin in self.outputs.items()
+        }
+        if not functions:
+            raise self.error("has no output with a function")
+        flip_flop = self.flip_flop()
+        states = self.states(functions, flip_flop)
+        arcs = {name: self.arc(pin, name, states) for name, pin in self.inputs.items()}
+        changing = None
+        if flip_flop is not None:
+            clock = self.inputs[flip_flop.clock_pin]
+            if not any(clock.all("internal_power")):
+                raise self.error(f"has no internal_power at its clock pin {flip_flop.clock_pin}")
+            stays = flip_flop.next_state.evaluate(states) == states[flip_flop.state]
+            rest, change = (
+                self.arc(clock, flip_flop.clock_pin, _subset(states, keep))
+                for keep in (stays, ~stays)
+            )
+            arcs[flip_flop.clock_pin], changing = rest, change
+        return Cell(
+            name=self.name,
+            inputs={name: self.capacitance(name, pin) for name, pin in self.inputs.items()},
+            outputs=functions,
+            flip_flop=flip_flop,
+            leakage_nw=self.leakage(),
+            output_arcs={name: self.output_arcs(pin, name) for name, pin in self.outputs.items()},
+            input_arcs={name: arc for name, arc in arcs.items() if arc.rise or arc.fall},
+            clock_arc=changing,
+        )
+
+    def error(self, message: str) -> InputError:
+        return InputError(f"library cell {self.name} {message}")
+
+    def expression(self, group: Group, attribute: str, where: str) -> Expression:
+        text = group.attributes.get(attribute)
+        if text is None:
+            raise self.error(f"has no {attribute} for its {where}")
+        try:
+            return parse(text)
+        except ExpressionError as error:
+            raise self.error(f"has a {attribute} that is not understood: {error}") from None
+
+    def flip_flop(self) -> FlipFlop | None:
+        group = next(self.group.all("ff"), None)
+        if group is None:
+            return None
+        clocked_on = self.expression(group, "clocked_on", "flip-flop")
+        if len(clocked_on.names) != 1:
+            raise self.error("is not clocked by one pin")
+        state, inverse = group.arguments
+        clear, preset = (
+            self.expression(group, name, "flip-flop") if name in group.attributes else None
+            for name in ("clear", "preset")
+        )
+        (clock_pin,) = clocked_on.names
+        return FlipFlop(
+            state,
+            inverse,
+            clock_pin,
+            clocked_on,
+            self.expression(group, "next_state", "flip-flop"),
+            clear,
+            preset,
+        )
+
+    def states(
+        self, functions: Mapping[str, Expression], flip_flop: FlipFlop | None
+    ) -> dict[str, Bits]:
+        """Return all states of the cell: values of inputs, stored bits, and outputs."""
+        free = [*self.inputs, *([flip_flop.state] if flip_flop else [])]
+        columns = np.array(list(product([False, True], repeat=len(free))), bool).T
+        states = dict(zip(free, columns, strict=True))
+        if flip_flop is not None:
+            states[flip_flop.inverse] = ~states[flip_flop.state]
+        one = np.ones(2 ** len(free), bool)
+        for name, function in functions.items():
+            unknown = function.names - set(states)
+            if unknown:
+                raise self.error(f"has a function of {', '.join(unknown)}, which is no input")
+            states[name] = function.evaluate(states) & one
+        return states
+
+    def capacitance(self, name: str, pin: Group) -> float:
+        if "capacitance" not in pin.attributes:
+            raise self.error(f"has no capacitance for its input {name}")
+        return _number(pin.attributes["capacitance"], self.name) * self.head.capacitance_ff
+
+    def leakage(self) -> float:
+        value = self.group.attributes.get("cell_leakage_power")
+        if value is not None:
+            return _number(value, self.name) * self.head.leakage_nw
+        # By supply; of each the mean of its states, or the one without a state.
+        groups: dict[str, dict[bool, list[float]]] = {}
+        for group in self.group.all("leakage_power"):
+            supply = groups.setdefault(group.attributes.get("related_pg_pin", ""), {})
+            of_state = "when" in group.attributes
+            supply.setdefault(of_state, []).append(
+                _number(group.attributes.get("value", "missing"), self.name)
+            )
+        if not groups:
+            raise self.error("has no leakage power")
+        means = [float(np.mean(by.get(False) or by[True])) for by in groups.values()]
+        return sum(means) * self.head.leakage_nw
+
+    def output_arcs(self, pin: Group, name: str) -> list[Arc]:
+        groups: dict[str, list[Group]] = {}
+        for group in pin.all("internal_power"):
+            for related in group.attributes.get("related_pin", "").split():
+                groups.setdefault(related, []).append(group)
+        if not groups and self.inputs:
+            raise self.error(f"has no internal_power for its output {name}")
+        return [
+            Arc(related, *(self.mean(group, edge) for edge in ("rise_power", "fall_power")))
+            for related, group in groups.items()
+        ]
+
+    def mean(self, groups: Iterable[Group], edge: str) -> list[tuple[float, Table]]:
+        """Return tables that add up to the mean over states, summed over supplies."""
+        supplies: dict[str, list[Table]] = {}
+        for group in groups:
+            for values in group.all(edge):
+                supply = group.attributes.get("related_pg_pin", "")
+                supplies.setdefault(supply, []).append(self.table(values))
+        return [(1 / len(tables), table) for tables in supplies.values() for table in tables]
+
+    def arc(self, pin: Group, name: str, states: Mapping[str, Bits]) -> Arc:
+        """Return the energy of a toggle of an input, the mean over ``states``."""
+        tables: dict[str, list[tuple[float, Table]]] = {"rise_power": [], "fall_power": []}
+        supplies: dict[str, list[Group]] = {}
+        for group in pin.all("internal_power"):
+            supplies.setdefault(group.attributes.get("related_pg_pin", ""), []).append(group)
+        for groups in supplies.values():
+            shares = [self.share(group, name, states) for group in groups]
+            rest = 1 - sum(share for share in shares if share is not None)
+            for group, share in zip(groups, shares, strict=True):
+                for edge, found in tables.items():
+                    weight = rest if share is None else share
+                    found += [(weight, self.table(v)) for v in group.all(edge) if weight > 0]
+        return Arc(name, tables["rise_power"], tables["fall_power"])
+
+    def share(self, group: Group, name: str, states: Mapping[str, Bits]) -> float | None:
+        """Return the share of ``states`` in which a group applies, None for one of all others."""
+        if "when" not in group.attributes:
+            return None
+        condition = self.expression(group, "when", f"power at {name}")
+        unknown = condition.names - set(states)
+        if unknown:
+            raise self.error(f"has power that depends on {', '.join(unknown)}, which is no pin")
+        return float(np.mean(condition.evaluate(states)))
+
+    def table(self, group: Group) -> Table:
+        kind = group.arguments[0]
+        template = self.head.templates.get(kind)
+        if template is None and kind != "scalar":
+            raise self.error(f"has a table of the unknown template {kind}")
+        axes = {_SLEW: np.zeros(1), _LOAD: np.zeros(1)}
+        order = []
+        for number in (1, 2, 3):
+            variable = template.attributes.get(f"variable_{number}") if template else None
+            if variable is None:
+                break
+            variable = variable.replace("input_net_transition", _SLEW)
+            if variable not in axes:
+                raise self.error(f"has a power table over {variable}")
+            assert template is not None
+            index = group.attributes.get(f"index_{number}") or template.attributes.get(
+                f"index_{number}"
+            )
+            if index is None:
+                raise self.error(f"has a table of {kind} without index_{number}")
+            axes[variable] = self.numbers(index)
+            order.append(variable)
+        values = self.numbers(group.attributes.get("values", ""))
+        shape = tuple(len(axes[variable]) for variable in order)
+        if values.size != np.prod(shape, dtype=int):
+            raise self.error(f"has a table of {kind} with {values.size} values, not {shape}")
+        energy = values.reshape(shape)
+        if order == [_LOAD, _SLEW]:
+            energy = energy.T
+        return Table(
+            axes[_SLEW] * self.head.time_ns,
+            axes[_LOAD] * self.head.capacitance_ff,
+            energy.reshape(len(axes[_SLEW]), len(axes[_LOAD])) * self.head.energy_fj,
+        )
+
+    def numbers(self, text: str) -> Floats:
+        try:
+            return np.array(text.replace(",", " ").split(), np.float64)
+        except ValueError:
+            raise self.error(f"has a table that is no list of numbers: {text[:40]!r}") from None
+
+
+def _subset(states: Mapping[str, Bits], keep: Bits) -> dict[str, Bits]:
+    return {name: values[keep] for name, values in states.items()}

@@ -1,0 +1,128 @@
+"""A netlist of library cells, as read from Yosys' JSON format."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cost_models.synthesis.cells import Cell
+from cost_models.synthesis.liberty import Library
+
+Floats = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+#: The port that clocks everything.
+CLOCK = "clk"
+
+
+class MappingError(RuntimeError):
+    """A unit does not map to gates and flip-flops of one clock out of the library."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A cell in a netlist, and the net of each of its pins; nets 0 and 1 are the constants."""
+
+    name: str
+    cell: Cell
+    nets: Mapping[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class MappedNetlist:
+    """Library cells and the nets between them.
+
+    Attributes
+    ----------
+    instances
+        All cells.
+    inputs, outputs
+        Nets of every port, lowest bit first.
+    nets
+        Number of nets; 0 and 1 are the constants.
+    """
+
+    instances: Sequence[Instance]
+    inputs: Mapping[str, Sequence[int]]
+    outputs: Mapping[str, Sequence[int]]
+    nets: int
+
+    @property
+    def clock(self) -> int:
+        """Net of the clock."""
+        return self.inputs[CLOCK][0]
+
+    @cached_property
+    def driven(self) -> Int:
+        """Nets that a cell drives."""
+        return np.array(
+            [i.nets[pin] for i in self.instances for pin in i.cell.outputs if pin in i.nets],
+            np.int64,
+        )
+
+    @cached_property
+    def load(self) -> Floats:
+        """Sum of the input capacitances on each net, fF, shape (nets,)."""
+        load = np.zeros(self.nets)
+        for instance in self.instances:
+            for pin, capacitance in instance.cell.inputs.items():
+                load[instance.nets[pin]] += capacitance
+        return load
+
+
+def read(module: Mapping[str, Any], library: Library) -> MappedNetlist:
+    """Return a module of Yosys' JSON format.
+
+    Raises
+    ------
+    MappingError
+        For cells that are not in the library, inputs that nothing drives, or a flip-flop that is
+        not clocked by the port ``clk``.
+    InputError
+        For cells of the library that lack what a cost follows from.
+    """
+    left = sorted({c["type"] for c in module["cells"].values()} - set(library.places))
+    if left:
+        raise MappingError(f"the library has no cell for {', '.join(left)}")
+    number: dict[int | str, int] = {"0": 0, "1": 1}
+
+    def nets(bits: Sequence[int | str]) -> list[int]:
+        if not {"x", "z"}.isdisjoint(map(str, bits)):
+            raise MappingError("the mapped netlist has an undefined bit")
+        return [number.setdefault(bit, len(number)) for bit in bits]
+
+    ports = {
+        direction: {
+            name: nets(port["bits"])
+            for name, port in module["ports"].items()
+            if port["direction"] == direction
+        }
+        for direction in ("input", "output")
+    }
+    instances = [
+        Instance(
+            name,
+            library.cell(cell["type"]),
+            {pin: nets(bits)[0] for pin, bits in cell["connections"].items() if bits},
+        )
+        for name, cell in module["cells"].items()
+    ]
+    result = MappedNetlist(instances, ports["input"], ports["output"], len(number))
+    _check(result)
+    return result
+
+
+def _check(netlist: MappedNetlist) -> None:
+    sources = {0, 1, *netlist.driven.tolist()}.union(*netlist.inputs.values())
+    for instance in netlist.instances:
+        for pin in instance.cell.inputs:
+            if instance.nets.get(pin) not in sources:
+                raise MappingError(f"nothing drives {pin} of {instance.cell.name} {instance.name}")
+        flip_flop = instance.cell.flip_flop
+        if flip_flop is not None and instance.nets[flip_flop.clock_pin] != netlist.clock:
+            raise MappingError(
+                f"flip-flop {instance.cell.name} {instance.name} is not clocked by the port {CLOCK}"
+            )
