@@ -68,20 +68,25 @@ def features(
     """
     gates = netlist(unit, style)
     result = activity.simulate(unit, gates, operands or default_operands(unit))
-    by_type = np.bincount(gates.types, result.toggles[gates.first_gate :], len(GATES))
     flip_flops = result.toggles[gates.first_flip_flop : gates.first_gate].sum()
     cells = slice(gates.first_flip_flop, None)
     fanout = gates.fanout()
     return Features(
         netlist=gates,
         counts=gates.counts(),
-        toggles=np.append(by_type, flip_flops),
+        toggles=np.append(_by_type(gates, result.toggles), flip_flops),
         loaded_toggles=float(result.toggles[cells] @ fanout[cells]),
-        glitches=np.bincount(gates.types, result.glitches[gates.first_gate :], len(GATES)),
+        glitches=_by_type(gates, result.glitches),
         loaded_glitches=float(result.glitches @ fanout),
         mean_activity=result.mean,
         macs_per_cycle=result.macs_per_cycle,
     )
+
+
+def _by_type(gates: Netlist, toggles: Floats) -> Floats:
+    """Return the toggles of gates, summed by type."""
+    sums = np.bincount(gates.types, toggles[gates.first_gate :], len(GATES))
+    return sums.astype(np.float64)
 
 
 def estimate(

@@ -33,7 +33,7 @@ from cost_models.components import COMPONENTS
 from cost_models.cost import Cost
 from cost_models.estimate import Features, PathDelays, critical_path, features, price
 from cost_models.netlist import GATES, NAND2_EQUIVALENTS, TYPES
-from cost_models.synthesis import liberty, opensta
+from cost_models.synthesis import liberty, opensta, simulation
 from cost_models.synthesis.liberty import Library
 from cost_models.technology import Coefficients, Technology
 from hwsim.errors import InputError
@@ -51,9 +51,9 @@ QUANTITIES = {
 }
 
 _FLOW = (
-    "synth -flatten -noabc; dfflegalize; dfflibmap; abc with buffers and sizing, for area; smallest "
-    "of the multiplier styles; OpenSTA without wires; energy of the mapped netlist, simulated with "
-    "the operands"
+    "synth -flatten -noabc; dfflegalize; dfflibmap; abc with buffers and sizing, for area; of the "
+    "smallest multiplier style, mapped from three starts, the netlist of median delay; OpenSTA "
+    "without wires; energy of that netlist, simulated with the operands"
 )
 
 #: Weight of the pull towards transistor counts, relative to that of one unit of the fitting set.
@@ -106,7 +106,7 @@ def characterise(
         )
     provenance = {
         "date": datetime.date.today().isoformat(),
-        "tools": {"yosys": version(), "opensta": opensta.version()},
+        "tools": _tools(),
         "libraries_sha256_prefix": library.digests,
         "corner": library.corner,
         "flow": _FLOW,
@@ -131,6 +131,7 @@ def measure_units(
     """Synthesise ``units``, the same parameters as for :func:`characterise`."""
     report = progress or _print
     opensta.find()
+    simulation.find()
     if folder:
         folder.mkdir(exist_ok=True)
     samples = []
@@ -149,6 +150,10 @@ def measure_units(
             pool.shutdown(cancel_futures=True)
             raise
     return samples
+
+
+def _tools() -> dict[str, str]:
+    return {"yosys": version(), "opensta": opensta.version(), "icarus": simulation.version()}
 
 
 def _print(line: str) -> None:
@@ -177,8 +182,7 @@ def _kept(file: Path, library: Library) -> Cost | None:
     except (ValueError, TypeError) as error:
         raise InputError(f"{file} is no result of synthesis, remove it: {error}") from None
     provenance = cost.provenance
-    tools = {"yosys": version(), "opensta": opensta.version()}
-    same = provenance["libraries"] == library.digests and provenance["tools"] == tools
+    same = provenance["libraries"] == library.digests and provenance["tools"] == _tools()
     return cost if same else None
 
 
@@ -197,22 +201,22 @@ def fit(
     units = [*fitting, *held_out]
     alone = coefficients(name, components)
     technology = coefficients(name, [*components, *fitting], alone)
-    families: dict[int, Technology] = {}
-    for generator in dict.fromkeys(fitting_set.generator(sample.unit) for sample in units):
-        seen = [sample for sample in units if fitting_set.generator(sample.unit) != generator]
-        without = coefficients(name, [*components, *seen], alone)
-        families |= {
-            id(sample): without
-            for sample in units
-            if fitting_set.generator(sample.unit) == generator
-        }
+    generators = [fitting_set.generator(sample.unit) for sample in units]
+    without = {}
+    for left_out in dict.fromkeys(generators):
+        seen = [
+            sample
+            for sample, generator in zip(units, generators, strict=True)
+            if generator != left_out
+        ]
+        without[left_out] = coefficients(name, [*components, *seen], alone)
     rows = [
         {
             "family": sample.unit.family,
             "parameters": _given(sample.unit),
             "held_out": k >= len(fitting),
             **compare(sample, technology),
-            "unseen_families": _estimated(sample, families[id(sample)]),
+            "unseen_families": _estimated(sample, without[generators[k]]),
             "components_only": _estimated(sample, alone),
         }
         for k, sample in enumerate(units)
@@ -220,9 +224,7 @@ def fit(
     return replace(technology, provenance=provenance, errors=all_errors(rows), units=rows)
 
 
-def coefficients(
-    name: str, samples: list[Sample], start: Technology | None = None
-) -> Technology:
+def coefficients(name: str, samples: list[Sample], start: Technology | None = None) -> Technology:
     """Return the technology fitted to ``samples``, without errors.
 
     Delays are searched from those of ``start``, or from equal ones.
@@ -243,7 +245,7 @@ def coefficients(
         np.append(size[: len(GATES)], _LOAD_SIZE),
         glitch_fj + dynamic_fj + clock_fj,
     )
-    delay = fit_delay(samples, start and PathDelays.of(start))
+    delay = fit_delay(samples, None if start is None else PathDelays.of(start))
     return Technology(
         name=name,
         area_um2=_named(non_negative(counts, _targets(samples, "area_um2"), size), TYPES),

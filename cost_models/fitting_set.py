@@ -8,7 +8,6 @@ fitted to. None of them was looked at when the terms of the model were chosen.
 Beside the units stand components (:mod:`cost_models.components`): the fit sees them all.
 """
 
-from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -146,7 +145,7 @@ CONFIGURATIONS: dict[str, list[dict[str, Any]]] = {
         (4, "int3", "int7"),
         (4, "int4", "int8"),
         (4, "int2", "uint6"),
-        (8, "int2", "int4"),
+        (8, "int1", "int8"),
     ),
     "rmmec": [
         {"lanes": 1, "modes": "fp4"},
@@ -156,7 +155,8 @@ CONFIGURATIONS: dict[str, list[dict[str, Any]]] = {
         {"lanes": 2, "modes": "posit4"},
     ],
     "posit": [
-        *_dots((1, "posit8_0", "posit8_0"), (2, "posit6_1", "posit6_1"), (2, "posit4_1", "posit6_0")),
+        *_dots((1, "posit8_0", "posit8_0"), (2, "posit6_1", "posit6_1")),
+        *_dots((2, "posit4_1", "posit6_0")),
         *_dots((1, "posit6_1", "posit6_1"), output="posit8_1"),
         *_dots((1, "posit8_1", "posit8_1"), output="posit8_1", accumulation="none"),
         *_dots((2, "posit6_0", "posit7_1"), output="posit8_1", accumulation="none"),

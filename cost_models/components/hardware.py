@@ -7,7 +7,7 @@ from operator import xor
 from amaranth.hdl import Array, C, Cat, Module, Mux, Value
 from amaranth.lib import wiring
 
-from cost_models.components.spec import table
+from cost_models.components.spec import Component, table
 from hwsim.units.bitmod import Alignment
 from rtl.base import Unit
 from rtl.blocks.adder_tree import tree_sum
@@ -34,6 +34,7 @@ class ComponentHardware(Unit):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         spec = self.spec
+        assert isinstance(spec, Component)
         beat = self.i.payload
         values = [beat.activations[k] for k in range(spec.value_count)]
         arguments = [beat.weights[k] for k in range(spec.argument_count)]

@@ -80,9 +80,7 @@ class Component(UnitSpec):
             raise unknown("kind of component", self.kind, KINDS)
 
     @classmethod
-    def of(
-        cls, kind: str, values: int, value: str, arguments: int, argument: str
-    ) -> "Component":
+    def of(cls, kind: str, values: int, value: str, arguments: int, argument: str) -> "Component":
         """Return a component of ``values`` values and ``arguments`` arguments a beat."""
         return cls(
             kind=kind,
@@ -112,9 +110,7 @@ class Component(UnitSpec):
     @cached_property
     def shape(self) -> Shape:
         """What the result's width follows from."""
-        return Shape(
-            self.value_count, self.activation.bits, self.argument_count, self.weight.bits
-        )
+        return Shape(self.value_count, self.activation.bits, self.argument_count, self.weight.bits)
 
     @property
     def element_bits(self) -> int:
