@@ -21,8 +21,8 @@ from cost_models import activity
 from cost_models import technology as technologies
 from cost_models.activity import Activity
 from cost_models.cost import Cost
-from cost_models.estimate import Floats, estimate_all, vector
-from cost_models.netlist import GATES, TYPES, Netlist, netlist_by_part
+from cost_models.estimate import Floats, estimate_all, is_critical, is_shared, vector
+from cost_models.netlist import GATES, TYPES, Int, Netlist, netlist_by_part
 from cost_models.operands import Operands, default_operands
 from cost_models.technology import Technology
 from hwsim.units import UnitSpec
@@ -144,7 +144,7 @@ def price(gates: Netlist, toggling: Activity, technology: Technology) -> dict[st
         technology.glitch_fj_per_toggle_and_load,
     )
     columns = {
-        "area_um2": vector(technology.area_um2, TYPES)[types],
+        "area_um2": _areas(gates, types, technology),
         "energy_pj": energy * 1e-3,
         "clock_pj": clock * 1e-3,
         "glitch_pj": glitch * 1e-3,
@@ -158,6 +158,16 @@ def price(gates: Netlist, toggling: Activity, technology: Technology) -> dict[st
         str(names[k]): Part(**{key: _cast(key, values[k]) for key, values in sums.items()})
         for k in order
     }
+
+
+def _areas(gates: Netlist, types: Int, technology: Technology) -> Floats:
+    """Return the area of each cell in um^2."""
+    areas = vector(technology.area_um2, TYPES)[types]
+    areas[len(gates.data) :] += (
+        is_shared(gates) * technology.area_um2_per_shared_gate
+        + is_critical(gates) * technology.area_um2_per_critical_gate
+    )
+    return areas
 
 
 def _toggle_energy(gates: Netlist, toggles: Floats, own: Floats, per_load: float) -> Floats:

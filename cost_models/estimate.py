@@ -1,7 +1,9 @@
 """Estimated cost: a generic netlist priced with the coefficients of a technology.
 
-Area and leakage are sums over gates. Delay is the longest path, each gate taking the delay of its
-type and one term for its fan-out. Energy is a sum over toggles, counted with the operands at
+Area and leakage are sums over gates. Cells of a library take several gates at once, but not a gate
+that is read more than once; and where paths are long, logic is duplicated and cells are larger. So
+such gates add to the area. Delay is the longest path, each gate taking the delay of its type and
+one term for its fan-out. Energy is a sum over toggles, counted with the operands at
 hand, plus the clock pins; what hazards add to it is a sum over the toggles that gates make beyond
 these if each takes one unit of time. Neither a library nor a tool beyond Yosys is needed, and one
 mapping and one simulation serve all technologies.
@@ -24,6 +26,10 @@ from hwsim.units import UnitSpec
 from rtl.yosys import version
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+#: Share of the longest path's gates from which a path counts as critical.
+CRITICAL = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +42,9 @@ class Features:
         The unit as generic gates.
     counts
         Cells of each of ``TYPES``.
+    shared, critical
+        Number of gates that are read more than once, and of those on paths of nearly the longest
+        one's length; see :func:`is_shared` and :func:`is_critical`.
     toggles
         Output toggles per cycle, summed over the cells of each of ``TYPES``.
     loaded_toggles
@@ -50,6 +59,8 @@ class Features:
 
     netlist: Netlist
     counts: Floats
+    shared: int
+    critical: int
     toggles: Floats
     loaded_toggles: float
     glitches: Floats
@@ -74,6 +85,8 @@ def features(
     return Features(
         netlist=gates,
         counts=gates.counts(),
+        shared=int(is_shared(gates).sum()),
+        critical=int(is_critical(gates).sum()),
         toggles=np.append(_by_type(gates, result.toggles), flip_flops),
         loaded_toggles=float(result.toggles[cells] @ fanout[cells]),
         glitches=_by_type(gates, result.glitches),
@@ -81,6 +94,23 @@ def features(
         mean_activity=result.mean,
         macs_per_cycle=result.macs_per_cycle,
     )
+
+
+def is_shared(gates: Netlist) -> Bools:
+    """Return which gates drive more than one pin, shape (gates,)."""
+    return gates.fanout()[gates.first_gate :] > 1
+
+
+def is_critical(gates: Netlist) -> Bools:
+    """Return which gates are on a path with at least 80 % of the longest one's gates."""
+    first = gates.first_gate
+    depth = int(gates.levels.max(initial=0))
+    # The latest level at which a net may be ready without making the longest path longer.
+    latest = np.full(gates.nets, depth)
+    for start, end in reversed(_runs(gates)):
+        before = np.repeat(latest[first + start : first + end] - 1, gates.pins.shape[1])
+        np.minimum.at(latest, gates.pins[start:end].ravel(), before)
+    return latest[first:] - gates.levels <= (1 - CRITICAL) * depth
 
 
 def _by_type(gates: Netlist, toggles: Floats) -> Floats:
@@ -138,7 +168,11 @@ def price(unit: UnitSpec, measured: Features, technology: Technology) -> Cost:
         unit=unit.name,
         technology=technology.name,
         method="estimate",
-        area_um2=float(measured.counts @ vector(technology.area_um2, TYPES)),
+        area_um2=float(
+            measured.counts @ vector(technology.area_um2, TYPES)
+            + measured.shared * technology.area_um2_per_shared_gate
+            + measured.critical * technology.area_um2_per_critical_gate
+        ),
         delay_ns=critical_path(measured.netlist, PathDelays.of(technology)).delay_ns,
         energy_pj=float(energy_fj) * 1e-3,
         clock_pj=clock_fj * 1e-3,
@@ -220,6 +254,12 @@ class Path:
     features: Floats
 
 
+def _runs(gates: Netlist) -> list[tuple[int, int]]:
+    """Return first gate and end of every level."""
+    borders = [0, *(np.flatnonzero(np.diff(gates.levels)) + 1).tolist(), len(gates.types)]
+    return list(pairwise(borders))
+
+
 def critical_path(gates: Netlist, delays: PathDelays) -> Path:
     """Return the longest path from inputs and flip-flops to outputs and flip-flops."""
     doublings = np.log2(1 + gates.fanout())
@@ -228,8 +268,7 @@ def critical_path(gates: Netlist, delays: PathDelays) -> Path:
     arrival[registers] = delays.clock_to_output + delays.per_doubling * doublings[registers]
     first = gates.first_gate
     own = delays.gates[gates.types] + delays.per_doubling * doublings[first:]
-    borders = [0, *(np.flatnonzero(np.diff(gates.levels)) + 1).tolist(), len(gates.types)]
-    for start, end in pairwise(borders):
+    for start, end in _runs(gates):
         latest = arrival[gates.pins[start:end]].max(axis=1)
         arrival[first + start : first + end] = latest + own[start:end]
 

@@ -56,6 +56,11 @@ _FLOW = (
     "without wires; energy of that netlist, simulated with the operands"
 )
 
+#: A load, as a share of the NAND2 that drives it.
+_LOAD_SIZE = 0.5
+#: What a shared or critical gate adds, as a share of a NAND2.
+_EXTRA_SIZE = 0.3
+
 #: Weight of the pull towards transistor counts, relative to that of one unit of the fitting set.
 _PULL = 0.02
 _ROUNDS = 20
@@ -215,6 +220,11 @@ def fit(
             "family": sample.unit.family,
             "parameters": _given(sample.unit),
             "held_out": k >= len(fitting),
+            "styles": {
+                "synthesis": sample.synthesis.provenance["style"],
+                "estimate": sample.features.netlist.style,
+            },
+            "noise_percent": noise(sample.synthesis),
             **compare(sample, technology),
             "unseen_families": _estimated(sample, without[generators[k]]),
             "components_only": _estimated(sample, alone),
@@ -245,10 +255,18 @@ def coefficients(name: str, samples: list[Sample], start: Technology | None = No
         np.append(size[: len(GATES)], _LOAD_SIZE),
         glitch_fj + dynamic_fj + clock_fj,
     )
+    cells = np.array(
+        [[*s.features.counts, s.features.shared, s.features.critical] for s in samples]
+    )
+    area = non_negative(
+        cells, _targets(samples, "area_um2"), np.append(size, [_EXTRA_SIZE, _EXTRA_SIZE])
+    )
     delay = fit_delay(samples, None if start is None else PathDelays.of(start))
     return Technology(
         name=name,
-        area_um2=_named(non_negative(counts, _targets(samples, "area_um2"), size), TYPES),
+        area_um2=_named(area[:-2], TYPES),
+        area_um2_per_shared_gate=rounded(area[-2]),
+        area_um2_per_critical_gate=rounded(area[-1]),
         leakage_nw=_named(non_negative(counts, _targets(samples, "leakage_nw"), size), TYPES),
         delay_ns=_named(delay.gates, GATES),
         delay_ns_per_doubling=rounded(delay.per_doubling),
@@ -263,10 +281,6 @@ def coefficients(name: str, samples: list[Sample], start: Technology | None = No
         errors={},
         units=[],
     )
-
-
-#: A load, as a share of the NAND2 that drives it.
-_LOAD_SIZE = 0.5
 
 
 def non_negative(
@@ -321,6 +335,20 @@ def figures(cost: Cost) -> dict[str, float]:
     """Return the quantities of ``QUANTITIES``, by their names with units, rounded."""
     values = (cost.area_um2, cost.delay_ns, cost.energy_pj, cost.energy_pj + cost.glitch_pj)
     return {name: rounded(v) for name, v in zip(QUANTITIES.values(), values, strict=True)}
+
+
+def noise(cost: Cost) -> dict[str, float]:
+    """Return by how much equivalent starts of ABC move a result of synthesis, in percent.
+
+    That is the largest deviation, in area and in delay, of the netlists that the result was chosen
+    from, as far as they are of its multiplier style.
+    """
+    provenance = cost.provenance
+    alike = [row for row in provenance["candidates"] if row["style"] == provenance["style"]]
+    return {
+        field: round(100 * max(abs(row[field] / getattr(cost, field) - 1) for row in alike), 1)
+        for field in ("area_um2", "delay_ns")
+    }
 
 
 def compare(sample: Sample, technology: Technology) -> dict[str, dict[str, float]]:

@@ -37,6 +37,9 @@ class Technology:
         Its name.
     area_um2, leakage_nw
         Per cell of each type, flip-flops (``DFF``) included.
+    area_um2_per_shared_gate, area_um2_per_critical_gate
+        Added for every gate that is read more than once, and for every one on a long path; see
+        :class:`~cost_models.estimate.Features`.
     delay_ns
         Through a gate of each type.
     delay_ns_per_doubling
@@ -63,11 +66,14 @@ class Technology:
         (absolute relative error) and ``rank`` (Spearman).
     units
         The units of both sets, those fitted to first, with the figures of ``synthesis``,
-        ``estimate`` and the two other fits.
+        ``estimate`` and the two other fits, the multiplier styles of both, and the noise of
+        synthesis (:func:`cost_models.fit.noise`).
     """
 
     name: str
     area_um2: Coefficients
+    area_um2_per_shared_gate: float
+    area_um2_per_critical_gate: float
     leakage_nw: Coefficients
     delay_ns: Coefficients
     delay_ns_per_doubling: float

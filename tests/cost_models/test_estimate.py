@@ -7,7 +7,14 @@ import pytest
 from cost_models import technology
 from cost_models.components import COMPONENTS
 from cost_models.cost import Cost
-from cost_models.estimate import PathDelays, critical_path, estimate, estimate_all
+from cost_models.estimate import (
+    PathDelays,
+    critical_path,
+    estimate,
+    estimate_all,
+    is_critical,
+    is_shared,
+)
 from cost_models.fit import figures
 from cost_models.netlist import GATES, netlist, parse
 from cost_models.operands import Operands, default_operands
@@ -95,6 +102,21 @@ def test_path_to_an_output_has_no_setup():
     path = critical_path(gates, delays(NOT=9, clock_to_output=2, setup=3))
     assert path.delay_ns == 11
     assert path.features[GATES.index("NOT")] == 1
+
+
+def test_gates_on_long_paths_and_gates_read_twice():
+    """A chain of five inverters, whose second drives another one, and a gate beside it."""
+    chain = [gate("NOT", A=3 + k, Y=4 + k) for k in range(5)]
+    beside = [gate("NOT", A=5, Y=10), gate("NOT", A=3, Y=11)]
+    gates = parse(module([*chain, *beside], inputs=[3], outputs=[8, 10, 11]), "default")
+    assert gates.levels.tolist() == [1, 1, 2, 3, 3, 4, 5]
+    # The one beside the chain is at level 1 and its path has 1 gate; the branch's has 3.
+    critical = is_critical(gates)
+    assert critical.sum() == 5
+    assert critical[gates.levels > 3].all()
+    shared = is_shared(gates)
+    assert shared.sum() == 1
+    assert gates.levels[shared].tolist() == [2]
 
 
 def test_path_through_the_slower_pin():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,27 +45,31 @@ def test_errors_may_be_relative_to_something_else():
     assert first == pytest.approx(1, rel=0.01)
 
 
+def sample_of(unit, known):
+    """Return a sample whose synthesis is an estimate, with the provenance of a synthesis."""
+    measured = features(unit)
+    cost = price(unit, measured, known)
+    candidate = {"style": "default", "area_um2": cost.area_um2, "delay_ns": 1.1 * cost.delay_ns}
+    provenance = {"style": "default", "candidates": [candidate]}
+    return Sample(unit, measured, replace(cost, provenance=provenance))
+
+
 def test_a_technology_is_found_again_from_its_own_numbers():
     """Synthesis results made with known coefficients: the fit must reproduce them."""
     known = technology.load("sky130")
-    samples = []
-    for unit in [*COMPONENTS[::4], *UNITS]:
-        measured = features(unit)
-        samples.append(Sample(unit, measured, price(unit, measured, known)))
+    samples = [sample_of(unit, known) for unit in [*COMPONENTS[::4], *UNITS]]
     fitted = fit("again", {}, samples[:-5], samples[-5:-2], samples[-2:])
     for kind in ("unseen_units", "unseen_families", "components_only"):
         for quantity, limit in (("area", 2), ("energy", 2), ("energy_with_glitches", 4)):
             assert fitted.errors[kind][quantity]["mean_percent"] < limit
     assert fitted.errors["unseen_units"]["delay"]["mean_percent"] < 6
+    assert fitted.units[0]["noise_percent"] == {"area_um2": 0.0, "delay_ns": 10.0}
     assert fitted.clock_fj_per_cycle == pytest.approx(known.clock_fj_per_cycle, rel=1e-4)
 
 
 def test_what_comes_from_one_generator_is_left_out_together(monkeypatch):
     known = technology.load("sky130")
-    samples = []
-    for unit in [COMPONENTS[0], *UNITS]:
-        measured = features(unit)
-        samples.append(Sample(unit, measured, price(unit, measured, known)))
+    samples = [sample_of(unit, known) for unit in [COMPONENTS[0], *UNITS]]
     seen = []
 
     def spy(name, several, start=None):
