@@ -91,8 +91,10 @@ held-out units of a technology again and compares.
 
 def errors() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
     """Return the errors by kind out of ``KINDS``, technology and quantity."""
-    loaded = {name: technologies.load(name).errors for name in technologies.names()}
-    return {kind: {name: error[kind] for name, error in loaded.items()} for kind in KINDS}
+    return {
+        kind: {technology.name: technology.errors[kind] for technology in _technologies()}
+        for kind in KINDS
+    }
 
 
 def document() -> str:
@@ -144,7 +146,7 @@ def measure(
 
 
 def _technologies() -> list[Technology]:
-    return [technologies.load(name) for name in technologies.names()]
+    return [*map(technologies.load, technologies.names()), *technologies.unseen()]
 
 
 def _introduction(technology: Technology) -> str:

@@ -120,6 +120,17 @@ def _shipped(name: str) -> Technology:
     return parse(files(__name__).joinpath(name + _SUFFIX).read_text(), name)
 
 
+def unseen() -> list[Technology]:
+    """Return technologies of libraries that no term of the model was chosen with.
+
+    They show what ``hwsim characterise`` makes of a library of one's own; none is offered for
+    estimates by its name.
+    """
+    found = (entry for entry in files(__name__).joinpath("unseen").iterdir())
+    entries = sorted((e for e in found if e.name.endswith(_SUFFIX)), key=lambda e: e.name)
+    return [parse(entry.read_text(), entry.name) for entry in entries]
+
+
 def read(path: Path) -> Technology:
     """Return the technology in a YAML file.
 
