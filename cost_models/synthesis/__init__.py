@@ -37,8 +37,8 @@ def synthesize(
         Liberty files, plain or gzip, that together are the library.
     operands
         Operand codes whose toggles the energy is of; those of
-        :func:`~cost_models.operands.default_operands` if None. Of long streams the first
-        :data:`cost_models.synthesis.simulation.CYCLES` clock cycles are played.
+        :func:`~cost_models.operands.default_operands` if None. Of many dot products only the first
+        are played, for as many cycles as :mod:`cost_models.synthesis.simulation` says.
     objective
         What the mapping is for: the least ``area``, or ``speed``.
 

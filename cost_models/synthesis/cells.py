@@ -332,9 +332,13 @@ class _Reader:
             clock = self.inputs[flip_flop.clock_pin]
             if not any(clock.all("internal_power")):
                 raise self.error(f"has no internal_power at its clock pin {flip_flop.clock_pin}")
+            running = np.ones(len(states[flip_flop.state]), bool)
+            for asynchronous in (flip_flop.clear, flip_flop.preset):
+                if asynchronous is not None:
+                    running &= ~asynchronous.evaluate(states)
             stays = flip_flop.next_state.evaluate(states) == states[flip_flop.state]
             rest, change = (
-                self.arc(clock, flip_flop.clock_pin, _subset(states, keep))
+                self.arc(clock, flip_flop.clock_pin, _subset(states, running & keep))
                 for keep in (stays, ~stays)
             )
             arcs[flip_flop.clock_pin], changing = rest, change
