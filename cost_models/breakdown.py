@@ -21,7 +21,7 @@ from cost_models import activity
 from cost_models import technology as technologies
 from cost_models.activity import Activity
 from cost_models.cost import Cost
-from cost_models.estimate import Floats, estimate_all, is_critical, is_shared, vector
+from cost_models.estimate import Floats, critical_loads, estimate_all, shared_gates, vector
 from cost_models.netlist import GATES, TYPES, Int, Netlist, netlist_by_part
 from cost_models.operands import Operands, default_operands
 from cost_models.technology import Technology
@@ -164,8 +164,8 @@ def _areas(gates: Netlist, types: Int, technology: Technology) -> Floats:
     """Return the area of each cell in um^2."""
     areas = vector(technology.area_um2, TYPES)[types]
     areas[len(gates.data) :] += (
-        is_shared(gates) * technology.area_um2_per_shared_gate
-        + is_critical(gates) * technology.area_um2_per_critical_gate
+        shared_gates(gates) * technology.area_um2_per_shared_gate
+        + critical_loads(gates) * technology.area_um2_per_critical_doubling
     )
     return areas
 

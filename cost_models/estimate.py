@@ -1,12 +1,12 @@
 """Estimated cost: a generic netlist priced with the coefficients of a technology.
 
 Area and leakage are sums over gates. Cells of a library take several gates at once, but not a gate
-that is read more than once; and where paths are long, logic is duplicated and cells are larger. So
-such gates add to the area. Delay is the longest path, each gate taking the delay of its type and
-one term for its fan-out. Energy is a sum over toggles, counted with the operands at
-hand, plus the clock pins; what hazards add to it is a sum over the toggles that gates make beyond
-these if each takes one unit of time. Neither a library nor a tool beyond Yosys is needed, and one
-mapping and one simulation serve all technologies.
+that is read more than once; and on long paths logic is duplicated and cells are larger, the more so
+the more they drive. So such gates add to the area. Delay is the longest path, each gate taking the
+delay of its type and one term for its fan-out. Energy is a sum over toggles, counted with the
+operands at hand, plus the clock pins; what hazards add to it is a sum over the toggles that gates
+make beyond these if each takes one unit of time. Neither a library nor a tool beyond Yosys is
+needed, and one mapping and one simulation serve all technologies.
 """
 
 from collections.abc import Iterable
@@ -26,10 +26,9 @@ from hwsim.units import UnitSpec
 from rtl.yosys import version
 
 Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 #: Share of the longest path's gates from which a path counts as critical.
-CRITICAL = 0.8
+CRITICAL = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +42,7 @@ class Features:
     counts
         Cells of each of ``TYPES``.
     shared, critical
-        Number of gates that are read more than once, and of those on paths of nearly the longest
-        one's length; see :func:`is_shared` and :func:`is_critical`.
+        Sums of :func:`shared_gates` and :func:`critical_loads` over all gates.
     toggles
         Output toggles per cycle, summed over the cells of each of ``TYPES``.
     loaded_toggles
@@ -59,8 +57,8 @@ class Features:
 
     netlist: Netlist
     counts: Floats
-    shared: int
-    critical: int
+    shared: float
+    critical: float
     toggles: Floats
     loaded_toggles: float
     glitches: Floats
@@ -85,8 +83,8 @@ def features(
     return Features(
         netlist=gates,
         counts=gates.counts(),
-        shared=int(is_shared(gates).sum()),
-        critical=int(is_critical(gates).sum()),
+        shared=float(shared_gates(gates).sum()),
+        critical=float(critical_loads(gates).sum()),
         toggles=np.append(_by_type(gates, result.toggles), flip_flops),
         loaded_toggles=float(result.toggles[cells] @ fanout[cells]),
         glitches=_by_type(gates, result.glitches),
@@ -96,13 +94,16 @@ def features(
     )
 
 
-def is_shared(gates: Netlist) -> Bools:
-    """Return which gates drive more than one pin, shape (gates,)."""
-    return gates.fanout()[gates.first_gate :] > 1
+def shared_gates(gates: Netlist) -> Floats:
+    """Return 1 for gates that drive more than one pin, 0 for others, shape (gates,)."""
+    return (gates.fanout()[gates.first_gate :] > 1).astype(np.float64)
 
 
-def is_critical(gates: Netlist) -> Bools:
-    """Return which gates are on a path with at least 80 % of the longest one's gates."""
+def critical_loads(gates: Netlist) -> Floats:
+    """Return log2(1 + fan-out) of gates on long paths, 0 for others, shape (gates,).
+
+    Long is a path with at least 90 % of the longest one's gates.
+    """
     first = gates.first_gate
     depth = int(gates.levels.max(initial=0))
     # The latest level at which a net may be ready without making the longest path longer.
@@ -110,7 +111,8 @@ def is_critical(gates: Netlist) -> Bools:
     for start, end in reversed(_runs(gates)):
         before = np.repeat(latest[first + start : first + end] - 1, gates.pins.shape[1])
         np.minimum.at(latest, gates.pins[start:end].ravel(), before)
-    return latest[first:] - gates.levels <= (1 - CRITICAL) * depth
+    critical = latest[first:] - gates.levels <= (1 - CRITICAL) * depth
+    return np.log2(1 + gates.fanout()[first:]) * critical
 
 
 def _by_type(gates: Netlist, toggles: Floats) -> Floats:
@@ -171,7 +173,7 @@ def price(unit: UnitSpec, measured: Features, technology: Technology) -> Cost:
         area_um2=float(
             measured.counts @ vector(technology.area_um2, TYPES)
             + measured.shared * technology.area_um2_per_shared_gate
-            + measured.critical * technology.area_um2_per_critical_gate
+            + measured.critical * technology.area_um2_per_critical_doubling
         ),
         delay_ns=critical_path(measured.netlist, PathDelays.of(technology)).delay_ns,
         energy_pj=float(energy_fj) * 1e-3,

@@ -58,7 +58,7 @@ _FLOW = (
 
 #: A load, as a share of the NAND2 that drives it.
 _LOAD_SIZE = 0.5
-#: What a shared or critical gate adds, as a share of a NAND2.
+#: What a shared gate, or a doubling of a critical one's fan-out, adds, as a share of a NAND2.
 _EXTRA_SIZE = 0.3
 
 #: Weight of the pull towards transistor counts, relative to that of one unit of the fitting set.
@@ -266,7 +266,7 @@ def coefficients(name: str, samples: list[Sample], start: Technology | None = No
         name=name,
         area_um2=_named(area[:-2], TYPES),
         area_um2_per_shared_gate=rounded(area[-2]),
-        area_um2_per_critical_gate=rounded(area[-1]),
+        area_um2_per_critical_doubling=rounded(area[-1]),
         leakage_nw=_named(non_negative(counts, _targets(samples, "leakage_nw"), size), TYPES),
         delay_ns=_named(delay.gates, GATES),
         delay_ns_per_doubling=rounded(delay.per_doubling),

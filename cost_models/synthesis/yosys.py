@@ -165,7 +165,7 @@ class _Flow:
             f"tee -q -o {name}.area stat -json {self.every}",
             f"write_json {name}.json",
             "splitnets -ports",
-            f"write_verilog -noattr -noexpr -nohex -nodec {name}.v",
+            f"write_verilog -simple-lhs -noattr -noexpr -nohex -nodec {name}.v",
         ]
 
     def area(self, name: str) -> float:

@@ -37,9 +37,11 @@ class Technology:
         Its name.
     area_um2, leakage_nw
         Per cell of each type, flip-flops (``DFF``) included.
-    area_um2_per_shared_gate, area_um2_per_critical_gate
-        Added for every gate that is read more than once, and for every one on a long path; see
-        :class:`~cost_models.estimate.Features`.
+    area_um2_per_shared_gate
+        Added for every gate that drives more than one pin.
+    area_um2_per_critical_doubling
+        Added to gates on long paths for each doubling of 1 + fan-out; see
+        :func:`cost_models.estimate.critical_loads`.
     delay_ns
         Through a gate of each type.
     delay_ns_per_doubling
@@ -73,7 +75,7 @@ class Technology:
     name: str
     area_um2: Coefficients
     area_um2_per_shared_gate: float
-    area_um2_per_critical_gate: float
+    area_um2_per_critical_doubling: float
     leakage_nw: Coefficients
     delay_ns: Coefficients
     delay_ns_per_doubling: float

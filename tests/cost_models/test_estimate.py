@@ -9,11 +9,11 @@ from cost_models.components import COMPONENTS
 from cost_models.cost import Cost
 from cost_models.estimate import (
     PathDelays,
+    critical_loads,
     critical_path,
     estimate,
     estimate_all,
-    is_critical,
-    is_shared,
+    shared_gates,
 )
 from cost_models.fit import figures
 from cost_models.netlist import GATES, netlist, parse
@@ -110,13 +110,13 @@ def test_gates_on_long_paths_and_gates_read_twice():
     beside = [gate("NOT", A=5, Y=10), gate("NOT", A=3, Y=11)]
     gates = parse(module([*chain, *beside], inputs=[3], outputs=[8, 10, 11]), "default")
     assert gates.levels.tolist() == [1, 1, 2, 3, 3, 4, 5]
-    # The one beside the chain is at level 1 and its path has 1 gate; the branch's has 3.
-    critical = is_critical(gates)
-    assert critical.sum() == 5
-    assert critical[gates.levels > 3].all()
-    shared = is_shared(gates)
+    # The path of the one beside the chain has one gate, that of the branch three.
+    loads = critical_loads(gates)
+    assert sorted(loads.tolist()) == pytest.approx([0, 0, 1, 1, 1, 1, np.log2(3)])
+    assert loads[gates.levels > 3].tolist() == [1, 1]
+    shared = shared_gates(gates)
     assert shared.sum() == 1
-    assert gates.levels[shared].tolist() == [2]
+    assert gates.levels[shared > 0].tolist() == [2]
 
 
 def test_path_through_the_slower_pin():
