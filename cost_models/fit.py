@@ -16,7 +16,7 @@ components alone tell about units? The last two are answered by other fits, to l
 import datetime
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
@@ -367,20 +367,22 @@ def _given(unit: UnitSpec) -> dict[str, int | str]:
 
 def all_errors(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
     """Return what :attr:`Technology.errors` holds, from its ``units``."""
+    held_out = [row for row in rows if row["held_out"]]
     return {
-        "unseen_units": errors_of((row for row in rows if row["held_out"]), "estimate"),
-        "fitting_units": errors_of((row for row in rows if not row["held_out"]), "estimate"),
-        "unseen_families": errors_of(rows, "unseen_families"),
-        "components_only": errors_of(rows, "components_only"),
+        "unseen_units": errors_of(held_out, "estimate"),
+        "fitting_units": errors_of([row for row in rows if not row["held_out"]], "estimate"),
+        "unseen_families": errors_of(held_out, "unseen_families"),
+        "unseen_families_all_units": errors_of(rows, "unseen_families"),
+        "components_only": errors_of(held_out, "components_only"),
+        "components_only_all_units": errors_of(rows, "components_only"),
     }
 
 
-def errors_of(rows: Iterable[dict[str, Any]], method: str) -> dict[str, dict[str, float]]:
+def errors_of(rows: Sequence[dict[str, Any]], method: str) -> dict[str, dict[str, float]]:
     """Return mean and largest absolute relative error and rank correlation by quantity.
 
     ``method`` is the key of the rows that is compared with ``synthesis``.
     """
-    rows = list(rows)
     errors = {}
     for quantity, field in QUANTITIES.items():
         measured = np.array([row["synthesis"][field] for row in rows])

@@ -20,7 +20,9 @@ KINDS = {
     "unseen_units": "held-out units",
     "fitting_units": "units fitted to",
     "unseen_families": "kinds of hardware left out",
+    "unseen_families_all_units": "kinds of hardware left out, all units",
     "components_only": "fitted to components only",
+    "components_only_all_units": "fitted to components only, all units",
 }
 
 #: The issue that the model was built for allows these: mean and largest error, least rank.
@@ -71,10 +73,10 @@ The errors are of four questions. *{unseen_units}*: the coefficients that are sh
 components and units, on units that the fit did not see, of families that it did.
 *{fitting_units}*: the same on the units that the fit did see. *{unseen_families}*: for each of
 {generators} generators, the units of all families that it builds, by a fit to everything else;
-families whose hardware comes from one generator are left out together. *{components_only}*: all
-units, by a fit that has seen none.
+families whose hardware comes from one generator are left out together. *{components_only}*: by a
+fit that has seen no unit. The last two are stated for held-out units, and again for all units.
 
-The terms of the model were chosen without the held-out units. Sums over gates and toggles by
+The terms of the model were chosen without the held-out units; those fitted to were looked at. Sums over gates and toggles by
 type, the fan-out's logarithm and the weak pull of every coefficient towards its gate's transistor
 count are those of an earlier fit, with units that are in neither set. Both further terms for area
 were chosen on osu018 by cross-validation over components and the units fitted to, where they took
@@ -175,7 +177,7 @@ def measure(
     _, units = fitting_set.split()
     with liberty.opened(coefficients.name, files) as library:
         samples = fit.measure_units(units, coefficients.name, library, progress=progress)
-    return fit.errors_of((fit.compare(sample, coefficients) for sample in samples), "estimate")
+    return fit.errors_of([fit.compare(sample, coefficients) for sample in samples], "estimate")
 
 
 def _technologies() -> list[Technology]:

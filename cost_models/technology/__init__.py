@@ -62,8 +62,9 @@ class Technology:
         Tools, libraries, corner, date, sets.
     errors
         ``unseen_units`` and ``fitting_units``, the errors of these coefficients on the two sets of
-        units, and those of other fits on all units: ``unseen_families``, to everything but what
-        comes from the same generator, and ``components_only``. Each has ``area``, ``delay``,
+        units, and those of other fits on held-out units: ``unseen_families``, to everything but
+        what comes from the same generator, and ``components_only``; both also on all units, with
+        ``_all_units`` behind the name. Each has ``area``, ``delay``,
         ``energy`` and ``energy_with_glitches``, each with ``mean_percent``, ``max_percent``
         (absolute relative error) and ``rank`` (Spearman).
     units
