@@ -76,15 +76,16 @@ components and units, on units that the fit did not see, of families that it did
 families whose hardware comes from one generator are left out together. *{components_only}*: by a
 fit that has seen no unit. The last two are stated for held-out units, and again for all units.
 
-The terms of the model were chosen without the held-out units; those fitted to were looked at. Sums over gates and toggles by
-type, the fan-out's logarithm and the weak pull of every coefficient towards its gate's transistor
-count are those of an earlier fit, with units that are in neither set. Both further terms for area
-were chosen on osu018 by cross-validation over components and the units fitted to, where they took
-the mean error from 5.4 % to 4.8 %, and that of a fit to components only from 8.8 % to 5.7 %;
-fan-outs beyond a bound, and other shares of the longest path, were tried as well. So were, for
-glitches, inverters without delay and gates that merge into the next one, and for energy toggles
-of shared and of critical gates, and loads of inputs: none was better there by more than noise,
-and none was taken. Nothing was changed after an error below was known.{unseen}
+The terms of the model were chosen without the held-out units; those fitted to were looked at.
+Sums over gates and toggles by type, the fan-out's logarithm and the weak pull of every
+coefficient towards its gate's transistor count are those of an earlier fit, with units that are
+in neither set. Both further terms for area were chosen on osu018 by cross-validation over
+components and the units fitted to, where they took the mean error from 5.4 % to 4.8 %, and that
+of a fit to components only from 8.8 % to 5.7 %; fan-outs beyond a bound, and other shares of the
+longest path, were tried as well. So were, for glitches, inverters without delay and gates that
+merge into the next one, and for energy toggles of shared and of critical gates, and loads of
+inputs: none was better there by more than noise, and none was taken. Nothing was changed after an
+error below was known.{unseen}
 
 Errors are absolute and relative to synthesis, as mean / largest / rank, which is Spearman's
 correlation.
