@@ -89,6 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     cost.add_argument("--technology", action="append", metavar="T", help="may be repeated")
     cost.add_argument("--method", choices=("estimate", "synthesis"), default="estimate")
     cost.add_argument("--liberty", nargs="+", type=Path, metavar="FILE", help="for synthesis")
+    cost.add_argument(
+        "--objective", choices=("area", "speed"), help="of synthesis; the least area by default"
+    )
     cost.add_argument("--scale-to", type=int, metavar="NM", help="bands at 45, 28 or 16 nm, too")
     cost.add_argument("--breakdown", action="store_true", help="estimate every part of the unit")
     cost.set_defaults(command=_cost)
@@ -322,13 +325,15 @@ def _families(words: Sequence[str]) -> list[tuple[str, list[str]]]:
 def _cost(options: argparse.Namespace) -> int:
     from cost_models import scaling, technology
     from cost_models.estimate import estimate_all
-    from cost_models.synthesis import synthesize
+    from cost_models.synthesis import Objective, synthesize
 
     unit = _make_unit(options.unit, options.parameters)
     every = technology.names() if options.scale_to is None else scaling.anchors()
     names = options.technology or every
     if options.method == "estimate" and options.liberty:
         raise InputError("--liberty goes with --method synthesis")
+    if options.method == "estimate" and options.objective:
+        raise InputError("--objective goes with --method synthesis")
     if options.breakdown:
         if options.scale_to is not None:
             raise InputError("--scale-to takes whole units; it does not go with --breakdown")
@@ -338,7 +343,8 @@ def _cost(options: argparse.Namespace) -> int:
     else:
         if len(options.technology or []) != 1:
             raise InputError("--method synthesis takes one --technology, e.g. osu018")
-        costs = [synthesize(unit, options.technology[0], options.liberty)]
+        objective: Objective = options.objective or "area"
+        costs = [synthesize(unit, options.technology[0], options.liberty, objective=objective)]
     bands: dict[str, list[Band]] = {}
     if options.scale_to is not None:
         bands = {cost.technology: scaling.bands(cost, options.scale_to) for cost in costs}
