@@ -370,19 +370,9 @@ def _cost(options: argparse.Namespace) -> int:
     for cost in costs:
         if cost.method == "estimate":
             print(f"{cost.technology}: {_errors(cost.provenance['errors']['unseen_units'])}")
-    if options.method == "estimate":
-        _warn_of_family(unit)
     if bands:
         _print_bands(bands)
     return 0
-
-
-def _warn_of_family(unit: "UnitSpec") -> None:
-    from cost_models import fitting_set
-
-    fitted = {known.structure for known in fitting_set.split()[0]}
-    if unit.structure not in fitted:
-        print(f"The fit has no unit of the family {unit.structure}; its error may be larger.")
 
 
 def _print_bands(bands: Mapping[str, Sequence["Band"]]) -> None:
@@ -479,7 +469,6 @@ def _breakdown(options: argparse.Namespace, unit: "UnitSpec", names: Sequence[st
             f"{whole.area_um2:.4g} um^2 and {whole.energy_per_mac:.4g} pJ/MAC."
         )
         print(f"{name}, whole units: {_errors(whole.provenance['errors']['unseen_units'])}")
-    _warn_of_family(unit)
     return 0
 
 

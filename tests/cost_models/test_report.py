@@ -6,6 +6,7 @@ import pytest
 from cost_models import fit, fitting_set, report, technology
 from hwsim.cli import main
 from hwsim.units import FAMILIES, make
+from rtl.verification import suite
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -53,6 +54,11 @@ def test_sets_are_disjoint_and_cover_all_families():
     assert len(fitting) + len(held_out) == len(fitting_set.units())
     for part in (fitting, held_out):
         assert {unit.family for unit in part} == set(FAMILIES)
+
+
+def test_the_fit_has_every_structure():
+    fitting, _ = fitting_set.split()
+    assert {unit.structure for unit in suite()} == {unit.structure for unit in fitting}
 
 
 def test_families_of_one_generator_belong_together():
