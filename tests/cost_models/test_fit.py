@@ -9,6 +9,7 @@ from cost_models.components import COMPONENTS
 from cost_models.estimate import features, price
 from cost_models.fit import QUANTITIES, Sample, characterise, errors_of, fit, non_negative
 from cost_models.synthesis.liberty import OSU018
+from hwsim.cli import main
 from hwsim.errors import InputError
 from hwsim.units import make
 
@@ -129,3 +130,17 @@ def test_a_broken_result_is_named(few, tmp_path):
     (tmp_path / f"{COMPONENTS[0].name}.json").write_text("{")
     with pytest.raises(InputError, match=rf"{COMPONENTS[0].name}.json is no result of synthesis"):
         characterise([OSU018], "mine", tmp_path, progress=lambda line: None)
+
+
+def test_the_command_writes_a_technology_and_prints_its_errors(few, tmp_path, capsys):
+    path = tmp_path / "mine.yaml"
+    assert main(["characterise", "--liberty", str(OSU018), "-o", str(path)]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert last == str(path)
+    assert lines[0].startswith("unseen units: area ")
+    fitted = technology.read(path)
+    assert fitted.name == "mine"
+    assert len(lines) == len(fitted.errors)
+    # Kept results are gone when the file is there.
+    assert list(tmp_path.iterdir()) == [path]
+    assert main(["characterise", "--liberty", str(OSU018), "-o", str(path)]) == 2
