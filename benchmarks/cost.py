@@ -17,7 +17,7 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -68,12 +68,18 @@ def row(unit: UnitSpec, technology: str, library: Library | None) -> list[object
 
 def table(units: list[UnitSpec], technology: str, library: Library | None) -> None:
     """Print the first table, and the medians of its columns."""
-    rows = [row(unit, technology, library) for unit in units]
-    columns = list(zip(*rows, strict=True))
-    medians = [np.median(column) if "-" not in column else "-" for column in columns[1:]]
     print(" | ".join(HEADER))
-    for cells in [*rows, ["median", *medians]]:
-        print(" | ".join(f"{c:.3g}" if isinstance(c, float) else str(c) for c in cells))
+    rows = []
+    for unit in units:
+        rows.append(row(unit, technology, library))
+        print_row(rows[-1])
+    columns = list(zip(*rows, strict=True))[1:]
+    print_row(["median", *(np.median(c) if "-" not in c else "-" for c in columns)])
+
+
+def print_row(cells: Iterable[object]) -> None:
+    texts = (f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in cells)
+    print(" | ".join(texts), flush=True)
 
 
 def cost(unit: UnitSpec) -> int:

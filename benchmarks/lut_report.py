@@ -118,7 +118,7 @@ def document(results: Results, measured: Sequence[Synthesised], chart: str) -> s
 
 
 def _introduction(results: Results, chart: str) -> str:
-    errors = technologies.load(results.technology).errors["held_out"]
+    errors = technologies.load(results.technology).errors["unseen_units"]
     band = ", ".join(
         f"{name} {errors[name]['mean_percent']:.1f} % (at most {errors[name]['max_percent']:.1f} %)"
         for name in ("area", "energy")

@@ -1,15 +1,18 @@
 """Toggles of every net of a generic netlist, counted by simulating it with real operands.
 
 All dot products of a stream run in lockstep, one bit of a machine word each, so one NumPy
-operation evaluates all gates of one kind and level for all of them. Gates have no delay: a net
-toggles at most once a cycle, and glitches are not counted.
+operation evaluates all gates of one kind and level for all of them. Without delays a net toggles
+at most once a cycle. What hazards add is counted in a second simulation, in which every gate takes
+one unit of time: the values between which a clock edge moves the nets are known from the first,
+so sampled cycles run side by side, and after t units only gates above level t can still change.
 
 The results that stream out are compared with the golden model, so every estimate proves the
 netlist that it prices.
 """
 
+from copy import copy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +27,11 @@ Flags = NDArray[np.bool_]
 
 WORD = 64
 _ONES = np.uint64(2**64 - 1)
+
+#: Cycles of every stream that hazards are counted in, drawn at random from those counted if these
+#: are more; the default operands have about as many. Half of them would be off by up to 7 %, where
+#: a unit does something else in every cycle of a beat.
+HAZARD_CYCLES = 64
 
 #: Cycles beyond the declared timing after which a unit counts as stuck.
 _PATIENCE = 16
@@ -40,7 +48,10 @@ class Activity:
     Attributes
     ----------
     toggles
-        Mean toggles per clock cycle of each net, shape (nets,), each in [0, 1].
+        Mean toggles per clock cycle of each net without delays, shape (nets,), each in [0, 1].
+    glitches
+        Mean toggles per clock cycle that each net makes beyond these, if every gate takes one unit
+        of time, shape (nets,); an even number in every single cycle, 0 for flip-flops.
     mean
         Mean of ``toggles`` over the outputs of gates and flip-flops.
     cycles
@@ -50,6 +61,7 @@ class Activity:
     """
 
     toggles: NDArray[np.float64]
+    glitches: NDArray[np.float64]
     mean: float
     cycles: int
     macs_per_cycle: float
@@ -98,6 +110,7 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
     results: list[int | None] = [None] * streams
     counts = np.zeros(netlist.nets, np.int64)
     cycles = 0
+    sample = _Sample(HAZARD_CYCLES)
     previous = machine.values.copy()
     for cycle in range(limit):
         offered = position < length
@@ -107,6 +120,7 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
         if cycle > warm_up and offered.all():
             counts += machine.toggled(previous)
             cycles += streams
+            sample.add(previous, machine.values)
         previous[:] = machine.values
         delivered = machine.read("o__valid")[:, 0]
         if delivered.any():
@@ -124,6 +138,7 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
     toggles = counts / cycles
     return Activity(
         toggles,
+        sample.hazards(netlist, streams),
         float(toggles[netlist.first_flip_flop :].mean()),
         cycles,
         unit.mean_macs_per_beat(operands.metadata) / float(taken.mean()),
@@ -190,14 +205,23 @@ class _Group:
     }
     KINDS: ClassVar = {"NOT": "xor", "XOR": "xor", "XNOR": "xor", "MUX": "mux"}
 
-    def __init__(self, kind: str, first: int, types: Int, pins: Int) -> None:
-        self.kind = kind
+    def __init__(self, first: int, types: Int, pins: Int) -> None:
+        self.kind = self.KINDS.get(GATES[types[0]], "and")
         self.out = slice(first, first + len(types))
         self.a, self.b, self.s = np.ascontiguousarray(pins.T)
         table = np.array([self.INVERSIONS[GATES[t]] for t in types], np.uint64) * _ONES
         self.invert_a, self.invert_b, self.invert = (table[:, k, np.newaxis] for k in range(3))
 
-    def evaluate(self, values: Words) -> None:
+    def above(self, start: int) -> "_Group":
+        """Return the gates from number ``start`` on."""
+        rest = copy(self)
+        rest.out = slice(self.out.start + start, self.out.stop)
+        for name in ("a", "b", "s", "invert_a", "invert_b", "invert"):
+            setattr(rest, name, getattr(self, name)[start:])
+        return rest
+
+    def outputs(self, values: Words) -> Words:
+        """Return what the gates compute."""
         a, b = values[self.a], values[self.b]
         if self.kind == "xor":
             a ^= b
@@ -211,7 +235,88 @@ class _Group:
             b ^= self.invert_b
             a &= b
             a ^= self.invert
-        values[self.out] = a
+        return a
+
+
+class _Sample:
+    """Transitions of all nets at clock edges, every edge with the same chance to be among them."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.seen = 0
+        self.kept: list[tuple[Words, Words]] = []
+        self.rng = np.random.default_rng(0)
+
+    def add(self, before: Words, after: Words) -> None:
+        """Offer a transition between settled values (Vitter, ACM TOMS 11(1), 1985, algorithm R)."""
+        self.seen += 1
+        place = self.seen - 1 if self.seen <= self.size else int(self.rng.integers(self.seen))
+        if place < self.size:
+            self.kept[place : place + 1] = [(before.copy(), after.copy())]
+
+    def hazards(self, netlist: Netlist, streams: int) -> NDArray[np.float64]:
+        """Return the mean toggles of each net beyond the one of a transition without delays."""
+        mask = np.tile(_mask(streams), len(self.kept))
+        before, after = (
+            np.concatenate([pair[k] & _mask(streams) for pair in self.kept], axis=1)
+            for k in range(2)
+        )
+        extra = hazards(netlist, before, after, mask)
+        return extra / (len(self.kept) * streams)
+
+
+def hazards(netlist: Netlist, before: Words, after: Words, mask: Words) -> Int:
+    """Return the toggles of each net that hazards add, if every gate takes one unit of time.
+
+    Parameters
+    ----------
+    before, after
+        Settled values of all nets, shape (nets, words), one bit a transition. At time 0 inputs
+        and flip-flops change from one to the other, all at once.
+    mask
+        The bits that are transitions, shape (words,).
+
+    Raises
+    ------
+    SimulationError
+        If the gates do not settle at ``after``.
+    """
+    first = netlist.first_gate
+    kinds = _kinds(netlist)
+    order = np.lexsort((netlist.levels, kinds))
+    place = np.arange(netlist.nets)
+    place[first + order] = np.arange(first, netlist.nets)
+    groups = _groups(first, kinds[order], netlist.types[order], place[netlist.pins[order]])
+    levels = [netlist.levels[order[group.out.start - first : group.out.stop - first]]
+              for group in groups]  # fmt: skip
+    values = np.empty_like(before)
+    values[place] = before
+    values[:first] = after[:first]
+    counts = np.zeros(netlist.nets, np.int64)
+    for time in range(1, int(netlist.levels.max(initial=0)) + 1):
+        running = [
+            group.above(int(np.searchsorted(level, time)))
+            for group, level in zip(groups, levels, strict=True)
+        ]
+        # All gates read before any of them writes.
+        results = [group.outputs(values) for group in running]
+        for group, result in zip(running, results, strict=True):
+            changed = values[group.out] ^ result
+            changed &= mask
+            counts[group.out] += np.bitwise_count(changed).sum(axis=1, dtype=np.int64)
+            values[group.out] = result
+    if ((values[place] ^ after) & mask).any():
+        raise SimulationError("the gates do not settle at what they compute without delays")
+    settled = np.bitwise_count((before ^ after) & mask).sum(axis=1, dtype=np.int64)
+    settled[:first] = 0
+    return counts[place] - settled
+
+
+def _mask(streams: int) -> Words:
+    """Return words in which the bits of the streams are 1."""
+    used = np.zeros(-(-streams // WORD) * WORD, bool)
+    used[:streams] = True
+    return np.packbits(used, bitorder="little").view("<u8")
 
 
 class _Machine:
@@ -222,7 +327,8 @@ class _Machine:
         self.streams = streams
         self.values = np.zeros((netlist.nets, -(-streams // WORD)), np.uint64)
         self.values[1] = _ONES
-        self.groups = _groups(netlist)
+        runs = np.char.add(_kinds(netlist), netlist.levels.astype(str))
+        self.groups = _groups(netlist.first_gate, runs, netlist.types, netlist.pins)
 
     def drive(self, port: str, bits: Flags) -> None:
         """Set an input port; ``bits`` has the shape (streams,) or (streams, port width)."""
@@ -240,7 +346,7 @@ class _Machine:
     def settle(self) -> None:
         """Evaluate all gates."""
         for group in self.groups:
-            group.evaluate(self.values)
+            self.values[group.out] = group.outputs(self.values)
 
     def clock(self) -> None:
         """Let every flip-flop take its input."""
@@ -249,24 +355,19 @@ class _Machine:
 
     def toggled(self, previous: Words) -> Int:
         """Return for each net in how many of the simulations it differs from ``previous``."""
-        used = np.zeros(self.values.shape[1] * WORD, bool)
-        used[: self.streams] = True
-        mask = np.packbits(used, bitorder="little").view("<u8")
-        changes = np.bitwise_count((self.values ^ previous) & mask)
+        changes = np.bitwise_count((self.values ^ previous) & _mask(self.streams))
         return changes.sum(axis=1, dtype=np.int64)
 
 
-def _groups(netlist: Netlist) -> list[_Group]:
-    kinds = np.array([_Group.KINDS.get(name, "and") for name in GATES])[netlist.types]
-    borders = (np.diff(netlist.levels) != 0) | (kinds[1:] != kinds[:-1])
-    starts = [0, *(np.flatnonzero(borders) + 1).tolist()]
-    ends = [*starts[1:], len(netlist.types)]
+def _kinds(netlist: Netlist) -> NDArray[np.str_]:
+    return np.array([_Group.KINDS.get(name, "and") for name in GATES])[netlist.types]
+
+
+def _groups(first: int, runs: NDArray[Any], types: Int, pins: Int) -> list[_Group]:
+    """Return gates in groups of one kind, each of equal ``runs``; ``first`` is the first's net."""
+    starts = [0, *(np.flatnonzero(runs[1:] != runs[:-1]) + 1).tolist()]
+    ends = [*starts[1:], len(types)]
     return [
-        _Group(
-            str(kinds[start]),
-            netlist.first_gate + start,
-            netlist.types[start:end],
-            netlist.pins[start:end],
-        )
+        _Group(first + start, types[start:end], pins[start:end])
         for start, end in zip(starts, ends, strict=True)
     ]

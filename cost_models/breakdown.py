@@ -19,9 +19,10 @@ import numpy as np
 
 from cost_models import activity
 from cost_models import technology as technologies
+from cost_models.activity import Activity
 from cost_models.cost import Cost
-from cost_models.estimate import Floats, estimate_all, vector
-from cost_models.netlist import TYPES, Int, Netlist, netlist_by_part
+from cost_models.estimate import Floats, critical_loads, estimate_all, shared_gates, vector
+from cost_models.netlist import GATES, TYPES, Int, Netlist, netlist_by_part
 from cost_models.operands import Operands, default_operands
 from cost_models.technology import Technology
 from hwsim.units import UnitSpec
@@ -39,6 +40,8 @@ class Part:
         Dynamic energy per clock cycle in pJ, clock pins included.
     clock_pj
         The part of ``energy_pj`` that the clock pins take.
+    glitch_pj
+        What hazards add to ``energy_pj``; see :class:`~cost_models.cost.Cost`.
     leakage_nw
         Leakage power in nW.
     gates, flip_flops
@@ -48,6 +51,7 @@ class Part:
     area_um2: float
     energy_pj: float
     clock_pj: float
+    glitch_pj: float
     leakage_nw: float
     gates: int
     flip_flops: int
@@ -104,33 +108,46 @@ def breakdown_all(
     operands = operands or default_operands(unit)
     whole = estimate_all(unit, loaded, operands)
     gates = netlist_by_part(unit)
-    toggles = activity.simulate(unit, gates, operands).toggles
+    toggling = activity.simulate(unit, gates, operands)
     return {
-        technology.name: Breakdown(price(gates, toggles, technology), whole[technology.name])
+        technology.name: Breakdown(price(gates, toggling, technology), whole[technology.name])
         for technology in loaded
     }
 
 
-def price(gates: Netlist, toggles: Floats, technology: Technology) -> dict[str, Part]:
+def price(gates: Netlist, toggling: Activity, technology: Technology) -> dict[str, Part]:
     """Return the cost of every part, the largest area first.
 
     Parameters
     ----------
     gates
         A netlist with parts.
-    toggles
-        Mean toggles per cycle of each net.
+    toggling
+        Toggles of each net.
     """
     assert gates.parts is not None
     names, part = np.unique(gates.parts, return_inverse=True)
     types = np.append(np.full(len(gates.data), len(TYPES) - 1), gates.types)
     is_flip_flop = np.arange(len(types)) < len(gates.data)
     clock = is_flip_flop * technology.clock_fj_per_cycle
-    energy = clock + _toggle_energy(gates, types, toggles, technology)
+    energy = clock + _toggle_energy(
+        gates,
+        toggling.toggles,
+        vector(technology.energy_fj_per_toggle, TYPES)[types],
+        technology.energy_fj_per_toggle_and_load,
+    )
+    glitch = _toggle_energy(
+        gates,
+        toggling.glitches,
+        # Flip-flops have none.
+        np.append(vector(technology.glitch_fj_per_toggle, GATES), 0.0)[types],
+        technology.glitch_fj_per_toggle_and_load,
+    )
     columns = {
-        "area_um2": vector(technology.area_um2, TYPES)[types],
+        "area_um2": _areas(gates, types, technology),
         "energy_pj": energy * 1e-3,
         "clock_pj": clock * 1e-3,
+        "glitch_pj": glitch * 1e-3,
         "leakage_nw": vector(technology.leakage_nw, TYPES)[types],
         "gates": ~is_flip_flop,
         "flip_flops": is_flip_flop,
@@ -143,19 +160,29 @@ def price(gates: Netlist, toggles: Floats, technology: Technology) -> dict[str, 
     }
 
 
-def _toggle_energy(gates: Netlist, types: Int, toggles: Floats, technology: Technology) -> Floats:
+def _areas(gates: Netlist, types: Int, technology: Technology) -> Floats:
+    """Return the area of each cell in um^2."""
+    areas = vector(technology.area_um2, TYPES)[types]
+    areas[len(gates.data) :] += (
+        shared_gates(gates) * technology.area_um2_per_shared_gate
+        + critical_loads(gates) * technology.area_um2_per_critical_doubling
+    )
+    return areas
+
+
+def _toggle_energy(gates: Netlist, toggles: Floats, own: Floats, per_load: float) -> Floats:
     """Return the energy in fJ per cycle of each cell: of its output, and of the pins it has.
 
     A pin on a port of the unit loads nobody, as in the estimate; the pins of the unit's outputs
-    count in the cells that drive them.
+    count in the cells that drive them. ``own`` is the energy of a toggle of each cell's output in
+    fJ, ``per_load`` that of every pin that it drives.
     """
     first = gates.first_flip_flop
-    own = toggles[first:] * vector(technology.energy_fj_per_toggle, TYPES)[types]
     driven = np.where(np.arange(gates.nets) < first, 0.0, toggles)
     pins = np.concatenate([driven[gates.data], driven[gates.pins].sum(axis=1)])
     outputs = np.bincount(np.concatenate([*gates.outputs.values()]), minlength=gates.nets)
     loads = pins + (driven * outputs)[first:]
-    return own + loads * technology.energy_fj_per_toggle_and_load
+    return toggles[first:] * own + loads * per_load
 
 
 def _cast(key: str, value: float) -> Any:

@@ -1,9 +1,12 @@
 """Estimated cost: a generic netlist priced with the coefficients of a technology.
 
-Area and leakage are sums over gates. Delay is the longest path, each gate taking the delay of its
-type and one term for its fan-out. Energy is a sum over toggles, counted with the operands at
-hand, plus the clock pins. Neither a library nor a tool beyond Yosys is needed, and one mapping
-and one simulation serve all technologies.
+Area and leakage are sums over gates. Cells of a library take several gates at once, but not a gate
+that is read more than once; and on long paths logic is duplicated and cells are larger, the more so
+the more they drive. So such gates add to the area. Delay is the longest path, each gate taking the
+delay of its type and one term for its fan-out. Energy is a sum over toggles, counted with the
+operands at hand, plus the clock pins; what hazards add to it is a sum over the toggles that gates
+make beyond these if each takes one unit of time. Neither a library nor a tool beyond Yosys is
+needed, and one mapping and one simulation serve all technologies.
 """
 
 from collections.abc import Iterable
@@ -24,6 +27,9 @@ from rtl.yosys import version
 
 Floats = NDArray[np.float64]
 
+#: Share of the longest path's gates from which a path counts as critical.
+CRITICAL = 0.9
+
 
 @dataclass(frozen=True, eq=False)
 class Features:
@@ -35,10 +41,14 @@ class Features:
         The unit as generic gates.
     counts
         Cells of each of ``TYPES``.
+    shared, critical
+        Sums of :func:`shared_gates` and :func:`critical_loads` over all gates.
     toggles
         Output toggles per cycle, summed over the cells of each of ``TYPES``.
     loaded_toggles
         Toggles per cycle times fan-out, summed over the outputs of all cells.
+    glitches, loaded_glitches
+        The same for the toggles that hazards add, ``glitches`` by type out of ``GATES``.
     mean_activity
         Mean toggles per net and cycle.
     macs_per_cycle
@@ -47,8 +57,12 @@ class Features:
 
     netlist: Netlist
     counts: Floats
+    shared: float
+    critical: float
     toggles: Floats
     loaded_toggles: float
+    glitches: Floats
+    loaded_glitches: float
     mean_activity: float
     macs_per_cycle: float
 
@@ -63,17 +77,48 @@ def features(
     """
     gates = netlist(unit, style)
     result = activity.simulate(unit, gates, operands or default_operands(unit))
-    by_type = np.bincount(gates.types, result.toggles[gates.first_gate :], len(GATES))
     flip_flops = result.toggles[gates.first_flip_flop : gates.first_gate].sum()
     cells = slice(gates.first_flip_flop, None)
+    fanout = gates.fanout()
     return Features(
         netlist=gates,
         counts=gates.counts(),
-        toggles=np.append(by_type, flip_flops),
-        loaded_toggles=float(result.toggles[cells] @ gates.fanout()[cells]),
+        shared=float(shared_gates(gates).sum()),
+        critical=float(critical_loads(gates).sum()),
+        toggles=np.append(_by_type(gates, result.toggles), flip_flops),
+        loaded_toggles=float(result.toggles[cells] @ fanout[cells]),
+        glitches=_by_type(gates, result.glitches),
+        loaded_glitches=float(result.glitches @ fanout),
         mean_activity=result.mean,
         macs_per_cycle=result.macs_per_cycle,
     )
+
+
+def shared_gates(gates: Netlist) -> Floats:
+    """Return 1 for gates that drive more than one pin, 0 for others, shape (gates,)."""
+    return (gates.fanout()[gates.first_gate :] > 1).astype(np.float64)
+
+
+def critical_loads(gates: Netlist) -> Floats:
+    """Return log2(1 + fan-out) of gates on long paths, 0 for others, shape (gates,).
+
+    Long is a path with at least 90 % of the longest one's gates.
+    """
+    first = gates.first_gate
+    depth = int(gates.levels.max(initial=0))
+    # The latest level at which a net may be ready without making the longest path longer.
+    latest = np.full(gates.nets, depth)
+    for start, end in reversed(_runs(gates)):
+        before = np.repeat(latest[first + start : first + end] - 1, gates.pins.shape[1])
+        np.minimum.at(latest, gates.pins[start:end].ravel(), before)
+    critical = latest[first:] - gates.levels <= (1 - CRITICAL) * depth
+    return np.log2(1 + gates.fanout()[first:]) * critical
+
+
+def _by_type(gates: Netlist, toggles: Floats) -> Floats:
+    """Return the toggles of gates, summed by type."""
+    sums = np.bincount(gates.types, toggles[gates.first_gate :], len(GATES))
+    return sums.astype(np.float64)
 
 
 def estimate(
@@ -117,15 +162,23 @@ def price(unit: UnitSpec, measured: Features, technology: Technology) -> Cost:
         + measured.toggles @ vector(technology.energy_fj_per_toggle, TYPES)
         + measured.loaded_toggles * technology.energy_fj_per_toggle_and_load
     )
+    glitch_fj = (
+        measured.glitches @ vector(technology.glitch_fj_per_toggle, GATES)
+        + measured.loaded_glitches * technology.glitch_fj_per_toggle_and_load
+    )
     return Cost(
         unit=unit.name,
         technology=technology.name,
         method="estimate",
-        area_um2=float(measured.counts @ vector(technology.area_um2, TYPES)),
+        area_um2=float(
+            measured.counts @ vector(technology.area_um2, TYPES)
+            + measured.shared * technology.area_um2_per_shared_gate
+            + measured.critical * technology.area_um2_per_critical_doubling
+        ),
         delay_ns=critical_path(measured.netlist, PathDelays.of(technology)).delay_ns,
         energy_pj=float(energy_fj) * 1e-3,
         clock_pj=clock_fj * 1e-3,
-        glitch_pj=float("inf"),
+        glitch_pj=float(glitch_fj) * 1e-3,
         leakage_nw=float(measured.counts @ vector(technology.leakage_nw, TYPES)),
         macs_per_cycle=measured.macs_per_cycle,
         provenance={
@@ -203,6 +256,12 @@ class Path:
     features: Floats
 
 
+def _runs(gates: Netlist) -> list[tuple[int, int]]:
+    """Return first gate and end of every level."""
+    borders = [0, *(np.flatnonzero(np.diff(gates.levels)) + 1).tolist(), len(gates.types)]
+    return list(pairwise(borders))
+
+
 def critical_path(gates: Netlist, delays: PathDelays) -> Path:
     """Return the longest path from inputs and flip-flops to outputs and flip-flops."""
     doublings = np.log2(1 + gates.fanout())
@@ -211,8 +270,7 @@ def critical_path(gates: Netlist, delays: PathDelays) -> Path:
     arrival[registers] = delays.clock_to_output + delays.per_doubling * doublings[registers]
     first = gates.first_gate
     own = delays.gates[gates.types] + delays.per_doubling * doublings[first:]
-    borders = [0, *(np.flatnonzero(np.diff(gates.levels)) + 1).tolist(), len(gates.types)]
-    for start, end in pairwise(borders):
+    for start, end in _runs(gates):
         latest = arrival[gates.pins[start:end]].max(axis=1)
         arrival[first + start : first + end] = latest + own[start:end]
 

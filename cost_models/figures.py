@@ -13,7 +13,7 @@ from typing import Any
 from cost_models.cost import Cost
 
 #: Errors of a technology that estimates are quoted with.
-UNSEEN = "held_out"
+UNSEEN = "unseen_units"
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,24 @@
 """Coefficients of a technology, fitted to synthesis with its cell library.
 
-Every unit of the fitting set is synthesised and measured; the coefficients that reproduce those
-numbers with the least squared relative error, none of them negative, are the technology. Gate
-types that hardly occur are not determined by data alone, so each coefficient is weakly pulled
-towards one proportional to its gate's transistor count. For delay the critical path depends on
-the coefficients it determines, so the fit alternates between both.
+Every component and every unit of the fitting set is synthesised and measured; the coefficients
+that reproduce those numbers with the least squared relative error, none of them negative, are the
+technology. Gate types that hardly occur are not determined by data alone, so each coefficient is
+weakly pulled towards one proportional to its gate's transistor count. For delay the critical path
+depends on the coefficients it determines, so the fit alternates between both.
+
+The clock pins are the exception: what one takes is read from the library, through synthesis.
+
+Three questions are asked of the result. How far off are units that it was not fitted to, of
+families that it was? How far off is a whole kind of hardware that it was not fitted to? And what do
+components alone tell about units? The last two are answered by other fits, to less.
 """
 
 import datetime
+import json
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -22,19 +29,37 @@ from scipy.optimize import nnls
 from scipy.stats import spearmanr
 
 from cost_models import fitting_set, synthesis
+from cost_models.components import COMPONENTS
 from cost_models.cost import Cost
 from cost_models.estimate import Features, PathDelays, critical_path, features, price
 from cost_models.netlist import GATES, NAND2_EQUIVALENTS, TYPES
-from cost_models.synthesis import liberty, opensta
+from cost_models.synthesis import liberty, opensta, simulation
 from cost_models.synthesis.liberty import Library
 from cost_models.technology import Coefficients, Technology
+from hwsim.errors import InputError
 from hwsim.units import UnitSpec
 from rtl.yosys import version
 
 Floats = NDArray[np.float64]
 
-#: The quantities that errors are stated for, and the fields of ``Cost`` that hold them.
-QUANTITIES = {"area": "area_um2", "delay": "delay_ns", "energy": "energy_pj"}
+#: The quantities that errors are stated for, and their names with their units.
+QUANTITIES = {
+    "area": "area_um2",
+    "delay": "delay_ns",
+    "energy": "energy_pj",
+    "energy_with_glitches": "energy_with_glitches_pj",
+}
+
+_FLOW = (
+    "synth -flatten -noabc; dfflegalize; dfflibmap; abc with buffers and sizing, for area; of the "
+    "smallest multiplier style, mapped from three starts, the netlist of median delay; OpenSTA "
+    "without wires; energy of that netlist, simulated with the operands"
+)
+
+#: A load, as a share of the NAND2 that drives it.
+_LOAD_SIZE = 0.5
+#: What a shared gate, or a doubling of a critical one's fan-out, adds, as a share of a NAND2.
+_EXTRA_SIZE = 0.3
 
 #: Weight of the pull towards transistor counts, relative to that of one unit of the fitting set.
 _PULL = 0.02
@@ -54,10 +79,11 @@ class Sample:
 def characterise(
     files: Sequence[Path] | None,
     name: str,
+    folder: Path | None = None,
     workers: int = 2,
     progress: Callable[[str], None] | None = None,
 ) -> Technology:
-    """Fit a technology to a cell library and measure the error on the held-out set.
+    """Fit a technology to a cell library and measure the error on units that the fit did not see.
 
     Parameters
     ----------
@@ -65,6 +91,9 @@ def characterise(
         Liberty files that together are the library; None for the installed osu018.
     name
         Name of the technology.
+    folder
+        Where results of synthesis are kept as they come, one JSON file a unit, and taken from if
+        they are there, from the same library; None for nowhere.
     workers
         Units synthesised at a time.
     progress
@@ -75,46 +104,52 @@ def characterise(
     InputError, MissingToolError
         As :func:`cost_models.synthesis.synthesize`.
     """
-    fitting = fitting_set.build(fitting_set.FITTING)
-    held_out = fitting_set.build(fitting_set.HELD_OUT)
+    fitting, held_out = fitting_set.split()
     with liberty.opened(name, files) as library:
-        samples = measure_units([*fitting, *held_out], name, library, workers, progress)
+        measured = measure_units(
+            [*COMPONENTS, *fitting, *held_out], name, library, folder, workers, progress
+        )
     provenance = {
         "date": datetime.date.today().isoformat(),
-        "tools": {"yosys": version(), "opensta": opensta.version()},
+        "tools": _tools(),
         "libraries_sha256_prefix": library.digests,
         "corner": library.corner,
-        "flow": "synth -flatten -noabc; dfflegalize; dfflibmap; abc with buffers and sizing; "
-        "smallest of the multiplier styles; OpenSTA without wires at the mean toggle rate of the "
-        "operands",
+        "flow": _FLOW,
+        "components": len(COMPONENTS),
         "fitting_units": len(fitting),
         "held_out_units": len(held_out),
-        "sets": "cost_models/fitting_set.py",
+        "sets": "cost_models/components, cost_models/fitting_set.py",
     }
-    return fit(name, provenance, samples[: len(fitting)], samples[len(fitting) :])
+    samples = iter(measured)
+    sets = [[next(samples) for _ in part] for part in (COMPONENTS, fitting, held_out)]
+    return fit(name, provenance, *sets)
 
 
 def measure_units(
     units: Sequence[UnitSpec],
     technology: str,
     library: Library,
+    folder: Path | None = None,
     workers: int = 2,
     progress: Callable[[str], None] | None = None,
 ) -> list[Sample]:
     """Synthesise ``units``, the same parameters as for :func:`characterise`."""
     report = progress or _print
     opensta.find()
+    simulation.find()
+    if folder:
+        folder.mkdir(exist_ok=True)
     samples = []
     # Fresh processes: forking a process with threads is not safe.
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        jobs = [pool.submit(_sample, unit, technology, library) for unit in units]
+        jobs = [pool.submit(_sample, unit, technology, library, folder) for unit in units]
         try:
             for number, job in enumerate(jobs, 1):
                 samples.append(job.result())
                 cost = samples[-1].synthesis
                 report(
                     f"[{number}/{len(units)}] {cost.unit} {technology}: {cost.area_um2:.4g} um^2, "
-                    f"{cost.delay_ns:.3g} ns, {cost.energy_pj:.3g} pJ"
+                    f"{cost.delay_ns:.3g} ns, {cost.energy_pj:.3g} + {cost.glitch_pj:.3g} pJ"
                 )
         except BaseException:
             pool.shutdown(cancel_futures=True)
@@ -122,75 +157,167 @@ def measure_units(
     return samples
 
 
+def _tools() -> dict[str, str]:
+    return {"yosys": version(), "opensta": opensta.version(), "icarus": simulation.version()}
+
+
 def _print(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _sample(unit: UnitSpec, technology: str, library: Library) -> Sample:
-    return Sample(unit, features(unit), synthesis.measure(unit, technology, library))
+def _sample(unit: UnitSpec, technology: str, library: Library, folder: Path | None) -> Sample:
+    file = folder / f"{unit.name}.json" if folder else None
+    cost = _kept(file, library) if file else None
+    if cost is None:
+        cost = synthesis.measure(unit, technology, library)
+        if file:
+            # In place at once: an interruption leaves no half of a file.
+            half = file.with_suffix(".part")
+            half.write_text(json.dumps(asdict(cost)))
+            half.replace(file)
+    return Sample(unit, features(unit), cost)
+
+
+def _kept(file: Path, library: Library) -> Cost | None:
+    """Return the cost in ``file`` if it is there and from this library and these tools."""
+    if not file.exists():
+        return None
+    try:
+        cost = Cost(**json.loads(file.read_text()))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{file} is no result of synthesis, remove it: {error}") from None
+    provenance = cost.provenance
+    same = provenance["libraries"] == library.digests and provenance["tools"] == _tools()
+    return cost if same else None
 
 
 def fit(
-    name: str, provenance: dict[str, Any], fitting: list[Sample], held_out: list[Sample]
+    name: str,
+    provenance: dict[str, Any],
+    components: list[Sample],
+    fitting: list[Sample],
+    held_out: list[Sample],
 ) -> Technology:
-    """Return the technology fitted to ``fitting``, with its errors on both sets."""
-    counts = np.array([sample.features.counts for sample in fitting])
-    clock_fj = _targets(fitting, "clock_pj") * 1e3
+    """Return the technology fitted to components and ``fitting``, with its errors.
+
+    The errors are those of its own coefficients on both sets of units, and on all units those of
+    fits to components alone, and to everything but what comes from the same generator.
+    """
+    units = [*fitting, *held_out]
+    alone = coefficients(name, components)
+    technology = coefficients(name, [*components, *fitting], alone)
+    generators = [fitting_set.generator(sample.unit) for sample in units]
+    without = {}
+    for left_out in dict.fromkeys(generators):
+        seen = [
+            sample
+            for sample, generator in zip(units, generators, strict=True)
+            if generator != left_out
+        ]
+        without[left_out] = coefficients(name, [*components, *seen], alone)
+    rows = [
+        {
+            "family": sample.unit.family,
+            "parameters": _given(sample.unit),
+            "held_out": k >= len(fitting),
+            "styles": {
+                "synthesis": sample.synthesis.provenance["style"],
+                "estimate": sample.features.netlist.style,
+            },
+            "noise_percent": noise(sample.synthesis),
+            **compare(sample, technology),
+            "unseen_families": _estimated(sample, without[generators[k]]),
+            "components_only": _estimated(sample, alone),
+        }
+        for k, sample in enumerate(units)
+    ]
+    return replace(technology, provenance=provenance, errors=all_errors(rows), units=rows)
+
+
+def coefficients(name: str, samples: list[Sample], start: Technology | None = None) -> Technology:
+    """Return the technology fitted to ``samples``, without errors.
+
+    Delays are searched from those of ``start``, or from equal ones.
+    """
+    counts = np.array([sample.features.counts for sample in samples])
+    clock_fj = _targets(samples, "clock_pj") * 1e3
     flip_flops = counts[:, TYPES.index("DFF")]
-    toggles = np.array(
-        [[*s.features.toggles, s.features.loaded_toggles] for s in fitting], np.float64
-    )
     size = np.array([NAND2_EQUIVALENTS[cell] for cell in TYPES])
-    dynamic_fj = _targets(fitting, "energy_pj") * 1e3 - clock_fj
-    energy = non_negative(toggles, dynamic_fj, np.append(size, 0.5))
-    delay = fit_delay(fitting)
-    technology = Technology(
+    dynamic_fj = _targets(samples, "energy_pj") * 1e3 - clock_fj
+    toggles = np.array([[*s.features.toggles, s.features.loaded_toggles] for s in samples])
+    energy = non_negative(toggles, dynamic_fj, np.append(size, _LOAD_SIZE))
+    glitch_fj = _targets(samples, "glitch_pj") * 1e3
+    glitches = np.array([[*s.features.glitches, s.features.loaded_glitches] for s in samples])
+    # Relative to what it is a part of: where hazards are few, their own error does not matter.
+    glitch = non_negative(
+        glitches,
+        glitch_fj,
+        np.append(size[: len(GATES)], _LOAD_SIZE),
+        glitch_fj + dynamic_fj + clock_fj,
+    )
+    cells = np.array(
+        [[*s.features.counts, s.features.shared, s.features.critical] for s in samples]
+    )
+    area = non_negative(
+        cells, _targets(samples, "area_um2"), np.append(size, [_EXTRA_SIZE, _EXTRA_SIZE])
+    )
+    delay = fit_delay(samples, None if start is None else PathDelays.of(start))
+    return Technology(
         name=name,
-        area_um2=_named(non_negative(counts, _targets(fitting, "area_um2"), size), TYPES),
-        leakage_nw=_named(non_negative(counts, _targets(fitting, "leakage_nw"), size), TYPES),
+        area_um2=_named(area[:-2], TYPES),
+        area_um2_per_shared_gate=rounded(area[-2]),
+        area_um2_per_critical_doubling=rounded(area[-1]),
+        leakage_nw=_named(non_negative(counts, _targets(samples, "leakage_nw"), size), TYPES),
         delay_ns=_named(delay.gates, GATES),
         delay_ns_per_doubling=rounded(delay.per_doubling),
         clock_to_output_ns=rounded(delay.clock_to_output),
         setup_ns=rounded(delay.setup),
         energy_fj_per_toggle=_named(energy[:-1], TYPES),
         energy_fj_per_toggle_and_load=rounded(energy[-1]),
+        glitch_fj_per_toggle=_named(glitch[:-1], GATES),
+        glitch_fj_per_toggle_and_load=rounded(glitch[-1]),
         clock_fj_per_cycle=rounded(float(np.median(clock_fj / flip_flops))),
-        provenance=provenance,
+        provenance={},
         errors={},
-        held_out_units=[],
+        units=[],
     )
-    rows = table(technology, held_out)
-    errors = {"held_out": errors_of(rows), "fitting": errors_of(table(technology, fitting))}
-    return replace(technology, errors=errors, held_out_units=rows)
 
 
-def non_negative(matrix: Floats, target: Floats, proportions: Floats) -> Floats:
-    """Return the non-negative ``x`` for which ``matrix @ x`` has the least relative error.
+def non_negative(
+    matrix: Floats, target: Floats, proportions: Floats, scale: Floats | None = None
+) -> Floats:
+    """Return the non-negative ``x`` for which ``matrix @ x`` has the least error.
 
     Parameters
     ----------
     matrix
         One row a unit.
     target
-        Measured values, positive.
+        Measured values.
     proportions
         ``x`` is weakly pulled to the multiple of these that fits best by itself.
+    scale
+        What the error of each unit is relative to, positive; the target if None.
     """
-    relative = matrix / target[:, np.newaxis]
-    reference = proportions * float(np.median(1 / (relative @ proportions)))
+    scale = target if scale is None else scale
+    relative, wanted = matrix / scale[:, np.newaxis], target / scale
+    by_proportion = relative @ proportions
+    reference = proportions * float(by_proportion @ wanted / (by_proportion @ by_proportion))
     pull = np.sqrt(_PULL)
     # In units of the reference, so that coefficients of all sizes are pulled alike.
     rows = np.vstack([relative * reference, pull * np.eye(len(reference))])
-    solution, _ = nnls(rows, np.append(np.ones(len(target)), np.full(len(reference), pull)))
+    solution, _ = nnls(rows, np.append(wanted, np.full(len(reference), pull)))
     return solution * reference
 
 
-def fit_delay(samples: list[Sample]) -> PathDelays:
+def fit_delay(samples: list[Sample], start: PathDelays | None = None) -> PathDelays:
     """Return the delays whose longest paths are nearest to the measured periods."""
     target = _targets(samples, "delay_ns")
     proportions = np.ones(len(GATES) + 3)
-    depth = np.array([sample.features.netlist.levels.max() for sample in samples])
-    current = proportions * float(np.median(target / depth)) / 2
+    if start is None:
+        depth = np.array([sample.features.netlist.levels.max() for sample in samples])
+        start = PathDelays(proportions * float(np.median(target / depth)) / 2)
+    current = start.values
     best, least = current, np.inf
     for _ in range(_ROUNDS):
         paths = [critical_path(s.features.netlist, PathDelays(current)) for s in samples]
@@ -204,27 +331,62 @@ def fit_delay(samples: list[Sample]) -> PathDelays:
     return PathDelays(best)
 
 
-def table(technology: Technology, samples: list[Sample]) -> list[dict[str, Any]]:
-    """Return synthesis and estimate of each sample, a row each, as plain values."""
-    rows = []
-    for sample in samples:
-        estimated = price(sample.unit, sample.features, technology)
-        row: dict[str, Any] = {
-            "family": sample.unit.family,
-            "parameters": sample.unit.parameters(),
-        }
-        for method, cost in (("synthesis", sample.synthesis), ("estimate", estimated)):
-            row[method] = {field: rounded(getattr(cost, field)) for field in QUANTITIES.values()}
-        rows.append(row)
-    return rows
+def figures(cost: Cost) -> dict[str, float]:
+    """Return the quantities of ``QUANTITIES``, by their names with units, rounded."""
+    values = (cost.area_um2, cost.delay_ns, cost.energy_pj, cost.energy_pj + cost.glitch_pj)
+    return {name: rounded(v) for name, v in zip(QUANTITIES.values(), values, strict=True)}
 
 
-def errors_of(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Return mean and largest absolute relative error and rank correlation by quantity."""
+def noise(cost: Cost) -> dict[str, float]:
+    """Return by how much equivalent starts of ABC move a result of synthesis, in percent.
+
+    That is the largest deviation, in area and in delay, of the netlists that the result was chosen
+    from, as far as they are of its multiplier style.
+    """
+    provenance = cost.provenance
+    alike = [row for row in provenance["candidates"] if row["style"] == provenance["style"]]
+    return {
+        field: round(100 * max(abs(row[field] / getattr(cost, field) - 1) for row in alike), 1)
+        for field in ("area_um2", "delay_ns")
+    }
+
+
+def compare(sample: Sample, technology: Technology) -> dict[str, dict[str, float]]:
+    """Return the figures of ``synthesis`` and ``estimate``."""
+    return {"synthesis": figures(sample.synthesis), "estimate": _estimated(sample, technology)}
+
+
+def _estimated(sample: Sample, technology: Technology) -> dict[str, float]:
+    return figures(price(sample.unit, sample.features, technology))
+
+
+def _given(unit: UnitSpec) -> dict[str, int | str]:
+    """Return the parameters of a unit that have a value."""
+    return {key: value for key, value in unit.parameters().items() if value is not None}
+
+
+def all_errors(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return what :attr:`Technology.errors` holds, from its ``units``."""
+    held_out = [row for row in rows if row["held_out"]]
+    return {
+        "unseen_units": errors_of(held_out, "estimate"),
+        "fitting_units": errors_of([row for row in rows if not row["held_out"]], "estimate"),
+        "unseen_families": errors_of(held_out, "unseen_families"),
+        "unseen_families_all_units": errors_of(rows, "unseen_families"),
+        "components_only": errors_of(held_out, "components_only"),
+        "components_only_all_units": errors_of(rows, "components_only"),
+    }
+
+
+def errors_of(rows: Sequence[dict[str, Any]], method: str) -> dict[str, dict[str, float]]:
+    """Return mean and largest absolute relative error and rank correlation by quantity.
+
+    ``method`` is the key of the rows that is compared with ``synthesis``.
+    """
     errors = {}
     for quantity, field in QUANTITIES.items():
         measured = np.array([row["synthesis"][field] for row in rows])
-        estimated = np.array([row["estimate"][field] for row in rows])
+        estimated = np.array([row[method][field] for row in rows])
         percent = 100 * np.abs(estimated / measured - 1)
         errors[quantity] = {
             "mean_percent": round(float(percent.mean()), 2),

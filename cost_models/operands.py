@@ -14,7 +14,8 @@ A stream is arrays of codes, one dot product a row. Four kinds are made here:
 Numbers become codes by one rule: groups of 128 neighbours of a stream are scaled so that their
 largest magnitude maps to the largest value of the format, as group quantisation does, and rounded
 to nearest even. A scale for the whole tensor would leave formats of 2 or 3 bits with hardly
-anything but zeros. Posits, which are most precise near 1, take numbers as they are.
+anything but zeros. Posits, which are most precise near 1, take normal numbers as they are, and
+those of a file after a power of two for each dot product that brings them near 1.
 
 An accumulator that rounds to a floating-point format must not overflow: it would stay infinite,
 and toggle no more. So its unit's minifloat operands stop short of their largest value by as many
@@ -223,13 +224,19 @@ def of_layers(
         value_streams(layers, streams=dot_products, length=beats * lanes, seed=seed + tile)
         for tile in range(max(rows, columns))
     ]
-    activations, weights = (np.stack(part) for part in zip(*streams, strict=True))
+    activations, weights = (_near_one(np.stack(part)) for part in zip(*streams, strict=True))
     return _encoded(
         unit,
         side_by_side(activations[:rows], beats),
         side_by_side(weights[:columns], beats),
         _metadata(unit, dot_products, beats, rng),
     )
+
+
+def _near_one(x: Float64) -> Float64:
+    """Scale rows by powers of two to a root mean square near 1, which posits are made for."""
+    rms = np.sqrt(np.square(x).mean(axis=-1, keepdims=True))
+    return x * np.exp2(-np.rint(np.log2(np.where(rms == 0, 1.0, rms))))
 
 
 def side_by_side(tiles: NDArray[Scalar], beats: int) -> NDArray[Scalar]:

@@ -9,6 +9,7 @@ import argparse
 import json
 import math
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from cost_models.cost import Cost
     from cost_models.figures import Figure
     from cost_models.scaling import Band
-    from cost_models.technology import Technology
     from hwsim.units import UnitSpec
 
 #: The code table of a wider format is too long to read.
@@ -106,6 +106,9 @@ def _parser() -> argparse.ArgumentParser:
         help="what the energy is of; FILE has weights and activations (default: normal)",
     )
     cost.add_argument("--liberty", nargs="+", type=Path, metavar="FILE", help="for synthesis")
+    cost.add_argument(
+        "--objective", choices=("area", "speed"), help="of synthesis; the least area by default"
+    )
     cost.add_argument("--scale-to", type=int, metavar="NM", help="bands at 45, 28 or 16 nm, too")
     cost.add_argument("--breakdown", action="store_true", help="estimate every part of the units")
     cost.set_defaults(command=_cost)
@@ -129,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         "characterise", help="fit the estimates to a cell library of your own"
     )
     characterise.add_argument("--liberty", nargs="+", type=Path, required=True, metavar="FILE")
-    characterise.add_argument("--name", required=True, help="name of the technology")
+    characterise.add_argument("--name", help="name of the technology (default: that of the file)")
     characterise.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.yaml")
     characterise.set_defaults(command=_characterise)
 
@@ -139,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=("report", "measure"),
         help="print docs/cost-model.md, or synthesise the held-out units now and compare",
     )
+    report.add_argument("-o", "--output", type=Path, metavar="DIR", help="write report and chart")
     report.add_argument("--technology", default="osu018", metavar="T", help="default: osu018")
     report.add_argument("--liberty", nargs="+", type=Path, metavar="FILE", help="for measure")
     report.set_defaults(command=_cost_model)
@@ -146,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="what is installed, and what is missing")
     doctor.set_defaults(command=_doctor)
 
-    for listing in (formats, show, units, verify, cost, memory, published, doctor):
+    for listing in (formats, show, units, verify, cost, memory, published, report, doctor):
         listing.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -343,6 +347,8 @@ def _cost(options: argparse.Namespace) -> int:
     units = [_make_unit(family, parameters) for family, parameters in _families(options.units)]
     if options.method == "estimate" and options.liberty:
         raise InputError("--liberty goes with --method synthesis")
+    if options.method == "estimate" and options.objective:
+        raise InputError("--objective goes with --method synthesis")
     if options.breakdown:
         if options.scale_to is not None:
             raise InputError("--scale-to takes whole units; it does not go with --breakdown")
@@ -362,8 +368,6 @@ def _cost(options: argparse.Namespace) -> int:
         _print_json(rows)
         return 0
     _print_costs(costs, options.operands)
-    if options.method == "estimate":
-        _warn_of_families(units)
     if bands:
         _print_bands(costs, bands)
     return 0
@@ -373,33 +377,26 @@ def _estimates(units: "Sequence[UnitSpec]", names: Sequence[str], source: str) -
     from cost_models import operands
     from cost_models.estimate import estimate_all
 
-    technologies = [_technology(name) for name in names]
     return [
         cost
         for unit in units
-        for cost in estimate_all(unit, technologies, operands.create(unit, source)).values()
+        for cost in estimate_all(unit, names, operands.create(unit, source)).values()
     ]
-
-
-def _technology(name: str) -> "Technology":
-    """Return a technology by name, or from the file that ``hwsim characterise`` wrote."""
-    from cost_models import technology
-
-    return technology.read(Path(name)) if name.endswith(".yaml") else technology.load(name)
 
 
 def _syntheses(units: "Sequence[UnitSpec]", options: argparse.Namespace) -> "list[Cost]":
     from cost_models import operands
-    from cost_models.synthesis import measure
+    from cost_models.synthesis import Objective, measure
     from cost_models.synthesis.liberty import opened
 
     if len(options.technology or []) != 1:
         raise InputError("--method synthesis takes one --technology, e.g. osu018")
     name = options.technology[0]
+    objective: Objective = options.objective or "area"
     streams = [operands.create(unit, options.operands) for unit in units]
     with opened(name, options.liberty) as library:
         return [
-            measure(unit, name, library, stream)
+            measure(unit, name, library, stream, objective)
             for unit, stream in zip(units, streams, strict=True)
         ]
 
@@ -429,15 +426,6 @@ def _print_costs(costs: "Sequence[Cost]", source: str) -> None:
 def _with_error(figure: "Figure") -> str:
     value = _cell(figure.value)
     return value if figure.percent is None else f"{value} ±{figure.percent:.1f}%"
-
-
-def _warn_of_families(units: "Iterable[UnitSpec]") -> None:
-    from cost_models import fitting_set
-
-    fitted = {known.structure for known in fitting_set.build(fitting_set.FITTING)}
-    for structure in dict.fromkeys(unit.structure for unit in units):
-        if structure not in fitted:
-            print(f"The fit has no unit of the family {structure}; its error may be larger.")
 
 
 def _print_bands(costs: "Sequence[Cost]", bands: Sequence[Sequence["Band"]]) -> None:
@@ -515,20 +503,17 @@ def _breakdown(options: argparse.Namespace, units: "Sequence[UnitSpec]") -> int:
 
     if options.method != "estimate":
         raise InputError("--breakdown is an estimate; it does not go with --method synthesis")
-    technologies = [_technology(name) for name in options.technology or technology.names()]
+    names = options.technology or technology.names()
     results = [
         result
         for unit in units
-        for result in breakdown_all(
-            unit, technologies, operands.create(unit, options.operands)
-        ).values()
+        for result in breakdown_all(unit, names, operands.create(unit, options.operands)).values()
     ]
     if options.json:
         _print_json([result.to_dict() | {"operands": options.operands} for result in results])
         return 0
     for result in results:
         _print_breakdown(result, options.operands)
-    _warn_of_families(units)
     return 0
 
 
@@ -562,31 +547,50 @@ def _characterise(options: argparse.Namespace) -> int:
     from cost_models import technology
     from cost_models.fit import characterise
 
-    if options.output.exists():
-        raise InputError(f"{options.output} exists; choose another file")
-    technology.write(characterise(options.liberty, options.name), options.output)
-    print(options.output)
+    output: Path = options.output
+    if output.exists():
+        raise InputError(f"{output} exists; choose another file")
+    # What is finished outlives an interruption, and is gone when the file is there.
+    samples = output.with_name(f"{output.name}.samples")
+    fitted = characterise(options.liberty, options.name or output.stem, samples)
+    technology.write(fitted, output)
+    shutil.rmtree(samples)
+    for kind, errors in fitted.errors.items():
+        print(f"{kind.replace('_', ' ')}: {_percentages(errors)}")
+    print(output)
     return 0
 
 
 def _cost_model(options: argparse.Namespace) -> int:
     from cost_models import report
 
-    if options.action == "report":
+    if options.action == "measure":
+        errors = report.measure(options.technology, options.liberty)
+        if options.json:
+            _print_json({options.technology: errors})
+        else:
+            print(f"{options.technology}: {_errors(errors)}")
+    elif options.json:
+        _print_json(report.errors())
+    elif options.output:
+        for path in report.write(options.output):
+            print(path)
+    else:
         print(report.document(), end="")
-        return 0
-    errors = report.measure(options.technology, options.liberty)
-    print(f"{options.technology}: {_errors(errors)}")
     return 0
 
 
 def _errors(errors: Mapping[str, Mapping[str, float]]) -> str:
     """Return the errors of estimates on held-out units as one phrase."""
-    parts = [
-        f"{quantity} {error['mean_percent']:.1f} % (at most {error['max_percent']:.1f} %)"
+    return f"mean error of the estimate on units it was not fitted to: {_percentages(errors)}"
+
+
+def _percentages(errors: Mapping[str, Mapping[str, float]]) -> str:
+    return ", ".join(
+        f"{quantity.replace('_', ' ')} {error['mean_percent']:.1f} % "
+        f"(at most {error['max_percent']:.1f} %)"
         for quantity, error in errors.items()
-    ]
-    return f"mean error of the estimate on units it was not fitted to: {', '.join(parts)}"
+    )
 
 
 def _doctor(options: argparse.Namespace) -> int:

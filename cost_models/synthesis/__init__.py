@@ -19,6 +19,8 @@ from cost_models.synthesis.yosys import Objective
 from hwsim.units import UnitSpec
 from rtl.yosys import version
 
+__all__ = ["Library", "Objective", "measure", "opened", "synthesize"]
+
 
 def synthesize(
     unit: UnitSpec,

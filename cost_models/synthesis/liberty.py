@@ -24,6 +24,7 @@ from hwsim.errors import InputError
 OSU018 = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
 
 _FLIP_FLOP = re.compile(r"^\s*ff\s*\(", re.MULTILINE)
+_FUNCTION = re.compile(r"^\s*function\s*:", re.MULTILINE)
 _CELL = re.compile(r"^\s*cell\s*\(\s*\"?([^\s\")]+)\"?\s*\)", re.MULTILINE)
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 #: A group that holds groups without groups.
@@ -93,13 +94,15 @@ def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
     Raises
     ------
     InputError
-        If no file is given and ``technology`` is not installed, or if a file cannot be read, is
-        no Liberty file, or none of them has a flip-flop.
+        If no file is given and ``technology`` is not installed, if a file cannot be read or is
+        no Liberty file, if none of them has a flip-flop or a function, if their supply voltages
+        differ, or if two have the same cell.
     """
     sources = list(files or [_installed(technology)])
     with tempfile.TemporaryDirectory() as folder:
         paths = []
         flip_flops = []
+        functions = False
         places: dict[str, Place] = {}
         digests = {}
         corner: dict[str, str | float] = {}
@@ -109,14 +112,16 @@ def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
             text = _COMMENT.sub("", _decompress(source, raw))
             paths.append(Path(folder) / f"{number}.lib")
             paths[-1].write_text(_POWER.sub("", text))
+            functions |= _FUNCTION.search(text) is not None
             if _FLIP_FLOP.search(text):
                 flip_flops.append(paths[-1])
                 corner = corner or _corner(text)
-            places |= _index(_TIMING.sub("", text), Path(folder) / f"{number}.power")
+            _add(places, _index(_TIMING.sub("", text), Path(folder) / f"{number}.power"))
+        names = ", ".join(source.name for source in sources)
         if not flip_flops:
-            names = ", ".join(source.name for source in sources)
             raise InputError(f"no flip-flop in {names}; give all files of the library")
-        _check_voltages(places)
+        if not functions:
+            raise InputError(f"no cell in {names} has a function, which mapping needs")
         yield Library(tuple(paths), tuple(flip_flops), places, digests, corner)
 
 
@@ -134,11 +139,20 @@ def _index(text: str, path: Path) -> dict[str, Place]:
     }
 
 
-def _check_voltages(places: dict[str, Place]) -> None:
-    heads = {(place.path, place.header) for place in places.values()}
-    voltages = {cells.header(path, end).voltage for path, end in heads}
-    if len(voltages) > 1:
-        raise InputError(f"the Liberty files are of different supply voltages: {sorted(voltages)}")
+def _add(places: dict[str, Place], more: dict[str, Place]) -> None:
+    """Add the cells of another file, whose supply voltage must be the same."""
+    if places and more:
+        old, new = (next(iter(cells_of.values())) for cells_of in (places, more))
+        voltages = sorted(cells.header(place.path, place.header).voltage for place in (old, new))
+        if voltages[0] != voltages[1]:
+            raise InputError(
+                f"the Liberty files are of different supply voltages: {voltages[0]} and "
+                f"{voltages[1]} V"
+            )
+    for name in more:
+        if name in places:
+            raise InputError(f"cell {name} is in more than one Liberty file")
+    places |= more
 
 
 def _installed(technology: str) -> Path:

@@ -79,14 +79,10 @@ def read(module: Mapping[str, Any], library: Library) -> MappedNetlist:
     Raises
     ------
     MappingError
-        For cells that are not in the library, inputs that nothing drives, or a flip-flop that is
-        not clocked by the port ``clk``.
+        For inputs that nothing drives, or a flip-flop that is not clocked by the port ``clk``.
     InputError
-        For cells of the library that lack what a cost follows from.
+        For cells that are not in the library or lack what a cost follows from.
     """
-    left = sorted({c["type"] for c in module["cells"].values()} - set(library.places))
-    if left:
-        raise MappingError(f"the library has no cell for {', '.join(left)}")
     number: dict[int | str, int] = {"0": 0, "1": 1}
 
     def nets(bits: Sequence[int | str]) -> list[int]:

@@ -17,7 +17,7 @@ from cost_models.netlist import STYLES, multiplier_styles, rtlil_text
 from cost_models.synthesis import opensta
 from cost_models.synthesis.energy import Slews
 from cost_models.synthesis.liberty import Library
-from cost_models.synthesis.mapped import MappedNetlist, read
+from cost_models.synthesis.mapped import MappedNetlist, MappingError, read
 from hwsim.units import UnitSpec
 from rtl import yosys
 
@@ -137,7 +137,7 @@ class _Flow:
                 *self._finish(f"{style}__direct"),
             ]
             names.append(f"{style}__direct")
-        yosys.run(commands, self.folder)
+        self._run(commands, names)
         return names
 
     def map_starts(self, style: str) -> list[str]:
@@ -149,8 +149,20 @@ class _Flow:
                 names.append(f"{style}__{start}")
                 commands += ["design -reset", f"read_rtlil {style}.il", *before]
                 commands += self._finish(names[-1])
-        yosys.run(commands, self.folder)
+        self._run(commands, names)
         return names
+
+    def _run(self, commands: list[str], names: list[str]) -> None:
+        """Run Yosys and check that every cell of some netlists is in the library."""
+        yosys.run(commands, self.folder)
+        for name in names:
+            left = sorted(
+                set(self._statistics(name)["num_cells_by_type"]) - set(self.library.places)
+            )
+            if left:
+                raise MappingError(
+                    f"the library has no cell for {', '.join(left)} of {self.unit.name}"
+                )
 
     def _finish(self, name: str) -> list[str]:
         """Return the commands from gates to the files of a netlist."""
@@ -165,12 +177,16 @@ class _Flow:
             f"tee -q -o {name}.area stat -json {self.every}",
             f"write_json {name}.json",
             "splitnets -ports",
-            f"write_verilog -noattr -noexpr -nohex -nodec {name}.v",
+            f"write_verilog -simple-lhs -noattr -noexpr -nohex -nodec {name}.v",
         ]
 
     def area(self, name: str) -> float:
         """Return the sum of the cells' areas in um^2."""
-        return float(json.loads((self.folder / f"{name}.area").read_text())["design"]["area"])
+        return float(self._statistics(name)["area"])
+
+    def _statistics(self, name: str) -> dict[str, Any]:
+        statistics: dict[str, Any] = json.loads((self.folder / f"{name}.area").read_text())
+        return statistics["design"]
 
     def netlist(self, name: str) -> MappedNetlist:
         """Return a netlist."""

@@ -2,10 +2,13 @@
 
 A file holds what the estimate multiplies gate counts, paths and toggles with, where the numbers
 come from, and how far the estimate was from synthesis on units that the fit did not see.
+A file of a library of one's own, made by ``hwsim characterise``, serves like those that come with
+the package.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,9 @@ Coefficients = dict[str, float]
 
 _SUFFIX = ".yaml"
 
+#: The safe loader, in C where PyYAML has it: the pure one takes a second for a file.
+_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Technology:
@@ -31,6 +37,11 @@ class Technology:
         Its name.
     area_um2, leakage_nw
         Per cell of each type, flip-flops (``DFF``) included.
+    area_um2_per_shared_gate
+        Added for every gate that drives more than one pin.
+    area_um2_per_critical_doubling
+        Added to gates on long paths for each doubling of 1 + fan-out; see
+        :func:`cost_models.estimate.critical_loads`.
     delay_ns
         Through a gate of each type.
     delay_ns_per_doubling
@@ -41,19 +52,31 @@ class Technology:
         For an output toggle of each type, flip-flops included.
     energy_fj_per_toggle_and_load
         Added for every gate input that the toggling net drives.
+    glitch_fj_per_toggle
+        For every toggle that hazards add to an output, of each gate type.
+    glitch_fj_per_toggle_and_load
+        Added for every gate input that it drives.
     clock_fj_per_cycle
         For the clock pin of one flip-flop, every cycle.
     provenance
         Tools, libraries, corner, date, sets.
     errors
-        ``held_out`` and ``fitting``, each with ``area``, ``delay``, ``energy``, each with
-        ``mean_percent``, ``max_percent`` (absolute relative error) and ``rank`` (Spearman).
-    held_out_units
-        The units of the held-out set with ``synthesis`` and ``estimate`` of each quantity.
+        ``unseen_units`` and ``fitting_units``, the errors of these coefficients on the two sets of
+        units, and those of other fits on held-out units: ``unseen_families``, to everything but
+        what comes from the same generator, and ``components_only``; both also on all units, with
+        ``_all_units`` behind the name. Each has ``area``, ``delay``,
+        ``energy`` and ``energy_with_glitches``, each with ``mean_percent``, ``max_percent``
+        (absolute relative error) and ``rank`` (Spearman).
+    units
+        The units of both sets, those fitted to first, with the figures of ``synthesis``,
+        ``estimate`` and the two other fits, the multiplier styles of both, and the noise of
+        synthesis (:func:`cost_models.fit.noise`).
     """
 
     name: str
     area_um2: Coefficients
+    area_um2_per_shared_gate: float
+    area_um2_per_critical_doubling: float
     leakage_nw: Coefficients
     delay_ns: Coefficients
     delay_ns_per_doubling: float
@@ -61,10 +84,12 @@ class Technology:
     setup_ns: float
     energy_fj_per_toggle: Coefficients
     energy_fj_per_toggle_and_load: float
+    glitch_fj_per_toggle: Coefficients
+    glitch_fj_per_toggle_and_load: float
     clock_fj_per_cycle: float
     provenance: dict[str, Any]
     errors: dict[str, dict[str, dict[str, float]]]
-    held_out_units: list[dict[str, Any]]
+    units: list[dict[str, Any]]
 
 
 def names() -> list[str]:
@@ -74,16 +99,39 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Technology:
-    """Return a technology that comes with the package.
+    """Return a technology that comes with the package, or the one in a file.
+
+    Parameters
+    ----------
+    name
+        Its name, or the path of a YAML file, which ends in ``.yaml``.
 
     Raises
     ------
     InputError
-        For an unknown name.
+        For an unknown name, and as :func:`read`.
     """
+    if name.endswith(_SUFFIX):
+        return read(Path(name))
     if name not in names():
         raise unknown("technology", name, names())
+    return _shipped(name)
+
+
+@lru_cache
+def _shipped(name: str) -> Technology:
     return parse(files(__name__).joinpath(name + _SUFFIX).read_text(), name)
+
+
+def unseen() -> list[Technology]:
+    """Return technologies of libraries that no term of the model was chosen with.
+
+    They show what ``hwsim characterise`` makes of a library of one's own; none is offered for
+    estimates by its name.
+    """
+    found = (entry for entry in files(__name__).joinpath("unseen").iterdir())
+    entries = sorted((e for e in found if e.name.endswith(_SUFFIX)), key=lambda e: e.name)
+    return [parse(entry.read_text(), entry.name) for entry in entries]
 
 
 def read(path: Path) -> Technology:
@@ -102,7 +150,11 @@ def read(path: Path) -> Technology:
 
 def write(technology: Technology, path: Path) -> None:
     """Write ``technology`` as YAML."""
-    path.write_text(yaml.safe_dump(vars(technology), sort_keys=False, width=100))
+    content = vars(technology) | {"units": []}
+    text = yaml.safe_dump(content, sort_keys=False, width=100).removesuffix("units: []\n")
+    # A line a figure would be thousands of lines.
+    rows = yaml.safe_dump(technology.units, sort_keys=False, width=100, default_flow_style=None)
+    path.write_text(f"{text}units:\n{rows}" if technology.units else f"{text}units: []\n")
 
 
 def parse(text: str, source: str) -> Technology:
@@ -115,7 +167,7 @@ def parse(text: str, source: str) -> Technology:
         missing, negative, or no numbers.
     """
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, _LOADER)
     except yaml.YAMLError as error:
         raise InputError(f"{source}: {error}") from None
     known = Technology.__dataclass_fields__
@@ -134,6 +186,7 @@ def parse(text: str, source: str) -> Technology:
         ("leakage_nw", TYPES),
         ("delay_ns", GATES),
         ("energy_fj_per_toggle", TYPES),
+        ("glitch_fj_per_toggle", GATES),
     ):
         _check_table(source, key, data[key], types)
     return Technology(**data)

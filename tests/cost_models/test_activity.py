@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cost_models.activity import SimulationError, _Machine, simulate
+from cost_models.activity import SimulationError, _Machine, hazards, simulate
 from cost_models.netlist import GATES, netlist, parse
 from cost_models.operands import Operands, default_operands, gaussian
 from hwsim.errors import InputError
@@ -67,6 +67,80 @@ def test_gates_compute_what_the_golden_model_says(unit):
     assert 0.05 < activity.mean < 0.6
     assert activity.toggles.min() >= 0
     assert activity.toggles.max() <= 1
+
+
+def naive_hazards(netlist, before, after):
+    """One transition at a time, all gates at every step, in plain Python."""
+    first = netlist.first_gate
+    values = [*after[:first], *before[first:]]
+    toggles = [0] * netlist.nets
+    while True:
+        following = values[:first] + [
+            int(TRUTH[GATES[kind]](*(values[pin] for pin in pins)))
+            for kind, pins in zip(netlist.types.tolist(), netlist.pins.tolist(), strict=True)
+        ]
+        if following == values:
+            break
+        toggles = [n + (a != b) for n, a, b in zip(toggles, values, following, strict=True)]
+        values = following
+    assert values == list(after)
+    settled = [0] * first + [
+        int(a != b) for a, b in zip(before[first:], after[first:], strict=True)
+    ]
+    return np.array(toggles) - np.array(settled)
+
+
+@pytest.mark.parametrize("unit", [unit_of(*row) for row in UNITS[:3]], ids=lambda unit: unit.name)
+def test_hazards_are_those_of_a_plain_simulation(unit, monkeypatch):
+    gates = netlist(unit)
+    seen = []
+
+    def spy(netlist, before, after, mask):
+        seen.append((before, after, mask))
+        return hazards(netlist, before, after, mask)
+
+    monkeypatch.setattr("cost_models.activity.hazards", spy)
+    streams = 3
+    activity = simulate(unit, gates, gaussian(unit, streams, 8, seed=1))
+    ((before, after, mask),) = seen
+    bits = [
+        [((word >> np.uint64(bit)) & np.uint64(1)).astype(int).tolist() for word in words.T
+         for bit in range(streams)]
+        for words in (before, after)
+    ]  # fmt: skip
+    extra = sum(naive_hazards(gates, *pair) for pair in zip(*bits, strict=True))
+    assert mask.tolist() == [2**streams - 1] * before.shape[1]
+    np.testing.assert_allclose(activity.glitches, extra / len(bits[0]))
+    assert extra[gates.first_gate :].any()
+    assert not (extra % 2).any()
+
+
+@pytest.mark.parametrize(
+    ("pins", "expected"),
+    [
+        # A balanced tree has none; in a chain the two inputs of a gate change one after the other.
+        ([(3, 4), (5, 6), (7, 8)], [0, 0, 0]),
+        ([(3, 4), (7, 5), (8, 6)], [0, 2, 2]),
+    ],
+)
+def test_hazards_come_from_paths_of_different_length(pins, expected):
+    cells = [gate("XOR", A=a, B=b, Y=7 + k) for k, (a, b) in enumerate(pins)]
+    gates = parse(module(cells, inputs=[3, 4, 5, 6], outputs=[9]), "default")
+    # One input of each of the first two gates of the tree rises, in one transition.
+    before = np.array([[0], [1], *[[0]] * 7], np.uint64)
+    after = before.copy()
+    after[[2, 4]] = 1
+    after[gates.first_gate :] = [[1], [1], [0]] if pins[1] == (5, 6) else [[1], [0], [0]]
+    counted = hazards(gates, before, after, np.array([1], np.uint64))
+    assert counted[gates.first_gate :].tolist() == expected
+
+
+def test_gates_that_settle_elsewhere_are_caught():
+    gates = parse(module([gate("NOT", A=3, Y=5)], inputs=[3], outputs=[5]), "default")
+    before = np.array([[0], [1], [0], [1]], np.uint64)
+    changed = np.array([[0], [0], [1], [0]], np.uint64)
+    with pytest.raises(SimulationError, match="do not settle"):
+        hazards(gates, before, before ^ changed, before[1])
 
 
 def test_operands_at_rest_toggle_less():

@@ -1,13 +1,26 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from cost_models import fit as fitting
 from cost_models import fitting_set, technology
+from cost_models.components import COMPONENTS
 from cost_models.estimate import features, price
-from cost_models.fit import Sample, characterise, errors_of, fit, non_negative
+from cost_models.fit import QUANTITIES, Sample, characterise, errors_of, fit, non_negative
 from cost_models.synthesis.liberty import OSU018
+from hwsim.cli import main
+from hwsim.errors import InputError
+from hwsim.units import make
 
-#: Quick units of all three families in the fitting set.
-SMALL = (0, 1, 2, 8, 17, 18, 21, 29, 30, 37)
+#: Quick units, of three generators, the last two to be held out.
+UNITS = [
+    make("integer", lanes=1, weight="int2", activation="int8"),
+    make("float", lanes=1, weight="e2m1", activation="e2m1"),
+    make("bit_serial", lanes=4, weight="int4", activation="int4"),
+    make("integer", lanes=2, weight="int4", activation="int4"),
+    make("lmul", lanes=1, weight="e2m1", activation="e2m1"),
+]
 
 
 def test_exact_data_gives_nearly_its_own_coefficients():
@@ -24,36 +37,110 @@ def test_coefficients_do_not_go_below_zero():
     assert solution.min() >= 0
 
 
+def test_errors_may_be_relative_to_something_else():
+    matrix = np.array([[1.0], [1.0]])
+    target = np.array([1.0, 3.0])
+    alike = non_negative(matrix, target, np.ones(1), np.ones(2))
+    first = non_negative(matrix, target, np.ones(1), np.array([1e-3, 1.0]))
+    assert alike == pytest.approx(2, rel=0.01)
+    assert first == pytest.approx(1, rel=0.01)
+
+
+def sample_of(unit, known):
+    """Return a sample whose synthesis is an estimate, with the provenance of a synthesis."""
+    measured = features(unit)
+    cost = price(unit, measured, known)
+    candidate = {"style": "default", "area_um2": cost.area_um2, "delay_ns": 1.1 * cost.delay_ns}
+    provenance = {"style": "default", "candidates": [candidate]}
+    return Sample(unit, measured, replace(cost, provenance=provenance))
+
+
 def test_a_technology_is_found_again_from_its_own_numbers():
     """Synthesis results made with known coefficients: the fit must reproduce them."""
     known = technology.load("sky130")
-    samples = []
-    for unit in fitting_set.build([fitting_set.FITTING[k] for k in SMALL]):
-        measured = features(unit)
-        samples.append(Sample(unit, measured, price(unit, measured, known)))
-    fitted = fit("again", {}, samples, samples)
-    for quantity, limit in (("area", 1.0), ("energy", 1.0), ("delay", 6.0)):
-        assert fitted.errors["held_out"][quantity]["mean_percent"] < limit
+    samples = [sample_of(unit, known) for unit in [*COMPONENTS[::4], *UNITS]]
+    fitted = fit("again", {}, samples[:-5], samples[-5:-2], samples[-2:])
+    for kind in ("unseen_units", "unseen_families", "components_only"):
+        for quantity, limit in (("area", 2), ("energy", 2), ("energy_with_glitches", 4)):
+            assert fitted.errors[kind][quantity]["mean_percent"] < limit
+    assert fitted.errors["unseen_units"]["delay"]["mean_percent"] < 6
+    assert fitted.units[0]["noise_percent"] == {"area_um2": 0.0, "delay_ns": 10.0}
     assert fitted.clock_fj_per_cycle == pytest.approx(known.clock_fj_per_cycle, rel=1e-4)
+
+
+def test_what_comes_from_one_generator_is_left_out_together(monkeypatch):
+    known = technology.load("sky130")
+    samples = [sample_of(unit, known) for unit in [COMPONENTS[0], *UNITS]]
+    seen = []
+
+    def spy(name, several, start=None):
+        seen.append([sample.unit for sample in several])
+        return known
+
+    monkeypatch.setattr(fitting, "coefficients", spy)
+    fit("spied", {}, samples[:1], samples[1:4], samples[4:])
+    integer, small_float, serial, integers, lmul = UNITS
+    assert seen == [
+        [COMPONENTS[0]],
+        [COMPONENTS[0], integer, small_float, serial],
+        [COMPONENTS[0], small_float, serial, lmul],
+        [COMPONENTS[0], integer, serial, integers],
+        [COMPONENTS[0], integer, small_float, integers, lmul],
+    ]
 
 
 def test_errors_are_absolute_and_relative():
     rows = [
         {
-            "synthesis": dict.fromkeys(("area_um2", "delay_ns", "energy_pj"), 10.0 * k),
-            "estimate": dict.fromkeys(("area_um2", "delay_ns", "energy_pj"), 10.0 * k + step),
+            "synthesis": dict.fromkeys(QUANTITIES.values(), 10.0 * k),
+            "estimate": dict.fromkeys(QUANTITIES.values(), 10.0 * k + step),
         }
         for k, step in ((1, 1.0), (2, -1.0))
     ]
-    assert errors_of(rows)["area"] == {"mean_percent": 7.5, "max_percent": 10.0, "rank": 1.0}
+    errors = errors_of(rows, "estimate")
+    assert errors["area"] == {"mean_percent": 7.5, "max_percent": 10.0, "rank": 1.0}
+    assert set(errors) == set(QUANTITIES)
 
 
-def test_a_library_is_characterised(monkeypatch, capsys):
-    monkeypatch.setattr(fitting_set, "FITTING", fitting_set.FITTING[:2])
-    monkeypatch.setattr(fitting_set, "HELD_OUT", fitting_set.HELD_OUT[:2])
-    fitted = characterise([OSU018], "mine")
+@pytest.fixture
+def few(monkeypatch):
+    monkeypatch.setattr(fitting, "COMPONENTS", COMPONENTS[:2])
+    monkeypatch.setattr(fitting_set, "split", lambda: (UNITS[:2], UNITS[3:]))
+
+
+def test_a_library_is_characterised(few, tmp_path, capsys):
+    fitted = characterise([OSU018], "mine", tmp_path / "samples")
     assert fitted.name == "mine"
     assert fitted.provenance["libraries_sha256_prefix"] == {OSU018.name: "86f79b2000f1ac46"}
-    assert fitted.errors["held_out"]["area"]["mean_percent"] < 20
-    assert len(fitted.held_out_units) == 2
-    assert "[4/4]" in capsys.readouterr().err
+    assert fitted.errors["unseen_units"]["area"]["mean_percent"] < 25
+    assert [row["held_out"] for row in fitted.units] == [False, False, True, True]
+    assert "[6/6]" in capsys.readouterr().err
+    assert len(list((tmp_path / "samples").iterdir())) == 6
+
+
+def test_what_is_finished_is_not_measured_again(few, tmp_path):
+    first = characterise([OSU018], "mine", tmp_path, progress=lambda line: None)
+    stamps = {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    again = characterise([OSU018], "mine", tmp_path, progress=lambda line: None)
+    assert again == first
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == stamps
+
+
+def test_a_broken_result_is_named(few, tmp_path):
+    (tmp_path / f"{COMPONENTS[0].name}.json").write_text("{")
+    with pytest.raises(InputError, match=rf"{COMPONENTS[0].name}.json is no result of synthesis"):
+        characterise([OSU018], "mine", tmp_path, progress=lambda line: None)
+
+
+def test_the_command_writes_a_technology_and_prints_its_errors(few, tmp_path, capsys):
+    path = tmp_path / "mine.yaml"
+    assert main(["characterise", "--liberty", str(OSU018), "-o", str(path)]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert last == str(path)
+    assert lines[0].startswith("unseen units: area ")
+    fitted = technology.read(path)
+    assert fitted.name == "mine"
+    assert len(lines) == len(fitted.errors)
+    # Kept results are gone when the file is there.
+    assert list(tmp_path.iterdir()) == [path]
+    assert main(["characterise", "--liberty", str(OSU018), "-o", str(path)]) == 2

@@ -212,3 +212,11 @@ def test_unusable_files_are_refused(tmp_path, arrays, message):
     unit = make("integer", lanes=1, weight="int8", activation="int8")
     with pytest.raises(InputError, match=message):
         operands.create(unit, str(path))
+
+
+def test_posits_of_a_file_are_near_one():
+    small = [Layer("w", layers()[0].weight / 300, layers()[0].activations * 40)]
+    unit = make("posit", lanes=4, weight="posit8_1", activation="posit8_1")
+    made = operands.of_layers(unit, small, 8, 32, 0)
+    for codes in (made.activations, made.weights):
+        assert 0.6 < unit.weight.decode(codes).std() < 1.5

@@ -1,43 +1,81 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from cost_models import fit, fitting_set, report, technology
-from hwsim.units import make
+from hwsim.cli import main
+from hwsim.units import FAMILIES, make
+from rtl.verification import suite
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "cost-model.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_document_is_up_to_date():
-    assert DOCUMENT.read_text() == report.document()
+    assert (DOCS / report.DOCUMENT).read_text() == report.document()
+
+
+def test_report_is_written_with_its_chart(tmp_path, capsys):
+    assert main(["cost-model", "report", "-o", str(tmp_path)]) == 0
+    text, picture = tmp_path / report.DOCUMENT, tmp_path / report.CHART
+    assert capsys.readouterr().out.split() == [str(text), str(picture)]
+    assert text.read_text() == report.document()
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.stat().st_size < 150_000
+
+
+def test_errors_are_printed_as_json(capsys):
+    assert main(["cost-model", "report", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    for kind in ("unseen_units", "unseen_families", "components_only"):
+        for name in technology.names():
+            assert printed[kind][name] == technology.load(name).errors[kind]
+            assert set(printed[kind][name]["area"]) == {"mean_percent", "max_percent", "rank"}
 
 
 @pytest.mark.parametrize("name", technology.names())
-def test_errors_are_those_of_the_table(name):
+def test_errors_are_those_of_the_rows(name):
     loaded = technology.load(name)
-    assert fit.errors_of(loaded.held_out_units) == loaded.errors["held_out"]
+    assert fit.all_errors(loaded.units) == loaded.errors
 
 
 @pytest.mark.parametrize("name", technology.names())
-def test_table_covers_the_held_out_set(name):
-    rows = technology.load(name).held_out_units
-    units = fitting_set.build(fitting_set.HELD_OUT)
-    assert [make(row["family"], **row["parameters"]) for row in rows] == units
+def test_rows_are_the_units_of_both_sets(name):
+    rows = technology.load(name).units
+    fitting, held_out = fitting_set.split()
+    units = [make(row["family"], **row["parameters"]) for row in rows]
+    assert units == [*fitting, *held_out]
+    assert [row["held_out"] for row in rows] == [unit in held_out for unit in units]
 
 
-def test_sets_are_disjoint():
-    fitting = set(fitting_set.build(fitting_set.FITTING))
-    held_out = set(fitting_set.build(fitting_set.HELD_OUT))
-    assert len(fitting) == len(fitting_set.FITTING)
-    assert len(held_out) == len(fitting_set.HELD_OUT)
+def test_sets_are_disjoint_and_cover_all_families():
+    fitting, held_out = (set(part) for part in fitting_set.split())
     assert not fitting & held_out
+    assert len(fitting) + len(held_out) == len(fitting_set.units())
+    for part in (fitting, held_out):
+        assert {unit.family for unit in part} == set(FAMILIES)
+
+
+def test_the_fit_has_every_structure():
+    fitting, _ = fitting_set.split()
+    assert {unit.structure for unit in suite()} == {unit.structure for unit in fitting}
+
+
+def test_families_of_one_generator_belong_together():
+    by_name = {unit.family: fitting_set.generator(unit) for unit in fitting_set.units()}
+    assert by_name["posit"] == by_name["hif8"] == by_name["flint"] == by_name["dybit"]
+    assert by_name["tmac"] == by_name["lut_array"] == by_name["unpu_lut"]
+    assert by_name["mx_dot"] == by_name["bfp_dot"]
+    assert len({by_name[name] for name in ("integer", "fma", "bit_serial", "rmmec")}) == 4
 
 
 def test_error_can_be_measured_now(monkeypatch):
-    monkeypatch.setattr(fitting_set, "HELD_OUT", [fitting_set.HELD_OUT[k] for k in (0, 1, 15)])
+    fitting, held_out = fitting_set.split()
+    small = [unit for unit in held_out if unit.family in ("integer", "lmul", "tmac")][::2]
+    monkeypatch.setattr(fitting_set, "split", lambda: (fitting, small))
     lines: list[str] = []
     errors = report.measure("osu018", progress=lines.append)
-    printed = technology.load("osu018").errors["held_out"]
-    assert len(lines) == 3
+    printed = technology.load("osu018").errors["unseen_units"]
+    assert len(lines) == len(small) > 2
     for quantity in fit.QUANTITIES:
         assert 0 < errors[quantity]["max_percent"] <= printed[quantity]["max_percent"]

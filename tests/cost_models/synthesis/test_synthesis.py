@@ -1,5 +1,8 @@
 import gzip
+import json
+import re
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pytest
@@ -7,9 +10,14 @@ import pytest
 from cost_models import technology
 from cost_models.operands import Operands, default_operands
 from cost_models.synthesis import liberty, opensta, synthesize
+from cost_models.synthesis.mapped import MappingError
 from cost_models.synthesis.opensta import StaError
+from hwsim import cli
 from hwsim.errors import InputError, MissingToolError
 from hwsim.units import make
+from rtl.yosys import YosysError
+
+SMALL = make("integer", lanes=1, weight="int2", activation="int2")
 
 #: Rows of the held-out table.
 UNITS = (1, 15)
@@ -18,35 +26,69 @@ UNITS = (1, 15)
 @pytest.mark.parametrize("row", UNITS)
 def test_synthesis_is_within_the_printed_error_of_the_estimate(row):
     loaded = technology.load("osu018")
-    declared = loaded.held_out_units[row]
+    declared = [unit for unit in loaded.units if unit["held_out"]][row]
     cost = synthesize(make(declared["family"], **declared["parameters"]), "osu018")
     assert cost.method == "synthesis"
     for quantity, field in (("area", "area_um2"), ("delay", "delay_ns"), ("energy", "energy_pj")):
-        band = loaded.errors["held_out"][quantity]["max_percent"] / 100
+        band = loaded.errors["unseen_units"][quantity]["max_percent"] / 100
         assert declared["estimate"][field] == pytest.approx(getattr(cost, field), rel=band)
 
 
-def test_plain_and_compressed_files_give_the_same(tmp_path):
-    unit = make("integer", lanes=1, weight="int2", activation="int2")
+def test_plain_and_compressed_files_give_the_same(cost, tmp_path):
     compressed = tmp_path / "osu018.lib.gz"
     compressed.write_bytes(gzip.compress(liberty.OSU018.read_bytes()))
-    plain, packed = (synthesize(unit, "osu018", files) for files in (None, [compressed]))
-    assert packed.area_um2 == plain.area_um2
-    assert packed.energy_pj == plain.energy_pj
-    assert 0 < plain.clock_pj < plain.energy_pj
-    assert plain.leakage_nw > 0
+    packed = synthesize(SMALL, "osu018", [compressed])
+    assert packed.area_um2 == cost.area_um2
+    assert packed.energy_pj == cost.energy_pj
+    assert 0 < cost.clock_pj < cost.energy_pj
+    assert cost.leakage_nw > 0
 
 
-def test_operands_set_the_energy():
+def test_operands_set_the_energy(cost):
+    idle = Operands(*(np.zeros_like(codes) for codes in default_operands(SMALL)[:2]))
+    rest = synthesize(SMALL, "osu018", None, idle)
+    assert rest.clock_pj == pytest.approx(cost.clock_pj)
+    assert rest.clock_pj <= rest.energy_pj
+    assert rest.energy_pj - rest.clock_pj < 0.2 * (cost.energy_pj - cost.clock_pj)
+
+
+@pytest.fixture(scope="module")
+def cost():
+    return synthesize(SMALL, "osu018")
+
+
+def test_glitches_come_on_top(cost):
+    assert 0.05 * cost.energy_pj < cost.glitch_pj < 5 * cost.energy_pj
+    assert json.loads(json.dumps(cost.to_dict())) == cost.to_dict()
+
+
+def test_provenance_says_what_was_done(cost):
+    made = cost.provenance
+    assert set(made["tools"]) == {"yosys", "opensta", "icarus"}
+    assert made["objective"] == "area"
+    assert made["cycles"] >= 128
+    assert 0 < made["toggles_per_net_and_cycle"] < made["toggles_per_net_and_cycle_with_glitches"]
+    assert made["cells"] > 50
+
+
+def test_area_delay_and_energy_are_of_the_netlist_of_median_delay(cost):
+    candidates = cost.provenance["candidates"]
+    assert [c["start"] for c in candidates] == ["direct", "gates", "and_xor"]
+    assert len({c["style"] for c in candidates}) == 1
+    assert cost.delay_ns == median(c["delay_ns"] for c in candidates)
+    assert (cost.area_um2, cost.delay_ns, cost.provenance["start"]) in [
+        (c["area_um2"], c["delay_ns"], c["start"]) for c in candidates
+    ]
+
+
+def test_speed_costs_area():
     unit = make("integer", lanes=1, weight="int4", activation="int4")
-    busy = default_operands(unit)
-    idle = Operands(*(np.zeros_like(codes) for codes in busy[:2]))
-    full, rest = (synthesize(unit, "osu018", None, operands) for operands in (busy, idle))
-    assert rest.clock_pj == pytest.approx(full.clock_pj)
-    assert rest.clock_pj <= rest.energy_pj < 0.5 * full.energy_pj
-
-
-SMALL = make("integer", lanes=1, weight="int2", activation="int2")
+    small, fast = (synthesize(unit, "osu018", objective=o) for o in ("area", "speed"))
+    assert fast.delay_ns < small.delay_ns
+    assert fast.area_um2 > small.area_um2
+    candidates = fast.provenance["candidates"]
+    assert fast.delay_ns == min(c["delay_ns"] for c in candidates)
+    assert {c["style"] for c in candidates} == {"default", "noalumacc", "booth"}
 
 
 def test_missing_opensta_is_named(monkeypatch, tmp_path):
@@ -98,3 +140,118 @@ def test_what_opensta_cannot_read_is_an_error(tmp_path, netlist):
     verilog.write_text(netlist)
     with liberty.opened("osu018", None) as library, pytest.raises(StaError, match="top"):
         opensta.analyse([verilog], library)
+
+
+def without(text, pattern):
+    changed = re.sub(pattern, "", text, flags=re.DOTALL)
+    assert changed != text
+    return changed
+
+
+def test_a_library_without_functions_is_refused(tmp_path):
+    path = tmp_path / "my.lib"
+    path.write_text(without(liberty.OSU018.read_text(), r"function : [^;]*;"))
+    with pytest.raises(InputError, match=r"no cell in my\.lib has a function"):
+        synthesize(SMALL, "mine", [path])
+
+
+def test_a_library_without_power_is_refused(edited):
+    path = edited("internal_power", "no_power")
+    with pytest.raises(InputError, match=r"library cell \S+ has no internal_power"):
+        synthesize(SMALL, "mine", [path])
+
+
+def test_a_library_without_leakage_is_refused(edited):
+    path = edited("cell_leakage_power", "something_else")
+    with pytest.raises(InputError, match=r"library cell \S+ has no leakage power"):
+        synthesize(SMALL, "mine", [path])
+
+
+def test_a_library_in_other_units_is_refused(edited):
+    path = edited('voltage_unit : "1V"', 'voltage_unit : "1kV"')
+    with pytest.raises(InputError, match=r"voltage_unit is '1kV'"):
+        synthesize(SMALL, "mine", [path])
+
+
+def test_files_of_different_voltages_are_refused(edited):
+    path = edited("nom_voltage : 1.8", "nom_voltage : 1.6")
+    with pytest.raises(InputError, match=r"different supply voltages: 1.6 and 1.8 V"):
+        synthesize(SMALL, "mine", [path, liberty.OSU018])
+
+
+def test_files_with_the_same_cell_are_refused(edited):
+    path = edited("library(osu018_stdcells)", "library(other)")
+    with pytest.raises(InputError, match=r"cell AND2X1 is in more than one Liberty file"):
+        synthesize(SMALL, "mine", [path, liberty.OSU018])
+
+
+def test_falling_edge_flip_flops_alone_are_refused(tmp_path):
+    path = tmp_path / "my.lib"
+    text = liberty.OSU018.read_text()
+    for name in ("DFFPOSX1", "DFFSR"):
+        text = without(text, rf"cell \({name}\).*?(?=/\* -)")
+    path.write_text(text)
+    with pytest.raises(MappingError, match=r"DFFNEGX1 u\d+ is not clocked by the port clk"):
+        synthesize(SMALL, "mine", [path])
+
+
+LATCH = """
+module \\top
+  wire input 1 \\clk
+  wire input 2 \\d
+  wire output 3 \\q
+  cell $dlatch $1
+    parameter \\WIDTH 1
+    parameter \\EN_POLARITY 1'1
+    connect \\EN \\clk
+    connect \\D \\d
+    connect \\Q \\q
+  end
+end
+"""
+
+
+def test_a_latch_is_refused(monkeypatch):
+    text = LATCH.replace("top", SMALL.name)
+    monkeypatch.setattr("cost_models.synthesis.yosys.rtlil_text", lambda unit: text)
+    with pytest.raises(YosysError, match=r"type \$_DLATCH_P_\) .* D latches are not supported"):
+        synthesize(SMALL, "osu018")
+
+
+def test_a_cell_that_stays_unmapped_is_an_error(monkeypatch):
+    text = LATCH.replace("top", SMALL.name).replace("$dlatch", "$tribuf").replace("Q", "Y")
+    text = text.replace("    parameter \\EN_POLARITY 1'1\n", "").replace("\\D", "\\A")
+    monkeypatch.setattr("cost_models.synthesis.yosys.rtlil_text", lambda unit: text)
+    with pytest.raises(MappingError, match=r"the library has no cell for \$_TBUF_"):
+        synthesize(SMALL, "osu018")
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("exit 3", "OpenSTA failed on"),
+        ("echo Error: no; exit 0", "OpenSTA failed on"),
+        ("exit 0", "OpenSTA reports no slack or slews"),
+    ],
+)
+def test_an_opensta_that_fails_is_an_error(fake_tool, script, message):
+    fake_tool("sta", script)
+    with pytest.raises(StaError, match=message):
+        synthesize(SMALL, "osu018")
+
+
+def test_missing_icarus_is_named(monkeypatch, tmp_path, fake_tool):
+    fake_tool("sta", "exit 0")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(MissingToolError, match="apt-get install iverilog"):
+        synthesize(SMALL, "osu018")
+
+
+def test_command_line_takes_an_objective(capsys):
+    unit = ["cost", "integer", "lanes=1", "weight=int2", "activation=int2"]
+    synthesis = ["--method", "synthesis", "--technology", "osu018", "--json"]
+    assert cli.main([*unit, *synthesis, "--objective", "speed"]) == 0
+    (made,) = json.loads(capsys.readouterr().out)
+    assert made["provenance"]["objective"] == "speed"
+    assert cli.main([*unit, "--objective", "speed"]) == 2
+    assert "--objective goes with --method synthesis" in capsys.readouterr().err
