@@ -69,7 +69,14 @@ def cells(macs: float, figures: Figures | None) -> str:
     if figures is None:
         return "- | - | - | -"
     area, delay = figures
-    return f"{area:.4g} | {delay:.3g} | {area / macs:.4g} | {macs / delay / area * 1e6:.3g}"
+    return (
+        f"{rounded(area)} | {delay:.3g} | {rounded(area / macs)} | {macs / delay / area * 1e6:.3g}"
+    )
+
+
+def rounded(value: float) -> str:
+    """Return four digits, without an exponent."""
+    return f"{float(f'{value:.4g}'):.9g}"
 
 
 def rows(technology: str, library: Library) -> Iterator[Row]:
