@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from mapping import mapped
+from peer_figures import peer
 
 import rtl
 from cost_models.cost import Cost
@@ -29,16 +30,9 @@ from hwsim.units.metadata import group_ends
 from rtl.bitmod import Aligner, ColumnAccumulator, ProcessingElement, TermGenerator
 
 PE = {"lanes": 4, "activation": "fp16"}
-#: The RTL of yc2367/BitMoD (b18cacb) through Yosys 0.70 and OpenSTA 2.0.17, sky130_fd_sc_hd tt
-#: 1.80 V 25 C, `abc -liberty`: um^2 and ns. It does not compute BitMoD: FP4 decodes right for 1 of
-#: 16 codes, and the accumulator does not align its operand.
-ORIGINAL = {
-    "exp_match": (3598, 5.97),
-    "bs_mul": (8110, 7.00),
-    "grp_accum": (5139, 13.4),
-    "dequant": (2357, 5.01),
-}
-ORIGINAL_READER = (941, 1.76)
+#: The RTL of yc2367/BitMoD (b18cacb), in `peers.csv`. It does not compute BitMoD: FP4 decodes right
+#: for 1 of 16 codes, and the accumulator does not align its operand.
+ORIGINAL = ("exp_match", "bs_mul", "grp_accum", "dequant")
 TRIALS = 2000
 
 
@@ -47,10 +41,11 @@ def report_area(library: Library) -> None:
     spec = make("bitmod", **PE)
     assert isinstance(spec, BitmodUnit)
     print("sky130, default ABC script, registers included      area um^2   period ns")
-    for name, (area, period) in ORIGINAL.items():
+    originals = {name: peer(f"bitmod_{name}", "sky130") for name in ORIGINAL}
+    for name, (area, period) in originals.items():
         print(f"  original {name:40} {area:10.0f} {period:11.2f}")
-    total = sum(area for area, _ in ORIGINAL.values())
-    slowest = max(period for _, period in ORIGINAL.values())
+    total = sum(area for area, _ in originals.values())
+    slowest = max(period for _, period in originals.values())
     print(f"  original processing element {'(sum, slowest)':21} {total:10.0f} {slowest:11.2f}")
     parts = {"aligner": Aligner(spec), "processing element": ProcessingElement(spec)}
     figures = {name: mapped(part, library) for name, part in parts.items()}
@@ -59,7 +54,7 @@ def report_area(library: Library) -> None:
     total = sum(area for area, _ in figures.values())
     slowest = max(period for _, period in figures.values())
     print(f"  ours, both {'(sum, slowest)':38} {total:10.0f} {slowest:11.2f}")
-    area, period = ORIGINAL_READER
+    area, period = peer("bitmod_serial_reader", "sky130")
     print(f"  original term reader, a lane {'':20} {area:10.0f} {period:11.2f}")
     area, period = mapped(TermGenerator(spec), library)
     print(f"  ours term generator, a lane {'':21} {area / spec.lanes:10.0f} {period:11.2f}")

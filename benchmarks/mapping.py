@@ -25,6 +25,8 @@ SPEED = "+strash;ifraig;scorr;dc2;dch,-f;map,-B,0.9,-D,10;topo;buffer,-c;upsize,
 #: Of the virtual clock that paths are measured against, in ns.
 PERIOD = 1000
 
+_CLOCK = re.compile(r"^  wire (width 1 )?input \d+ +\\clk$", re.MULTILINE)
+
 Goal = Literal["area", "speed"]
 
 
@@ -36,14 +38,37 @@ class Figures(NamedTuple):
 
 
 def mapped(
-    component: Component, library: Library, *, flatten: bool = True, goal: Goal = "area"
+    design: Component | str,
+    library: Library,
+    *,
+    flatten: bool = True,
+    goal: Goal = "area",
+    style: str | None = None,
 ) -> Figures:
-    """Return the figures of the multiplier style with the least area times delay."""
-    text = rtlil.convert(component, name="top", emit_src=False)
+    """Return the figures of the multiplier style with the least area times delay.
+
+    ``design`` is a component or Verilog text with a module ``top``. With a ``style`` out of
+    ``STYLES`` only that one is tried.
+    """
+    text = _verilog(design) if isinstance(design, str) else _amaranth(design)
+    styles = multiplier_styles(text) if style is None else [style]
     return min(
-        (_mapped(text, library, STYLES[style], flatten, goal) for style in multiplier_styles(text)),
+        (_mapped(text, library, STYLES[name], flatten, goal) for name in styles),
         key=lambda figures: figures.area * figures.delay,
     )
+
+
+def _amaranth(component: Component) -> str:
+    return str(rtlil.convert(component, name="top", emit_src=False))
+
+
+def _verilog(text: str) -> str:
+    """Return Verilog as RTLIL."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "top.v").write_text(text)
+        yosys.run(["read_verilog top.v", "proc", "opt_clean", "write_rtlil top.il"], folder)
+        return (folder / "top.il").read_text()
 
 
 def _mapped(text: str, library: Library, style: str, flatten: bool, goal: Goal) -> Figures:
@@ -67,7 +92,7 @@ def _mapped(text: str, library: Library, style: str, flatten: bool, goal: Goal) 
             ],
             folder,
         )
-        clock = "clk" if re.search(r"wire width 1 input \d+  \\clk$", text, re.MULTILINE) else ""
+        clock = "clk" if _CLOCK.search(text) else ""
         (folder / "top.tcl").write_text(
             "".join(f"read_liberty {path}\n" for path in library.files)
             + "set_cmd_units -time ns\nread_verilog top.v\nlink_design top\n"

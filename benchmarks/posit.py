@@ -17,16 +17,16 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from mapping import mapped
+from peer_figures import peer
 
 from cost_models.synthesis.liberty import opened
 from hwsim.formats import parse_scalar
 from hwsim.formats.posit import Posit
 from rtl.blocks import posit
 
-#: PACoGen (5f6572c) through Yosys 0.70 and OpenSTA 2.0.17, sky130_fd_sc_hd tt 1.80 V 25 C,
-#: `abc -liberty`: um^2 and ns of the multipliers of operands and result of one format.
-PACOGEN = {"posit8_1": (2596, 10.7), "posit8_2": (2186, 9.45), "posit16_1": (10246, 21.2),
-           "posit16_2": (9129, 20.3)}  # fmt: skip
+#: Multipliers of PACoGen (5f6572c) in `peers.csv`, by the format of operands and result.
+PACOGEN = {"posit8_1": "pacogen_mult_p8e1", "posit8_2": "pacogen_mult_p8e2",
+           "posit16_1": "pacogen_mult_p16e1", "posit16_2": "pacogen_mult_p16e2"}  # fmt: skip
 
 
 class Multiplier(wiring.Component):
@@ -57,7 +57,8 @@ def main() -> int:
     print("sky130, default ABC script       ours, rounding right     PACoGen, measured before")
     print("  combinational multiplier       area um^2   delay ns     area um^2   delay ns")
     with opened("sky130", [liberty]) as library:
-        for name, (area, delay) in PACOGEN.items():
+        for name, theirs in PACOGEN.items():
+            area, delay = peer(theirs, "sky130")
             fmt = parse_scalar(name)
             assert isinstance(fmt, Posit)
             ours = mapped(Multiplier(fmt), library)
