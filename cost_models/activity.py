@@ -32,6 +32,10 @@ _ONES = np.uint64(2**64 - 1)
 #: are more; the default operands have about as many. Half of them would be off by up to 7 %, where
 #: a unit does something else in every cycle of a beat.
 HAZARD_CYCLES = 64
+#: Fewer of them, but at least ``FEWEST_HAZARD_CYCLES``, where they are more than so many values of
+#: nets: in a large netlist many nets stand for the cycles that are not drawn.
+HAZARD_VALUES = 1 << 21
+FEWEST_HAZARD_CYCLES = 4
 
 #: Cycles beyond the declared timing after which a unit counts as stuck.
 _PATIENCE = 16
@@ -110,7 +114,7 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
     results: list[int | None] = [None] * streams
     counts = np.zeros(netlist.nets, np.int64)
     cycles = 0
-    sample = _Sample(HAZARD_CYCLES)
+    sample = _Sample(_hazard_cycles(netlist))
     previous = machine.values.copy()
     for cycle in range(limit):
         offered = position < length
@@ -143,6 +147,12 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
         cycles,
         unit.mean_macs_per_beat(operands.metadata) / float(taken.mean()),
     )
+
+
+def _hazard_cycles(netlist: Netlist) -> int:
+    """Return the cycles of every stream that hazards are counted in."""
+    affordable = HAZARD_VALUES // netlist.nets
+    return min(HAZARD_CYCLES, max(FEWEST_HAZARD_CYCLES, affordable))
 
 
 def _beats(unit: UnitSpec, operands: Operands) -> Flags:
