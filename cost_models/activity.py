@@ -34,7 +34,7 @@ _ONES = np.uint64(2**64 - 1)
 HAZARD_CYCLES = 64
 #: Fewer of them, but at least ``FEWEST_HAZARD_CYCLES``, where they are more than so many values of
 #: nets: in a large netlist many nets stand for the cycles that are not drawn.
-HAZARD_VALUES = 1 << 21
+HAZARD_VALUES = 1 << 19
 FEWEST_HAZARD_CYCLES = 4
 
 #: Cycles beyond the declared timing after which a unit counts as stuck.
