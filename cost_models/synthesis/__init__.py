@@ -98,7 +98,7 @@ def measure(
             "libraries": library.digests,
             "objective": objective,
             "style": mapped.style,
-            "start": mapped.start,
+            "variant": mapped.variant,
             "candidates": mapped.candidates,
             "cells": len(mapped.netlist.instances),
             "cycles": toggles.cycles,

@@ -35,7 +35,7 @@ Bytes = NDArray[np.uint8]
 
 #: Of a longer stream of operands, as many cycles are played as are this many when multiplied with
 #: the number of cells, within limits: toggles of more nets average out sooner. That is within 1 %
-#: of the energy of 4096 cycles, and within 3 % of the energy of hazards.
+#: of the energy of 4096 cycles for most units (2 % at most seen), and within 3 % with hazards.
 CELL_CYCLES = 250_000
 FEWEST_CYCLES, MOST_CYCLES = 128, 512
 #: Units of time in a cycle, more than any path has cells.

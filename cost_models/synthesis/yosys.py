@@ -1,10 +1,11 @@
 """Mapping to a cell library with Yosys and ABC, buffers and sizes included.
 
-Two things are tried for every unit. Yosys builds multipliers in several styles, up to a third apart
-in area. And ABC's result depends on the structure that it starts from: equivalent starts move the
-delay of a unit by some 10 % either way, which is noise. For the least area the smallest style is
-mapped from three starts, and the netlist of median delay is the result: its area, delay and energy
-belong together. For the least delay ABC maps each style for an impossible delay.
+Several mappings are tried for every unit. Yosys builds multipliers in several styles, up to a third
+apart in area. And ABC's result depends on the structure that it starts from: equivalent starts move
+the delay of a unit by some 10 % either way, which is noise. For the least area, the smallest style
+is mapped from three starts, and the netlist of median delay is the result: its area, delay and
+energy belong together. For the least delay, each style is mapped by two scripts for an impossible
+delay: one restructures first, the other keeps what it finds, such as carry-lookahead adders.
 """
 
 import json
@@ -33,8 +34,12 @@ _CONSTRAINTS = "set_load 1.0\n"
 #: What comes before ABC maps to cells: nothing, or a mapping to gates that it takes apart again.
 STARTS = {"direct": [], "gates": ["abc"], "and_xor": ["abc -g AND,XOR"]}
 
-#: ABC's script for speed: mapping, buffers and sizes for an impossible 10 ps.
-_SPEED = "+strash;ifraig;scorr;dc2;dch,-f;map,-B,0.9,-D,10;topo;buffer,-c;upsize,-D,10;dnsize,-D,10"
+#: ABC's scripts for speed: mapping, then buffers and sizes for an impossible 10 ps.
+SCRIPTS = {
+    "restructured": "+strash;ifraig;scorr;dc2;dch,-f;map,-B,0.9,-D,10;topo;"
+    "buffer,-c;upsize,-D,10;dnsize,-D,10",
+    "as_built": "+&get,-n;&st;&dch;&nf;&put;buffer,-c;topo;upsize,-D,10;dnsize,-D,10",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +52,8 @@ class Mapped:
         Its cells and nets.
     slews
         Slews of the cells' pins.
-    style, start
-        Multiplier style of Yosys, and what ABC started from.
+    style, variant
+        Multiplier style of Yosys, and which of ``STARTS`` or ``SCRIPTS`` it was mapped with.
     area_um2
         Sum of the cells' areas.
     delay_ns
@@ -60,7 +65,7 @@ class Mapped:
     netlist: MappedNetlist
     slews: Slews
     style: str
-    start: str
+    variant: str
     area_um2: float
     delay_ns: float
     candidates: Sequence[Mapping[str, Any]]
@@ -79,23 +84,26 @@ def map_unit(unit: UnitSpec, library: Library, objective: Objective, folder: Pat
         If a tool fails.
     """
     flow = _Flow(unit, library, objective, folder)
-    names = flow.map_styles()
     if objective == "area":
-        smallest = min(names, key=flow.area)
-        names = [smallest, *flow.map_starts(smallest.split("__")[0])]
-    middle = len(names) // 2 if objective == "area" else 0
-    timing = opensta.analyse([folder / f"{name}.v" for name in names], library, middle)
+        smallest = min(flow.map_styles(["direct"]), key=flow.area)
+        others = [start for start in STARTS if start != "direct"]
+        names = [smallest, *flow.map_style(smallest.split("__")[0], others)]
+        rank = len(names) // 2
+    else:
+        names = flow.map_styles(list(SCRIPTS))
+        rank = 0
+    timing = opensta.analyse([folder / f"{name}.v" for name in names], library, rank)
     chosen = names[timing.chosen]
-    style, start = chosen.split("__")
+    style, variant = chosen.split("__")
     return Mapped(
         flow.netlist(chosen),
         timing.slews,
         style,
-        start,
+        variant,
         flow.area(chosen),
         timing.delays_ns[timing.chosen],
         [
-            dict(zip(("style", "start"), name.split("__"), strict=True))
+            dict(zip(("style", "variant"), name.split("__"), strict=True))
             | {"area_um2": flow.area(name), "delay_ns": delay}
             for name, delay in zip(names, timing.delays_ns, strict=True)
         ],
@@ -103,7 +111,7 @@ def map_unit(unit: UnitSpec, library: Library, objective: Objective, folder: Pat
 
 
 class _Flow:
-    """Yosys runs of one unit. A netlist's name is that of its style, ``__``, that of its start."""
+    """Yosys runs of one unit; a netlist is named by its style and its variant."""
 
     def __init__(
         self, unit: UnitSpec, library: Library, objective: Objective, folder: Path
@@ -115,41 +123,64 @@ class _Flow:
         self.every = " ".join(f"-liberty {path}" for path in library.files)
         flip_flops = " ".join(f"-liberty {path}" for path in library.flip_flops)
         self.map_flip_flops = f"dfflibmap {avoid} {flip_flops}"
-        goal = "-constr constraints" if objective == "area" else f"-D 10 -script {_SPEED}"
-        self.map_gates = f"abc {self.every} {avoid} {goal}"
+        abc = f"abc {self.every} {avoid}"
+        if objective == "area":
+            self.map_gates = {
+                start: [*before, f"{abc} -constr constraints"] for start, before in STARTS.items()
+            }
+        else:
+            self.map_gates = {
+                name: [f"{abc} -D 10 -script {script}"] for name, script in SCRIPTS.items()
+            }
 
-    def map_styles(self) -> list[str]:
-        """Map every style directly, and return the names of the netlists."""
+    def map_styles(self, variants: Sequence[str]) -> list[str]:
+        """Map every style in some variants, and return the names of the netlists."""
         text = rtlil_text(self.unit)
         (self.folder / "unit.il").write_text(text)
         (self.folder / "constraints").write_text(_CONSTRAINTS)
-        commands = ["read_rtlil unit.il", "design -save rtl"]
+        commands = []
         names = []
         for style in multiplier_styles(text):
             commands += [
-                "design -load rtl",
+                "design -reset",
+                "read_rtlil unit.il",
                 f"synth -flatten -noabc -top {self.unit.name} {STYLES[style]}",
                 # Plain flip-flops: enable and reset become multiplexers, in every library.
                 "dfflegalize -cell $_DFF_P_ 01",
                 self.map_flip_flops,
                 "setundef -zero",
                 f"write_rtlil {style}.il",
-                *self._finish(f"{style}__direct"),
             ]
-            names.append(f"{style}__direct")
+            names += self._variants(style, variants, commands)
         self._run(commands, names)
         return names
 
-    def map_starts(self, style: str) -> list[str]:
-        """Map a style from the other starts, and return the names of the netlists."""
-        commands = []
-        names = []
-        for start, before in STARTS.items():
-            if start != "direct":
-                names.append(f"{style}__{start}")
-                commands += ["design -reset", f"read_rtlil {style}.il", *before]
-                commands += self._finish(names[-1])
+    def map_style(self, style: str, variants: Sequence[str]) -> list[str]:
+        """Map a style, which was mapped before, in more variants."""
+        commands: list[str] = []
+        names = self._variants(style, variants, commands)
         self._run(commands, names)
+        return names
+
+    def _variants(self, style: str, variants: Sequence[str], commands: list[str]) -> list[str]:
+        """Add the commands from gates to the files of netlists, and return their names."""
+        names = [f"{style}__{variant}" for variant in variants]
+        for name, variant in zip(names, variants, strict=True):
+            commands += [
+                "design -reset",
+                f"read_rtlil {style}.il",
+                *self.map_gates[variant],
+                # Unused wires must go before the split: OpenSTA cannot read concatenated assigns.
+                "opt_clean -purge",
+                # The same names of cells in JSON and in Verilog.
+                "rename -hide c:*",
+                "rename -enumerate -pattern u% c:*",
+                f"rename {self.unit.name} {name}",
+                f"tee -q -o {name}.area stat -json {self.every}",
+                f"write_json {name}.json",
+                "splitnets -ports",
+                f"write_verilog -simple-lhs -noattr -noexpr -nohex -nodec {name}.v",
+            ]
         return names
 
     def _run(self, commands: list[str], names: list[str]) -> None:
@@ -163,22 +194,6 @@ class _Flow:
                 raise MappingError(
                     f"the library has no cell for {', '.join(left)} of {self.unit.name}"
                 )
-
-    def _finish(self, name: str) -> list[str]:
-        """Return the commands from gates to the files of a netlist."""
-        return [
-            self.map_gates,
-            # Unused wires must go before the split: OpenSTA cannot read concatenated assigns.
-            "opt_clean -purge",
-            # The same names of cells in JSON and in Verilog.
-            "rename -hide c:*",
-            "rename -enumerate -pattern u% c:*",
-            f"rename {self.unit.name} {name}",
-            f"tee -q -o {name}.area stat -json {self.every}",
-            f"write_json {name}.json",
-            "splitnets -ports",
-            f"write_verilog -simple-lhs -noattr -noexpr -nohex -nodec {name}.v",
-        ]
 
     def area(self, name: str) -> float:
         """Return the sum of the cells' areas in um^2."""

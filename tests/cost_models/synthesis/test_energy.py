@@ -29,7 +29,7 @@ def priced(mapped, library):
 
 def watts(mapped, folder, rate, *queries):
     """Return what OpenSTA prints: internal, switching and leakage W by name."""
-    name = f"{mapped.style}__{mapped.start}"
+    name = f"{mapped.style}__{mapped.variant}"
     script = folder / "power.tcl"
     lines = [
         f"read_liberty {liberty.OSU018}",

@@ -73,19 +73,18 @@ def test_provenance_says_what_was_done(cost):
 
 def test_area_delay_and_energy_are_of_the_netlist_of_median_delay(cost):
     candidates = cost.provenance["candidates"]
-    assert [c["start"] for c in candidates] == ["direct", "gates", "and_xor"]
+    assert [c["variant"] for c in candidates] == ["direct", "gates", "and_xor"]
     assert len({c["style"] for c in candidates}) == 1
     assert cost.delay_ns == median(c["delay_ns"] for c in candidates)
-    assert (cost.area_um2, cost.delay_ns, cost.provenance["start"]) in [
-        (c["area_um2"], c["delay_ns"], c["start"]) for c in candidates
+    assert (cost.area_um2, cost.delay_ns, cost.provenance["variant"]) in [
+        (c["area_um2"], c["delay_ns"], c["variant"]) for c in candidates
     ]
 
 
-def test_speed_costs_area():
+def test_speed_is_the_least_delay_of_all_styles():
     unit = make("integer", lanes=1, weight="int4", activation="int4")
     small, fast = (synthesize(unit, "osu018", objective=o) for o in ("area", "speed"))
     assert fast.delay_ns < small.delay_ns
-    assert fast.area_um2 > small.area_um2
     candidates = fast.provenance["candidates"]
     assert fast.delay_ns == min(c["delay_ns"] for c in candidates)
     assert {c["style"] for c in candidates} == {"default", "noalumacc", "booth"}
