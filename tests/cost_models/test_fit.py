@@ -58,7 +58,7 @@ def sample_of(unit, known):
 def test_a_technology_is_found_again_from_its_own_numbers():
     """Synthesis results made with known coefficients: the fit must reproduce them."""
     known = technology.load("sky130")
-    samples = [sample_of(unit, known) for unit in [*COMPONENTS[::4], *UNITS]]
+    samples = [sample_of(unit, known) for unit in [*COMPONENTS[::2], *UNITS]]
     fitted = fit("again", {}, samples[:-5], samples[-5:-2], samples[-2:])
     for kind in ("unseen_units", "unseen_families", "components_only"):
         for quantity, limit in (("area", 2), ("energy", 2), ("energy_with_glitches", 4)):
