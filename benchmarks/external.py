@@ -339,8 +339,8 @@ def report_meaning() -> None:
     )
     say(
         f"""**INT8 energy is high**, at 7 nm with nothing scaled, too, and not only for the clock.
-        Our operands are normal and scaled to the full range, which toggles nearly every bit; the
-        published tables do not state theirs. The INT8 tensor core is published with
+        Our operands are normal and scaled to the full range; the published tables do not state
+        theirs. The INT8 tensor core is published with
         {total(core):.2f} pJ a MAC at 28 nm ({evidence(core)}), less than our {own:.2f} in asap7
         unscaled; neither its operands nor their toggles are stated.""",
         "- ",
@@ -386,14 +386,15 @@ def report_fp8() -> None:
                     *(f"{value:.2f}" for value in ratios.values()), f"{low} to {high}",
                     *("yes" if yes else "no" for yes in within))  # fmt: skip
     counts = ", ".join(f"{q} {count}" for q, count in inside.items())
-    say(f"""Inside in both libraries, of {units}: {counts}. There is no one ratio: it follows the
-        accumulation. A multiplier of 4 x 4 or 3 x 3 bits in the place of 8 x 8 pays for decoders
-        and shifters where sums are exact or aligned; one rounding a product to fp32 costs more
-        than the published range. Aligned units have the area of INT8 and up to twice its period:
-        area x period is nearer to what hardware for one clock rate would pay. Energy is below the
-        range in most rows. It is without glitches, which shifters have more of, and the 3 or 2
-        bits of a mantissa toggle less logic than the 8 of a full-scale INT8 operand. That
-        contradicts the published range, whose abstract states no accumulation and no operands.""")
+    say(f"""Inside in both libraries, of {units}: {counts}. There is no one ratio: it follows
+        the accumulation. A multiplier of 4 x 4 or 3 x 3 bits in the place of 8 x 8 pays for
+        decoders and shifters where sums are exact or aligned; one rounding a product to fp32
+        costs more than the published range. Aligned units have the area of INT8 and up to twice
+        its period, and area x period is nearer to what hardware for one clock rate would pay;
+        lanes that round one after another would be pipelined instead. Energy is below the range
+        in most rows, which contradicts it. Likely causes: it is without glitches, which shifters
+        have more of, and INT8 operands at full scale toggle all of a larger multiplier. The
+        abstract that we read states neither accumulation nor operands.""")
 
 
 def bit_fusion(unit: str, weight: str, metric: str) -> float:
@@ -440,11 +441,12 @@ def report_bit_fusion() -> None:
         for metric in metrics.values()
     ]
     say(f"""Rank correlation over all {len(figures) // 2} points: area {ranks[0]:.3f}, energy
-        {ranks[1]:.3f}. With one lane our low precisions fall less, as the sum has 32 bits whatever
-        the operands. A fusible element of 2 to 8 bits takes {fused[0]:.2f} times the area and
+        {ranks[1]:.3f}. With one lane our low precisions fall less in area, as the sum has 32 bits
+        whatever the operands. INT2 takes less energy here at many lanes, as most normal operands
+        are 0 in 2 bits. A fusible element of 2 to 8 bits takes {fused[0]:.2f} times the area and
         {fused[1]:.2f} times the energy of the fixed INT8 one there. It has no counterpart here:
-        `bit_serial` composes precision in time, `rmmec` ([rmmec.md](rmmec.md)) fuses other formats.
-        """)
+        `bit_serial` composes precision in time, `rmmec` ([rmmec.md](rmmec.md)) fuses other
+        formats.""")
 
 
 def report_bitmod(liberty: Path | None) -> None:
