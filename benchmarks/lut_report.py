@@ -145,8 +145,8 @@ entries from outside, whose operands are unrelated. The section on amortisation 
 ![Area and energy](./{chart})
 
 **All figures are estimates** of {results.technology} (see [the cost model](cost-model.md)) unless a
-table says otherwise. Mean error of the estimate on units it was not fitted to: {band}. The fit has
-no table units, whose error may be larger. Normal operands, scaled to the range of their format;
+table says otherwise. Mean error of the estimate on units it was not fitted to: {band}.
+Normal operands, scaled to the range of their format;
 where a table's entries have the activation's format, {HEADROOM} times smaller, or sums would
 overflow. Made with {tools}.
 

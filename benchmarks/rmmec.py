@@ -66,9 +66,8 @@ ENERGY = """
 ## Energy per multiply-accumulate
 
 Dynamic energy in pJ per MAC with the mode held, clock pins included; in parentheses those alone,
-which have nothing to do with the operands. The fixed unit is the mode's own, alone. There is no
-synthesised counterpart: power from OpenSTA takes one mean activity for all nets here, and so cannot
-tell a gated part from a busy one.
+which have nothing to do with the operands. The fixed unit is the mode's own, alone. Toggles are
+counted net by net, so that a gated part is told from a busy one.
 """
 
 SHARE = """
