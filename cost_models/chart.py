@@ -2,51 +2,63 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from cost_models.fit import QUANTITIES
 from cost_models.technology import Technology
 
-#: Colours of units that were fitted to and of those held out.
-_COLOURS = {False: "#a0a0a0", True: "#c02020"}
-_LABELS = {False: "fitted to", True: "held out"}
+#: Label and colour of units that were fitted to, and of those held out.
+_SETS = {False: ("fitted to", "#a0a0a0"), True: ("held out", "#c02020")}
 
 _TITLES = {
     "area": "area, um^2",
     "delay": "delay, ns",
     "energy": "energy, pJ/cycle",
-    "energy_with_glitches": "energy with glitches, pJ/cycle",
+    "energy_with_glitches": "with glitches, pJ/cycle",
 }
 
 
 def write(technologies: Sequence[Technology], path: Path) -> None:
     """Write scatter plots of all units to a PNG: a row a technology, a column a quantity."""
-    figure = Figure(figsize=(3 * len(QUANTITIES), 2.8 * len(technologies)), dpi=75)
-    for row, technology in enumerate(technologies):
-        for column, (quantity, field) in enumerate(QUANTITIES.items()):
-            axes = figure.add_subplot(
-                len(technologies), len(QUANTITIES), row * len(QUANTITIES) + column + 1
-            )
-            for held_out in (False, True):
-                units = [unit for unit in technology.units if unit["held_out"] == held_out]
-                axes.loglog(
-                    [unit["synthesis"][field] for unit in units],
-                    [unit["estimate"][field] for unit in units],
-                    ".",
-                    markersize=4,
-                    color=_COLOURS[held_out],
-                    label=_LABELS[held_out],
-                )
-            low, high = axes.get_xlim()
-            axes.plot([low, high], [low, high], color="black", linewidth=0.6)
-            axes.set_title(f"{technology.name}: {_TITLES[quantity]}", fontsize=8)
-            axes.tick_params(labelsize=7, which="both")
-            axes.set_xlabel("synthesis", fontsize=7)
-            axes.set_ylabel("estimate", fontsize=7)
+    size = (2.9 * len(QUANTITIES), 2.5 * len(technologies))
+    figure = Figure(figsize=size, dpi=72, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.axes[0].legend(fontsize=7)
-    figure.tight_layout()
+    grid = figure.subplots(len(technologies), len(QUANTITIES), squeeze=False)
+    for technology, row in zip(technologies, grid, strict=True):
+        for (quantity, field), axes in zip(QUANTITIES.items(), row, strict=True):
+            axes.set_title(f"{technology.name}: {_TITLES[quantity]}", fontsize=8)
+            _draw(axes, technology.units, field)
+    grid[0, 0].legend(fontsize=7)
+    figure.supxlabel("synthesis", fontsize=8)
+    figure.supylabel("estimate", fontsize=8)
     # Without the version of the library that drew it.
-    figure.savefig(path, format="png", metadata={"Software": None})
+    figure.savefig(
+        path, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 9}
+    )
+
+
+def _draw(axes: Axes, rows: Sequence[dict[str, Any]], field: str) -> None:
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for held_out, (label, colour) in _SETS.items():
+        chosen = [row for row in rows if row["held_out"] == held_out]
+        axes.plot(
+            [row["synthesis"][field] for row in chosen],
+            [row["estimate"][field] for row in chosen],
+            ".",
+            markersize=4,
+            color=colour,
+            label=label,
+        )
+    low, high = axes.get_xlim()
+    axes.plot([low, high], [low, high], color="black", linewidth=0.6)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.tick_params(labelsize=7)

@@ -14,6 +14,7 @@ from cost_models import chart, fit, fitting_set
 from cost_models import technology as technologies
 from cost_models.synthesis import liberty
 from cost_models.technology import Technology
+from hwsim.units import make
 
 #: What the errors are of, by their keys in a technology file.
 KINDS = {
@@ -291,5 +292,4 @@ def _error(row: dict[str, Any], field: str) -> float:
 
 
 def _label(row: dict[str, Any]) -> str:
-    parameters = " ".join(f"{key}={value}" for key, value in row["parameters"].items())
-    return f"{row['family']} {parameters}"
+    return make(row["family"], **row["parameters"]).name
