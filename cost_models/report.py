@@ -93,6 +93,7 @@ correlation.
 """
 
 _UNSEEN = """
+
 No term was chosen with {names}: what is said of it is what `hwsim characterise` gives for a library
 of one's own. Its coefficients do not come with hwsim."""
 
@@ -111,7 +112,8 @@ _LIMITS = """## Where it is wrong
   Products of unsigned numbers differ most: rows of AND gates, or Booth's digits. Area hardly
   tells them apart, and glitches differ by half.
 - **Deep arithmetic for glitches.** Every level of an adder multiplies hazards, and a cell that
-  takes two gates at once takes away a level.
+  takes two gates at once takes away a level. Worst are small units that round a floating-point sum:
+  a shifter, an adder, a counter of leading zeros and another shifter, one behind the other.
 - **Few gates, long selects for delay.** A select line that drives all of a small unit is buffered
   or not, which a logarithm of the fan-out does not know.
 """
@@ -141,9 +143,12 @@ def document() -> str:
         _introduction(loaded[0]),
         _summary(loaded),
         f"![Estimate against synthesis]({CHART})\n",
+        _noise(loaded),
+        _LIMITS,
+        *(_section(technology) for technology in loaded),
+        _REGENERATE,
     ]
-    sections += [_section(technology) for technology in loaded]
-    return "\n".join([*sections, _REGENERATE])
+    return "\n".join(sections)
 
 
 def write(folder: Path) -> list[Path]:
