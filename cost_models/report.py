@@ -26,7 +26,7 @@ KINDS = {
     "components_only_all_units": "fitted to components only, all units",
 }
 
-#: The issue that the model was built for allows these: mean and largest error, least rank.
+#: What the model is meant to keep: mean and largest error, least rank.
 _ALLOWED = {
     "area": "5 % / 25 % / 0.99",
     "delay": "10 %",
