@@ -85,7 +85,7 @@ components and the units fitted to, where they took the mean error from 5.4 % to
 of a fit to components only from 8.8 % to 5.7 %; fan-outs beyond a bound, and other shares of the
 longest path, were tried as well. So were, for glitches, inverters without delay and gates that
 merge into the next one, and for energy toggles of shared and of critical gates, and loads of
-inputs: none was better there by more than noise, and none was taken. Nothing was changed after an
+inputs: none was better there by more than noise, and none was taken. No term was changed after an
 error below was known.{unseen}
 
 Errors are absolute and relative to synthesis, as mean / largest / rank, which is Spearman's
