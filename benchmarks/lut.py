@@ -62,11 +62,15 @@ def run(calls: Sequence[tuple[Callable[..., Any], tuple[Any, ...], str]]) -> lis
     results: dict[int, Any] = {}
     with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
         futures = {pool.submit(work, *args): k for k, (work, args, _) in enumerate(calls)}
-        for done in as_completed(futures):
-            k = futures[done]
-            results[k] = done.result()
-            seconds = time.monotonic() - started
-            print(f"[{len(results)}/{len(calls)}] {seconds:4.0f} s  {calls[k][2]}", flush=True)
+        try:
+            for done in as_completed(futures):
+                k = futures[done]
+                results[k] = done.result()
+                seconds = time.monotonic() - started
+                print(f"[{len(results)}/{len(calls)}] {seconds:4.0f} s  {calls[k][2]}", flush=True)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     return [results[k] for k in range(len(calls))]
 
 

@@ -239,7 +239,7 @@ def measure(design: Design, lanes: int, technology: str) -> Tile:
     simulated = activity.simulate(unit, gates, operands_of(design, unit))
     parts = {
         name: Amount(part.area_um2, part.energy_pj)
-        for name, part in price(gates, simulated.toggles, coefficients).items()
+        for name, part in price(gates, simulated, coefficients).items()
     }
     # A multiplier's lanes are in the top module; in a tile that one only connects.
     fixed = FIXED if design.kind == MULTIPLIER else FIXED | {"top"}
