@@ -93,7 +93,7 @@ class AlignedSum:
         places = [
             wire(m, self.place(term, base), f"{name}_place_{k}") for k, term in enumerate(terms)
         ]
-        top = largest(m, places, f"{name}_largest")
+        top = self.top(m, places, name)
         aligned = [
             wire(m, self.align(m, term, top - place, f"{name}_term_{k}"), f"{name}_aligned_{k}")
             for k, (term, place) in enumerate(zip(terms, places, strict=True))
@@ -125,6 +125,10 @@ class AlignedSum:
         parts, above = term.operand.parts, term.lowest - base
         highest = term.operand.shifts[-1] + above
         return Mux(parts.zero, 0, (parts.shift + above)[: max(highest, 1).bit_length()])
+
+    def top(self, m: Module, places: Sequence[Value], name: str) -> Value:
+        """Return the largest of the exponents of all terms, the addend's last."""
+        return largest(m, places, f"{name}_largest")
 
     def align(self, m: Module, term: Term, down: Value, name: str) -> Value:
         """Return a term shifted down, truncated in magnitude, with its sign."""

@@ -53,8 +53,8 @@ class Floored(AlignedSum):
 class IgnoredAccumulator(AlignedSum):
     """The largest exponent is that of the products."""
 
-    def largest(self, m: Module, places: Sequence[Value], name: str) -> Value:
-        return super().largest(m, places[:-1], name)
+    def top(self, m: Module, places: Sequence[Value], name: str) -> Value:
+        return super().top(m, places[:-1], name)
 
 
 class CountedZeros(AlignedSum):
