@@ -20,6 +20,7 @@ from lut_designs import (
     conventional_design,
     multiplier_design,
     table_design,
+    table_sizes,
     ternary_adder,
     ternary_multiplier,
     ternary_table,
@@ -111,7 +112,7 @@ def _by_bits(panel: Axes, results: Results, activation: str, metric: str) -> Non
 
 
 def _by_share(panel: Axes, results: Results, activation: str) -> None:
-    for size in TABLE_LANES:
+    for size in table_sizes(activation):
         design = table_design(SHARE_BITS, activation, size)
         costs = [(share, results.cost(design, "area", share)) for share in SHARES]
         _line(panel, costs, SIZE_COLOURS[size], "-", f"LUT, K = {size}")

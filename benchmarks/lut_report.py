@@ -33,6 +33,7 @@ from lut_designs import (
     multiplier_design,
     swept_bits,
     table_design,
+    table_sizes,
     ternary_adder,
     ternary_multiplier,
     ternary_sizes,
@@ -277,7 +278,11 @@ def _sizes(results: Results) -> str:
     header = ["activation", "weight bits"]
     header += [f"{m}, {_share(n)}" for m in METRICS for n in (*SHARES[2::2], ALONE)]
     sizes = f"{TABLE_LANES[0]} to {TABLE_LANES[-1]}"
-    return f"## The best K of {sizes} (estimate)\n\n" + _table(header, rows)
+    return (
+        f"## The best K of {sizes} (estimate)\n\n"
+        f"Of {table_sizes('e4m3')[0]} to {table_sizes('e4m3')[-1]} for e4m3, whose largest table "
+        "takes too long to map.\n\n" + _table(header, rows)
+    )
 
 
 def _needed(results: Results) -> str:
@@ -489,7 +494,7 @@ def _published(results: Results) -> str:
                 )
                 for activation in ACTIVATIONS
             )
-            + f" ({TABLE_BITS}-bit weights, area)",
+            + f" ({TABLE_BITS}-bit weights, area; e4m3 up to {table_sizes('e4m3')[-1]})",
         ],
         [
             "table 2 of LUT Tensor Core, relative area (W2A8)",
