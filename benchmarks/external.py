@@ -334,15 +334,15 @@ def report_meaning() -> None:
     say(
         f"""**Energy from 7 to 45 nm: the scaling.** The sources say {stillmaker} and {deepscale},
         two published tables of the same operations {between_tables()}. With the latter Horowitz'
-        FP16 MAC would be met, as that of TPUv4i is with nothing scaled.""",
+        FP16 MAC would be met; the table above compares with TPUv4i, nothing scaled.""",
         "- ",
     )
     say(
         f"""**INT8 energy is high**, at 7 nm with nothing scaled, too, and not only for the clock.
         Our operands are normal and scaled to the full range; the published tables do not state
         theirs. The INT8 tensor core is published with
-        {total(core):.2f} pJ a MAC at 28 nm ({evidence(core)}), less than our {own:.2f} in asap7
-        unscaled; neither its operands nor their toggles are stated.""",
+        {total(core):.2f} pJ a MAC at 28 nm ({evidence(core)}), where ours takes {own:.2f} in
+        asap7, unscaled; neither its operands nor their toggles are stated.""",
         "- ",
     )
 
