@@ -40,11 +40,11 @@ BITMOD_MACS = 2
 
 
 class Row(NamedTuple):
-    """A unit, its MAC per cycle, and its figures by goal, or None where they were not measured."""
+    """A unit, its MAC per cycle, and its figures by goal."""
 
     name: str
     macs: float
-    figures: Callable[[Goal], Figures | None]
+    figures: Callable[[Goal], Figures]
 
 
 def main() -> int:
@@ -64,10 +64,8 @@ def main() -> int:
     return 0
 
 
-def cells(macs: float, figures: Figures | None) -> str:
+def cells(macs: float, figures: Figures) -> str:
     """Return area, period and what they are worth."""
-    if figures is None:
-        return "- | - | - | -"
     area, delay = figures
     return (
         f"{rounded(area)} | {delay:.3g} | {rounded(area / macs)} | {macs / delay / area * 1e6:.3g}"
