@@ -13,6 +13,7 @@ from rtl.base import Unit
 from rtl.blocks.adder_tree import tree_sum
 from rtl.blocks.booth import booth_multiply
 from rtl.blocks.fold import Fold
+from rtl.blocks.largest import largest
 from rtl.blocks.normalise import leading_zeros
 from rtl.blocks.rom import look_up
 from rtl.blocks.select import lowest_one
@@ -97,13 +98,7 @@ def _decode(m: Module, values: Values, arguments: Values) -> list[Value]:
 
 
 def _largest(m: Module, values: Values, arguments: Values) -> list[Value]:
-    level = list(values)
-    while len(level) > 1:
-        level = [
-            wire(m, Mux(a > b, a, b), f"largest_{len(level)}_{k}")
-            for k, (a, b) in enumerate(zip(level[0::2], level[1::2], strict=True))
-        ]
-    return level
+    return [largest(m, values, "largest")]
 
 
 def _leading_zeros(m: Module, values: Values, arguments: Values) -> list[Value]:

@@ -1,4 +1,4 @@
-"""The largest of several unsigned values."""
+"""The largest of several values."""
 
 from collections.abc import Sequence
 
