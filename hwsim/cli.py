@@ -433,7 +433,7 @@ def _print_bands(costs: "Sequence[Cost]", bands: Sequence[Sequence["Band"]]) -> 
 
     print("\nScaled, between two published sources:")
     _print_table(
-        ["unit", "from", "node", "quantity", "low", "high", "unit",
+        ["unit", "from", "node", "quantity", "low", "high", "measure",
          *(f"x {name}" for name in SOURCES)],
         [
             [cost.unit, b.anchor, b.node, b.quantity, b.low, b.high, b.unit, *map(str, b.factors)]
