@@ -154,34 +154,29 @@ def test_a_library_without_functions_is_refused(tmp_path):
         synthesize(SMALL, "mine", [path])
 
 
-def test_a_library_without_power_is_refused(edited):
-    path = edited("internal_power", "no_power")
-    with pytest.raises(InputError, match=r"library cell \S+ has no internal_power"):
-        synthesize(SMALL, "mine", [path])
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("internal_power", "no_power", r"library cell \S+ has no internal_power"),
+        ("cell_leakage_power", "something_else", r"library cell \S+ has no leakage power"),
+        ('voltage_unit : "1V"', 'voltage_unit : "1kV"', r"voltage_unit is '1kV'"),
+    ],
+)
+def test_a_library_that_says_too_little_is_refused(edited, old, new, message):
+    with pytest.raises(InputError, match=message):
+        synthesize(SMALL, "mine", [edited(old, new)])
 
 
-def test_a_library_without_leakage_is_refused(edited):
-    path = edited("cell_leakage_power", "something_else")
-    with pytest.raises(InputError, match=r"library cell \S+ has no leakage power"):
-        synthesize(SMALL, "mine", [path])
-
-
-def test_a_library_in_other_units_is_refused(edited):
-    path = edited('voltage_unit : "1V"', 'voltage_unit : "1kV"')
-    with pytest.raises(InputError, match=r"voltage_unit is '1kV'"):
-        synthesize(SMALL, "mine", [path])
-
-
-def test_files_of_different_voltages_are_refused(edited):
-    path = edited("nom_voltage : 1.8", "nom_voltage : 1.6")
-    with pytest.raises(InputError, match=r"different supply voltages: 1.6 and 1.8 V"):
-        synthesize(SMALL, "mine", [path, liberty.OSU018])
-
-
-def test_files_with_the_same_cell_are_refused(edited):
-    path = edited("library(osu018_stdcells)", "library(other)")
-    with pytest.raises(InputError, match=r"cell AND2X1 is in more than one Liberty file"):
-        synthesize(SMALL, "mine", [path, liberty.OSU018])
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("nom_voltage : 1.8", "nom_voltage : 1.6", r"different supply voltages: 1.6 and 1.8 V"),
+        ("library(osu018_stdcells)", "library(other)", r"AND2X1 is in more than one Liberty file"),
+    ],
+)
+def test_files_that_are_no_library_together_are_refused(edited, old, new, message):
+    with pytest.raises(InputError, match=message):
+        synthesize(SMALL, "mine", [edited(old, new), liberty.OSU018])
 
 
 def test_falling_edge_flip_flops_alone_are_refused(tmp_path):
