@@ -81,12 +81,11 @@ The terms of the model were chosen without the held-out units; those fitted to w
 Sums over gates and toggles by type, the fan-out's logarithm and the weak pull of every
 coefficient towards its gate's transistor count are those of an earlier fit, with units that are
 in neither set. Both further terms for area were chosen on osu018 by cross-validation over
-components and the units fitted to, where they took the mean error from 5.4 % to 4.8 %, and that
-of a fit to components only from 8.8 % to 5.7 %; fan-outs beyond a bound, and other shares of the
-longest path, were tried as well. So were, for glitches, inverters without delay and gates that
-merge into the next one, and for energy toggles of shared and of critical gates, and loads of
-inputs: none was better there by more than noise, and none was taken. No term was changed after an
-error below was known.{unseen}
+components and the units fitted to, where they lowered the mean error; fan-outs beyond a bound, and
+other shares of the longest path, were tried as well. So were, for glitches, inverters without
+delay and gates that merge into the next one, and for energy toggles of shared and of critical
+gates, and loads of inputs: none was better there by more than noise, and none was taken. No term
+was changed after an error below was known.{unseen}
 
 Errors are absolute and relative to synthesis, as mean / largest / rank, which is Spearman's
 correlation.
@@ -110,7 +109,7 @@ _LIMITS = """## Where it is wrong
   differ by up to a fifth with the start. The generic netlist is one more draw.
 - **Where synthesis took another multiplier style** than the generic netlist was smallest in.
   Products of unsigned numbers differ most: rows of AND gates, or Booth's digits. Area hardly
-  tells them apart, and glitches differ by half.
+  tells them apart, but hazards do.
 - **Deep arithmetic for glitches.** Every level of an adder multiplies hazards, and a cell that
   takes two gates at once takes away a level. Worst are small units that round a floating-point sum:
   a shifter, an adder, a counter of leading zeros and another shifter, one behind the other.

@@ -195,7 +195,7 @@ class Cell:
         By output, one arc for each pin that toggles it; a toggle takes their mean.
     input_arcs
         By input, what a toggle of it takes by itself.
-    clock_arcs
+    clock_arc
         Like ``input_arcs``, for the clock pin of a flip-flop whose state is about to change;
         ``input_arcs`` has the one whose state stays.
     """

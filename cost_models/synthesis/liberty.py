@@ -2,8 +2,8 @@
 
 Most of a library's text is tables; Yosys and OpenSTA need those of delay, the energy sum those of
 power. Opening a library therefore writes each file twice, without the one and without the other,
-which regular expressions do at some 40 MB a second; cells are found in the latter by position, and
-only those that a netlist uses are parsed.
+which regular expressions do; cells are found in the latter by position, and only those that a
+netlist uses are parsed.
 """
 
 import gzip

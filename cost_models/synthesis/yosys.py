@@ -2,10 +2,11 @@
 
 Several mappings are tried for every unit. Yosys builds multipliers in several styles, up to a third
 apart in area. And ABC's result depends on the structure that it starts from: equivalent starts move
-the delay of a unit by some 10 % either way, which is noise. For the least area, the smallest style
-is mapped from three starts, and the netlist of median delay is the result: its area, delay and
-energy belong together. For the least delay, each style is mapped by two scripts for an impossible
-delay: one restructures first, the other keeps what it finds, such as carry-lookahead adders.
+the delay of a unit by some per cent and that of few units by 20 or 30, which is noise. For the
+least area, the smallest style is mapped from three starts, and the netlist of median delay is the
+result: its area, delay and energy belong together. For the least delay, each style is mapped by two
+scripts for an impossible delay: one restructures first, the other keeps what it finds, such as
+carry-lookahead adders.
 """
 
 import json
