@@ -1,7 +1,7 @@
 """Toggles of every net of a generic netlist, counted by simulating it with real operands.
 
-All dot products of a stream run in lockstep, one bit of a machine word each, so one NumPy
-operation evaluates all gates of one kind and level for all of them. Without delays a net toggles
+All dot products of a stream run in lockstep, one bit of a machine word each, so one operation
+evaluates a gate for 64 of them. Without delays a net toggles
 at most once a cycle. What hazards add is counted in a second simulation, in which every gate takes
 one unit of time: the values between which a clock edge moves the nets are known from the first,
 so sampled cycles run side by side, and after t units only gates above level t can still change.
@@ -10,14 +10,13 @@ The results that stream out are compared with the golden model, so every estimat
 netlist that it prices.
 """
 
-from copy import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cost_models.netlist import GATES, Int, Netlist
+from cost_models import loops
+from cost_models.netlist import Int, Netlist
 from cost_models.operands import Operands
 from hwsim.errors import InputError
 from hwsim.units import UnitSpec
@@ -193,61 +192,6 @@ def _check(unit: UnitSpec, results: list[int | None], expected: list[int]) -> No
             )
 
 
-class _Group:
-    """Gates of one kind and level, whose outputs are neighbours.
-
-    With inversions as masks, one expression covers AND, NAND, OR, NOR, ANDNOT and ORNOT, and one
-    covers XOR, XNOR and NOT, whose pin B is the constant 0.
-    """
-
-    #: Which of A, B and the output are inverted.
-    INVERSIONS: ClassVar = {
-        "NOT": (0, 0, 1),
-        "XOR": (0, 0, 0),
-        "XNOR": (0, 0, 1),
-        "AND": (0, 0, 0),
-        "NAND": (0, 0, 1),
-        "OR": (1, 1, 1),
-        "NOR": (1, 1, 0),
-        "ANDNOT": (0, 1, 0),
-        "ORNOT": (1, 0, 1),
-        "MUX": (0, 0, 0),
-    }
-    KINDS: ClassVar = {"NOT": "xor", "XOR": "xor", "XNOR": "xor", "MUX": "mux"}
-
-    def __init__(self, first: int, types: Int, pins: Int) -> None:
-        self.kind = self.KINDS.get(GATES[types[0]], "and")
-        self.out = slice(first, first + len(types))
-        self.a, self.b, self.s = np.ascontiguousarray(pins.T)
-        table = np.array([self.INVERSIONS[GATES[t]] for t in types], np.uint64) * _ONES
-        self.invert_a, self.invert_b, self.invert = (table[:, k, np.newaxis] for k in range(3))
-
-    def above(self, start: int) -> "_Group":
-        """Return the gates from number ``start`` on."""
-        rest = copy(self)
-        rest.out = slice(self.out.start + start, self.out.stop)
-        for name in ("a", "b", "s", "invert_a", "invert_b", "invert"):
-            setattr(rest, name, getattr(self, name)[start:])
-        return rest
-
-    def outputs(self, values: Words) -> Words:
-        """Return what the gates compute."""
-        a, b = values[self.a], values[self.b]
-        if self.kind == "xor":
-            a ^= b
-            a ^= self.invert
-        elif self.kind == "mux":
-            b ^= a
-            b &= values[self.s]
-            a ^= b
-        else:
-            a ^= self.invert_a
-            b ^= self.invert_b
-            a &= b
-            a ^= self.invert
-        return a
-
-
 class _Sample:
     """Transitions of all nets at clock edges, every edge with the same chance to be among them."""
 
@@ -292,34 +236,17 @@ def hazards(netlist: Netlist, before: Words, after: Words, mask: Words) -> Int:
         If the gates do not settle at ``after``.
     """
     first = netlist.first_gate
-    kinds = _kinds(netlist)
-    order = np.lexsort((netlist.levels, kinds))
-    place = np.arange(netlist.nets)
-    place[first + order] = np.arange(first, netlist.nets)
-    groups = _groups(first, kinds[order], netlist.types[order], place[netlist.pins[order]])
-    levels = [netlist.levels[order[group.out.start - first : group.out.stop - first]]
-              for group in groups]  # fmt: skip
-    values = np.empty_like(before)
-    values[place] = before
-    values[:first] = after[:first]
-    counts = np.zeros(netlist.nets, np.int64)
-    for time in range(1, int(netlist.levels.max(initial=0)) + 1):
-        running = [
-            group.above(int(np.searchsorted(level, time)))
-            for group, level in zip(groups, levels, strict=True)
-        ]
-        # All gates read before any of them writes.
-        results = [group.outputs(values) for group in running]
-        for group, result in zip(running, results, strict=True):
-            changed = values[group.out] ^ result
-            changed &= mask
-            counts[group.out] += np.bitwise_count(changed).sum(axis=1, dtype=np.int64)
-            values[group.out] = result
-    if ((values[place] ^ after) & mask).any():
+    values = np.concatenate([after[:first], before[first:]])
+    changed = np.zeros(netlist.nets, bool)
+    changed[:first] = ((before ^ after)[:first] & mask).any(axis=1)
+    times = np.arange(1, int(netlist.levels.max(initial=0)) + 1)
+    starts = np.searchsorted(netlist.levels, times)
+    counts = loops.unit_delays(values, changed, starts, netlist.types, netlist.pins, mask)
+    if ((values ^ after) & mask).any():
         raise SimulationError("the gates do not settle at what they compute without delays")
     settled = np.bitwise_count((before ^ after) & mask).sum(axis=1, dtype=np.int64)
     settled[:first] = 0
-    return counts[place] - settled
+    return counts - settled
 
 
 def _mask(streams: int) -> Words:
@@ -337,8 +264,6 @@ class _Machine:
         self.streams = streams
         self.values = np.zeros((netlist.nets, -(-streams // WORD)), np.uint64)
         self.values[1] = _ONES
-        runs = np.char.add(_kinds(netlist), netlist.levels.astype(str))
-        self.groups = _groups(netlist.first_gate, runs, netlist.types, netlist.pins)
 
     def drive(self, port: str, bits: Flags) -> None:
         """Set an input port; ``bits`` has the shape (streams,) or (streams, port width)."""
@@ -355,8 +280,7 @@ class _Machine:
 
     def settle(self) -> None:
         """Evaluate all gates."""
-        for group in self.groups:
-            self.values[group.out] = group.outputs(self.values)
+        loops.settle(self.values, self.netlist.types, self.netlist.pins)
 
     def clock(self) -> None:
         """Let every flip-flop take its input."""
@@ -367,17 +291,3 @@ class _Machine:
         """Return for each net in how many of the simulations it differs from ``previous``."""
         changes = np.bitwise_count((self.values ^ previous) & _mask(self.streams))
         return changes.sum(axis=1, dtype=np.int64)
-
-
-def _kinds(netlist: Netlist) -> NDArray[np.str_]:
-    return np.array([_Group.KINDS.get(name, "and") for name in GATES])[netlist.types]
-
-
-def _groups(first: int, runs: NDArray[Any], types: Int, pins: Int) -> list[_Group]:
-    """Return gates in groups of one kind, each of equal ``runs``; ``first`` is the first's net."""
-    starts = [0, *(np.flatnonzero(runs[1:] != runs[:-1]) + 1).tolist()]
-    ends = [*starts[1:], len(types)]
-    return [
-        _Group(first + start, types[start:end], pins[start:end])
-        for start, end in zip(starts, ends, strict=True)
-    ]
