@@ -48,8 +48,6 @@ CONVENTIONAL_BITS = (1, 2, 3, 4)
 CONVENTIONAL_ACTIVATIONS = ("int8",)
 #: Weight bits that floating-point tables are built with.
 TABLE_BITS = 2
-#: The style of Yosys for floating-point units without multipliers: the styles are within 1 %.
-ADDER_STYLE = "noalumacc"
 
 #: What activations are divided by where entries have their format.
 HEADROOM = 16
@@ -208,9 +206,7 @@ class Tile:
 
 def mapped(design: Design, unit: UnitSpec) -> Netlist:
     """Return the unit as gates with parts."""
-    if design.kind != MULTIPLIER:
-        return netlist_by_part(unit, None if design.exact else ADDER_STYLE)
-    if not design.exact:
+    if design.kind != MULTIPLIER or not design.exact:
         return netlist_by_part(unit)
     # Nothing is shared and nothing scaled: one part, optimised as a whole.
     gates = netlist(unit)

@@ -1,10 +1,10 @@
 """Toggles of every net of a generic netlist, counted by simulating it with real operands.
 
 All dot products of a stream run in lockstep, one bit of a machine word each, so one operation
-evaluates a gate for 64 of them. Without delays a net toggles
-at most once a cycle. What hazards add is counted in a second simulation, in which every gate takes
-one unit of time: the values between which a clock edge moves the nets are known from the first,
-so sampled cycles run side by side, and after t units only gates above level t can still change.
+evaluates a gate for 64 of them. Without delays a net toggles at most once a cycle. What hazards add
+is counted in a second simulation, in which every gate takes one unit of time: the values between
+which a clock edge moves the nets are known from the first, so sampled cycles run side by side, and
+a gate is evaluated only when one of its inputs has changed.
 
 The results that stream out are compared with the golden model, so every estimate proves the
 netlist that it prices.

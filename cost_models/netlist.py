@@ -1,8 +1,10 @@
 """A unit as generic gates: the one netlist that every technology is estimated from.
 
 Yosys and ABC map the unit's RTL to two-input gates, multiplexers and plain flip-flops, the same
-logic optimisation that a cell library would get. Yosys builds multipliers in three styles, which
-differ by up to a third in area and not always in the same order, so all that apply are tried.
+logic optimisation that a cell library would get. Multipliers are built both from rows of partial
+products and from Booth's digits where Yosys can, for either may be the smaller one. Its default
+style, which merges additions before, is tried by synthesis only: it takes as much time again and
+is hardly ever smaller.
 
 Mapped by part, the submodules of the unit's top module stay apart until every gate is made, so each
 gate belongs to one of them. Nothing is optimised across their borders, which costs some area.
@@ -53,19 +55,21 @@ NAND2_EQUIVALENTS = {
     "DFF": 5.0,
 }
 
-#: A style is made of gates, and these are optimised.
 _TO_GATES = (
     # What follows the label only checks and counts.
     "synth -flatten -noabc -run begin:check -top {top} {option}",
     "dfflegalize -cell $_DFF_P_ 01",
     "setundef -zero",
 )
-_OPTIMISE = ("abc", "opt_clean -purge")
-#: A style that has this many times the area of the smallest before optimisation is not optimised.
-#: Of 79 units measured, none had its smallest netlist from a style of more than 1.1 times.
-_HOPELESS = 1.25
-#: A cell of Yosys that marks where a flattened module was.
-_SCOPE = "$scopeinfo"
+_ABC = "abc"
+_CLEAN = "opt_clean -purge"
+#: Yosys recodes multipliers whose operands both have so many bits, and no others.
+_RECODED_BITS = 4
+_MULTIPLIER = re.compile(
+    r"^  cell \$mul .*\n(?:    .*\n){2}"
+    r"    parameter \\A_WIDTH (\d+)\n    parameter \\B_WIDTH (\d+)\n",
+    re.MULTILINE,
+)
 
 #: Part of the cache's key: raise the number when :func:`parse` makes another netlist of the same.
 _LAYOUT = f"netlist 1: {', '.join(TYPES)}"
@@ -147,6 +151,14 @@ def multiplier_styles(text: str) -> list[str]:
     return [style for style in STYLES if style != "booth" or "cell $mul " in text]
 
 
+def generic_styles(text: str) -> list[str]:
+    """Return the styles of ``STYLES`` that generic gates are tried in, for a design as RTLIL."""
+    recoded = any(
+        min(int(width) for width in widths) >= _RECODED_BITS for widths in _MULTIPLIER.findall(text)
+    )
+    return ["noalumacc", "booth"] if recoded else ["noalumacc"]
+
+
 def rtlil_text(unit: UnitSpec) -> str:
     """Return the unit's hardware as RTLIL, its top module named ``unit.name``."""
     return str(rtlil.convert(rtl.create(unit), name=unit.name, emit_src=False))
@@ -156,8 +168,8 @@ def rtlil_text(unit: UnitSpec) -> str:
 def netlist(unit: UnitSpec, style: str | None = None) -> Netlist:
     """Return ``unit`` mapped to generic gates, in the style of the smallest area.
 
-    With a ``style`` out of ``STYLES`` only that one is tried, which takes less time. What was
-    mapped before, by any process, is read from :mod:`cost_models.cache`.
+    With a ``style`` out of ``STYLES`` only that one is tried. What was mapped before, by any
+    process, is read from :mod:`cost_models.cache`.
 
     Raises
     ------
@@ -170,23 +182,21 @@ def netlist(unit: UnitSpec, style: str | None = None) -> Netlist:
 
 
 @lru_cache(maxsize=256)
-def netlist_by_part(unit: UnitSpec, style: str | None = None) -> Netlist:
+def netlist_by_part(unit: UnitSpec) -> Netlist:
     """Return ``unit`` mapped like :func:`netlist`, but every part by itself, with ``parts``.
-
-    With a ``style`` out of ``STYLES`` only that one is tried, which takes less time.
 
     A part is a submodule of the top module, with all that is inside it. Submodules whose names
     differ in trailing numbers only (``element_0``, ``element_1``) are one part (``element``). What
     is in the top module itself is the part ``top``. Errors are those of :func:`netlist`.
     """
-    return _netlist(unit, style, by_part=True)
+    return _netlist(unit, None, by_part=True)
 
 
 def _netlist(unit: UnitSpec, style: str | None, by_part: bool) -> Netlist:
     text = rtlil_text(unit)
     instances = _instances(text, unit.name) if by_part else None
-    styles = multiplier_styles(text) if style is None else [style]
-    settings = (_LAYOUT, *_TO_GATES, *_OPTIMISE, *styles, str(by_part), str(_HOPELESS))
+    styles = generic_styles(text) if style is None else [style]
+    settings = (_LAYOUT, *_TO_GATES, _ABC, _CLEAN, *styles, str(by_part))
     name = cache.key(yosys.version(), text, *settings)
     found = cache.load(name, unpack)
     if found is None:
@@ -212,40 +222,13 @@ def _smallest(
         (Path(folder) / "unit.il").write_text(text)
         session.run(["read_rtlil unit.il", *apart, "design -save rtl"])
         for style in styles:
+            file = f"{style}.json"
             script = [command.format(top=top, option=STYLES[style]) for command in _TO_GATES]
-            count = f"tee -q -o {style}.json stat -json"
-            session.run(["design -load rtl", *script, count, f"design -save {style}"])
-        for style in _promising({style: _counted(Path(folder), style) for style in styles}):
-            path = Path(folder) / f"{style}.json"
-            session.run([f"design -load {style}", *_OPTIMISE[:1], *together, *_OPTIMISE[1:],
-                         f"write_json {style}.json"])  # fmt: skip
-            mapped[style] = json.loads(path.read_text())["modules"][top]
+            script += [_ABC, *together, _CLEAN, f"write_json {file}"]
+            session.run(["design -load rtl", *script])
+            mapped[style] = json.loads((Path(folder) / file).read_text())["modules"][top]
     style = min(mapped, key=lambda name: nand2_equivalents(mapped[name]))
     return parse(mapped[style], style, instances)
-
-
-def _counted(folder: Path, style: str) -> dict[str, int]:
-    """Return the cells by type that Yosys counted before optimisation."""
-    counts = json.loads((folder / f"{style}.json").read_text())["design"]["num_cells_by_type"]
-    return {kind: number for kind, number in counts.items() if kind != _SCOPE}
-
-
-def _promising(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Return the styles worth optimising, given their cells before.
-
-    Styles with the same cells as an earlier one are the same logic, as where multipliers are too
-    small to recode; those far larger than the smallest stay larger.
-    """
-    areas = {
-        style: sum(NAND2_EQUIVALENTS.get(_short(kind), 0.0) * n for kind, n in cells.items())
-        for style, cells in counts.items()
-    }
-    limit = _HOPELESS * min(areas.values())
-    chosen: list[str] = []
-    for style, cells in counts.items():
-        if areas[style] <= limit and all(cells != counts[other] for other in chosen):
-            chosen.append(style)
-    return chosen
 
 
 def nand2_equivalents(module: Mapping[str, Any]) -> float:
@@ -255,16 +238,12 @@ def nand2_equivalents(module: Mapping[str, Any]) -> float:
 
 def _kind(name: str, cell: Mapping[str, Any]) -> str:
     """Return which of ``TYPES`` a cell is."""
-    kind = _short(cell["type"])
-    if kind not in TYPES:
+    kind = cell["type"].removeprefix("$_").removesuffix("_")
+    if kind == "DFF_P":
+        return FLIP_FLOP
+    if kind not in GATES:
         raise NetlistError(f"cell {name} is a {cell['type']}, neither gate nor flip-flop")
-    return kind
-
-
-def _short(cell_type: str) -> str:
-    """Return one of ``TYPES`` for the name of such a cell in Yosys."""
-    kind = cell_type.removeprefix("$_").removesuffix("_")
-    return FLIP_FLOP if kind == "DFF_P" else kind
+    return str(kind)
 
 
 def pack(gates: Netlist) -> dict[str, NDArray[Any]]:

@@ -85,7 +85,9 @@ components and the units fitted to, where they lowered the mean error; fan-outs 
 other shares of the longest path, were tried as well. So were, for glitches, inverters without
 delay and gates that merge into the next one, and for energy toggles of shared and of critical
 gates, and loads of inputs: none was better there by more than noise, and none was taken. No term
-was changed after an error below was known.{unseen}
+was changed after an error below was known. The multiplier styles that generic gates are made in
+were: leaving Yosys' default style out saves much time and moves the errors by noise. Rows of
+partial products alone would save more, but their rank correlation of area falls below 0.99.{unseen}
 
 Errors are absolute and relative to synthesis, as mean / largest / rank, which is Spearman's
 correlation.

@@ -23,7 +23,7 @@ UNITS = [
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_parts_add_up_to_the_estimate_of_their_netlist(unit, monkeypatch):
     parts = breakdown(unit, "sky130").total
-    monkeypatch.setattr(estimate, "netlist", netlist_by_part)
+    monkeypatch.setattr(estimate, "netlist", lambda unit, _: netlist_by_part(unit))
     whole = estimate.estimate(unit, "sky130")
     assert parts.flip_flops == whole.provenance["gates"]["DFF"]
     assert parts.gates + parts.flip_flops == sum(whole.provenance["gates"].values())
@@ -178,9 +178,3 @@ def test_a_unit_without_parts_is_one_part(monkeypatch):
     monkeypatch.setattr(netlist, "rtlil_text", lambda _: text)
     assert set(netlist_by_part.__wrapped__(unit).parts) == {"top"}
     assert netlist.netlist.__wrapped__(unit).parts is None
-
-
-def test_one_style_is_enough_if_named():
-    unit = make("integer", lanes=1, weight="int8", activation="int8")
-    assert netlist_by_part(unit).style == "booth"
-    assert netlist_by_part(unit, "noalumacc").style == "noalumacc"
