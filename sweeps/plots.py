@@ -31,8 +31,9 @@ from sweeps.table import Row, front
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "os^Dv<>"
+#: After each round of colours the markers move by one, so that every family has its own pair.
 STYLE = {
-    family: (OKABE_ITO[i % len(OKABE_ITO)], MARKERS[i % len(MARKERS)])
+    family: (OKABE_ITO[i % len(OKABE_ITO)], MARKERS[(i + i // len(OKABE_ITO)) % len(MARKERS)])
     for i, family in enumerate(FAMILIES)
 }
 

@@ -145,3 +145,9 @@ def test_line_is_the_front_of_the_panel(sweep):
     (line,) = [line for line in figure.axes[0].lines if line.get_drawstyle() == "steps-post"]
     expected = [rows[i]["area_um2_per_mac_per_cycle"] for i in (0, 1, 3)]
     np.testing.assert_allclose(line.get_xdata(), expected)
+
+
+def test_no_two_families_look_alike():
+    assert len(set(plots.STYLE.values())) == len(plots.STYLE)
+    for at in range(2):
+        assert len({style[at] for style in list(plots.STYLE.values())[:7]}) == 7
