@@ -39,8 +39,8 @@ MUTATED = {
     "shift_add": make("shift_add", lanes=4, weight="int4", activation="int8", group_size=8),
 }
 FAMILIES = list(MUTATED)
-#: An eighth of what `hwsim verify` takes.
-RANDOM_DOTS = 512
+#: A quarter of what `hwsim verify` takes.
+RANDOM_DOTS = 1024
 
 
 @pytest.mark.parametrize("unit", suite(), ids=lambda unit: unit.name)
