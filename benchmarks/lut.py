@@ -6,6 +6,8 @@
 It writes the document, and beside it a table (CSV) and a chart (PNG) of the same name; what is
 compared and how is in `lut_designs.py`. Everything is an estimate of one technology;
 `--synthesis` measures the decisive points with a cell library, too, in a table of their own.
+With an empty cache of netlists it takes more than an hour, most of it for the largest tables of
+floating-point sums.
 """
 
 import argparse

@@ -20,7 +20,6 @@ from lut_designs import (
     conventional_design,
     multiplier_design,
     table_design,
-    table_sizes,
     ternary_adder,
     ternary_multiplier,
     ternary_table,
@@ -112,7 +111,7 @@ def _by_bits(panel: Axes, results: Results, activation: str, metric: str) -> Non
 
 
 def _by_share(panel: Axes, results: Results, activation: str) -> None:
-    for size in table_sizes(activation):
+    for size in TABLE_LANES:
         design = table_design(SHARE_BITS, activation, size)
         costs = [(share, results.cost(design, "area", share)) for share in SHARES]
         _line(panel, costs, SIZE_COLOURS[size], "-", f"LUT, K = {size}")

@@ -325,11 +325,6 @@ def chain() -> list[Design]:
     ]
 
 
-def table_sizes(activation: str) -> tuple[int, ...]:
-    """Return the activations to a table; the largest of e4m3 takes too long to map."""
-    return tuple(TABLE_LANES)[:-1] if activation == "e4m3" else tuple(TABLE_LANES)
-
-
 def lane_jobs() -> list[tuple[Design, int]]:
     """Return the designs that are measured at other lane counts, too."""
     return [
@@ -393,7 +388,7 @@ def designs() -> list[Design]:
         listed += [
             table_design(bits, activation, size)
             for bits in swept_bits(activation)
-            for size in table_sizes(activation)
+            for size in TABLE_LANES
         ]
     listed += [
         conventional_design(bits, activation)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lut_designs import (
+    TABLE_LANES,
     WEIGHT_BITS,
     Amount,
     Design,
@@ -13,7 +14,6 @@ from lut_designs import (
     adder_design,
     multiplier_design,
     table_design,
-    table_sizes,
 )
 
 from cost_models.cost import Cost
@@ -108,7 +108,7 @@ def adder_wins(results: Results, metric: str, share: float, activation: str) -> 
 def best_size(results: Results, metric: str, share: float, activation: str, bits: int) -> int:
     """Return the table size of the lowest cost."""
     return min(
-        table_sizes(activation),
+        TABLE_LANES,
         key=lambda size: results.cost(table_design(bits, activation, size), metric, share),
     )
 
