@@ -239,9 +239,7 @@ def hazards(netlist: Netlist, before: Words, after: Words, mask: Words) -> Int:
     values = np.concatenate([after[:first], before[first:]])
     changed = np.zeros(netlist.nets, bool)
     changed[:first] = ((before ^ after)[:first] & mask).any(axis=1)
-    times = np.arange(1, int(netlist.levels.max(initial=0)) + 1)
-    starts = np.searchsorted(netlist.levels, times)
-    counts = loops.unit_delays(values, changed, starts, netlist.types, netlist.pins, mask)
+    counts = loops.unit_delays(values, changed, netlist.types, netlist.pins, mask)
     if ((values ^ after) & mask).any():
         raise SimulationError("the gates do not settle at what they compute without delays")
     settled = np.bitwise_count((before ^ after) & mask).sum(axis=1, dtype=np.int64)

@@ -63,7 +63,7 @@ def settle(values: Array, kinds: Array, pins: Array) -> None:
     Parameters
     ----------
     values
-        Words of all nets, shape (nets, words), changed in place.
+        uint64 words of all nets, shape (nets, words), changed in place.
     kinds, pins
         ``types`` and ``pins`` of a netlist.
     """
@@ -74,36 +74,36 @@ def settle(values: Array, kinds: Array, pins: Array) -> None:
 
 
 @njit(cache=True)
-def unit_delays(
-    values: Array, changed: Array, starts: Array, kinds: Array, pins: Array, mask: Array
-) -> Array:
+def unit_delays(values: Array, changed: Array, kinds: Array, pins: Array, mask: Array) -> Array:
     """Let the gates settle with a delay of one each, and count the toggles of every net.
 
-    A gate is evaluated when one of its inputs has just changed.
+    A gate is evaluated when one of its inputs has just changed, until none changes any more.
 
     Parameters
     ----------
     values
-        Words of all nets, shape (nets, words): inputs and flip-flops as after time 0, gates as
-        before it; changed in place.
+        uint64 words of all nets, shape (nets, words): inputs and flip-flops as after time 0, gates
+        as before it; changed in place.
     changed
         Which nets change at time 0, shape (nets,); changed in place.
-    starts
-        By time from 1 on, the first gate that can still change; later ones all can.
     kinds, pins
         ``types`` and ``pins`` of a netlist.
     mask
         The bits that count, shape (words,).
+
+    Returns
+    -------
+    Toggles over all bits that count, int64, shape (nets,); 0 for inputs and flip-flops.
     """
     words = values.shape[1]
     first = len(values) - len(kinds)
     counts = np.zeros(len(values), np.int64)
     waiting = np.empty(len(kinds), np.int64)
     results = np.empty((len(kinds), words), np.uint64)
-    for start in starts:
+    while changed.any():
         # All gates read before any of them writes.
         size = 0
-        for gate in range(start, len(kinds)):
+        for gate in range(len(kinds)):
             a, b, s = pins[gate]
             if changed[a] or changed[b] or changed[s]:
                 for word in range(words):
