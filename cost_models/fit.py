@@ -28,11 +28,12 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.stats import spearmanr
 
-from cost_models import fitting_set, synthesis
+from cost_models import cache, fitting_set, synthesis
 from cost_models.components import COMPONENTS
 from cost_models.cost import Cost
 from cost_models.estimate import Features, PathDelays, critical_path, features, price
-from cost_models.netlist import GATES, NAND2_EQUIVALENTS, TYPES
+from cost_models.netlist import GATES, NAND2_EQUIVALENTS, TYPES, rtlil_text
+from cost_models.operands import default_operands
 from cost_models.synthesis import liberty, opensta, simulation
 from cost_models.synthesis.liberty import Library
 from cost_models.technology import Coefficients, Technology
@@ -93,7 +94,7 @@ def characterise(
         Name of the technology.
     folder
         Where results of synthesis are kept as they come, one JSON file a unit, and taken from if
-        they are there, from the same library; None for nowhere.
+        they are there, of the same hardware and operands, library and tools; None for nowhere.
     workers
         Units synthesised at a time.
     progress
@@ -167,27 +168,38 @@ def _print(line: str) -> None:
 
 def _sample(unit: UnitSpec, technology: str, library: Library, folder: Path | None) -> Sample:
     file = folder / f"{unit.name}.json" if folder else None
-    cost = _kept(file, library) if file else None
+    digest = _digest(unit)
+    cost = _kept(file, library, digest) if file else None
     if cost is None:
         cost = synthesis.measure(unit, technology, library)
         if file:
             # In place at once: an interruption leaves no half of a file.
             half = file.with_suffix(".part")
-            half.write_text(json.dumps(asdict(cost)))
+            half.write_text(json.dumps({"digest": digest, **asdict(cost)}))
             half.replace(file)
     return Sample(unit, features(unit), cost)
 
 
-def _kept(file: Path, library: Library) -> Cost | None:
-    """Return the cost in ``file`` if it is there and from this library and these tools."""
+def _digest(unit: UnitSpec) -> str:
+    """Return a hash of what is measured: the unit's hardware and operands, and the flow."""
+    operands = default_operands(unit)
+    arrays = [operands.activations, operands.weights, *operands.metadata.values()]
+    codes = [np.ascontiguousarray(array).tobytes().hex() for array in arrays]
+    return cache.key(rtlil_text(unit), _FLOW, *operands.metadata, *codes)
+
+
+def _kept(file: Path, library: Library, digest: str) -> Cost | None:
+    """Return the cost in ``file`` if it is there, of the same, and by this library and tools."""
     if not file.exists():
         return None
     try:
-        cost = Cost(**json.loads(file.read_text()))
-    except (ValueError, TypeError) as error:
+        kept = json.loads(file.read_text())
+        same = kept.pop("digest") == digest
+        cost = Cost(**kept)
+    except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{file} is no result of synthesis, remove it: {error}") from None
     provenance = cost.provenance
-    same = provenance["libraries"] == library.digests and provenance["tools"] == _tools()
+    same &= provenance["libraries"] == library.digests and provenance["tools"] == _tools()
     return cost if same else None
 
 

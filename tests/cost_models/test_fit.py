@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,8 @@ from cost_models import fitting_set, technology
 from cost_models.components import COMPONENTS
 from cost_models.estimate import features, price
 from cost_models.fit import QUANTITIES, Sample, characterise, errors_of, fit, non_negative
-from cost_models.synthesis.liberty import OSU018
+from cost_models.operands import gaussian
+from cost_models.synthesis.liberty import OSU018, opened
 from hwsim.cli import main
 from hwsim.errors import InputError
 from hwsim.units import make
@@ -124,6 +126,18 @@ def test_what_is_finished_is_not_measured_again(few, tmp_path):
     again = characterise([OSU018], "mine", tmp_path, progress=lambda line: None)
     assert again == first
     assert {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == stamps
+
+
+def test_other_operands_are_measured_anew(few, tmp_path, monkeypatch):
+    unit, *_ = UNITS
+    kept = tmp_path / f"{unit.name}.json"
+    with opened("mine", [OSU018]) as library:
+        first = fitting._sample(unit, "mine", library, tmp_path).synthesis
+        written = kept.read_text()
+        assert fitting._sample(unit, "mine", library, tmp_path).synthesis == first
+        monkeypatch.setattr(fitting, "default_operands", lambda unit: gaussian(unit, 4, 9, seed=3))
+        fitting._sample(unit, "mine", library, tmp_path)
+    assert json.loads(kept.read_text())["digest"] != json.loads(written)["digest"]
 
 
 def test_a_broken_result_is_named(few, tmp_path):
