@@ -87,7 +87,8 @@ delay and gates that merge into the next one, and for energy toggles of shared a
 gates, and loads of inputs: none was better there by more than noise, and none was taken. No term
 was changed after an error below was known. The multiplier styles that generic gates are made in
 were: leaving Yosys' default style out saves much time and moves the errors by noise. Rows of
-partial products alone would save more, but their rank correlation of area falls below 0.99.{unseen}
+partial products alone would save more, but with three of the four libraries their rank correlation
+of area falls below 0.99.{unseen}
 
 Errors are absolute and relative to synthesis, as mean / largest / rank, which is Spearman's
 correlation.
