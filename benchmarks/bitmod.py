@@ -23,7 +23,7 @@ from cost_models.estimate import estimate
 from cost_models.operands import Operands, default_operands
 from cost_models.synthesis import synthesize
 from cost_models.synthesis.liberty import Library, opened
-from hwsim.formats import parse
+from hwsim.formats import parse_block
 from hwsim.units import UnitSpec, make
 from hwsim.units.bitmod import BitmodUnit, WeightType
 from hwsim.units.metadata import group_ends
@@ -85,7 +85,7 @@ def typed_operands(spec: UnitSpec, kind: WeightType) -> Operands:
         codes = (np.rint(scaled).astype(np.int64) & ((1 << width) - 1)).astype(np.uint8)
     else:
         name = "bitmod4" if kind == WeightType.FP4 else "bitmod3"
-        codes = parse(name).quantize(values).codes.reshape(values.shape).astype(np.uint8)
+        codes = parse_block(name).quantize(values).codes.reshape(values.shape).astype(np.uint8)
     beats = {name: codes_of.copy() for name, codes_of in operands.metadata.items()}
     beats["weight_type"][:] = kind
     return Operands(operands.activations, codes, beats)
@@ -196,7 +196,7 @@ def report_quantiser() -> None:
             for layer in layers:
                 w = layer.weight * np.float32(factor)
                 both = [
-                    parse(name).with_options(selection=selection).quantize(w)
+                    parse_block(name).with_options(selection=selection).quantize(w)
                     for selection in ("error", "fp16")
                 ]
                 signal += float(np.square(w, dtype=np.float64).sum())

@@ -99,15 +99,16 @@ def space(count: int, workers: int) -> None:
     units = points.units(count)
     for label in ("empty", "full"):
         start, before = time.perf_counter(), processor_seconds()
-        results = [result for _, result in each(cost, units, workers)]
+        gates = []
+        for _, result in each(cost, units, workers):
+            if isinstance(result, Exception):
+                raise result
+            gates.append(result)
         seconds, processor = time.perf_counter() - start, processor_seconds() - before
-        failed = [result for result in results if isinstance(result, Exception)]
-        if failed:
-            raise failed[0]
         print(
             f"{len(units)} distinct units, {workers} workers, {label} cache: {seconds:.1f} s, "
             f"{processor:.1f} s of processor time, {1e3 * processor / len(units):.0f} ms a unit, "
-            f"{np.mean(results):.0f} gates on average",
+            f"{np.mean(gates):.0f} gates on average",
             flush=True,
         )
 

@@ -431,10 +431,9 @@ def report_bit_fusion() -> None:
             ]
             row(str(lanes), str(bits), *ratios)
     ranks = [
-        spearmanr(*([v for key, v in values.items() if key[0] == q] for values in
-                    (estimates, figures))).statistic
-        for q in metrics
-    ]  # fmt: skip
+        spearmanr([estimates[key] for key in keys], [figures[key] for key in keys]).statistic
+        for keys in ([key for key in estimates if key[0] == q] for q in metrics)
+    ]
     fused = [
         bit_fusion("systolic 1x1 fusible 2..8", "INT2-8", metric)
         / bit_fusion("systolic 1x1 fixed", "INT8", metric)

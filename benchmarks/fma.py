@@ -14,11 +14,10 @@ from pathlib import Path
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from mapping import Figures, mapped
+from mapping import Figures, Goal, mapped
 
 from cost_models.synthesis.liberty import opened
-from hwsim.formats import parse_scalar
-from hwsim.formats.minifloat import Minifloat
+from hwsim.formats.minifloat import NAMED, Minifloat
 from rtl.blocks.fma import FusedAdd, multiply, operand
 
 #: openhwgroup/cvfpu 0ad2cd7 (FP8ALT: pulp-platform/cvfpu e5aa6a0), `fpnew_fma` without pipeline
@@ -63,6 +62,9 @@ class MultiplyAdd(wiring.Component):
         return m
 
 
+GOALS: tuple[Goal, ...] = ("area", "speed")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Multiply-add beside FPnew's")
     parser.add_argument("--technology", default="osu018", choices=("asap7", "sky130", "osu018"))
@@ -72,8 +74,8 @@ def main() -> int:
     print("format  mapped for   ours: area   delay   FPnew: area   delay   ratio: area  delay")
     with opened(options.technology, options.liberty) as library:
         for name, peers in FPNEW.items():
-            component = MultiplyAdd(parse_scalar(name))
-            for goal, peer in zip(("area", "speed"), peers[options.technology], strict=True):
+            component = MultiplyAdd(NAMED[name])
+            for goal, peer in zip(GOALS, peers[options.technology], strict=True):
                 ours = mapped(component, library, goal=goal)
                 line = f"{name:7} {goal:10} {ours.area:12.1f} {ours.delay:7.2f}"
                 line += f" {peer.area:13.1f} {peer.delay:7.2f}"

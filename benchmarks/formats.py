@@ -17,7 +17,6 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import gfloat
 import gfloat.formats
@@ -25,7 +24,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.formats import parse, parse_scalar
+from hwsim.formats import BlockFormat, parse, parse_block, parse_scalar
 
 Array = NDArray[np.float32]
 Call = Callable[[Array], object]
@@ -66,17 +65,17 @@ def block_rows() -> list[Row]:
     """Return the rows of the block formats."""
     names = ("mxfp4", "mxfp8e4m3", "mxfp8e5m2", "mxfp6e2m3", "mxint8", "nvfp4")
     return [
-        *(_block(name, parse(name), 6.0) for name in names),
+        *(_block(name, parse_block(name), 6.0) for name in names),
         *(
-            _block(f"mxfp4 {rule}", parse("mxfp4").with_options(scale_rule=rule), 6.0)
+            _block(f"mxfp4 {rule}", parse_block("mxfp4").with_options(scale_rule=rule), 6.0)
             for rule in ("even", "rceil")
         ),
-        _block("nvfp4 1 level", parse("nvfp4").with_options(levels=1), 6.0),
-        _block("bfp8_g16", parse("bfp8_g16")),
+        _block("nvfp4 1 level", parse_block("nvfp4").with_options(levels=1), 6.0),
+        _block("bfp8_g16", parse_block("bfp8_g16")),
     ]
 
 
-def _block(name: str, fmt: Any, target: float | None = None) -> Row:
+def _block(name: str, fmt: BlockFormat, target: float | None = None) -> Row:
     calls: dict[str, Call] = {"hwsim": fmt.quantize}
     if name in _TORCHAO and importlib.util.find_spec("torchao") is not None:
         calls["torchao"] = _TORCHAO[name]()

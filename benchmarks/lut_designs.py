@@ -26,9 +26,12 @@ from cost_models.breakdown import price
 from cost_models.estimate import PathDelays, critical_path
 from cost_models.netlist import TOP, Netlist, netlist, netlist_by_part
 from cost_models.operands import Operands, default_operands
-from hwsim.formats import parse
+from hwsim.formats import parse_scalar
 from hwsim.formats.integer import Integer
 from hwsim.units import UnitSpec, make
+from hwsim.units.adder_tile import AdderTile
+from hwsim.units.bit_plane_table import BitPlaneTable
+from hwsim.units.sums import FloatSums
 
 LUT, CONVENTIONAL, ADD, MULTIPLIER = "LUT", "conventional LUT", "ADD", "multiplier"
 
@@ -85,7 +88,7 @@ class Design:
     @property
     def exact(self) -> bool:
         """Whether sums are integers."""
-        return isinstance(parse(self.activation), Integer)
+        return isinstance(parse_scalar(self.activation), Integer)
 
     def build(self, lanes: int, columns: int = 1) -> UnitSpec:
         """Return the unit with this size."""
@@ -115,7 +118,7 @@ class Design:
         if self.exact or self.family != "lut_tensor_core" or self.bits == TABLE_BITS:
             return None
         table = table_design(TABLE_BITS, self.activation, self.table_lanes)
-        entries = table.build(self.table_lanes).sums.table_format.name
+        entries = float_sums(table.build(self.table_lanes)).table_format.name
         column = replace(self, family="lut_array", activation=entries)
         return table, column
 
@@ -213,6 +216,13 @@ def mapped(design: Design, unit: UnitSpec) -> Netlist:
     return replace(gates, parts=np.full(gates.nets - gates.first_flip_flop, TOP))
 
 
+def float_sums(unit: UnitSpec) -> FloatSums:
+    """Return the arithmetic of a unit with a table of floating-point sums."""
+    assert isinstance(unit, BitPlaneTable | AdderTile)
+    assert isinstance(unit.sums, FloatSums)
+    return unit.sums
+
+
 def operands_of(design: Design, unit: UnitSpec) -> Operands:
     """Return the default operands, smaller where they would overflow the entries of a table.
 
@@ -221,7 +231,7 @@ def operands_of(design: Design, unit: UnitSpec) -> Operands:
     """
     operands = default_operands(unit)
     summed = design.family in ("lut_tensor_core", "ternary_lut") and not design.exact
-    if not summed or unit.sums.table_format != unit.activation:
+    if not summed or float_sums(unit).table_format != unit.activation:
         return operands
     smaller = unit.activation.encode(unit.activation.decode(operands.activations) / HEADROOM)
     return operands._replace(activations=smaller)
@@ -239,28 +249,27 @@ def measure(design: Design, lanes: int, technology: str) -> Tile:
     }
     # A multiplier's lanes are in the top module; in a tile that one only connects.
     fixed = FIXED if design.kind == MULTIPLIER else FIXED | {"top"}
-    sums = [
-        sum((parts[name] for name in parts if chosen(name)), start=Amount())
-        for chosen in (
-            lambda name: name in SHARED,
-            lambda name: name in fixed,
-            lambda name: name not in SHARED | fixed,
-        )
-    ]
+    shared, constant, scaled = (
+        sum((part for name, part in parts.items() if name in names), start=Amount())
+        for names in (SHARED, fixed, parts.keys() - SHARED - fixed)
+    )
     delay = critical_path(gates, PathDelays.of(coefficients)).delay_ns
-    return Tile(lanes, *sums, simulated.macs_per_cycle, delay, tuple(parts.items()))
+    return Tile(
+        lanes, shared, constant, scaled, simulated.macs_per_cycle, delay, tuple(parts.items())
+    )
 
 
 def shares(design: Design, tiles: Sequence[Tile]) -> Shares:
     """Return the cost of ``LANES`` lanes from the tiles of ``design.jobs``."""
     if design.split:
-        table, column = (
+        of_table, of_column = (
             shares(part, [tile]) for part, tile in zip(design.split, tiles, strict=True)
         )
         return Shares(
             # A table serves a beat, however many cycles its weights take.
-            table.table_area * design.bits / TABLE_BITS, table.table_energy,
-            column.column_area, column.column_energy, max(table.delay_ns, column.delay_ns),
+            of_table.table_area * design.bits / TABLE_BITS, of_table.table_energy,
+            of_column.column_area, of_column.column_energy,
+            max(of_table.delay_ns, of_column.delay_ns),
         )  # fmt: skip
     if not design.exact or len(tiles) == 1:
         (tile,) = tiles
@@ -269,10 +278,9 @@ def shares(design: Design, tiles: Sequence[Tile]) -> Shares:
     else:
         below, above = tiles
         weight = (LANES - below.lanes) / (above.lanes - below.lanes)
-        table, column = (
-            (1 - weight) * part(below) + weight * part(above)
-            for part in (lambda t: t.shared, lambda t: t.fixed + t.scaled)
-        )
+        table = (1 - weight) * below.shared + weight * above.shared
+        columns = [tile.fixed + tile.scaled for tile in tiles]
+        column = (1 - weight) * columns[0] + weight * columns[1]
     macs = tiles[0].macs * LANES / tiles[0].lanes
     return Shares(
         table.area / macs, table.energy / macs, column.area / macs, column.energy / macs,
@@ -293,7 +301,7 @@ def conventional_design(bits: int, activation: str) -> Design:
 
 def dequantised_design(bits: int, activation: str) -> Design:
     """A multiplier of two operands of the activation's format, for weights converted to it."""
-    return multiplier_design(parse(activation).bits, activation, activation)
+    return multiplier_design(parse_scalar(activation).bits, activation, activation)
 
 
 def adder_design(bits: int, activation: str) -> Design:
@@ -304,7 +312,7 @@ def adder_design(bits: int, activation: str) -> Design:
 
 def multiplier_design(bits: int, activation: str, weight: str | None = None) -> Design:
     """A multiplier a lane; floating-point activations with a fused, once rounded addition."""
-    exact = isinstance(parse(activation), Integer)
+    exact = isinstance(parse_scalar(activation), Integer)
     options = () if exact else (("accumulator", "fp32"),)
     family = "integer" if exact else "fma"
     weight = weight or integer_weight(bits)
@@ -337,13 +345,13 @@ def lane_jobs() -> list[tuple[Design, int]]:
 
 def swept_bits(activation: str) -> tuple[int, ...]:
     """Return the weight bits at which every table size is measured."""
-    exact = isinstance(parse(activation), Integer)
+    exact = isinstance(parse_scalar(activation), Integer)
     return (1, 2, 4) if exact else (TABLE_BITS,)
 
 
 def ternary_sizes(activation: str) -> range:
     """Return the activations to a table; floating-point tables of 40 entries take too long."""
-    exact = isinstance(parse(activation), Integer)
+    exact = isinstance(parse_scalar(activation), Integer)
     return GROUPS if exact else GROUPS[:-1]
 
 

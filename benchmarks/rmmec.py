@@ -231,7 +231,7 @@ def main() -> int:
     report_utilisation()
     registers = {
         label: int(estimated(names[0])(spec, spec.mode_list[-1]).provenance["gates"]["DFF"])
-        for label, spec in {**FIXED, "shared": unit()}.items()
+        for label, spec in [*FIXED.items(), ("shared", unit())]
     }
     shared = registers.pop("shared")
     print(AREA.format(flip_flops=f"{sum(registers.values())} against {shared}"), end="")

@@ -74,10 +74,10 @@ def main() -> None:
     }
     for name in technology.names():
         areas = np.array([measured[unit][1][name] for unit in units])
-        result = fitted(matrix, areas, families)
-        document["technologies"][name] = result
+        fit = fitted(matrix, areas, families)
+        document["technologies"][name] = fit
         for kind in ("unseen_units", "unseen_families"):
-            print(f"{name}, {kind.replace('_', ' ')}: {result[kind]}")
+            print(f"{name}, {kind.replace('_', ' ')}: {fit[kind]}")
         predicted = screen.predict_unseen(matrix, areas, families)
         worst = np.argsort(-np.abs(np.log(predicted / areas)))[:5]
         print(

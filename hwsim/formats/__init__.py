@@ -6,6 +6,7 @@ from hwsim.formats.registry import (
     block_names,
     complex_names,
     parse,
+    parse_block,
     parse_scalar,
     scalar_names,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "block_names",
     "complex_names",
     "parse",
+    "parse_block",
     "parse_scalar",
     "scalar_names",
 ]

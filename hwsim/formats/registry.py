@@ -111,6 +111,21 @@ def parse_scalar(name: str) -> Format:
 
 
 @lru_cache(maxsize=1024)
+def parse_block(name: str) -> BlockFormat:
+    """Return the block format called ``name``, e.g. ``mxfp4``, ``int4_g128``.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, with the nearest known one, or an impossible definition.
+    """
+    fmt = _block(name)
+    if fmt is None:
+        raise unknown("block format", name, block_names())
+    return fmt
+
+
+@lru_cache(maxsize=1024)
 def parse(name: str) -> Format | BlockFormat | IFairy:
     """Return the scalar, complex or block format called ``name``, e.g. ``e4m3``, ``int4_g128``.
 
@@ -119,10 +134,9 @@ def parse(name: str) -> Format | BlockFormat | IFairy:
     InputError
         For an unknown name, with the nearest known one, or an impossible definition.
     """
-    for module in BLOCKS:
-        fmt: BlockFormat | None = module.parse(name, parse_scalar)
-        if fmt is not None:
-            return fmt
+    block = _block(name)
+    if block is not None:
+        return block
     for module in SCALARS:
         scalar: Format | None = module.parse(name)
         if scalar is not None:
@@ -132,3 +146,11 @@ def parse(name: str) -> Format | BlockFormat | IFairy:
         if complex_format is not None:
             return complex_format
     raise unknown("format", name, scalar_names() + complex_names() + block_names())
+
+
+def _block(name: str) -> BlockFormat | None:
+    for module in BLOCKS:
+        fmt: BlockFormat | None = module.parse(name, parse_scalar)
+        if fmt is not None:
+            return fmt
+    return None

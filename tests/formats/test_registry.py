@@ -1,7 +1,14 @@
 import pytest
 
 from hwsim.errors import InputError
-from hwsim.formats import complex_names, parse, parse_scalar, scalar_names
+from hwsim.formats import (
+    block_names,
+    complex_names,
+    parse,
+    parse_block,
+    parse_scalar,
+    scalar_names,
+)
 from tests.formats.reference import LARGE, SMALL
 
 #: Every name of the design that is scalar.
@@ -69,3 +76,14 @@ def test_complex_formats_are_no_scalars() -> None:
     assert complex_names() == ["ifairy"]
     with pytest.raises(InputError, match="complex"):
         parse_scalar("ifairy")
+
+
+@pytest.mark.parametrize("name", block_names())
+def test_block_formats_are_blocks(name: str) -> None:
+    assert parse_block(name) == parse(name)
+
+
+@pytest.mark.parametrize("name", ["e4m3", "ifairy", "mxfp44"])
+def test_others_are_no_block_formats(name: str) -> None:
+    with pytest.raises(InputError, match="block format"):
+        parse_block(name)
