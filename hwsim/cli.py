@@ -2,7 +2,7 @@
 
 Exit status: 0 for success, 1 if a check failed (a unit does not verify, a sweep point fails,
 something is not installed), 2 for input that cannot be used, 3 for a missing tool, 130 when
-interrupted.
+interrupted, by Ctrl-C or by the SIGTERM of a batch system.
 """
 
 import argparse
@@ -10,9 +10,12 @@ import json
 import math
 import re
 import shutil
+import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import MISSING, asdict, fields
 from multiprocessing import get_context
 from pathlib import Path
@@ -39,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         command: Callable[[argparse.Namespace], int] = options.command
-        return command(options)
+        with _interrupted_by_sigterm():
+            return command(options)
     except InputError as error:
         print(f"hwsim: {error}", file=sys.stderr)
         return BAD_INPUT
@@ -53,6 +57,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output, such as `head`, has seen enough.
         sys.stderr.close()
         return 0
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does: workers end, and what is finished is kept.
+
+    Without it they would finish what they work on. Only the main thread can do that.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,8 @@
 import json
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -196,3 +200,42 @@ def test_breakdown_takes_operands(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     quiet, random = (float(line.split()[4]) for line in lines if line.startswith("sum of parts"))
     assert quiet < random
+
+
+#: A command whose two workers sleep for a minute.
+SLEEPING = """
+import sys, time
+from hwsim import cli
+from sweeps.pool import each
+
+def sleep(options):
+    for task, _ in each(time.sleep, [0, 60, 60], 2):
+        print(task, flush=True)
+
+cli._units = sleep
+sys.exit(cli.main(["units"]))
+"""
+
+
+def group_exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_sigterm_ends_the_workers_too() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLEEPING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "0\n"
+    process.terminate()
+    _, errors = process.communicate(timeout=50)
+    assert (process.returncode, errors) == (cli.INTERRUPTED, "hwsim: interrupted\n")
+    deadline = time.monotonic() + 10
+    while group_exists(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
