@@ -34,7 +34,7 @@ class Cost:
     macs_per_cycle
         Multiply-accumulates per clock cycle at full throughput.
     provenance
-        Where the numbers come from: versions, multiplier style, library or coefficient set.
+        Where the numbers come from: versions, multiplier style, effort, library or coefficient set.
     """
 
     unit: str

@@ -186,6 +186,7 @@ def price(unit: UnitSpec, measured: Features, technology: Technology) -> Cost:
             "errors": technology.errors,
             "tools": {"yosys": version()},
             "style": measured.netlist.style,
+            "effort": "bounded" if measured.netlist.bounded else "full",
             "gates": dict(zip(TYPES, measured.counts.astype(int).tolist(), strict=True)),
             "toggles_per_net_and_cycle": measured.mean_activity,
         },

@@ -6,6 +6,10 @@ products and from Booth's digits where Yosys can, for either may be the smaller 
 style, which merges additions before, is tried by synthesis only: it takes as much time again and
 is hardly ever smaller.
 
+Large designs are mapped with bounded effort: without Yosys' search for operators to share, and
+with a limit on the proofs that two nets are equal. Either takes hours in long chains of rounded
+additions, where the first finds nothing and the second is worth less than 1 % of the area.
+
 Mapped by part, the submodules of the unit's top module stay apart until every gate is made, so each
 gate belongs to one of them. Nothing is optimised across their borders, which costs some area.
 """
@@ -14,7 +18,7 @@ import json
 import re
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -62,9 +66,19 @@ _TO_GATES = (
     "setundef -zero",
 )
 _ABC = "abc"
+_EFFORT = (*_TO_GATES, _ABC)
+#: Cells of a design in RTLIL from which the effort is bounded.
+LARGE = 16384
+#: Yosys' script, but that a proof is given up after 100 conflicts.
+_BOUNDED_ABC = (
+    "abc -script +strash;&get,-n;&fraig,-x,-C,100;&put;dc2;strash;&get,-n;&dch,-f;&nf;&put"
+)
+_BOUNDED_EFFORT = (f"{_TO_GATES[0]} -noshare", *_TO_GATES[1:], _BOUNDED_ABC)
 _CLEAN = "opt_clean -purge"
 #: Yosys recodes multipliers whose operands both have so many bits, and no others.
 _RECODED_BITS = 4
+_MODULE = re.compile(r"^module \\(\S+)\n(.*?)^end$", re.MULTILINE | re.DOTALL)
+_CELL = re.compile(r"^  cell (\S+) ", re.MULTILINE)
 _MULTIPLIER = re.compile(
     r"^  cell \$mul .*\n(?:    .*\n){2}"
     r"    parameter \\A_WIDTH (\d+)\n    parameter \\B_WIDTH (\d+)\n",
@@ -107,6 +121,8 @@ class Netlist:
     parts
         Part of every cell, flip-flops and then gates in the order of their nets; None unless
         mapped by part.
+    bounded
+        Whether it is of a large design that was mapped with bounded effort.
     """
 
     style: str
@@ -117,6 +133,7 @@ class Netlist:
     inputs: Mapping[str, Int]
     outputs: Mapping[str, Int]
     parts: Names | None = None
+    bounded: bool = False
 
     @property
     def first_flip_flop(self) -> int:
@@ -159,6 +176,19 @@ def generic_styles(text: str) -> list[str]:
     return ["noalumacc", "booth"] if recoded else ["noalumacc"]
 
 
+def cell_count(text: str, top: str) -> int:
+    """Return the number of cells of a design, given as RTLIL, with those of its submodules."""
+    contents = {name: _CELL.findall(body) for name, body in _MODULE.findall(text)}
+
+    def count(module: str) -> int:
+        return sum(
+            count(kind.removeprefix("\\")) if kind.startswith("\\") else 1
+            for kind in contents[module]
+        )
+
+    return count(top)
+
+
 def rtlil_text(unit: UnitSpec) -> str:
     """Return the unit's hardware as RTLIL, its top module named ``unit.name``."""
     return str(rtlil.convert(rtl.create(unit), name=unit.name, emit_src=False))
@@ -196,19 +226,25 @@ def _netlist(unit: UnitSpec, style: str | None, by_part: bool) -> Netlist:
     text = rtlil_text(unit)
     instances = _instances(text, unit.name) if by_part else None
     styles = generic_styles(text) if style is None else [style]
-    settings = (_LAYOUT, *_TO_GATES, _ABC, _CLEAN, *styles, str(by_part))
+    bounded = cell_count(text, unit.name) >= LARGE
+    commands = _BOUNDED_EFFORT if bounded else _EFFORT
+    settings = (_LAYOUT, *commands, _CLEAN, *styles, str(by_part))
     name = cache.key(yosys.version(), text, *settings)
     found = cache.load(name, unpack)
     if found is None:
-        found = _smallest(unit.name, text, styles, instances)
+        found = _smallest(unit.name, text, commands, styles, instances)
         cache.store(name, pack(found))
-    return found
+    return replace(found, bounded=bounded)
 
 
 def _smallest(
-    top: str, text: str, styles: Sequence[str], instances: Mapping[str, str] | None
+    top: str,
+    text: str,
+    commands: Sequence[str],
+    styles: Sequence[str],
+    instances: Mapping[str, str] | None,
 ) -> Netlist:
-    """Map an RTLIL text and return the smallest netlist.
+    """Map an RTLIL text with ``commands`` and return the smallest netlist.
 
     ``instances`` has the modules to map by themselves, by instance; with None there are no parts.
     """
@@ -223,8 +259,8 @@ def _smallest(
         session.run(["read_rtlil unit.il", *apart, "design -save rtl"])
         for style in styles:
             file = f"{style}.json"
-            script = [command.format(top=top, option=STYLES[style]) for command in _TO_GATES]
-            script += [_ABC, *together, _CLEAN, f"write_json {file}"]
+            script = [command.format(top=top, option=STYLES[style]) for command in commands]
+            script += [*together, _CLEAN, f"write_json {file}"]
             session.run(["design -load rtl", *script])
             mapped[style] = json.loads((Path(folder) / file).read_text())["modules"][top]
     style = min(mapped, key=lambda name: nand2_equivalents(mapped[name]))

@@ -1,16 +1,19 @@
 import numpy as np
 import pytest
 
+from cost_models.activity import simulate
 from cost_models.netlist import (
     NAND2_EQUIVALENTS,
     TYPES,
     NetlistError,
+    cell_count,
     generic_styles,
     multiplier_styles,
     netlist,
     parse,
     rtlil_text,
 )
+from cost_models.operands import default_operands
 from hwsim.units import make
 
 
@@ -98,3 +101,21 @@ def test_the_smaller_style_is_kept(weight):
     assert chosen.style == smaller.style
     np.testing.assert_array_equal(chosen.levels, smaller.levels)
     np.testing.assert_array_equal(chosen.counts(), smaller.counts())
+
+
+def test_cells_are_counted_as_often_as_their_module_is_there():
+    inner = "module \\inner\n  cell $add $1\n  end\n  cell $mux $2\n  end\nend\n"
+    both = "  cell \\inner \\a\n  end\n  cell \\inner \\b\n  end\n"
+    top = f"module \\top\n{both}  cell $dff $3\n  end\nend\n"
+    assert cell_count(inner + top, "top") == 5
+
+
+def test_large_designs_are_mapped_with_bounded_effort(monkeypatch):
+    unit = make("float", lanes=3, weight="e2m1", activation="e2m1", accumulation="fp16")
+    full = netlist(unit)
+    monkeypatch.setattr("cost_models.netlist.LARGE", cell_count(rtlil_text(unit), unit.name))
+    bounded = netlist.__wrapped__(unit)
+    assert (full.bounded, bounded.bounded) == (False, True)
+    simulate(unit, bounded, default_operands(unit))  # Raises where they are not the golden model's.
+    weights = np.array([NAND2_EQUIVALENTS[name] for name in TYPES])
+    assert bounded.counts() @ weights == pytest.approx(full.counts() @ weights, rel=0.03)
