@@ -8,8 +8,8 @@ is hardly ever smaller.
 
 Large designs are mapped with bounded effort: without Yosys' search for operators to share, and
 with a limit on the proofs that two nets are equal. Either takes hours in long chains of rounded
-additions, where the first finds nothing and the second is worth less than 1 % of the area; of two
-wide tables of rounded sums, it was worth 7 % of one and nothing of the other.
+additions, where the first finds nothing and the second is worth up to 4 % of the area; of two wide
+tables of rounded sums, it was worth 7 % of one and nothing of the other.
 
 Mapped by part, the submodules of the unit's top module stay apart until every gate is made, so each
 gate belongs to one of them. Nothing is optimised across their borders, which costs some area.
