@@ -172,8 +172,8 @@ def main() -> int:
         "The lanes of `fp16` and `fp32` add one after another in one cycle, with one rounding "
         "each, so their area per lane hardly changes and their delay grows with the lanes; those "
         "of `aligned13` and `exact` add in a tree. [Large units](../cost_models/netlist.py) are "
-        "mapped with bounded effort, which may add some 4 % ([design.md](design.md)): those with 32 "
-        "lanes of `fp32`, and of `fp16` but for e2m1, e4m3 and e5m2.\n"
+        "mapped with bounded effort, which may add some 4 % ([design.md](design.md)): those with "
+        "32 lanes of `fp32`, and of `fp16` but for e2m1, e4m3 and e5m2.\n"
     )
     print("Area in um^2 per MAC/cycle / delay in ns / energy in pJ per MAC, by lanes.\n")
     print_points(points)
