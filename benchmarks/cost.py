@@ -32,8 +32,8 @@ from cost_models.operands import default_operands
 from cost_models.synthesis import measure
 from cost_models.synthesis.liberty import Library, opened
 from hwsim.errors import InputError, MissingToolError
+from hwsim.pool import each
 from hwsim.units import UnitSpec, make
-from sweeps.pool import each
 
 HEADER = (
     "unit", "gates", "elaborate", "screen", "/ elaborate", "estimate", "/ elaborate", "cached",

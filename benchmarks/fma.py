@@ -47,6 +47,9 @@ FPNEW = {
 }
 
 
+GOALS: tuple[Goal, ...] = ("area", "speed")
+
+
 class MultiplyAdd(wiring.Component):
     """``a * b + c`` in one format, combinational."""
 
@@ -60,9 +63,6 @@ class MultiplyAdd(wiring.Component):
         product = multiply(m, a, b, "product")
         m.d.comb += self.o.eq(FusedAdd(self.fmt, product).sum(m, self.c, "sum"))
         return m
-
-
-GOALS: tuple[Goal, ...] = ("area", "speed")
 
 
 def main() -> int:

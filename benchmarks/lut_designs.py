@@ -279,8 +279,7 @@ def shares(design: Design, tiles: Sequence[Tile]) -> Shares:
         below, above = tiles
         weight = (LANES - below.lanes) / (above.lanes - below.lanes)
         table = (1 - weight) * below.shared + weight * above.shared
-        columns = [tile.fixed + tile.scaled for tile in tiles]
-        column = (1 - weight) * columns[0] + weight * columns[1]
+        column = (1 - weight) * (below.fixed + below.scaled) + weight * (above.fixed + above.scaled)
     macs = tiles[0].macs * LANES / tiles[0].lanes
     return Shares(
         table.area / macs, table.energy / macs, column.area / macs, column.energy / macs,

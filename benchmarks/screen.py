@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from cost_models import screen, technology
 from cost_models.estimate import estimate_all
 from cost_models.netlist import rtlil_text
+from hwsim.pool import each
 from hwsim.units import UnitSpec
 from rtl.yosys import version
-from sweeps.pool import each
 
 FOLDS = 10
 

@@ -17,9 +17,8 @@ import datetime
 import json
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,7 @@ from cost_models.synthesis import liberty, opensta, simulation
 from cost_models.synthesis.liberty import Library
 from cost_models.technology import Coefficients, Technology
 from hwsim.errors import InputError
+from hwsim.pool import each
 from hwsim.units import UnitSpec
 from rtl.yosys import version
 
@@ -140,22 +140,18 @@ def measure_units(
     simulation.find()
     if folder:
         folder.mkdir(exist_ok=True)
-    samples = []
-    # Fresh processes: forking a process with threads is not safe.
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        jobs = [pool.submit(_sample, unit, technology, library, folder) for unit in units]
-        try:
-            for number, job in enumerate(jobs, 1):
-                samples.append(job.result())
-                cost = samples[-1].synthesis
-                report(
-                    f"[{number}/{len(units)}] {cost.unit} {technology}: {cost.area_um2:.4g} um^2, "
-                    f"{cost.delay_ns:.3g} ns, {cost.energy_pj:.3g} + {cost.glitch_pj:.3g} pJ"
-                )
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return samples
+    sample = partial(_sample, technology=technology, library=library, folder=folder)
+    samples = {}
+    for number, (unit, result) in enumerate(each(sample, units, workers), 1):
+        if isinstance(result, Exception):
+            raise result
+        samples[unit] = result
+        cost = result.synthesis
+        report(
+            f"[{number}/{len(units)}] {cost.unit} {technology}: {cost.area_um2:.4g} um^2, "
+            f"{cost.delay_ns:.3g} ns, {cost.energy_pj:.3g} + {cost.glitch_pj:.3g} pJ"
+        )
+    return [samples[unit] for unit in units]
 
 
 def _tools() -> dict[str, str]:

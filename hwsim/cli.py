@@ -12,17 +12,15 @@ import re
 import shutil
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsim import __version__
 from hwsim.errors import InputError, MissingToolError
+from hwsim.pool import each, handling
 
 if TYPE_CHECKING:
     from cost_models.breakdown import Breakdown
@@ -42,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         command: Callable[[argparse.Namespace], int] = options.command
-        with _interrupted_by_sigterm():
+        # As Ctrl-C: workers end, and what is finished is kept.
+        with handling(signal.SIGTERM, signal.default_int_handler):
             return command(options)
     except InputError as error:
         print(f"hwsim: {error}", file=sys.stderr)
@@ -57,22 +56,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output, such as `head`, has seen enough.
         sys.stderr.close()
         return 0
-
-
-@contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does: workers end, and what is finished is kept.
-
-    Without it they would finish what they work on. Only the main thread can do that.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, handler)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -332,17 +315,18 @@ def _verify(options: argparse.Namespace) -> int:
     units: list[UnitSpec] = []
     for family, parameters in _families(options.units or list(FAMILIES)):
         units += [_make_unit(family, parameters)] if parameters else suite(family)
-    verdicts = []
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        for verdict in pool.map(verify, units, [options.seed] * len(units)):
-            verdicts.append(verdict)
-            if not options.json:
-                print(verdict, flush=True)
+    verdicts = {}
+    for unit, verdict in each(partial(verify, seed=options.seed), units):
+        if isinstance(verdict, Exception):
+            raise verdict
+        verdicts[unit] = verdict
+        if not options.json:
+            print(verdict, flush=True)
     if options.json:
-        _print_json([asdict(verdict) for verdict in verdicts])
-    failed = sum(not verdict.passed for verdict in verdicts)
-    print(f"{len(verdicts) - failed} passed, {failed} failed", file=sys.stderr)
-    return CHECK_FAILED if failed or not verdicts else 0
+        _print_json([asdict(verdicts[unit]) for unit in units])
+    failed = sum(not verdicts[unit].passed for unit in units)
+    print(f"{len(units) - failed} passed, {failed} failed", file=sys.stderr)
+    return CHECK_FAILED if failed or not units else 0
 
 
 def _families(words: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -441,6 +425,16 @@ def _print_costs(costs: "Sequence[Cost]", source: str) -> None:
     print("± the mean error, or the sum of those of its factors")
     for name, cost in {cost.technology: cost for cost in costs}.items():
         print(f"{name}: {_errors(figures.errors(cost))}")
+    for cost in {cost.unit: cost for cost in costs}.values():
+        _print_effort(cost)
+
+
+def _print_effort(cost: "Cost") -> None:
+    """Say so if an estimate is of a netlist that was mapped with bounded effort."""
+    if cost.provenance["effort"] == "bounded":
+        print(
+            f"{cost.unit} is large and mapped with bounded effort; the units of the errors are not"
+        )
 
 
 def _with_error(figure: "Figure") -> str:
@@ -555,6 +549,7 @@ def _print_breakdown(result: "Breakdown", source: str) -> None:
         f"{whole.area_um2:.4g} um^2 and {whole.energy_per_mac:.4g} pJ/MAC."
     )
     print(f"{whole.technology}, whole units: {_errors(figures.errors(whole))}")
+    _print_effort(whole)
 
 
 def _sweep(options: argparse.Namespace) -> int:

@@ -27,8 +27,8 @@ def run_sweep(specification: Path, folder: Path, workers: int | None = None) -> 
         As :func:`sweeps.spec.read` and :func:`sweeps.run.run` do.
     """
     # Every worker process imports this package, and needs neither charts nor tables.
+    from hwsim.pool import WorkerDiedError
     from sweeps import report, spec
-    from sweeps.pool import WorkerDiedError
     from sweeps.run import SweepInterruptedError, run
 
     sweep = spec.read(specification)

@@ -22,10 +22,10 @@ from cost_models.operands import CYCLES, STREAMS, Operands, side_by_side
 from cost_models.synthesis import synthesize
 from hwsim.errors import InputError
 from hwsim.formats import Format
+from hwsim.pool import each
 from hwsim.tensors.quantise import ErrorMeter, QuantisationError, check_group, operand_streams
 from hwsim.units import UnitSpec
 from sweeps.metrics import METRICS
-from sweeps.pool import each
 from sweeps.screen import QUALITIES, Pruned, Screening, prune, screened
 from sweeps.spec import Sweep, Tensors
 from sweeps.store import Store, digest, source_digest, versions

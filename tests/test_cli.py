@@ -1,16 +1,14 @@
 import json
-import os
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cost_models import technology
+from cost_models.netlist import netlist
 from hwsim import cli
 from rtl.verification import run as verification
+from tests.processes import group_exists, start, wait_until
 
 TINY = ["integer", "lanes=1", "weight=int2", "activation=int2"]
 
@@ -110,16 +108,7 @@ def test_verify_exits_1_when_a_unit_fails(
         def __str__(self) -> str:
             return "FAIL"
 
-    class Pool:
-        def __enter__(self) -> "Pool":
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
-
-        def map(self, *_: object) -> list[Failing]:
-            return [Failing()]
-
-    monkeypatch.setattr(cli, "ProcessPoolExecutor", lambda **_: Pool())
+    monkeypatch.setattr(cli, "each", lambda _, units: [(unit, Failing()) for unit in units])
     assert cli.main(["verify", "integer"]) == 1
 
 
@@ -202,11 +191,25 @@ def test_breakdown_takes_operands(capsys: pytest.CaptureFixture[str]) -> None:
     assert quiet < random
 
 
+@pytest.mark.parametrize("arguments", [[], ["--breakdown"]])
+def test_costs_say_which_units_are_large(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["cost", "integer", "lanes=1", "weight=int2", "activation=int3", *arguments]
+    assert cli.main(command) == 0
+    assert "bounded effort" not in capsys.readouterr().out
+    monkeypatch.setattr("cost_models.netlist.LARGE", 1)
+    netlist.cache_clear()
+    assert cli.main(command) == 0
+    netlist.cache_clear()
+    assert "activation_int3 is large and mapped with bounded effort" in capsys.readouterr().out
+
+
 #: A command whose two workers sleep for a minute.
 SLEEPING = """
 import sys, time
 from hwsim import cli
-from sweeps.pool import each
+from hwsim.pool import each
 
 def sleep(options):
     for task, _ in each(time.sleep, [0, 60, 60], 2):
@@ -217,25 +220,9 @@ sys.exit(cli.main(["units"]))
 """
 
 
-def group_exists(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def test_sigterm_ends_the_workers_too() -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", SLEEPING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stdout.readline() == "0\n"
+    process = start(SLEEPING)
     process.terminate()
     _, errors = process.communicate(timeout=50)
     assert (process.returncode, errors) == (cli.INTERRUPTED, "hwsim: interrupted\n")
-    deadline = time.monotonic() + 10
-    while group_exists(process.pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    assert wait_until(lambda: not group_exists(process.pid), seconds=10)

@@ -4,13 +4,12 @@ import math
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
-from sweeps.pool import WorkerDiedError, each
+from hwsim.pool import WorkerDiedError, each
+from tests.processes import group_exists, start, wait_until
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -38,13 +37,6 @@ def test_dead_worker_is_an_error():
         list(each(os._exit, [3, 3], 2))
 
 
-def wait_until(condition, seconds):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
-
-
 def test_leaving_the_loop_ends_the_workers():
     start = time.monotonic()
     for task, _ in each(time.sleep, [0.0, 60.0, 60.0], 2):
@@ -54,27 +46,14 @@ def test_leaving_the_loop_ends_the_workers():
     assert time.monotonic() - start < 30
 
 
-def group_exists(group):
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def test_ctrl_c_ends_the_whole_group_quickly():
     code = (
         # A shell starts programs in the background with Ctrl-C ignored.
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "import time; from sweeps.pool import each\n"
+        "import time; from hwsim.pool import each\n"
         "for task, _ in each(time.sleep, [0, 60, 60], 2): print(task, flush=True)\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stdout.readline() == "0\n"
+    process = start(code)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=50)
     assert process.returncode == -signal.SIGINT

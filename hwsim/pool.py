@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from types import FrameType
 from typing import TypeVar
 
 #: What the libraries behind NumPy's matrix product read their number of threads from.
@@ -52,7 +53,7 @@ def each(
         return
     before = set(multiprocessing.active_children())
     executor = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"))
-    with _ignored_interrupt(), _one_thread_each():
+    with handling(signal.SIGINT, signal.SIG_IGN), _one_thread_each():
         futures = {executor.submit(_attempt, function, task): task for task in tasks}
     try:
         for future in as_completed(futures):
@@ -69,16 +70,18 @@ def each(
 
 
 @contextmanager
-def _ignored_interrupt() -> Iterator[None]:
-    """Ignore Ctrl-C for as long as processes are started; only the main thread can, or hears it."""
+def handling(
+    number: signal.Signals, handler: Callable[[int, FrameType | None], object] | signal.Handlers
+) -> Iterator[None]:
+    """Handle a signal in another way for a while; only the main thread can, or hears it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        signal.signal(number, before)
 
 
 @contextmanager
