@@ -4,7 +4,8 @@
 
 Estimates the `float` unit with both operands in one format, and writes Markdown: one table of all
 points, and how much the accumulation is worth against a step of element width. Every point is
-kept in the file `points.jsonl` as soon as it is there; a run that was interrupted goes on.
+kept in the file `points.jsonl` as soon as it is there; a run that was interrupted goes on. With an
+empty cache of netlists it takes hours.
 """
 
 import argparse
@@ -12,14 +13,13 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import geometric_mean
 from typing import NamedTuple
 
 from cost_models import technology
 from cost_models.estimate import features, price
+from hwsim.pool import each
 from hwsim.units import make
 
 TECHNOLOGY = "sky130"
@@ -31,11 +31,16 @@ LANES = (1, 4, 8, 16, 32)
 
 
 class Point(NamedTuple):
-    """Cost of one unit: um^2 for a MAC a cycle, ns, and pJ a MAC."""
+    """Cost of one unit: um^2 for a MAC a cycle, ns, pJ a MAC, and the effort of mapping it."""
 
     area: float
     delay: float
     energy: float
+    effort: str
+
+    def __str__(self) -> str:
+        mark = "*" if self.effort == "bounded" else ""
+        return f"{self.area:.0f} / {self.delay:.1f} / {self.energy:.2f}{mark}"
 
 
 #: By element format, accumulation and lanes.
@@ -52,11 +57,12 @@ def wanted() -> list[tuple[str, str, int]]:
     ]
 
 
-def measure(element: str, accumulation: str, lanes: int) -> Point:
-    """Return the estimated cost of one unit."""
+def measure(point: tuple[str, str, int]) -> Point:
+    """Return the estimated cost of the unit with an element format, accumulation and lanes."""
+    element, accumulation, lanes = point
     unit = make("float", lanes=lanes, weight=element, activation=element, accumulation=accumulation)
     cost = price(unit, features(unit, style=STYLE), technology.load(TECHNOLOGY))
-    return Point(cost.area_per_mac, cost.delay_ns, cost.energy_per_mac)
+    return Point(cost.area_per_mac, cost.delay_ns, cost.energy_per_mac, cost.provenance["effort"])
 
 
 def complete(path: Path) -> Points:
@@ -64,15 +70,15 @@ def complete(path: Path) -> Points:
     known: dict[tuple[str, str, int], Point] = {}
     if path.exists():
         for line in path.read_text().splitlines():
-            *key, area, delay, energy = json.loads(line)
-            known[tuple(key)] = Point(area, delay, energy)
+            element, accumulation, lanes, *point = json.loads(line)
+            known[element, accumulation, lanes] = Point(*point)
     todo = [point for point in wanted() if point not in known]
-    with path.open("a") as file, ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        running = {pool.submit(measure, *point): point for point in todo}
-        for done in as_completed(running):
-            key = running[done]
-            known[key] = done.result()
-            file.write(json.dumps([*key, *known[key]]) + "\n")
+    with path.open("a") as file:
+        for key, result in each(measure, todo):
+            if isinstance(result, Exception):
+                raise result
+            known[key] = result
+            file.write(json.dumps([*key, *result]) + "\n")
             file.flush()
             print(f"{len(known)} of {len(wanted())}: {key}", file=sys.stderr, flush=True)
     points: Points = defaultdict(dict)
@@ -99,10 +105,7 @@ def print_points(points: Points) -> None:
     print("|---|---|" + "---:|" * len(LANES))
     for element, costs in points.items():
         for accumulation in ACCUMULATIONS:
-            cells = [
-                f"{point.area:.0f} / {point.delay:.1f} / {point.energy:.2f}"
-                for point in (costs[accumulation, n] for n in LANES)
-            ]
+            cells = [str(costs[accumulation, n]) for n in LANES]
             print(f"| {element} | {accumulation} | " + " | ".join(cells) + " |")
 
 
@@ -171,11 +174,12 @@ def main() -> int:
         "[cost-model.md](cost-model.md) has their error. Energy is without glitches. "
         "The lanes of `fp16` and `fp32` add one after another in one cycle, with one rounding "
         "each, so their area per lane hardly changes and their delay grows with the lanes; those "
-        "of `aligned13` and `exact` add in a tree. [Large units](../cost_models/netlist.py) are "
-        "mapped with bounded effort, which may add some 4 % ([design.md](design.md)): those with "
-        "32 lanes of `fp32`, and of `fp16` but for e2m1, e4m3 and e5m2.\n"
+        "of `aligned13` and `exact` add in a tree.\n"
     )
-    print("Area in um^2 per MAC/cycle / delay in ns / energy in pJ per MAC, by lanes.\n")
+    print(
+        "Area in um^2 per MAC/cycle / delay in ns / energy in pJ per MAC, by lanes. * is a large "
+        "unit, mapped with bounded effort; [design.md](design.md) says what that changes.\n"
+    )
     print_points(points)
     print_ratios(points)
     print_verdict(points)

@@ -147,6 +147,7 @@ entries from outside, whose operands are unrelated. The section on amortisation 
 
 **All figures are estimates** of {results.technology} (see [the cost model](cost-model.md)) unless a
 table says otherwise. Mean error of the estimate on units it was not fitted to: {band}.
+Floating-point tables of 6 are large units, [mapped with bounded effort](design.md).
 Normal operands, scaled to the range of their format;
 where a table's entries have the activation's format, {HEADROOM} times smaller, or sums would
 overflow. Made with {tools}.
