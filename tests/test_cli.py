@@ -7,6 +7,7 @@ import pytest
 from cost_models import technology
 from cost_models.netlist import netlist
 from hwsim import cli
+from hwsim.cli import verify
 from rtl.verification import run as verification
 from tests.processes import group_exists, start, wait_until
 
@@ -108,7 +109,7 @@ def test_verify_exits_1_when_a_unit_fails(
         def __str__(self) -> str:
             return "FAIL"
 
-    monkeypatch.setattr(cli, "each", lambda _, units: [(unit, Failing()) for unit in units])
+    monkeypatch.setattr(verify, "each", lambda _, units: [(unit, Failing()) for unit in units])
     assert cli.main(["verify", "integer"]) == 1
 
 
@@ -215,7 +216,7 @@ def sleep(options):
     for task, _ in each(time.sleep, [0, 60, 60], 2):
         print(task, flush=True)
 
-cli._units = sleep
+cli.units.run = sleep
 sys.exit(cli.main(["units"]))
 """
 

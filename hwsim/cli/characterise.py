@@ -1,0 +1,39 @@
+"""``hwsim characterise``: fit the estimates to a cell library of one's own."""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from hwsim.cli.arguments import Commands
+from hwsim.cli.phrases import percentages
+from hwsim.errors import InputError
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "characterise", help="fit the estimates to a cell library of your own"
+    )
+    parser.add_argument("--liberty", nargs="+", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--name", help="name of the technology (default: that of the file)")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.yaml")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Fit, write the technology, and print the errors of the fit."""
+    from cost_models import technology
+    from cost_models.fit import characterise
+
+    output: Path = options.output
+    if output.exists():
+        raise InputError(f"{output} exists; choose another file")
+    # What is finished outlives an interruption, and is gone when the file is there.
+    samples = output.with_name(f"{output.name}.samples")
+    fitted = characterise(options.liberty, options.name or output.stem, samples)
+    technology.write(fitted, output)
+    shutil.rmtree(samples)
+    for kind, errors in fitted.errors.items():
+        print(f"{kind.replace('_', ' ')}: {percentages(errors)}")
+    print(output)
+    return 0

@@ -1,0 +1,208 @@
+"""``hwsim cost``: area, delay and energy of units."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hwsim.cli.arguments import Commands, families, json_option, make_unit
+from hwsim.cli.output import cell, print_json, print_table
+from hwsim.cli.phrases import errors_phrase
+from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from cost_models.breakdown import Breakdown
+    from cost_models.cost import Cost
+    from cost_models.figures import Figure
+    from cost_models.scaling import Band
+    from hwsim.units import UnitSpec
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("cost", help="area, delay and energy of units")
+    parser.add_argument(
+        "units", nargs="+", metavar="UNIT", help="families, each with its key=value parameters"
+    )
+    parser.add_argument(
+        "--technology",
+        action="append",
+        metavar="T",
+        help="name, or FILE.yaml of hwsim characterise; may be repeated",
+    )
+    parser.add_argument("--method", choices=("estimate", "synthesis"), default="estimate")
+    parser.add_argument(
+        "--operands",
+        default="normal",
+        metavar="normal|random|quiet|FILE",
+        help="what the energy is of; FILE has weights and activations (default: normal)",
+    )
+    parser.add_argument("--liberty", nargs="+", type=Path, metavar="FILE", help="for synthesis")
+    parser.add_argument(
+        "--objective", choices=("area", "speed"), help="of synthesis; the least area by default"
+    )
+    parser.add_argument("--scale-to", type=int, metavar="NM", help="bands at 45, 28 or 16 nm, too")
+    parser.add_argument("--breakdown", action="store_true", help="estimate every part of the units")
+    parser.set_defaults(command=run)
+    json_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print costs as a table or JSON."""
+    from cost_models import figures, scaling, technology
+
+    units = [make_unit(family, parameters) for family, parameters in families(options.units)]
+    if options.method == "estimate" and options.liberty:
+        raise InputError("--liberty goes with --method synthesis")
+    if options.method == "estimate" and options.objective:
+        raise InputError("--objective goes with --method synthesis")
+    if options.breakdown:
+        if options.scale_to is not None:
+            raise InputError("--scale-to takes whole units; it does not go with --breakdown")
+        return _breakdown(options, units)
+    if options.method == "estimate":
+        every = technology.names() if options.scale_to is None else scaling.anchors()
+        costs = _estimates(units, options.technology or every, options.operands)
+    else:
+        costs = _syntheses(units, options)
+    bands: list[list[Band]] = []
+    if options.scale_to is not None:
+        bands = [scaling.bands(cost, options.scale_to) for cost in costs]
+    if options.json:
+        rows = [figures.plain(cost) | {"operands": options.operands} for cost in costs]
+        for row, several in zip(rows, bands, strict=False):
+            row["scaled"] = [*map(asdict, several)]
+        print_json(rows)
+        return 0
+    _print_costs(costs, options.operands)
+    if bands:
+        _print_bands(costs, bands)
+    return 0
+
+
+def _estimates(units: "Sequence[UnitSpec]", names: Sequence[str], source: str) -> "list[Cost]":
+    from cost_models import operands
+    from cost_models.estimate import estimate_all
+
+    return [
+        cost
+        for unit in units
+        for cost in estimate_all(unit, names, operands.create(unit, source)).values()
+    ]
+
+
+def _syntheses(units: "Sequence[UnitSpec]", options: argparse.Namespace) -> "list[Cost]":
+    from cost_models import operands
+    from cost_models.synthesis import Objective, measure
+    from cost_models.synthesis.liberty import opened
+
+    if len(options.technology or []) != 1:
+        raise InputError("--method synthesis takes one --technology, e.g. osu018")
+    name = options.technology[0]
+    objective: Objective = options.objective or "area"
+    streams = [operands.create(unit, options.operands) for unit in units]
+    with opened(name, options.liberty) as library:
+        return [
+            measure(unit, name, library, stream, objective)
+            for unit, stream in zip(units, streams, strict=True)
+        ]
+
+
+def _print_costs(costs: "Sequence[Cost]", source: str) -> None:
+    """Print costs of one method as a table, and what its errors mean."""
+    from cost_models import figures
+
+    method = costs[0].method
+    print(f"{source} operands; data, clock and glitches are parts of the energy in pJ/MAC")
+    rows = [figures.figures(cost) for cost in costs]
+    print_table(
+        ["unit", "technology", "method", *(figure.label for figure in rows[0].values())],
+        [
+            [cost.unit, cost.technology, cost.method, *map(_with_error, row.values())]
+            for cost, row in zip(costs, rows, strict=True)
+        ],
+    )
+    if method == "synthesis":
+        print("± how far the other netlists that were mapped lie from the chosen one")
+        return
+    print("± the mean error, or the sum of those of its factors")
+    for name, cost in {cost.technology: cost for cost in costs}.items():
+        print(f"{name}: {errors_phrase(figures.errors(cost))}")
+    for cost in {cost.unit: cost for cost in costs}.values():
+        _print_effort(cost)
+
+
+def _print_effort(cost: "Cost") -> None:
+    """Say so if an estimate is of a netlist that was mapped with bounded effort."""
+    if cost.provenance["effort"] == "bounded":
+        print(
+            f"{cost.unit} is large and mapped with bounded effort; the units of the errors are not"
+        )
+
+
+def _with_error(figure: "Figure") -> str:
+    value = cell(figure.value)
+    return value if figure.percent is None else f"{value} ±{figure.percent:.1f}%"
+
+
+def _print_bands(costs: "Sequence[Cost]", bands: Sequence[Sequence["Band"]]) -> None:
+    from cost_models.scaling import ANCHORS, SOURCES
+
+    print("\nScaled, between two published sources:")
+    print_table(
+        ["unit", "from", "node", "quantity", "low", "high", "measure",
+         *(f"x {name}" for name in SOURCES)],
+        [
+            [cost.unit, b.anchor, b.node, b.quantity, b.low, b.high, b.unit, *map(str, b.factors)]
+            for cost, several in zip(costs, bands, strict=True)
+            for b in several
+        ],
+    )  # fmt: skip
+    for name, (source, evidence) in SOURCES.items():
+        print(f"{name}: {source} ({evidence})")
+    for name in dict.fromkeys(cost.technology for cost in costs):
+        if ANCHORS[name].missing:
+            print(f"{name}: nothing but {', '.join(ANCHORS[name].quantities)}, for "
+                  f"{ANCHORS[name].missing}")  # fmt: skip
+
+
+def _breakdown(options: argparse.Namespace, units: "Sequence[UnitSpec]") -> int:
+    from cost_models import operands, technology
+    from cost_models.breakdown import breakdown_all
+
+    if options.method != "estimate":
+        raise InputError("--breakdown is an estimate; it does not go with --method synthesis")
+    names = options.technology or technology.names()
+    results = [
+        result
+        for unit in units
+        for result in breakdown_all(unit, names, operands.create(unit, options.operands)).values()
+    ]
+    if options.json:
+        print_json([result.to_dict() | {"operands": options.operands} for result in results])
+        return 0
+    for result in results:
+        _print_breakdown(result, options.operands)
+    return 0
+
+
+def _print_breakdown(result: "Breakdown", source: str) -> None:
+    from cost_models import figures
+
+    whole = result.whole
+    macs = whole.macs_per_cycle
+    print(f"{whole.unit}, {whole.technology}, estimate: {macs:.3g} MAC/cycle, {source} operands")
+    print_table(
+        ["part", "area um^2", "energy pJ/MAC", "clock pJ/MAC", "leakage nW", "flip-flops"],
+        [
+            [label, p.area_um2, p.energy_pj / macs, p.clock_pj / macs, p.leakage_nw, p.flip_flops]
+            for label, p in [*result.parts.items(), ("sum of parts", result.total)]
+        ],
+    )
+    print(
+        f"Nothing is optimised across the borders of parts. The whole unit is estimated at "
+        f"{whole.area_um2:.4g} um^2 and {whole.energy_per_mac:.4g} pJ/MAC."
+    )
+    print(f"{whole.technology}, whole units: {errors_phrase(figures.errors(whole))}")
+    _print_effort(whole)

@@ -1,0 +1,22 @@
+"""``hwsim sweep``: explore a design space to Pareto charts."""
+
+import argparse
+from pathlib import Path
+
+from hwsim.cli.arguments import Commands
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("sweep", help="explore a design space to Pareto charts")
+    parser.add_argument("spec", type=Path, metavar="SPEC.yaml")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core)")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run or continue a sweep."""
+    from sweeps import run_sweep
+
+    return run_sweep(options.spec, options.output, options.workers)

@@ -1,0 +1,52 @@
+"""``hwsim verify``: prove the Verilog of units equal to their golden models."""
+
+import argparse
+import sys
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hwsim.cli.arguments import CHECK_FAILED, Commands, families, json_option, make_unit
+from hwsim.cli.output import print_json
+from hwsim.pool import each
+
+if TYPE_CHECKING:
+    from hwsim.units import UnitSpec
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("verify", help="prove the Verilog equal to the golden model")
+    parser.add_argument(
+        "units",
+        nargs="*",
+        metavar="UNIT",
+        help="families, each with key=value parameters for one unit; none means all",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="seed of the vectors (default: 1)")
+    parser.set_defaults(command=run)
+    json_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Verify units in parallel and print a line for each; exit status 1 if one fails."""
+    from hwsim.units import FAMILIES
+    from rtl.verification import suite, verify
+    from rtl.verification.run import simulator_version
+
+    simulator_version()  # A missing simulator is one error, not one a unit.
+    units: list[UnitSpec] = []
+    for family, parameters in families(options.units or list(FAMILIES)):
+        units += [make_unit(family, parameters)] if parameters else suite(family)
+    verdicts = {}
+    for unit, verdict in each(partial(verify, seed=options.seed), units):
+        if isinstance(verdict, Exception):
+            raise verdict
+        verdicts[unit] = verdict
+        if not options.json:
+            print(verdict, flush=True)
+    if options.json:
+        print_json([asdict(verdicts[unit]) for unit in units])
+    failed = sum(not verdicts[unit].passed for unit in units)
+    print(f"{len(units) - failed} passed, {failed} failed", file=sys.stderr)
+    return CHECK_FAILED if failed or not units else 0
