@@ -11,11 +11,10 @@ A stream is arrays of codes, one dot product a row. Four kinds are made here:
   and a weight's never, with normal and random ones both 0.50 times;
 - rows of weight matrices with tokens of the activations that meet them, from a file.
 
-Numbers become codes by one rule: groups of 128 neighbours of a stream are scaled so that their
-largest magnitude maps to the largest value of the format, as group quantisation does, and rounded
-to nearest even. A scale for the whole tensor would leave formats of 2 or 3 bits with hardly
-anything but zeros. Posits, which are most precise near 1, take normal numbers as they are, and
-those of a file after a power of two for each dot product that brings them near 1.
+Numbers become codes by the scale rule of their format (:mod:`hwsim.formats.scaling`), in groups of
+128 neighbours of a stream, and are rounded to nearest even. Weights and activations of a file get
+the codes whose error a sweep measures (:mod:`hwsim.tensors.quantise`): weights in groups, with one
+fp16 scale each, and one fp32 scale a token.
 
 An accumulator that rounds to a floating-point format must not overflow: it would stay infinite,
 and toggle no more. So its unit's minifloat operands stop short of their largest value by as many
@@ -35,9 +34,9 @@ from hwsim.errors import InputError, suggestion
 from hwsim.formats.base import Codes, Float64, Format
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
-from hwsim.formats.posit import Posit
+from hwsim.formats.scaling import ScaleRule, least_error_scales
 from hwsim.tensors.load import TensorSource
-from hwsim.tensors.quantise import value_streams
+from hwsim.tensors.quantise import operand_streams, value_streams
 from hwsim.tensors.sources import SUFFIXES, Layer
 from hwsim.tensors.transformer import PACKAGES
 from hwsim.units import UnitSpec
@@ -202,13 +201,18 @@ KINDS: dict[str, Callable[[UnitSpec, int, int, int], Operands]] = {
 
 
 def of_layers(
-    unit: UnitSpec, layers: Sequence[Layer], dot_products: int, beats: int, seed: int
+    unit: UnitSpec,
+    layers: Sequence[Layer],
+    dot_products: int,
+    beats: int,
+    seed: int,
+    group: int = GROUP,
 ) -> Operands:
     """Return weights and activations of layers, in the formats of ``unit``.
 
     A dot product is a random weight row and a random token of one layer, the layers in turn. The
     rows of a tile get other tokens and its columns other weight rows of the same layer. Metadata
-    and further parameters are those of :func:`gaussian`.
+    and further parameters are those of :func:`gaussian`; ``group`` is the group size of weights.
 
     Raises
     ------
@@ -220,23 +224,40 @@ def of_layers(
     # What a beat holds beyond the lanes is rows and columns of a tile, or more lanes in a word.
     lanes = unit.lanes if counts[0] == unit.activation_lanes else counts[0]
     rows, columns = (count // lanes for count in counts)
-    streams = [
-        value_streams(layers, streams=dot_products, length=beats * lanes, seed=seed + tile)
-        for tile in range(max(rows, columns))
+    seeds = range(seed, seed + max(rows, columns))
+    metadata = _metadata(unit, dot_products, beats, rng)
+    if unit.takes_tensors or not columns:
+        streams = [_layer_codes(unit, layers, dot_products, beats, one, group) for one in seeds]
+        return Operands(*_tiled(streams, rows, columns, beats), metadata)
+    # What a code means is in the metadata.
+    values = [
+        value_streams(layers, streams=dot_products, length=beats * lanes, seed=one) for one in seeds
     ]
-    activations, weights = (_near_one(np.stack(part)) for part in zip(*streams, strict=True))
-    return _encoded(
-        unit,
-        side_by_side(activations[:rows], beats),
-        side_by_side(weights[:columns], beats),
-        _metadata(unit, dot_products, beats, rng),
+    return _encoded(unit, *_tiled(values, rows, columns, beats), metadata)
+
+
+def _layer_codes(
+    unit: UnitSpec, layers: Sequence[Layer], dot_products: int, beats: int, seed: int, group: int
+) -> tuple[Codes, Codes]:
+    peaks = _peaks(unit, beats)
+    a_room, w_room = (peaks[fmt] / _largest(fmt) for fmt in (unit.activation, unit.weight))
+    return operand_streams(
+        layers,
+        unit.weight,
+        unit.activation,
+        group,
+        streams=dot_products,
+        length=beats * unit.lanes,
+        seed=seed,
+        room=(a_room, w_room),
     )
 
 
-def _near_one(x: Float64) -> Float64:
-    """Scale rows by powers of two to a root mean square near 1, which posits are made for."""
-    rms = np.sqrt(np.square(x).mean(axis=-1, keepdims=True))
-    return x * np.exp2(-np.rint(np.log2(np.where(rms == 0, 1.0, rms))))
+def _tiled(
+    streams: Sequence[tuple[NDArray[Scalar], NDArray[Scalar]]], rows: int, columns: int, beats: int
+) -> tuple[NDArray[Scalar], NDArray[Scalar]]:
+    activations, weights = (np.stack(part) for part in zip(*streams, strict=True))
+    return side_by_side(activations[:rows], beats), side_by_side(weights[:columns], beats)
 
 
 def side_by_side(tiles: NDArray[Scalar], beats: int) -> NDArray[Scalar]:
@@ -271,15 +292,17 @@ def _encoded(
 
 
 def _encode(fmt: Format, x: Float64, peaks: Mapping[Format, float]) -> Codes:
-    if isinstance(fmt, Posit):
-        return fmt.encode(x)
     if fmt.min >= 0:
         x = np.abs(x)
-    starts = np.arange(0, x.shape[1], GROUP)
-    largest = np.maximum.reduceat(np.abs(x), starts, axis=1)
+    length = x.shape[1]
+    groups = np.pad(x, ((0, 0), (0, -length % GROUP))).reshape(len(x), -1, GROUP)
+    if fmt.scale_rule is ScaleRule.LEAST_ERROR:
+        scale = least_error_scales(fmt, groups)
+    else:
+        scale = np.abs(groups).max(axis=-1) / peaks.get(fmt, _largest(fmt))
     # A group of zeros stays one.
-    scale = peaks.get(fmt, _largest(fmt)) / np.where(largest == 0, 1.0, largest)
-    return fmt.encode(x * np.repeat(scale, GROUP, axis=1)[:, : x.shape[1]])
+    scaled = groups / np.where(scale == 0, 1.0, scale)[..., np.newaxis]
+    return fmt.encode(scaled.reshape(len(x), -1)[:, :length])
 
 
 def _largest(fmt: Format) -> float:

@@ -14,25 +14,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cost_models.cost import Cost
 from cost_models.estimate import estimate_all
-from cost_models.operands import CYCLES, STREAMS, Operands, side_by_side
+from cost_models.operands import STREAMS, Operands, of_layers, stream_beats
 from cost_models.synthesis import synthesize
 from hwsim.errors import InputError
 from hwsim.formats import Format
 from hwsim.pool import each
-from hwsim.tensors.quantise import ErrorMeter, QuantisationError, check_group, operand_streams
+from hwsim.tensors.quantise import ErrorMeter, QuantisationError, check_group
 from hwsim.units import UnitSpec
 from sweeps.metrics import METRICS
 from sweeps.screen import QUALITIES, Pruned, Screening, prune, screened
 from sweeps.spec import Sweep, Tensors
 from sweeps.store import Store, digest, source_digest, versions
-
-#: Fewest beats of a dot product in the energy simulation, as for the operands that a cost is
-#: quoted for without tensors.
-BEATS = 16
 
 Pair = tuple[Format, Format]
 
@@ -354,20 +348,4 @@ def _operands(unit: UnitSpec, tensors: Tensors) -> Operands | None:
     layers = tensors.source.load()
     if any(layer.activations is None for layer in layers):
         return None
-    beats = max(BEATS, CYCLES // unit.timing().interval)
-    rows, columns = unit.activation_lanes // unit.lanes, unit.weight_lanes // unit.lanes
-    # A tile's rows are other tokens and its columns other weight rows of the same layers.
-    streams = [
-        operand_streams(
-            layers,
-            unit.weight,
-            unit.activation,
-            tensors.group,
-            streams=STREAMS,
-            length=beats * unit.lanes,
-            seed=seed,
-        )
-        for seed in range(max(rows, columns))
-    ]
-    activations, weights = (np.stack(part) for part in zip(*streams, strict=True))
-    return Operands(side_by_side(activations[:rows], beats), side_by_side(weights[:columns], beats))
+    return of_layers(unit, layers, STREAMS, stream_beats(unit), seed=0, group=tensors.group)

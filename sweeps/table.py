@@ -34,6 +34,9 @@ PRUNED = (
 def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
     """Return one row a point, in the order of ``points``.
 
+    ``weight_scale_rule`` and ``activation_scale_rule`` say how tensors were scaled, see
+    :mod:`hwsim.formats.scaling`. The SQNR columns are of the formats alone, with exact products and
+    sums; ``exact_arithmetic`` says whether the unit has these, too.
     ``feasible`` says whether the constraints hold, ``pareto`` whether no other feasible point of
     the same technology dominates the point in all objectives of the sweep.
     """
@@ -91,8 +94,11 @@ def _row(sweep: Sweep, point: Point) -> Row:
         "energy_pj_per_cycle": cost.energy_pj,
         "energy_pj_per_mac": cost.energy_per_mac,
         "leakage_nw": cost.leakage_nw,
+        "exact_arithmetic": unit.is_exact,
         "tensors": sweep.tensors.source.label if sweep.tensors else None,
         "group": sweep.tensors.group if sweep.tensors else None,
+        "weight_scale_rule": str(unit.weight.scale_rule) if sweep.tensors else None,
+        "activation_scale_rule": str(unit.activation.scale_rule) if sweep.tensors else None,
         "weight_sqnr_db": None if error is None else to_db(error.weight),
         "output_sqnr_db": None if error is None or error.output is None else to_db(error.output),
     }

@@ -18,6 +18,7 @@ import numpy as np
 
 from hwsim.formats.base import Float64
 from hwsim.formats.magnitude import MagnitudeFormat
+from hwsim.formats.scaling import ScaleRule
 
 NAMES = ("apot4", "apot4u", "apot5", "apot6", "apot8")
 
@@ -27,6 +28,11 @@ class AdditivePowerOfTwo(MagnitudeFormat):
     """Additive powers of two of ``width`` bits in all; a signed one has a code of -0. No NaN."""
 
     FAMILY: ClassVar[str] = "apot"
+
+    @property
+    def scale_rule(self) -> ScaleRule:
+        # Sums of three terms and more leave gaps below the largest.
+        return ScaleRule.LEAST_ERROR if self.width >= 6 else super().scale_rule
 
     def _magnitudes(self) -> Float64:
         sums = np.zeros(1)

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hwsim.errors import InputError, unknown
 from hwsim.formats import fast
+from hwsim.formats.scaling import ScaleRule
 
 #: Formats up to this width decode through a table.
 TABLE_BITS = 16
@@ -275,6 +276,19 @@ class Format(ABC):
         Except under stochastic rounding the codes must be a monotone function of the number, -0
         below +0; the fast path is derived from that.
         """
+
+    @property
+    def scale_rule(self) -> ScaleRule:
+        """How numbers are scaled before they are rounded to this format, see :mod:`.scaling`.
+
+        ``maximum``, but for at most two bits of magnitude ``least_error``.
+        """
+        return self._scale_rule_from(bits=3)
+
+    def _scale_rule_from(self, bits: int) -> ScaleRule:
+        """Return ``maximum`` from this many bits of magnitude on, ``least_error`` below."""
+        wide = self.bits - (self.min < 0) >= bits
+        return ScaleRule.MAXIMUM if wide else ScaleRule.LEAST_ERROR
 
     @property
     def code_dtype(self) -> np.dtype[Any]:

@@ -21,6 +21,7 @@ import numpy as np
 from hwsim.errors import InputError
 from hwsim.formats.base import Float64
 from hwsim.formats.grid import GridFormat
+from hwsim.formats.scaling import ScaleRule
 
 NAMES = ("binary", "bipolar2", "bipolar3", "bipolar4", "bipolar8")
 
@@ -42,6 +43,10 @@ class Bipolar(GridFormat):
     @property
     def family(self) -> str:
         return "bipolar"
+
+    @property
+    def scale_rule(self) -> ScaleRule:
+        return self._scale_rule_from(bits=4)
 
     @property
     def bits(self) -> int:

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Float64, Int64, real_array
 from hwsim.formats.grid import GridFormat
+from hwsim.formats.scaling import ScaleRule
 
 #: Magnitudes of codebook values other than 0; midpoints are exact in between.
 _SMALLEST, _LARGEST = 2.0**-900, 2.0**900
@@ -58,6 +59,12 @@ class Codebook(GridFormat):
     @property
     def family(self) -> str:
         return "codebook"
+
+    @property
+    def scale_rule(self) -> ScaleRule:
+        # Only a table from -1 to 1 is made for numbers divided by their largest magnitude.
+        normalised = self.entries[0] == -1 and self.entries[-1] == 1
+        return super().scale_rule if normalised else ScaleRule.LEAST_ERROR
 
     @property
     def bits(self) -> int:

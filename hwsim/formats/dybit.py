@@ -17,6 +17,7 @@ import numpy as np
 
 from hwsim.formats.base import Float64
 from hwsim.formats.magnitude import MagnitudeFormat
+from hwsim.formats.scaling import ScaleRule
 
 NAMES = ("dybit4", "dybit4u", "dybit8", "dybit8u")
 
@@ -26,6 +27,10 @@ class DyBit(MagnitudeFormat):
     """DyBit of ``width`` bits in all; a signed one has a code of -0. No NaN, no infinity."""
 
     FAMILY: ClassVar[str] = "dybit"
+
+    @property
+    def scale_rule(self) -> ScaleRule:
+        return ScaleRule.LEAST_ERROR
 
     def _magnitudes(self) -> Float64:
         bits = self.magnitude_bits

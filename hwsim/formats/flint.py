@@ -20,6 +20,7 @@ import numpy as np
 
 from hwsim.formats.base import Float64
 from hwsim.formats.magnitude import MagnitudeFormat
+from hwsim.formats.scaling import ScaleRule
 
 NAMES = ("flint4", "flint4u", "flint8", "flint8u")
 
@@ -29,6 +30,10 @@ class Flint(MagnitudeFormat):
     """Flint of ``width`` bits in all; a signed one has a code of -0. No NaN, no infinity."""
 
     FAMILY: ClassVar[str] = "flint"
+
+    @property
+    def scale_rule(self) -> ScaleRule:
+        return ScaleRule.LEAST_ERROR
 
     def _magnitudes(self) -> Float64:
         bits = self.magnitude_bits

@@ -1,7 +1,10 @@
 """Groups of elements under one real scale, ``int4_g128``, or a scale and a zero point.
 
-``<element>_g<size>`` is symmetric: the scale maps the largest magnitude of the group to the
-largest element value. ``int<n>_asym_g<size>`` is asymmetric: the range from the smallest to the
+``<element>_g<size>`` is symmetric. Its scale is chosen by the element's rule
+(:mod:`hwsim.formats.scaling`): as a rule it maps the largest magnitude of the group to the largest
+element value, and is the power of two with the least error for tapered and for very narrow
+elements. ``intN_gM`` always takes the maximum, as the practice has it; the other rule is an
+option. ``int<n>_asym_g<size>`` is asymmetric: the range from the smallest to the
 largest value, widened to hold 0, is cut into 2**n - 1 steps, and an integer zero point of n bits
 says which code stands for 0.
 
@@ -32,6 +35,7 @@ from hwsim.formats.block import (
 )
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED
+from hwsim.formats.scaling import ScaleRule, least_error_scales, parse_scale_rule
 
 NAMES = ("int4_g128", "int8_g128", "e2m1_g32", "e4m3_g128", "int4_asym_g128")
 
@@ -45,7 +49,7 @@ class GroupScale(BlockFormat):
     Parameters
     ----------
     element
-        Format of the elements; its largest value must be positive.
+        Format of the elements.
     size
         Group size, at least 1.
     scale
@@ -54,19 +58,37 @@ class GroupScale(BlockFormat):
     partial
         ``error`` refuses an axis that ``size`` does not divide; ``pad`` fills its last group with
         zeros, which are dropped again by ``dequantize``.
+    scale_rule
+        ``maximum`` or ``least_error``. By default ``maximum`` for intN and uintN, and for other
+        elements their own, :attr:`hwsim.formats.base.Format.scale_rule`.
     """
 
-    OPTIONS: ClassVar[tuple[str, ...]] = ("scale", "partial")
+    OPTIONS: ClassVar[tuple[str, ...]] = ("scale", "partial", "scale_rule")
 
     element: Format
     size: int
     scale: Format = NAMED["fp16"]
     partial: str = "error"
+    scale_rule: ScaleRule | None = None
 
     def __post_init__(self) -> None:
         self._check_fields()
-        if not 0 < self.element.max < np.inf:
-            raise InputError(f"{self.element.name} has no positive value to scale to")
+        if not 0 < self._top < np.inf:
+            raise InputError(f"{self.element.name} has no value to scale to")
+        rule = self.scale_rule or self.default_scale_rule
+        object.__setattr__(self, "scale_rule", parse_scale_rule(rule))
+
+    @property
+    def _top(self) -> float:
+        """What the largest magnitude is mapped to; int1 has no positive value."""
+        return self.element.max or -self.element.min
+
+    @property
+    def default_scale_rule(self) -> ScaleRule:
+        """The rule that is no part of the name."""
+        if isinstance(self.element, Integer) and not self.element.symmetric:
+            return ScaleRule.MAXIMUM
+        return self.element.scale_rule
 
     @property
     def name(self) -> str:
@@ -78,14 +100,18 @@ class GroupScale(BlockFormat):
 
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
         self._check_finite(blocks)
-        top = np.array(self.element.max)
 
         def encode(group: Float64) -> Encoded:
-            scales = encode_scale(self.scale, exact_quotient(largest_magnitude(group), top))
+            scales = encode_scale(self.scale, self._ideal_scales(group))
             quotients = exact_quotient(group, self.scale.decode(scales)[:, np.newaxis])
             return Encoded(self.element.encode(quotients, rounding, Overflow.SATURATE), scales, {})
 
         return encode_chunks(encode, blocks, rounding)
+
+    def _ideal_scales(self, group: Float64) -> Float64:
+        if self.scale_rule is ScaleRule.LEAST_ERROR:
+            return least_error_scales(self.element, group)
+        return exact_quotient(largest_magnitude(group), np.array(self._top))
 
 
 @dataclass(frozen=True)

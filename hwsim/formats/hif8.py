@@ -31,6 +31,7 @@ import numpy as np
 
 from hwsim.formats.base import Float64
 from hwsim.formats.grid import GridFormat
+from hwsim.formats.scaling import ScaleRule
 
 NAMES = ("hif8",)
 
@@ -50,6 +51,10 @@ class HiFloat8(GridFormat):
     @property
     def family(self) -> str:
         return "hifloat"
+
+    @property
+    def scale_rule(self) -> ScaleRule:
+        return ScaleRule.LEAST_ERROR
 
     @property
     def bits(self) -> int:

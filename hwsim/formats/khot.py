@@ -16,6 +16,7 @@ from hwsim.errors import InputError
 from hwsim.formats.base import Float64
 from hwsim.formats.grid import GridFormat
 from hwsim.formats.pot import PowerOfTwo
+from hwsim.formats.scaling import ScaleRule
 
 NAMES = ("khot2_4", "khot3_4", "khot4_4")
 
@@ -44,6 +45,10 @@ class KHot(GridFormat):
     @property
     def family(self) -> str:
         return "khot"
+
+    @property
+    def scale_rule(self) -> ScaleRule:
+        return ScaleRule.LEAST_ERROR
 
     @property
     def bits(self) -> int:

@@ -29,6 +29,7 @@ import numpy as np
 from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Float64
 from hwsim.formats.grid import GridFormat
+from hwsim.formats.scaling import ScaleRule
 
 NAMES = ("lns4_1", "lns6_2", "lns8_2", "lns8_3", "lns8_4", "lns12_6", "lns16_8")
 
@@ -79,6 +80,10 @@ class Logarithmic(GridFormat):
     @property
     def family(self) -> str:
         return "lns"
+
+    @property
+    def scale_rule(self) -> ScaleRule:
+        return self._scale_rule_from(bits=4)
 
     @property
     def bits(self) -> int:

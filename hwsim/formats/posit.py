@@ -38,6 +38,7 @@ from hwsim.formats.base import (
     Unpacked,
     round_up,
 )
+from hwsim.formats.scaling import ScaleRule
 
 NAMES = ("posit4_0", "posit4_1", "posit6_0", "posit8_0", "posit8_1", "posit8_2",
          "posit16_1", "posit16_2", "posit32_2")  # fmt: skip
@@ -72,6 +73,10 @@ class Posit(Format):
     @property
     def family(self) -> str:
         return "posit"
+
+    @property
+    def scale_rule(self) -> ScaleRule:
+        return ScaleRule.LEAST_ERROR
 
     @property
     def bits(self) -> int:

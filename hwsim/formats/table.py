@@ -13,7 +13,8 @@ class FormatRow:
     """The figures of one format.
 
     ``smallest`` is the smallest positive value and ``epsilon`` the distance from 1 to the next
-    larger value; NaN where there is none. ``specials`` names what is encoded besides finite
+    larger value; NaN where there is none. ``scale_rule`` says how tensors are scaled, see
+    :mod:`hwsim.formats.scaling`. ``specials`` names what is encoded besides finite
     numbers with one zero: ``-0``, ``inf``, ``NaN``.
     """
 
@@ -24,6 +25,7 @@ class FormatRow:
     max: float
     smallest: float
     epsilon: float
+    scale_rule: str
     specials: str
 
 
@@ -42,6 +44,7 @@ def format_row(fmt: Format) -> FormatRow:
         max=fmt.max,
         smallest=fmt.smallest,
         epsilon=fmt.epsilon,
+        scale_rule=fmt.scale_rule.value,
         specials=" ".join(name for name, there in present.items() if there),
     )
 

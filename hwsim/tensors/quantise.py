@@ -1,8 +1,10 @@
 """What quantising a network's matrix products costs in accuracy, and the codes they run on.
 
 Weights are quantised in groups along the inputs, with one fp16 scale a group (``int4_g128``);
-activations with one fp32 scale a token. Both scales factor out of the inner products, so a unit
-sees element codes alone.
+activations with one fp32 scale a token. The scales are chosen by each format's own rule
+(:mod:`hwsim.formats.scaling`). They factor out of the inner products, so a unit sees element codes
+alone. Before, every matrix is scaled by a power of two that brings its largest magnitude into
+[1, 2): the codes are the same, but no scale leaves its format and no square overflows.
 
 Two figures, as noise-to-signal power ratios (SQNR in dB is -10 log10 of them). *Weight*: all
 squared errors of all matrices over all squared weights. *Output*: Y = X W^T with both operands
@@ -39,7 +41,17 @@ def to_db(noise_to_signal: float) -> float:
 
 def per_token(fmt: Format, inputs: int) -> BlockFormat:
     """Return the block format of activations: one fp32 scale for the ``inputs`` of a token."""
-    return GroupScale(fmt, inputs, scale=NAMED["fp32"])
+    return GroupScale(fmt, inputs, scale=NAMED["fp32"], scale_rule=fmt.scale_rule)
+
+
+def per_group(fmt: Format, group: int) -> BlockFormat:
+    """Return the block format of weights: one fp16 scale for ``group`` inputs of an output."""
+    return GroupScale(fmt, group, scale_rule=fmt.scale_rule)
+
+
+def near_one(matrix: Floats, octave: int) -> Floats:
+    """Return a matrix over 2**octave as float32, or as float64 if it is float64."""
+    return np.ldexp(matrix.astype(np.promote_types(matrix.dtype, np.float32)), -octave)
 
 
 class ErrorMeter:
@@ -63,7 +75,10 @@ class ErrorMeter:
 
     def __init__(self, layers: Sequence[Layer], group: int) -> None:
         check_group(layers, group)
-        self.layers, self.group = tuple(layers), group
+        self.layers, self.group = _near_one(layers), group
+        octaves = [layer.weight_octave for layer in layers]
+        #: What a square counts for where those of all matrices are added up.
+        self._powers = [float(np.ldexp(1.0, 2 * (one - max(octaves)))) for one in octaves]
         self._outputs: list[Float64 | None] = [
             None if layer.activations is None else _product(layer.activations, layer.weight)
             for layer in self.layers
@@ -81,9 +96,9 @@ class ErrorMeter:
         noise = signal = 0.0
         ratios: dict[Format, list[float]] = {fmt: [] for fmt in formats}
         for index, layer in enumerate(self.layers):
-            quantised = GroupScale(weight, self.group).quantize(layer.weight).dequantize()
-            noise += float(np.square(layer.weight - quantised).sum())
-            signal += float(np.square(layer.weight, dtype=np.float64).sum())
+            quantised = per_group(weight, self.group).quantize(layer.weight).dequantize()
+            noise += self._powers[index] * float(np.square(layer.weight - quantised).sum())
+            signal += self._powers[index] * float(np.square(layer.weight, dtype=np.float64).sum())
             exact = self._outputs[index]
             if exact is None:
                 continue
@@ -110,6 +125,21 @@ class ErrorMeter:
                     done[id(x)] = values.astype(np.float32)
             self._activations[fmt] = [done.get(id(layer.activations)) for layer in self.layers]
         return self._activations[fmt]
+
+
+def _near_one(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Return layers with matrices near 1; those that share an input still do."""
+    done: dict[int, Floats] = {}
+    for layer in layers:
+        x = layer.activations
+        if x is not None and id(x) not in done:
+            done[id(x)] = near_one(x, layer.activation_octave)
+    return tuple(
+        Layer(
+            layer.name, near_one(layer.weight, layer.weight_octave), done.get(id(layer.activations))
+        )
+        for layer in layers
+    )
 
 
 def _product(x: NDArray[np.floating] | None, weight: NDArray[np.floating]) -> Float64:
@@ -142,11 +172,13 @@ def operand_streams(
     streams: int,
     length: int,
     seed: int = 0,
+    room: tuple[float, float] = (1.0, 1.0),
 ) -> tuple[Codes, Codes]:
     """Return operands as a unit meets them in these layers, to simulate its switching with.
 
     A stream is a dot product of a random weight row and a random token of one layer, the layers
-    in turn, cut or continued with further rows and tokens of that layer to ``length``.
+    in turn, cut or continued with further rows and tokens of that layer to ``length``. Rows and
+    tokens are quantised as :class:`ErrorMeter` does it, before they are cut.
 
     Parameters
     ----------
@@ -155,11 +187,14 @@ def operand_streams(
     weight, activation
         Element formats.
     group
-        Group size of the weights.
+        Group size of the weights; the last group of a row may be short.
     streams, length
         Number and length of the dot products.
     seed
         Seed of the choice of rows and tokens.
+    room
+        What activations and weights are multiplied with once scaled, for an accumulator that would
+        overflow.
 
     Returns
     -------
@@ -171,13 +206,24 @@ def operand_streams(
     InputError
         If a layer has no activations.
     """
-    check_group(layers, group)
     rows_a, rows_w = [], []
     for tokens, matrix in _picks(layers, streams, length, seed):
-        scaled = per_token(activation, tokens.shape[1]).quantize(tokens)
-        rows_a.append(scaled.codes.reshape(-1)[:length])
-        rows_w.append(GroupScale(weight, group).quantize(matrix).codes.reshape(-1)[:length])
+        blocks = per_token(activation, tokens.shape[1])
+        rows_a.append(_codes(blocks, tokens, room[0])[:length])
+        blocks = per_group(weight, group).with_options(partial="pad")
+        rows_w.append(_codes(blocks, matrix, room[1])[:length])
     return np.stack(rows_a), np.stack(rows_w)
+
+
+def _codes(fmt: BlockFormat, matrix: Floats, room: float) -> Codes:
+    """Return the codes of a matrix in one row; those of a format's own scales if ``room`` is 1."""
+    tensor = fmt.quantize(matrix)
+    codes = tensor.codes.reshape(len(matrix), -1)[:, : matrix.shape[1]]
+    if room != 1.0:
+        scales = np.repeat(fmt.scale.decode(tensor.scales), fmt.size, axis=-1)
+        scales = np.where(scales == 0, 1.0, scales)[:, : matrix.shape[1]]
+        codes = fmt.element.encode(matrix * (room / scales))
+    return codes.reshape(-1)
 
 
 def value_streams(
@@ -202,4 +248,5 @@ def _picks(
             raise InputError(f"layer {layer.name!r} has no activations to make operands from")
         picks = -(-length // layer.weight.shape[1])
         tokens = layer.activations[rng.integers(len(layer.activations), size=picks)]
-        yield tokens, layer.weight[rng.integers(len(layer.weight), size=picks)]
+        rows = layer.weight[rng.integers(len(layer.weight), size=picks)]
+        yield near_one(tokens, layer.activation_octave), near_one(rows, layer.weight_octave)

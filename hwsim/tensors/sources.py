@@ -10,6 +10,7 @@ such a file is executed: pickled arrays are refused.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -46,6 +47,20 @@ class Layer:
     name: str
     weight: Floats
     activations: Floats | None = None
+
+    @cached_property
+    def weight_octave(self) -> int:
+        """The power of two that brings the largest weight's magnitude into [1, 2) if divided by."""
+        return _octave(self.weight)
+
+    @cached_property
+    def activation_octave(self) -> int:
+        """The same for the activations; 0 without any."""
+        return 0 if self.activations is None else _octave(self.activations)
+
+
+def _octave(matrix: Floats) -> int:
+    return int(np.frexp(np.abs(matrix).max(initial=0))[1]) - 1
 
 
 def read(path: Path, match: str = "*") -> dict[str, Floats]:

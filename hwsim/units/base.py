@@ -108,6 +108,11 @@ class UnitSpec(ABC):
         0 where a single beat can, as in a floating-point accumulator.
         """
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether results are exact sums of exact products, as long as no accumulator overflows."""
+        return not isinstance(self.result, RoundedResult)
+
     @abstractmethod
     def timing(self) -> Timing:
         """Return the declared latency and initiation interval."""

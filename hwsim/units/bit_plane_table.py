@@ -143,6 +143,10 @@ class BitPlaneTable(TileSpec):
                 f"{MAX_WEIGHT_BITS} bits"
             )
 
+    @property
+    def is_exact(self) -> bool:
+        return super().is_exact and self.table_bits is None
+
     def _check_table_bits(self, sums: Sums) -> None:
         """Raise InputError unless quantisation drops bits."""
         if self.table_bits is None:

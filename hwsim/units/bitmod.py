@@ -286,6 +286,10 @@ class BitmodUnit(UnitSpec):
         return (1 << self.operand.exponent) - 2
 
     @property
+    def is_exact(self) -> bool:
+        return self.fraction_bits >= self.exact_fraction_bits
+
+    @property
     def exact_fraction_bits(self) -> int:
         """The ``fraction_bits`` from which on no shift drops a bit."""
         return self.exponent_range

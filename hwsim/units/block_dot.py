@@ -207,6 +207,11 @@ class BlockDotUnit(UnitSpec):
         return ("nan",) if nan else ()
 
     @property
+    def is_exact(self) -> bool:
+        # Bits of a scaled block below the unit are dropped.
+        return False
+
+    @property
     def safe_beats(self) -> int:
         return 0
 

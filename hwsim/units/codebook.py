@@ -231,6 +231,13 @@ class CodebookUnit(UnitSpec):
         return Result(result.width, -fraction - self.entry_scale)
 
     @property
+    def is_exact(self) -> bool:
+        if self.table is Table.LOADED:
+            return self.multiplier.is_exact
+        kept = np.ldexp(self.entries.decode(self.constants()), -self.entry_scale)
+        return self.multiplier.is_exact and bool((kept == self.values).all())
+
+    @property
     def safe_beats(self) -> int:
         return self.multiplier.safe_beats
 

@@ -216,6 +216,10 @@ class FloatUnit(ExactFloat):
         return activation, weight
 
     @property
+    def is_exact(self) -> bool:
+        return super().is_exact and self.subnormals is Subnormals.KEEP
+
+    @property
     def result(self) -> Result | RoundedResult[Minifloat]:
         if self.accumulation == EXACT:
             return self.exact_result

@@ -98,6 +98,10 @@ class LmulUnit(ExactFloat):
             raise InputError(f"activation={fmt.name}: lmul takes minifloats with normal values")
 
     @property
+    def is_exact(self) -> bool:
+        return False
+
+    @property
     def operand(self) -> Minifloat:
         """The format of both operands, and of packed products."""
         return require_signed_minifloat("activation", self.activation, self.family)

@@ -7,8 +7,6 @@ import pytest
 
 import sweeps.run
 from hwsim.errors import InputError
-from hwsim.tensors.error import sqnr_db
-from hwsim.tensors.quantise import to_db
 from hwsim.units import make
 from sweeps import spec
 from sweeps.run import SweepInterruptedError, run
@@ -55,10 +53,11 @@ def test_points_have_the_error_of_their_formats(sweep, costs, tmp_path):
     point = run(sweep, tmp_path / "out", workers=1).points[0]
     weight = np.load(tmp_path / "layers.npz")["w"]
     groups = weight.reshape(8, 2, 8)
-    scale = np.float16(np.abs(groups).max(-1, keepdims=True)).astype(float)
-    quantised = np.clip(np.rint(groups / scale), -2, 1) * scale
+    scales = np.exp2(np.arange(-12, 8)).reshape(-1, 1, 1, 1)
+    quantised = np.clip(np.rint(groups / scales), -2, 1) * scales
+    noise = np.square(quantised - groups).sum(axis=-1).min(axis=0).sum()
     assert point.unit.weight.name == "int2"
-    assert to_db(point.error.weight) == pytest.approx(sqnr_db(groups, quantised))
+    assert point.error.weight == pytest.approx(noise / np.square(groups).sum())
 
 
 def test_second_run_computes_nothing(sweep, costs, tmp_path):
