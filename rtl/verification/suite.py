@@ -186,7 +186,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"lanes": 3, "weight": "uint1", "activation": "uint1", "row_count": 2},
         {"lanes": 2, "weight": "int8", "activation": "int8", "row_count": 2, "column_count": 2},
         {"lanes": 5, "weight": "int3", "activation": "int4", "accumulator_bits": 9},
-        {"lanes": 5, "weight": "int3", "activation": "int4", "accumulator_bits": 6},
+        {"lanes": 5, "weight": "int3", "activation": "int4", "accumulator_bits": 7},
         {"lanes": 1, "weight": "int2", "activation": "fp16", "column_count": 2},
         {"lanes": 3, "weight": "bipolar3", "activation": "e5m2", "accumulator": "fp16"},
         {"lanes": 1, "weight": "uint8", "activation": "bf16"},
