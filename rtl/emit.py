@@ -27,6 +27,9 @@ from rtl import Unit, create, yosys
 
 _TRIGGER = re.compile(r"  reg (\\\$auto\$verilog_backend\S+) +(= 0;)\n")
 
+#: Between the name of a module and that of its submodule.
+_BELOW = "___"
+
 #: Seed of the vectors in an emitted testbench.
 TESTBENCH_SEED = 1
 
@@ -77,9 +80,12 @@ def _tidy(text: str, name: str) -> str:
             module = module.replace(f"{trigger[1]} )", "_comb_init)")
             module = module.replace("\nendmodule", "\n  initial _comb_init = 0;\nendmodule")
         modules.append(module)
-    # Submodules are called "\top.sub "; give them plain names.
+    # Submodules are called "\top.sub "; give them plain names. No unit's name has so many "_" in a
+    # row, so modules of different units have different names.
     plain = re.compile(rf"\\{name}\.([\w.]+) ")
-    return plain.sub(lambda found: f"{name}_{found[1].replace('.', '_')} ", "".join(modules))
+    return plain.sub(
+        lambda found: f"{name}{_BELOW}{found[1].replace('.', _BELOW)} ", "".join(modules)
+    )
 
 
 def command(unit: UnitSpec) -> str:

@@ -18,7 +18,7 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print one line a unit."""
     from hwsim.units import FAMILIES
-    from hwsim.units.base import plain
+    from hwsim.units.naming import plain
 
     rows: list[dict[str, Any]] = []
     for name, cls in FAMILIES.items():

@@ -37,6 +37,7 @@ class AbFloat(GridFormat):
     bias: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 1 <= self.exponent <= 5:
             raise InputError(f"exponent of an abfloat must be 1 to 5 bits, not {self.exponent}")
         if not 0 <= self.mantissa <= 7:

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hwsim.errors import InputError, unknown
 from hwsim.formats import fast
+from hwsim.formats.fields import convert_fields
 from hwsim.formats.scaling import ScaleRule
 
 #: Formats up to this width decode through a table.
@@ -58,6 +59,11 @@ class Stochastic:
     """
 
     seed: int
+
+    def __post_init__(self) -> None:
+        convert_fields(self)
+        if self.seed < 0:
+            raise InputError(f"seed must not be negative, not {self.seed}")
 
 
 #: A rounding as the encoders take it: stochastic rounding has become its generator.
@@ -228,8 +234,12 @@ class Format(ABC):
     """A scalar number format: a set of real values and their codes.
 
     Subclasses are frozen dataclasses whose fields are the definition, so that equal formats
-    compare equal and can be used as keys.
+    compare equal and can be used as keys. Those that check their fields call this class's
+    ``__post_init__`` first.
     """
+
+    def __post_init__(self) -> None:
+        convert_fields(self)
 
     @property
     @abstractmethod

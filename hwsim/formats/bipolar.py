@@ -33,6 +33,7 @@ class Bipolar(GridFormat):
     width: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 1 <= self.width <= 16:
             raise InputError(f"width of a bipolar integer must be 1 to 16 bits, not {self.width}")
 

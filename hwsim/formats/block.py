@@ -29,6 +29,7 @@ from hwsim.formats.base import (
     parse_rounding,
     real_array,
 )
+from hwsim.formats.fields import convert_fields
 
 #: What happens to an axis that the block size does not divide.
 PARTIAL = ("error", "pad")
@@ -244,6 +245,7 @@ class BlockFormat(ABC):
             raise InputError(f"cannot quantise to {self.name}: the array holds NaN or infinity")
 
     def _check_fields(self) -> None:
+        convert_fields(self)
         if self.size < 1:
             raise InputError(f"group size must be at least 1, not {self.size}")
         if self.partial not in PARTIAL:

@@ -40,6 +40,9 @@ class Codebook(GridFormat):
     entries: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        # -0 is no value of its own: equal codebooks have equal names.
+        object.__setattr__(self, "entries", tuple(entry + 0.0 for entry in self.entries))
         count = len(self.entries)
         if not 2 <= count <= 1 << 16 or count & (count - 1):
             raise InputError(

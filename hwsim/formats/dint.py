@@ -30,6 +30,7 @@ class DenormalInteger(GridFormat):
     width: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 3 <= self.width <= 16:
             raise InputError(f"width of a dINT must be 3 to 16 bits, not {self.width}")
 

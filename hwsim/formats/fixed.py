@@ -34,6 +34,7 @@ class FixedPoint(Format):
     symmetric: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.symmetric and not (self.signed and self.bits >= 2):
             raise InputError("symmetric=True needs signed fixed point of at least 2 bits")
         if self.integer < 0 or self.fraction < 0 or not 1 <= self.bits <= 32:

@@ -47,6 +47,7 @@ class Integer(Format):
     symmetric: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 1 <= self.width <= 32:
             raise InputError(f"width of an integer must be 1 to 32 bits, not {self.width}")
         if self.symmetric and not (self.signed and self.width >= 2):

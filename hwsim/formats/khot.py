@@ -32,6 +32,7 @@ class KHot(GridFormat):
     width: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.terms < 1 or not 2 <= self.width <= 6 or self.bits > 16:
             raise InputError(
                 f"K-hot numbers have 1 term or more of 2 to 6 bits, 16 bits in all, not "

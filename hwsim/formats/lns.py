@@ -58,6 +58,7 @@ class Logarithmic(GridFormat):
     base: float = 2.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 3 <= self.width <= 16:
             raise InputError(
                 f"width of a logarithmic number must be 3 to 16 bits, not {self.width}"

@@ -25,6 +25,7 @@ class MagnitudeFormat(GridFormat):
     signed: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 2 <= self.magnitude_bits <= 8:
             raise InputError(
                 f"width of {self.name} must leave 2 to 8 bits of magnitude, not "

@@ -89,10 +89,7 @@ class Minifloat(Format):
     signed: bool = True
 
     def __post_init__(self) -> None:
-        if self.specials not in list(Specials):
-            allowed = ", ".join(Specials)
-            raise InputError(f"specials must be one of {allowed}, not {self.specials!r}")
-        object.__setattr__(self, "specials", Specials(self.specials))
+        super().__post_init__()
         if not 1 <= self.exponent <= 8:
             raise InputError(f"exponent of a minifloat must be 1 to 8 bits, not {self.exponent}")
         if not 0 <= self.mantissa <= 23:
@@ -123,6 +120,8 @@ class Minifloat(Format):
     def _is_p3109(self) -> bool:
         """Whether :mod:`hwsim.formats.p3109` has a name for this format."""
         finite = Specials.FNUZ if self.signed else Specials.FN
+        if self.bits not in P3109_BITS:
+            return False
         return self.specials in (Specials.P3109, finite) and self.bias == 1 << (self.exponent - 1)
 
     @property
@@ -315,6 +314,9 @@ ALIASES = {
     "ue4m3": "e4m3u",
     "ue5m3": "e5m3u",
 }
+
+#: Widths of the formats that have a name of P3109.
+P3109_BITS = range(3, 17)
 
 _GENERIC = re.compile(r"minifloat\((.*)\)")
 _FIELDS = ("exponent", "mantissa", "bias", "specials", "signed")

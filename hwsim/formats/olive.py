@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from hwsim.errors import InputError
 from hwsim.formats.abfloat import AbFloat
 from hwsim.formats.base import Codes, Float64, Format, Rounding, real_array
+from hwsim.formats.fields import convert_fields
 from hwsim.formats.flint import Flint
 from hwsim.formats.integer import Integer
 
@@ -37,6 +38,7 @@ class OutlierVictimPairs:
     outlier: AbFloat
 
     def __post_init__(self) -> None:
+        convert_fields(self)
         if self.normal.bits != self.outlier.bits:
             raise InputError(
                 f"outliers must have the {self.normal.bits} bits of {self.normal.name}, "

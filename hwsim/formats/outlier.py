@@ -26,6 +26,7 @@ from hwsim.formats.block import (
     exact_quotient,
     largest_magnitude,
 )
+from hwsim.formats.fields import convert_fields
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED
 
@@ -65,6 +66,7 @@ class OutlierSplit(BlockFormat):
     scale: Format = NAMED["fp32"]
 
     def __post_init__(self) -> None:
+        convert_fields(self)
         if not self.threshold > 0:
             raise InputError(f"threshold must be positive, not {self.threshold!r}")
         if not 0 < self.element.max < np.inf:

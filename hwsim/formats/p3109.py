@@ -15,7 +15,7 @@ domain); its draft may still change. Checked against gfloat 0.5.2, not against t
 import re
 
 from hwsim.errors import InputError
-from hwsim.formats.minifloat import Minifloat, Specials
+from hwsim.formats.minifloat import P3109_BITS, Minifloat, Specials
 
 NAMES = (
     *(f"binary8p{p}{sign}{domain}" for p in (3, 4) for sign in "su" for domain in "ef"),
@@ -39,7 +39,7 @@ def parse(name: str) -> Minifloat | None:
     width, precision = int(match[1]), int(match[2])
     signed, finite = match[3] != "u", match[4] == "f"
     exponent = width - precision + (not signed)
-    if not (3 <= width <= 16 and precision >= 1 and 1 <= exponent <= 8):
+    if not (width in P3109_BITS and precision >= 1 and 1 <= exponent <= 8):
         raise InputError(
             f"{name}: P3109 formats here have 3 to 16 bits and 1 to 8 exponent bits, "
             f"not {width} and {exponent}"

@@ -58,6 +58,7 @@ class Posit(Format):
     es: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 2 <= self.width <= 32:
             raise InputError(f"width of a posit must be 2 to 32 bits, not {self.width}")
         if not 0 <= self.es <= 5 or self._max_scale > 1000:

@@ -28,6 +28,7 @@ class PowerOfTwo(GridFormat):
     signed: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 2 <= self.width <= 8:
             raise InputError(f"width of a power of two must be 2 to 8 bits, not {self.width}")
 

@@ -1,7 +1,9 @@
 """From names to formats. A new family is one module and one entry in ``SCALARS`` or ``BLOCKS``."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from types import ModuleType
+from typing import Any
 
 from hwsim.errors import InputError, unknown
 from hwsim.formats import (
@@ -92,7 +94,6 @@ def block_names() -> list[str]:
     return [name for module in BLOCKS for name in module.NAMES]
 
 
-@lru_cache(maxsize=1024)
 def parse_scalar(name: str) -> Format:
     """Return the scalar format called ``name``.
 
@@ -101,16 +102,14 @@ def parse_scalar(name: str) -> Format:
     InputError
         For an unknown name, with the nearest known one, or an impossible definition.
     """
-    for module in SCALARS:
-        fmt: Format | None = module.parse(name)
-        if fmt is not None:
-            return fmt
+    fmt = _scalar(_checked(name))
+    if fmt is not None:
+        return fmt
     if name in complex_names():
         raise InputError(f"{name} is a format of complex numbers, and a real one is needed here")
     raise unknown("format", name, scalar_names())
 
 
-@lru_cache(maxsize=1024)
 def parse_block(name: str) -> BlockFormat:
     """Return the block format called ``name``, e.g. ``mxfp4``, ``int4_g128``.
 
@@ -119,13 +118,12 @@ def parse_block(name: str) -> BlockFormat:
     InputError
         For an unknown name, with the nearest known one, or an impossible definition.
     """
-    fmt = _block(name)
+    fmt = _block(_checked(name))
     if fmt is None:
         raise unknown("block format", name, block_names())
     return fmt
 
 
-@lru_cache(maxsize=1024)
 def parse(name: str) -> Format | BlockFormat | IFairy:
     """Return the scalar, complex or block format called ``name``, e.g. ``e4m3``, ``int4_g128``.
 
@@ -134,23 +132,38 @@ def parse(name: str) -> Format | BlockFormat | IFairy:
     InputError
         For an unknown name, with the nearest known one, or an impossible definition.
     """
-    block = _block(name)
-    if block is not None:
-        return block
-    for module in SCALARS:
-        scalar: Format | None = module.parse(name)
-        if scalar is not None:
-            return scalar
-    for module in COMPLEX:
-        complex_format: IFairy | None = module.parse(name)
-        if complex_format is not None:
-            return complex_format
-    raise unknown("format", name, scalar_names() + complex_names() + block_names())
+    fmt = _block(_checked(name)) or _scalar(name) or _complex(name)
+    if fmt is None:
+        raise unknown("format", name, scalar_names() + complex_names() + block_names())
+    return fmt
 
 
+def _checked(name: str) -> str:
+    """Return ``name`` if it is one: text without digits of other scripts, which Python would read.
+
+    A line break or a tab belongs to no name either.
+    """
+    if not isinstance(name, str) or not (name.isascii() and name.isprintable()):
+        raise InputError(f"the name of a format must be ASCII text, not {name!r}")
+    return name
+
+
+@lru_cache(maxsize=1024)
+def _scalar(name: str) -> Format | None:
+    return _first(name, SCALARS)
+
+
+@lru_cache(maxsize=1024)
+def _complex(name: str) -> IFairy | None:
+    return _first(name, COMPLEX)
+
+
+@lru_cache(maxsize=1024)
 def _block(name: str) -> BlockFormat | None:
-    for module in BLOCKS:
-        fmt: BlockFormat | None = module.parse(name, parse_scalar)
-        if fmt is not None:
-            return fmt
-    return None
+    return _first(name, BLOCKS, parse_scalar)
+
+
+def _first(name: str, modules: Iterable[ModuleType], *more: Any) -> Any:
+    """Return what the first of ``modules`` that knows the name makes of it, or None."""
+    found = (module.parse(name, *more) for module in modules)
+    return next((fmt for fmt in found if fmt is not None), None)

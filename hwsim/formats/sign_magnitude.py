@@ -27,6 +27,7 @@ class SignMagnitude(GridFormat):
     width: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 2 <= self.width <= 16:
             raise InputError(
                 f"width of a sign-magnitude integer must be 2 to 16 bits, not {self.width}"

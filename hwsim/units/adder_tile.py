@@ -18,7 +18,7 @@ from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED, Minifloat
 from hwsim.units import accumulator as accumulators
 from hwsim.units.result import Integers, Result, RoundedResult
-from hwsim.units.sums import FloatSums, IntegerSums, Values, integer_sums, rounded_format
+from hwsim.units.sums import FloatSums, IntegerSums, Values, rounded_format
 from hwsim.units.tile import TileSpec
 
 
@@ -31,9 +31,9 @@ class AdderTile(TileSpec):
     lanes, weight, activation, row_count, column_count
         See :class:`~hwsim.units.tile.TileSpec`. Activations are integers or signed minifloats.
     accumulator_bits
-        Width of the two's complement accumulators that integers are added in. They wrap;
-        :attr:`safe_beats` says from when. The default is 32, or what 256 beats need if that is
-        more.
+        Width of the two's complement accumulators that integers are added in, from what holds a
+        product to 1024. They wrap; :attr:`safe_beats` says from when. The default is 32, or what
+        256 beats need if that is more.
     accumulator
         Minifloat that sums of minifloats are rounded to, fp32 by default; it must have infinity or
         NaN to overflow to.
@@ -113,8 +113,10 @@ class AdderTile(TileSpec):
     def _make_sums(self) -> IntegerSums | FloatSums:
         if isinstance(self.activation, Integer):
             assert self.accumulator_bits is not None
-            needed = accumulators.beat_bits(self.largest_beat)
-            return integer_sums(self.activation, self.accumulator_bits, needed)
+            largest = self.largest_beat // self.lanes
+            name = f"a product of {self.weight.name} and {self.activation.name}"
+            accumulators.check_bits(self.accumulator_bits, largest, name)
+            return IntegerSums(self.activation, self.accumulator_bits)
         assert isinstance(self.activation, Minifloat)
         if not self.activation.signed:
             raise InputError(

@@ -9,11 +9,9 @@ A beat is one word, least significant bit first: the activations from lane 0 up,
 lane 0 up, the unit's metadata fields if it has any, and ``last``.
 """
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,7 +19,9 @@ from numpy.typing import ArrayLike
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Float64, Format, Int64
+from hwsim.formats.fields import convert_fields
 from hwsim.units.metadata import Metadata, check_all, field_beats, field_shape
+from hwsim.units.naming import plain, unit_name
 from hwsim.units.quire import QuireResult
 from hwsim.units.result import Integers, Result, RoundedResult
 
@@ -77,12 +77,20 @@ class StoredWeights:
 class UnitSpec(ABC):
     """Parameters, golden model and timing of a unit.
 
+    Formats and choices may be given by name and numbers as text, as :func:`hwsim.units.make` takes
+    them; the fields hold the formats, choices and numbers (:mod:`hwsim.formats.fields`).
+
     Parameters
     ----------
     lanes
         Products per beat, 1 to 1024.
     weight, activation
         Formats of the operands.
+
+    Raises
+    ------
+    InputError
+        For a value that a parameter does not accept, and for what the family does not build.
     """
 
     family: ClassVar[str]
@@ -92,6 +100,7 @@ class UnitSpec(ABC):
     activation: Format
 
     def __post_init__(self) -> None:
+        convert_fields(self)
         if not 1 <= self.lanes <= MAX_LANES:
             raise InputError(f"lanes must be 1 to {MAX_LANES}, not {self.lanes}")
 
@@ -219,17 +228,21 @@ class UnitSpec(ABC):
 
     @property
     def name(self) -> str:
-        """Family and every parameter that is not the default, as a Verilog identifier."""
-        parts = [self.family]
-        for key, value in self.parameters().items():
-            if value != plain(self._default(key)):
-                parts.append(f"{key}_{value}")
-        return re.sub(r"\W+", "_", "_".join(parts)).strip("_")
+        """Family and every parameter that is not the default, as a Verilog identifier.
+
+        Unequal units have unequal names, see :mod:`hwsim.units.naming`.
+        """
+        values = self._values().items()
+        given = {key: value for key, value in values if value != self._default(key)}
+        return unit_name(self.family, given)
 
     def parameters(self) -> dict[str, int | str | None]:
         """Return the parameters as plain values that :func:`hwsim.units.make` reads back."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {key: plain(value) for key, value in values.items()}
+        return {key: plain(value) for key, value in self._values().items()}
+
+    def _values(self) -> dict[str, Any]:
+        """Return the parameters."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def _default(self, key: str) -> Any:
         """The value of a parameter that need not be part of the name; None if it always is."""
@@ -344,13 +357,6 @@ class UnitSpec(ABC):
             words = [word | (part << low) for word, part in zip(words, column_words, strict=True)]
             low += width
         return words
-
-
-def plain(value: Any) -> int | str | None:
-    """Return a parameter's value as text or a number, as :func:`hwsim.units.make` reads it."""
-    if isinstance(value, Format):
-        return value.name
-    return str(value) if isinstance(value, StrEnum) else value
 
 
 def _concatenate(codes: Codes, bits: int) -> list[int]:

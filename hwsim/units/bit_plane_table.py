@@ -34,7 +34,7 @@ from hwsim.units import accumulator as accumulators
 from hwsim.units.base import StoredWeights, Timing
 from hwsim.units.result import Integers, Result, RoundedResult
 from hwsim.units.sum_table import Combination, sum_table
-from hwsim.units.sums import FloatSums, IntegerSums, Sums, Values, float_sums, integer_sums
+from hwsim.units.sums import FloatSums, IntegerSums, Sums, Values, float_sums
 from hwsim.units.table_quantisation import quantise
 from hwsim.units.tile import TileSpec
 
@@ -68,8 +68,9 @@ class BitPlaneTable(TileSpec):
         Products per beat and element, a multiple of ``table_lanes``: ``lanes / table_lanes``
         tables a row.
     accumulator_bits
-        Integer activations: width of the two's complement accumulator, which wraps. The default
-        is 32, or what 256 beats need if that is more.
+        Integer activations: width of the two's complement accumulator, from what holds a product
+        to 1024. It wraps; :attr:`safe_beats` says from when. The default is 32, or what 256 beats
+        need if that is more.
     weight, activation, row_count, column_count
         See :class:`~hwsim.units.tile.TileSpec`.
     """
@@ -189,7 +190,10 @@ class BitPlaneTable(TileSpec):
         bits = self.accumulator_bits
         if bits is None:
             bits = accumulators.default_bits(self.largest_beat)
-        return integer_sums(fmt, bits, accumulators.beat_bits(self.largest_beat))
+        largest = IntegerSums(fmt, 1).largest * self.largest_weight
+        name = f"a product of {self.weight.name} and {fmt.name}"
+        accumulators.check_bits(bits, largest, name)
+        return IntegerSums(fmt, bits)
 
     def entry_bound(self, sums: IntegerSums) -> int:
         """Return the largest magnitude of an exact entry."""

@@ -36,6 +36,7 @@ ignored. Groups of different types may follow each other.
 Source: Chen et al., BitMoD, HPCA 2025, arXiv 2411.11745, sections III-C, IV-A and IV-B.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -86,6 +87,9 @@ TERMS = {WeightType.INT8: 4, WeightType.INT6: 3, WeightType.FP4: 2, WeightType.F
 
 #: Magnitudes by code, in half units. Code 0 with a sign is the special value.
 MAGNITUDES = {WeightType.FP4: (0, 1, 2, 3, 4, 6, 8, 12), WeightType.FP3: (0, 2, 4, 8)}
+
+#: A number of ``special_values``.
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{0,9})?")
 
 #: Special values by selector, for names of ``special_values`` (the paper's ER+, ER-, EA+, EA-).
 SPECIAL_VALUES = {"fp4": "5,-5,8,-8", "fp3": "3,-3,6,-6"}
@@ -177,6 +181,7 @@ class BitmodUnit(UnitSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_sides()
         if self.weight != CONTAINER:
             raise InputError(f"weight={self.weight.name}: bitmod holds all weights in int8")
         if self.lanes > 64:
@@ -198,6 +203,10 @@ class BitmodUnit(UnitSpec):
         if not 0 <= self.column_guard <= 64:
             raise InputError(f"column_guard must be 0 to 64, not {self.column_guard}")
         self.special_terms()
+        object.__setattr__(self, "special_values", self._canonical_values())
+
+    def _check_sides(self) -> None:
+        """Raise InputError if rows or columns are too few or too many."""
 
     @property
     def operand(self) -> Minifloat:
@@ -256,13 +265,18 @@ class BitmodUnit(UnitSpec):
             ),
         )
 
+    def _canonical_values(self) -> str:
+        """Return the special values as the name or the shortest text that stands for them."""
+        halves = self.special_half_units()
+        text = ",".join(f"{half / 2:g}" for half in halves)
+        names = {values: name for name, values in SPECIAL_VALUES.items()}
+        return names.get(text, text)
+
     def special_half_units(self) -> tuple[int, ...]:
         """Return the four special values in half units."""
-        text = SPECIAL_VALUES.get(self.special_values, self.special_values)
-        try:
-            halves = [Fraction(word) * 2 for word in text.split(",")]
-        except (ValueError, ZeroDivisionError):
-            halves = []
+        words = SPECIAL_VALUES.get(self.special_values, self.special_values).split(",")
+        known = all(_DECIMAL.fullmatch(word.strip(" ")) for word in words)
+        halves = [Fraction(word) * 2 for word in words] if known else []
         if len(halves) != 4 or any(half.denominator != 1 for half in halves):
             raise InputError(
                 f"special_values must be {', '.join(SPECIAL_VALUES)} or four multiples of 0.5, "

@@ -42,11 +42,11 @@ class BitmodTileUnit(BitmodUnit):
     row_count: int
     column_count: int
 
-    def __post_init__(self) -> None:
+    def _check_sides(self) -> None:
+        # Before the group size, whose least value depends on the rows.
         for name in ("row_count", "column_count"):
             if not 1 <= getattr(self, name) <= MAX_SIDE:
                 raise InputError(f"{name} must be 1 to {MAX_SIDE}, not {getattr(self, name)}")
-        super().__post_init__()
 
     @property
     def rows(self) -> int:

@@ -37,11 +37,12 @@ from hwsim.formats.base import Codes, Float64, Format, Int64
 from hwsim.formats.fixed import FixedPoint
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
-from hwsim.units.base import Timing, UnitSpec, plain
+from hwsim.units.base import Timing, UnitSpec
 from hwsim.units.exact_float import require_signed_minifloat
 from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
 from hwsim.units.metadata import Metadata, Scope
+from hwsim.units.naming import plain
 from hwsim.units.result import Integers, Result, RoundedResult
 
 MAX_WEIGHT_BITS = 4

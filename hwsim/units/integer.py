@@ -33,8 +33,9 @@ class IntegerUnit(UnitSpec):
     lanes, weight, activation
         See :class:`~hwsim.units.base.UnitSpec`; both formats are integers of 1 to 32 bits.
     accumulator_bits
-        Width of the two's complement accumulator. It wraps; :attr:`safe_beats` says from when.
-        The default is 32, or what 256 beats need if that is more.
+        Width of the two's complement accumulator, from what holds a product to 1024. It wraps;
+        :attr:`safe_beats` says from when, and is 0 where one beat can wrap. The default is 32, or
+        what 256 beats need if that is more.
     """
 
     family: ClassVar[str] = "integer"
@@ -43,15 +44,13 @@ class IntegerUnit(UnitSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        beat_bits = accumulator.beat_bits(self.largest_beat)
         if self.accumulator_bits is None:
             object.__setattr__(self, "accumulator_bits", self._default("accumulator_bits"))
-        if self.result.width < beat_bits:
-            raise InputError(
-                f"accumulator_bits={self.accumulator_bits} cannot hold one beat of {self.lanes} "
-                f"products of {self.weight.name} and {self.activation.name}; allowed: {beat_bits} "
-                "or more"
-            )
+        accumulator.check_bits(
+            self.result.width,
+            self.largest_beat // self.lanes,
+            f"a product of {self.weight.name} and {self.activation.name}",
+        )
 
     @property
     def largest_beat(self) -> int:

@@ -52,13 +52,13 @@ class LutArrayUnit(SymmetricTable):
     def takes_layer_values(self) -> bool:
         return False
 
-    def __post_init__(self) -> None:
+    def _check_weight(self) -> None:
+        super()._check_weight()
         if isinstance(self.activation, Minifloat) and not self.activation.has_nan:
             raise InputError(
                 f"activation={self.activation.name}: lut_array takes entries in minifloats that "
                 "have NaN, such as fp16"
             )
-        super().__post_init__()
 
     @property
     def table_format(self) -> Format | None:

@@ -1,11 +1,9 @@
 """From names to units. A new family is one module here, one in ``rtl``, and an entry in each."""
 
-from dataclasses import MISSING, Field, fields
-from enum import StrEnum
-from typing import Any, get_args
+from dataclasses import MISSING, fields
+from typing import Any
 
 from hwsim.errors import InputError, suggestion, unknown
-from hwsim.formats import Format, parse_scalar
 from hwsim.units.base import UnitSpec
 from hwsim.units.bfp_dot import BfpDotUnit
 from hwsim.units.bit_serial import BitSerialUnit
@@ -95,30 +93,4 @@ def make(name: str, /, **parameters: Any) -> UnitSpec:
     for key, field in known.items():
         if field.default is MISSING and key not in parameters:
             raise InputError(f"unit {name} needs the parameter {key!r}")
-    return cls(**{key: _convert(key, value, known[key]) for key, value in parameters.items()})
-
-
-def _convert(key: str, value: Any, field: "Field[Any]") -> Any:
-    if field.type in (Format, Format | None):
-        return parse_scalar(value) if isinstance(value, str) else value
-    if field.type is str:
-        return str(value)
-    if value is None and field.default is None:
-        return None
-    for kind in (field.type, *get_args(field.type)):
-        if isinstance(kind, type) and issubclass(kind, StrEnum):
-            return _choice(key, value, kind)
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = None
-    if number is None or isinstance(value, float | bool):
-        raise InputError(f"{key} must be an integer, not {value!r}")
-    return number
-
-
-def _choice(key: str, value: Any, choices: type[StrEnum]) -> StrEnum:
-    try:
-        return choices(value)
-    except ValueError:
-        raise unknown(key, str(value), [choice.value for choice in choices]) from None
+    return cls(**parameters)

@@ -62,7 +62,8 @@ class ShiftAddUnit(UnitSpec):
         Elements of a group, a multiple of ``lanes``. A dot product that is no multiple of it ends
         with a shorter group.
     accumulator_bits
-        Width of the sum of scaled groups. The default is 32, or what 256 groups need if that is
+        Width of the sum of scaled groups, from what holds a scaled product to 1024. It wraps;
+        :attr:`safe_beats` says from when. The default is 32, or what 256 groups need if that is
         more.
     """
 
@@ -86,14 +87,11 @@ class ShiftAddUnit(UnitSpec):
         for name, fmt in (("activation", self.activation), ("scale", self.scale)):
             if not isinstance(fmt, Integer | Minifloat):
                 raise InputError(f"{name}={fmt.name}: shift_add takes integers and minifloats")
-        needed = self.largest_group.bit_length() + 1
         if self.accumulator_bits is None:
             object.__setattr__(self, "accumulator_bits", self._default("accumulator_bits"))
-        if self.result.width < needed:
-            raise InputError(
-                f"accumulator_bits={self.accumulator_bits} cannot hold one scaled group; "
-                f"allowed: {needed} or more"
-            )
+        accumulator.check_bits(
+            self.result.width, self.largest_group // self.group_size, "a scaled product"
+        )
 
     @property
     def metadata(self) -> tuple[Metadata, ...]:
@@ -126,7 +124,7 @@ class ShiftAddUnit(UnitSpec):
 
     @property
     def safe_beats(self) -> int:
-        return accumulator.safe_beats(self.result.width, self.largest_group) * self.group_beats
+        return accumulator.safe_beats(self.result.width, self.largest_group // self.group_beats)
 
     def timing(self) -> Timing:
         return Timing(latency=1, interval=1)

@@ -141,15 +141,6 @@ class FloatSums:
 Sums = IntegerSums | FloatSums
 
 
-def integer_sums(activation: Integer, accumulator_bits: int, needed: int) -> IntegerSums:
-    """Return integer sums, or raise InputError if fewer bits are given than ``needed``."""
-    if accumulator_bits < needed:
-        raise InputError(
-            f"accumulator_bits={accumulator_bits} cannot hold one beat; allowed: {needed} or more"
-        )
-    return IntegerSums(activation, accumulator_bits)
-
-
 def float_sums(
     activation: Minifloat, table_format: Format | None, accumulator: Format | None
 ) -> FloatSums:

@@ -84,6 +84,7 @@ class TernaryLutUnit(AdderTile):
     table_format: Format | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.table_lanes not in TABLE_LANES:
             raise InputError(
                 f"table_lanes={self.table_lanes}: allowed: {TABLE_LANES[0]} to {TABLE_LANES[-1]}"
@@ -98,7 +99,6 @@ class TernaryLutUnit(AdderTile):
             raise InputError(
                 f"table_format={self.table_format.name}: the entries of integers are exact"
             )
-        super().__post_init__()
 
     def _check_weight(self) -> None:
         require_ternary(self.weight, self.family)

@@ -16,6 +16,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"lanes": 7, "weight": "int16", "activation": "int16"},
         {"lanes": 2, "weight": "int32", "activation": "uint32"},
         {"lanes": 5, "weight": "int4", "activation": "int4", "accumulator_bits": 10},
+        {"lanes": 2, "weight": "int16", "activation": "int16", "accumulator_bits": 32},
     ),
     "float": (
         {"lanes": 64, "weight": "e4m3", "activation": "e4m3"},
@@ -101,6 +102,8 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"lanes": 1, "weight": "int1", "activation": "e5m2", "group_size": 5},
         {"lanes": 2, "weight": "int4", "activation": "int4", "scale": "int4", "group_size": 4,
          "accumulator_bits": 14},
+        {"lanes": 2, "weight": "int4", "activation": "int4", "scale": "int4", "group_size": 4,
+         "accumulator_bits": 11},
     ),
     "bitmod": (
         {"lanes": 4, "activation": "fp16"},
@@ -183,6 +186,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"lanes": 3, "weight": "uint1", "activation": "uint1", "row_count": 2},
         {"lanes": 2, "weight": "int8", "activation": "int8", "row_count": 2, "column_count": 2},
         {"lanes": 5, "weight": "int3", "activation": "int4", "accumulator_bits": 9},
+        {"lanes": 5, "weight": "int3", "activation": "int4", "accumulator_bits": 7},
         {"lanes": 1, "weight": "int2", "activation": "fp16", "column_count": 2},
         {"lanes": 3, "weight": "bipolar3", "activation": "e5m2", "accumulator": "fp16"},
         {"lanes": 1, "weight": "uint8", "activation": "bf16"},
@@ -222,6 +226,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"lanes": 2, "weight": "int1", "activation": "int4", "table_lanes": 2,
          "accumulator_bits": 8},
         {"lanes": 5, "weight": "int8", "activation": "int16", "table_lanes": 5},
+        {"lanes": 8, "weight": "int3", "activation": "int4", "accumulator_bits": 8},
         {"lanes": 8, "weight": "int2", "activation": "int8", "table_bits": 8},
         {"lanes": 4, "weight": "uint2", "activation": "uint4", "table_lanes": 2,
          "table_bits": 3, "row_count": 2},

@@ -102,6 +102,49 @@ def test_description_matches_the_verilog(tmp_path: Path) -> None:
     assert facts["beat"][-1]["high"] == SMALL.beat_bits - 1
 
 
+def made_of(text: str) -> list[str]:
+    """The modules that a Verilog text defines."""
+    return re.findall(r"^module (\w+)", text, re.MULTILINE)
+
+
+def test_units_of_one_project_have_modules_of_their_own(tmp_path: Path) -> None:
+    weights = ("codebook(-1,-0.5,1,2)", "codebook(-1,0.5,1,2)")
+    common = {"lanes": 1, "weight": "int4", "activation": "int4"}
+    units = [
+        *(make("codebook", lanes=1, weight=weight, activation="int4") for weight in weights),
+        *(make("bitmod", lanes=8, activation="e2m1", group_size=48, special_values=values)
+          for values in ("7,-7,0,3.5", "7,-7,0,-3.5")),
+        make("integer", **common),
+        # Names that begin as those of the other's submodules do.
+        *(make("integer", **common, accumulator_bits=bits) for bits in (24, 25)),
+        *(make("codebook", lanes=1, weight="uint2", activation="int4", table=table)
+          for table in ("constant", "loaded")),
+        *(make("ternary_add", lanes=1, weight="ternary", activation="fp16", accumulator=fmt)
+          for fmt in ("fp16", "fp32")),
+        make("rmmec", modes="fp4"),
+        make("rmmec", lanes=2, modes="fp4"),
+        make("float", lanes=1, weight="e2m1",
+             activation="minifloat(exponent=2,mantissa=1,bias=5,specials=none)"),
+        make("float", lanes=1, weight="e2m1",
+             activation="minifloat(exponent=2,mantissa=1,bias=-5,specials=none)"),
+        make("float", lanes=1, weight="e2m1",
+             activation="minifloat(exponent=2,mantissa=1,bias=5,specials=none)",
+             accumulation="e5m2"),
+    ]  # fmt: skip
+    files = [path for unit in units for path in emit.write(unit, tmp_path / unit.name)]
+    sources = [path for path in files if path.suffix == ".v"]
+    modules = [name for path in sources for name in made_of(path.read_text())]
+    assert len({name.lower() for name in modules}) == len(modules)
+    assert len({path.name.lower() for path in sources}) == len(sources)
+    for unit in units:
+        for name in made_of((tmp_path / unit.name / f"{unit.name}.v").read_text()):
+            assert name == unit.name or name.startswith(f"{unit.name}___")
+    # One compilation of all; the testbench that ends first ends the simulation.
+    done = simulate(tmp_path, *sources)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.startswith("PASS")
+
+
 def test_no_path_and_no_tool_line_in_the_text() -> None:
     text = emit.verilog(SMALL)
     assert str(Path.home()) not in text

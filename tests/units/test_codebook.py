@@ -189,8 +189,7 @@ def plain(fmt: object) -> str:
         ({"table": "stored"},
          "unknown table 'stored'; did you mean 'loaded'?"),
         ({"accumulator_bits": 10},
-         "accumulator_bits=10 cannot hold one beat of 1 products of int8 and int8; allowed: 16 or "
-         "more"),
+         "accumulator_bits=10 cannot hold a product of int8 and int8; allowed: 16 to 1024"),
     ],
 )  # fmt: skip
 def test_bad_parameters(parameters: dict[str, object], message: str) -> None:

@@ -34,6 +34,46 @@ def test_accumulator_wraps() -> None:
     assert unit.safe_beats == 1
 
 
+def test_simd_multiply_add_wraps_where_a_single_beat_can() -> None:
+    # Two products of int16 in 32 bits: only (-2**15)**2 * 2 leaves the range.
+    unit = make("integer", lanes=2, weight="int16", activation="int16", accumulator_bits=32)
+    assert unit.safe_beats == 0
+    low, high = np.array([0x8000] * 2), np.array([0x7FFF] * 2)
+    assert unit.result.decode(unit.dot(low, low)) == -(2.0**31)
+    assert unit.result.decode(unit.dot(low, high)) == -(2.0**15) * (2**15 - 1) * 2
+
+
+@pytest.mark.parametrize(
+    ("family", "parameters"),
+    [
+        ("integer", {"weight": "int4", "activation": "int4", "accumulator_bits": 8}),
+        ("bit_serial", {"weight": "int4", "activation": "int4", "accumulator_bits": 8}),
+        ("product_rom", {"weight": "int4", "activation": "int4", "accumulator_bits": 8}),
+        ("codebook", {"weight": "nf4", "activation": "int8", "accumulator_bits": 16}),
+        ("serial_add", {"weight": "int4", "activation": "int4", "accumulator_bits": 8}),
+        ("ternary_add", {"weight": "ternary", "activation": "int4", "accumulator_bits": 5}),
+        ("ternary_lut", {"weight": "ternary", "activation": "int4", "accumulator_bits": 5,
+                         "table_lanes": 4}),
+        ("lut_tensor_core", {"weight": "int4", "activation": "int4", "accumulator_bits": 9}),
+        ("lut_array", {"weight": "int4", "activation": "int4", "accumulator_bits": 9}),
+        ("unpu_lut", {"weight": "int4", "activation": "int4", "accumulator_bits": 8}),
+        ("tmac", {"weight": "int4", "activation": "int8", "accumulator_bits": 13}),
+        ("shift_add", {"weight": "int4", "activation": "int4", "accumulator_bits": 16,
+                       "group_size": 16}),
+    ],
+)  # fmt: skip
+def test_accumulators_of_all_families_may_be_narrower_than_a_beat(
+    family: str, parameters: dict[str, object]
+) -> None:
+    narrow = make(family, lanes=16, **parameters)
+    wide = make(family, lanes=16, **{**parameters, "accumulator_bits": 60})
+    assert narrow.safe_beats == 0
+    a, w, metadata = random_codes(narrow, 50, 2, np.random.default_rng(0))
+    mask = (1 << narrow.result.width) - 1
+    exact = [int(code) & mask for code in wide.dot(a, w, **metadata)]
+    assert [int(code) & mask for code in narrow.dot(a, w, **metadata)] == exact
+
+
 def test_default_accumulator_holds_256_beats() -> None:
     unit = make("integer", lanes=64, weight="int16", activation="int16")
     assert unit.result.width == 46
@@ -57,9 +97,12 @@ def test_equal_parameters_make_equal_units() -> None:
         ({"weight": "e4m3"}, "weight=e4m3: integer takes integer formats, intN or uintN"),
         ({"lane": 4}, "unit integer has no parameter 'lane'; did you mean 'lanes'?"),
         (
-            {"accumulator_bits": 9},
-            "accumulator_bits=9 cannot hold one beat of 4 products of int4 and int4; "
-            "allowed: 10 or more",
+            {"accumulator_bits": 7},
+            "accumulator_bits=7 cannot hold a product of int4 and int4; allowed: 8 to 1024",
+        ),
+        (
+            {"accumulator_bits": 1025},
+            "accumulator_bits=1025 is too wide; allowed: 8 to 1024",
         ),
     ],
 )

@@ -125,8 +125,7 @@ def test_values_are_integers_on_one_scale(
          "weight=codebook(1.0,1099511627776.0): product_rom takes formats whose values are small "
          "integers times powers of two; the unit codebook takes it"),
         ({"accumulator_bits": 7},
-         "accumulator_bits=7 cannot hold one beat of 1 products of int4 and int4; allowed: 8 or "
-         "more"),
+         "accumulator_bits=7 cannot hold a product of int4 and int4; allowed: 8 to 1024"),
     ],
 )  # fmt: skip
 def test_bad_parameters(parameters: dict[str, object], message: str) -> None:

@@ -45,7 +45,7 @@ def test_default_accumulator_is_32_bits_where_that_is_enough() -> None:
         ({"weight": "int9"}, "weight=int9: shift_add takes integers of up to 8 bits"),
         ({"group_size": 6}, "group_size=6 must be a positive multiple of lanes=4"),
         ({"group_size": 4, "accumulator_bits": 8},
-         "accumulator_bits=8 cannot hold one scaled group; allowed: 22 or more"),
+         "accumulator_bits=8 cannot hold a scaled product; allowed: 20 to 1024"),
     ],
 )  # fmt: skip
 def test_bad_parameters(parameters: dict[str, object], message: str) -> None:
