@@ -31,7 +31,7 @@ LANES = (1, 4, 8, 16, 32)
 
 
 class Point(NamedTuple):
-    """Cost of one unit: um^2 for a MAC a cycle, ns, pJ a MAC, and the effort of mapping it."""
+    """Cost of one unit: um^2 for a MAC a cycle, ns, settled pJ a MAC, and the effort of mapping."""
 
     area: float
     delay: float
@@ -62,7 +62,9 @@ def measure(point: tuple[str, str, int]) -> Point:
     element, accumulation, lanes = point
     unit = make("float", lanes=lanes, weight=element, activation=element, accumulation=accumulation)
     cost = price(unit, features(unit, style=STYLE), technology.load(TECHNOLOGY))
-    return Point(cost.area_per_mac, cost.delay_ns, cost.energy_per_mac, cost.provenance["effort"])
+    return Point(
+        cost.area_per_mac, cost.delay_ns, cost.settled_energy_per_mac, cost.provenance["effort"]
+    )
 
 
 def complete(path: Path) -> Points:
@@ -113,7 +115,8 @@ def print_ratios(points: Points) -> None:
     """Print what another accumulation costs, and what another element format costs."""
     print("\n## Another accumulation of the same elements\n")
     print(
-        "Relative to `exact`, geometric mean over all lanes: area per MAC/cycle, energy per MAC.\n"
+        "Relative to `exact`, geometric mean over all lanes: area per MAC/cycle, settled energy "
+        "per MAC.\n"
     )
     others = [name for name in ACCUMULATIONS if name != "exact"]
     print_table(points, others, lambda element, _: (element, "exact"))
@@ -171,14 +174,15 @@ def main() -> int:
         "The `float` unit with both operands in one format, by how its products are summed "
         "([what the names mean](../hwsim/units/float_mac.py)). All numbers are estimates of "
         f"{TECHNOLOGY} with normally distributed operands, mapped in Yosys' style {STYLE} only; "
-        "[cost-model.md](cost-model.md) has their error. Energy is without glitches. "
+        "[cost-model.md](cost-model.md) has their error. Energy is settled energy, "
+        "without glitches. "
         "The lanes of `fp16` and `fp32` add one after another in one cycle, with one rounding "
         "each, so their area per lane hardly changes and their delay grows with the lanes; those "
         "of `aligned13` and `exact` add in a tree.\n"
     )
     print(
-        "Area in um^2 per MAC/cycle / delay in ns / energy in pJ per MAC, by lanes. * is a large "
-        "unit, mapped with bounded effort; [design.md](design.md) says what that changes.\n"
+        "Area in um^2 per MAC/cycle / delay in ns / settled energy in pJ per MAC, by lanes. * is "
+        "a large unit, mapped with bounded effort; [design.md](design.md) says what that changes.\n"
     )
     print_points(points)
     print_ratios(points)

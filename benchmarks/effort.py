@@ -2,9 +2,9 @@
 
     python benchmarks/effort.py
 
-Chains of rounded additions and tables of rounded sums: estimates of area, delay and energy of each,
-mapped by :mod:`cost_models.netlist` with bounded effort, relative to full effort, as Markdown. Full
-effort takes hours of processor time if the cache of netlists is empty.
+Chains of rounded additions and tables of rounded sums: estimates of area, delay and settled energy
+of each, mapped by :mod:`cost_models.netlist` with bounded effort, relative to full effort, as
+Markdown. Full effort takes hours of processor time if the cache of netlists is empty.
 """
 
 import sys
@@ -52,7 +52,7 @@ def estimated(unit: UnitSpec, large: int) -> tuple[float, float, float]:
     netlist.LARGE = large
     netlist.netlist.cache_clear()
     cost = price(unit, features(unit, style=STYLE), technology.load(TECHNOLOGY))
-    return cost.area_um2, cost.delay_ns, cost.energy_pj
+    return cost.area_um2, cost.delay_ns, cost.settled_pj
 
 
 def change(unit: UnitSpec) -> Change:
@@ -67,7 +67,7 @@ def main() -> None:
         if isinstance(result, Exception):
             raise result
         changes[unit] = result
-    print("| unit | area | delay | energy |")
+    print("| unit | area | delay | settled energy |")
     print("|---|---:|---:|---:|")
     for unit in units():
         print(f"| {unit.name} | " + " | ".join(f"{x:+.1f} %" for x in changes[unit]) + " |")

@@ -86,20 +86,20 @@ def fp16_mac() -> UnitSpec:
 
 
 def per_mac(cost: Cost, quantity: str) -> float:
-    """Return area in um^2 for a MAC a cycle, or a MAC a ns, or energy in pJ a MAC."""
+    """Return area in um^2 for a MAC a cycle, or a MAC a ns, or settled energy in pJ a MAC."""
     match quantity:
         case "area":
             return cost.area_per_mac
         case "area x period":
             return cost.area_per_mac * cost.delay_ns
         case _:
-            return cost.energy_per_mac
+            return cost.settled_energy_per_mac
 
 
 def bare(cost: Cost, quantity: str) -> float:
     """Return a figure per MAC without flip-flops: without their area, or their clock pins."""
     if quantity == "energy":
-        return (cost.energy_pj - cost.clock_pj) / cost.macs_per_cycle
+        return (cost.settled_pj - cost.clock_pj) / cost.macs_per_cycle
     flip_flops: int = cost.provenance["gates"]["DFF"]
     area = cost.area_um2 - flip_flops * load(cost.technology).area_um2["DFF"]
     return area / cost.macs_per_cycle
@@ -211,12 +211,12 @@ def comparisons() -> list[Comparison]:
 def report_scaled() -> None:
     """Print the scaled bands beside the published numbers."""
     print("\n## MACs, scaled to 45 and 28 nm")
-    say("""Area in um^2 for a MAC a cycle, energy in pJ a MAC. *Unscaled* is the estimate at the
-        library's own node. At 45 nm: Horowitz, ISSCC 2014, figure 1.1.9, a multiplication plus an
-        addition. These have no registers, so *bare* is our unit without the area of its
-        flip-flops, or without the energy of their clock pins. At 28 nm: tensor cores, LUT Tensor
-        Core, arXiv:2408.06003, table 1, normalised to 28 nm and 1.41 GHz. The energy of sky130
-        cannot be scaled.""")
+    say("""Area in um^2 for a MAC a cycle, energy in pJ a MAC, ours settled. *Unscaled* is the
+        estimate at the library's own node. At 45 nm: Horowitz, ISSCC 2014, figure 1.1.9, a
+        multiplication plus an addition. These have no registers, so *bare* is our unit without
+        the area of its flip-flops, or without the energy of their clock pins. At 28 nm: tensor
+        cores, LUT Tensor Core, arXiv:2408.06003, table 1, normalised to 28 nm and 1.41 GHz. The
+        energy of sky130 cannot be scaled.""")
     table(
         "unit | quantity | from | unscaled | to nm | scaled | published | evidence | published is"
     )
@@ -290,7 +290,10 @@ def report_unscaled() -> None:
     """Print energies at 7 nm, where both kinds of number exist."""
     say("""Energy at 7 nm, nothing scaled: asap7 at 0.70 V beside TPUv4i's table, a multiplication
         plus an addition. *Of it clock* is what the clock pins of our flip-flops take.""")
-    table("unit | estimate, pJ | of it clock | published, pJ | evidence | estimate / published")
+    table(
+        "unit | estimate, settled pJ | of it clock | published, pJ | evidence | "
+        "estimate / published"
+    )
     for name, spec, mul, add in (
         ("INT8 MAC, 32-bit sum", integer(1), "INT8", "INT32"),
         ("FP16 MAC, fp16 sum", fp16_mac(), "FP16", "FP16"),
@@ -298,14 +301,14 @@ def report_unscaled() -> None:
         filters = operations("TPUv4i", mul, add, "energy")
         value = total(filters)
         cost = costs(spec)["asap7"]
-        row(name, f"{cost.energy_pj:.3f}", f"{cost.clock_pj:.3f}", f"{value:.3f}",
-            evidence(filters), f"{cost.energy_pj / value:.2f}")  # fmt: skip
+        row(name, f"{cost.settled_pj:.3f}", f"{cost.clock_pj:.3f}", f"{value:.3f}",
+            evidence(filters), f"{cost.settled_pj / value:.2f}")  # fmt: skip
 
 
 def report_meaning() -> None:
     """Print what the tables say, with the numbers as they are now."""
     core = tensor_core("A100 INT8 TC", "energy")["energy"]
-    own = costs(integer(16))["asap7"].energy_per_mac
+    own = costs(integer(16))["asap7"].settled_energy_per_mac
     stillmaker, deepscale = (factor(name, "energy", 7, 45) for name in SOURCES)
     areas = " and ".join(f"{value:.0f}" for value in area_from_7_to_130())
     print("\n### What is not inside, and why\n")
@@ -514,10 +517,11 @@ def main() -> int:
     print("# Estimates beside published numbers\n\nPrinted by\n")
     print("```sh\npython benchmarks/external.py --liberty sky130_fd_sc_hd__tt_025C_1v80.lib.gz")
     print("```")
-    say("""Ours are estimates (normal operands, no wires, no glitches, handshake and result register
-        included); published numbers are those of `hwsim published`, with their evidence: *read* in
-        the source, *secondary* in a text that quotes it, *recalled* from neither. Scaled numbers
-        are bands between two sources ([memory.md](memory.md)), no confidence intervals.""")
+    say("""Ours are estimates (normal operands, no wires, settled energy: no glitches, handshake and
+        result register included); published numbers are those of `hwsim published`, with their
+        evidence: *read* in the source, *secondary* in a text that quotes it, *recalled* from
+        neither. Scaled numbers are bands between two sources ([memory.md](memory.md)), no
+        confidence intervals.""")
     report_scaled()
     report_factors()
     report_unscaled()

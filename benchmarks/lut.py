@@ -1,4 +1,4 @@
-"""Tables, adders and multipliers compared: area and energy by weight bits, table size and share.
+"""Tables, adders and multipliers: area and settled energy by weight bits, table size and share.
 
     python benchmarks/lut.py --output docs/lut.md [--technology asap7]
     python benchmarks/lut.py --output out.md --synthesis --liberty sky130.lib
@@ -121,7 +121,7 @@ def check_of(design: Design, lanes: int, columns: int, tiles: Sequence[Tile], co
     """Compare the prediction of a tile's cost from the nearest measured one with its estimate."""
     nearest = min(tiles, key=lambda tile: abs(tile.lanes - lanes))
     predicted = nearest.at(lanes, columns)
-    return Check(design, lanes, columns, predicted, Amount(cost.area_um2, cost.energy_pj))
+    return Check(design, lanes, columns, predicted, Amount(cost.area_um2, cost.settled_pj))
 
 
 def synthesise_decisive(technology: str, liberty: Path) -> list[Synthesised]:

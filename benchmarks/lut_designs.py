@@ -244,7 +244,7 @@ def measure(design: Design, lanes: int, technology: str) -> Tile:
     gates = mapped(design, unit)
     simulated = activity.simulate(unit, gates, operands_of(design, unit))
     parts = {
-        name: Amount(part.area_um2, part.energy_pj)
+        name: Amount(part.area_um2, part.settled_pj)
         for name, part in price(gates, simulated, coefficients).items()
     }
     # A multiplier's lanes are in the top module; in a tile that one only connects.

@@ -74,8 +74,9 @@ def write(results: Results, measured: Sequence[Synthesised], path: Path) -> list
 def write_csv(results: Results, path: Path) -> None:
     """Write a row for every design and share."""
     header = ["technology", "method", "kind", "unit", "weight_bits", "weight", "activation",
-              "table_lanes", "options", "share", "area_um2_per_mac_per_cycle", "energy_pj_per_mac",
-              "table_area", "column_area", "table_energy", "column_energy", "delay_ns"]  # fmt: skip
+              "table_lanes", "options", "share", "area_um2_per_mac_per_cycle",
+              "settled_energy_pj_per_mac", "table_area", "column_area", "table_settled_energy",
+              "column_settled_energy", "delay_ns"]  # fmt: skip
     with path.open("w", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(header)
@@ -119,9 +120,9 @@ def document(results: Results, measured: Sequence[Synthesised], chart: str) -> s
 
 def _introduction(results: Results, synthesis: bool, chart: str) -> str:
     errors = technologies.load(results.technology).errors["unseen_units"]
-    band = ", ".join(
-        f"{name} {errors[name]['mean_percent']:.1f} % (at most {errors[name]['max_percent']:.1f} %)"
-        for name in ("area", "energy")
+    within = ", ".join(
+        f"{name} {errors[key]['error_68_percent']:.1f} % / {errors[key]['error_95_percent']:.1f} %"
+        for name, key in (("area", "area"), ("settled energy", "settled_energy"))
     )
     tools = ", ".join(f"{tool} {number}" for tool, number in versions().items())
     options = " --synthesis --liberty FILE.lib" if synthesis else ""
@@ -146,7 +147,8 @@ entries from outside, whose operands are unrelated. The section on amortisation 
 ![Area and energy](./{chart})
 
 **All figures are estimates** of {results.technology} (see [the cost model](cost-model.md)) unless a
-table says otherwise. Mean error of the estimate on units it was not fitted to: {band}.
+table says otherwise. 68 % / 95 % of units that it was not fitted to are within {within}.
+**Energy is settled energy**, without glitches.
 Floating-point tables of 6 are large units, [mapped with bounded effort](design.md).
 Normal operands, scaled to the range of their format;
 where a table's entries have the activation's format, {HEADROOM} times smaller, or sums would

@@ -49,7 +49,7 @@ class Results:
     checks: list[Check]
 
     def cost(self, design: Design, metric: str, share: float = ALONE) -> float:
-        """Return area or energy with ``share`` columns to a row's table."""
+        """Return area or settled energy with ``share`` columns to a row's table."""
         return METRICS[metric](self.shares[design], share)
 
 
@@ -64,7 +64,7 @@ class Synthesised:
     @classmethod
     def of(cls, design: Design, costs: Sequence[Cost], columns: tuple[int, int]) -> "Synthesised":
         """Return the design from one column without a table, or from tiles of two widths."""
-        amounts = [Amount(cost.area_um2, cost.energy_pj) for cost in costs]
+        amounts = [Amount(cost.area_um2, cost.settled_pj) for cost in costs]
         macs = costs[0].macs_per_cycle
         if len(amounts) == 1:
             return cls(design, Amount(), (1 / macs) * amounts[0])

@@ -76,10 +76,10 @@ with four kinds of operands (`hwsim cost --operands`), in pJ/MAC. *random*: unif
 *normal*: normal numbers, which costs are quoted for. *real*: rows of the weight matrices of a
 MiniLM encoder with the activations that meet them. *quiet*: held weights, and activations that are
 rectified and slowly varying: half of them zero, in runs. How each is made is in
-`cost_models/operands.py`. Figures without glitches are of a simulation without delays; those with
-glitches count every hazard of a simulation in which each gate takes one unit of time, an upper
-bound. Clock and flip-flops are part of both. A unit that takes fewer cycles for some operands, such
-as `bit_serial` with essential digits, spends less of everything.
+`cost_models/operands.py`. Settled energy is of a simulation without delays; energy with glitches
+counts every hazard of a simulation in which each gate takes one unit of time, an upper bound. Clock
+and flip-flops are part of both. A unit that takes fewer cycles for some operands, such as
+`bit_serial` with essential digits, spends less of everything.
 """
 
 Table = Mapping[UnitSpec, Mapping[str, Cost]]
@@ -104,8 +104,8 @@ def costs(task: tuple[UnitSpec, str]) -> dict[str, Cost]:
 
 
 def energy(cost: Cost, glitches: bool) -> float:
-    """Return pJ/MAC, with what hazards add or without."""
-    return (cost.energy_pj + (cost.glitch_pj if glitches else 0.0)) / cost.macs_per_cycle
+    """Return energy in pJ/MAC, settled or with what hazards add."""
+    return cost.energy_per_mac if glitches else cost.settled_energy_per_mac
 
 
 def energies(table: Table, units: Sequence[UnitSpec], glitches: bool) -> list[str]:
@@ -155,7 +155,7 @@ def pair(unit: UnitSpec) -> str:
 def document(table: Table, families: Iterable[str], technology: str) -> str:
     lines = [INTRODUCTION.format(technology=technology)]
     every = [unit for unit in representatives() if unit.family in families]
-    for glitches, title in ((False, "without glitches"), (True, "with glitches")):
+    for glitches, title in ((False, "settled energy"), (True, "energy with glitches")):
         lines += [f"## One unit of every family, {title}", ""]
         lines += energies(table, every, glitches)
         quotients = [
@@ -169,7 +169,7 @@ def document(table: Table, families: Iterable[str], technology: str) -> str:
         ]
     for family in FORMATS:
         if family in families:
-            for glitches, title in ((False, "without glitches"), (True, "with glitches")):
+            for glitches, title in ((False, "settled energy"), (True, "energy with glitches")):
                 lines += [f"## Formats of `{family}`, {title}", ""]
                 lines += energies(table, ranked(family), glitches)
                 lines += ["Against the order with normal operands:", ""]

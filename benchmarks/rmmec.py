@@ -42,9 +42,9 @@ python benchmarks/rmmec.py --liberty sky130_fd_sc_hd__tt_025C_1v80.lib > docs/rm
 ```
 
 Estimates price generic gates (no library needed) and count toggles in a gate-level simulation
-without glitches. Synthesis is Yosys and ABC with buffers and sizes, timed by OpenSTA. No wires, no
-clock tree, no clock gating. Operands are standard normal numbers rounded to the mode's format, for
-E2M1 in groups of 128 scaled to its largest value.
+without glitches, so all energy here is settled energy. Synthesis is Yosys and ABC with buffers and
+sizes, timed by OpenSTA. No wires, no clock tree, no clock gating. Operands are standard normal
+numbers rounded to the mode's format, for E2M1 in groups of 128 scaled to its largest value.
 """
 
 UTILISATION = """
@@ -177,9 +177,11 @@ def report_energy(title: str, price: Price) -> None:
     rows = []
     for mode in Mode:
         costs = [price(spec, mode) for spec in (*FULL.values(), FIXED[mode])]
-        cells = [f"{c.energy_per_mac:.4f} ({c.clock_pj / c.macs_per_cycle:.4f})" for c in costs]
-        isolated, masked, fixed = (cost.energy_per_mac for cost in costs)
-        wide = price(unit(lanes=4), mode).energy_per_mac
+        cells = [
+            f"{c.settled_energy_per_mac:.4f} ({c.clock_pj / c.macs_per_cycle:.4f})" for c in costs
+        ]
+        isolated, masked, fixed = (cost.settled_energy_per_mac for cost in costs)
+        wide = price(unit(lanes=4), mode).settled_energy_per_mac
         saving = percent(isolated, masked)
         rows.append((mode, *cells, saving, percent(isolated, fixed), f"{wide:.4f}"))
     table(
@@ -202,7 +204,7 @@ def report_power(title: str, price: Price) -> None:
     (shared, _) = FULL.values()
     clocks = {mode: price(spec, mode).clock_pj for mode, spec in FIXED.items()}
     for mode in Mode:
-        energy, fixed = price(shared, mode).energy_pj, price(FIXED[mode], mode).energy_pj
+        energy, fixed = price(shared, mode).settled_pj, price(FIXED[mode], mode).settled_pj
         four = fixed + sum(clock for other, clock in clocks.items() if other is not mode)
         rows.append((mode, f"{energy:.3f}", percent(energy, fixed), percent(energy, four)))
     table(("mode", "shared, pJ a cycle", "against its fixed unit", "against four"), rows)

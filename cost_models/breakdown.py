@@ -36,12 +36,12 @@ class Part:
     ----------
     area_um2
         Sum of cell areas in um^2.
-    energy_pj
-        Dynamic energy per clock cycle in pJ, clock pins included.
+    settled_pj
+        Settled energy per clock cycle in pJ, clock pins included, glitches excluded.
     clock_pj
-        The part of ``energy_pj`` that the clock pins take.
+        The part of ``settled_pj`` that the clock pins take.
     glitch_pj
-        What hazards add to ``energy_pj``; see :class:`~cost_models.cost.Cost`.
+        What hazards add to ``settled_pj``; see :class:`~cost_models.cost.Cost`.
     leakage_nw
         Leakage power in nW.
     gates, flip_flops
@@ -49,12 +49,21 @@ class Part:
     """
 
     area_um2: float
-    energy_pj: float
+    settled_pj: float
     clock_pj: float
     glitch_pj: float
     leakage_nw: float
     gates: int
     flip_flops: int
+
+    @property
+    def energy_pj(self) -> float:
+        """Dynamic energy per clock cycle in pJ, glitches included."""
+        return self.settled_pj + self.glitch_pj
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the fields and the energy as plain values for JSON."""
+        return asdict(self) | {"energy_pj": self.energy_pj}
 
     def __add__(self, other: "Part") -> "Part":
         return Part(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -83,8 +92,8 @@ class Breakdown:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
-            "parts": {name: asdict(part) for name, part in self.parts.items()},
-            "sum_of_parts": asdict(self.total),
+            "parts": {name: part.to_dict() for name, part in self.parts.items()},
+            "sum_of_parts": self.total.to_dict(),
             "whole": self.whole.to_dict(),
         }
 
@@ -130,7 +139,7 @@ def price(gates: Netlist, toggling: Activity, technology: Technology) -> dict[st
     types = np.append(np.full(len(gates.data), len(TYPES) - 1), gates.types)
     is_flip_flop = np.arange(len(types)) < len(gates.data)
     clock = is_flip_flop * technology.clock_fj_per_cycle
-    energy = clock + _toggle_energy(
+    settled = clock + _toggle_energy(
         gates,
         toggling.toggles,
         vector(technology.energy_fj_per_toggle, TYPES)[types],
@@ -145,7 +154,7 @@ def price(gates: Netlist, toggling: Activity, technology: Technology) -> dict[st
     )
     columns = {
         "area_um2": _areas(gates, types, technology),
-        "energy_pj": energy * 1e-3,
+        "settled_pj": settled * 1e-3,
         "clock_pj": clock * 1e-3,
         "glitch_pj": glitch * 1e-3,
         "leakage_nw": vector(technology.leakage_nw, TYPES)[types],

@@ -9,29 +9,29 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from cost_models.fit import QUANTITIES
 from cost_models.technology import Technology
 
 #: Label and colour of units that were fitted to, and of those held out.
 _SETS = {False: ("fitted to", "#a0a0a0"), True: ("held out", "#c02020")}
 
+#: Titles by figure of a unit.
 _TITLES = {
-    "area": "area, um^2",
-    "delay": "delay, ns",
-    "energy": "energy, pJ/cycle",
-    "energy_with_glitches": "with glitches, pJ/cycle",
+    "area_um2": "area, um^2",
+    "delay_ns": "delay, ns",
+    "settled_pj": "settled energy, pJ/cycle",
+    "energy_pj": "energy with glitches, pJ/cycle",
 }
 
 
 def write(technologies: Sequence[Technology], path: Path) -> None:
-    """Write scatter plots of all units to a PNG: a row a technology, a column a quantity."""
-    size = (2.9 * len(QUANTITIES), 2.5 * len(technologies))
+    """Write scatter plots of all units to a PNG: a row a technology, a column a figure."""
+    size = (2.9 * len(_TITLES), 2.5 * len(technologies))
     figure = Figure(figsize=size, dpi=72, layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.subplots(len(technologies), len(QUANTITIES), squeeze=False)
+    grid = figure.subplots(len(technologies), len(_TITLES), squeeze=False)
     for technology, row in zip(technologies, grid, strict=True):
-        for (quantity, field), axes in zip(QUANTITIES.items(), row, strict=True):
-            axes.set_title(f"{technology.name}: {_TITLES[quantity]}", fontsize=8)
+        for (field, title), axes in zip(_TITLES.items(), row, strict=True):
+            axes.set_title(f"{technology.name}: {title}", fontsize=8)
             _draw(axes, technology.units, field)
     grid[0, 0].legend(fontsize=7)
     figure.supxlabel("synthesis", fontsize=8)

@@ -21,11 +21,11 @@ class Cost:
     delay_ns
         Shortest clock period in ns, flip-flop setup included, inputs and outputs without delay
         of their own.
-    energy_pj
-        Dynamic energy per clock cycle in pJ at full throughput, clock pins included, glitches
-        and leakage excluded.
+    settled_pj
+        Settled energy: dynamic energy per clock cycle in pJ at full throughput if every net
+        changes at most once a cycle, clock pins included, glitches and leakage excluded.
     clock_pj
-        The part of ``energy_pj`` that the clock pins of the flip-flops take in every cycle.
+        The part of ``settled_pj`` that the clock pins of the flip-flops take in every cycle.
     glitch_pj
         Energy per cycle in pJ that hazards add: that of a simulation in which every cell takes one
         unit of time, minus that without delays; an upper bound, as real gates swallow short pulses.
@@ -42,7 +42,7 @@ class Cost:
     method: Method
     area_um2: float
     delay_ns: float
-    energy_pj: float
+    settled_pj: float
     clock_pj: float
     glitch_pj: float
     leakage_nw: float
@@ -60,14 +60,26 @@ class Cost:
         return self.area_um2 / self.macs_per_cycle
 
     @property
+    def energy_pj(self) -> float:
+        """Dynamic energy per clock cycle in pJ, glitches included: as these, an upper bound."""
+        return self.settled_pj + self.glitch_pj
+
+    @property
     def energy_per_mac(self) -> float:
-        """Dynamic energy of one multiply-accumulate in pJ."""
+        """Dynamic energy of one multiply-accumulate in pJ, glitches included."""
         return self.energy_pj / self.macs_per_cycle
+
+    @property
+    def settled_energy_per_mac(self) -> float:
+        """Dynamic energy of one multiply-accumulate in pJ, glitches excluded."""
+        return self.settled_pj / self.macs_per_cycle
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields and the derived figures as plain values for JSON."""
         return asdict(self) | {
             "fmax_mhz": self.fmax_mhz,
             "area_per_mac": self.area_per_mac,
+            "energy_pj": self.energy_pj,
             "energy_per_mac": self.energy_per_mac,
+            "settled_energy_per_mac": self.settled_energy_per_mac,
         }

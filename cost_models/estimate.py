@@ -3,10 +3,10 @@
 Area and leakage are sums over gates. Cells of a library take several gates at once, but not a gate
 that is read more than once; and on long paths logic is duplicated and cells are larger, the more so
 the more they drive. So such gates add to the area. Delay is the longest path, each gate taking the
-delay of its type and one term for its fan-out. Energy is a sum over toggles, counted with the
-operands at hand, plus the clock pins; what hazards add to it is a sum over the toggles that gates
-make beyond these if each takes one unit of time. Neither a library nor a tool beyond Yosys is
-needed, and one mapping and one simulation serve all technologies.
+delay of its type and one term for its fan-out. Settled energy is a sum over toggles, counted
+with the operands at hand, plus the clock pins; what hazards add to it is a sum over the toggles
+that gates make beyond these if each takes one unit of time. Neither a library nor a tool beyond
+Yosys is needed, and one mapping and one simulation serve all technologies.
 """
 
 from collections.abc import Iterable
@@ -157,7 +157,7 @@ def estimate_all(
 def price(unit: UnitSpec, measured: Features, technology: Technology) -> Cost:
     """Return the cost of a unit whose features are known."""
     clock_fj = technology.clock_fj_per_cycle * len(measured.netlist.data)
-    energy_fj = (
+    settled_fj = (
         clock_fj
         + measured.toggles @ vector(technology.energy_fj_per_toggle, TYPES)
         + measured.loaded_toggles * technology.energy_fj_per_toggle_and_load
@@ -176,7 +176,7 @@ def price(unit: UnitSpec, measured: Features, technology: Technology) -> Cost:
             + measured.critical * technology.area_um2_per_critical_doubling
         ),
         delay_ns=critical_path(measured.netlist, PathDelays.of(technology)).delay_ns,
-        energy_pj=float(energy_fj) * 1e-3,
+        settled_pj=float(settled_fj) * 1e-3,
         clock_pj=clock_fj * 1e-3,
         glitch_pj=float(glitch_fj) * 1e-3,
         leakage_nw=float(measured.counts @ vector(technology.leakage_nw, TYPES)),

@@ -15,6 +15,7 @@ components alone tell about units? The last two are answered by other fits, to l
 
 import datetime
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -35,7 +36,7 @@ from cost_models.netlist import GATES, NAND2_EQUIVALENTS, TYPES, rtlil_text
 from cost_models.operands import default_operands
 from cost_models.synthesis import liberty, opensta, simulation
 from cost_models.synthesis.liberty import Library
-from cost_models.technology import Coefficients, Technology
+from cost_models.technology import LEVELS, QUANTITIES, Coefficients, Technology, error_key
 from hwsim.errors import InputError
 from hwsim.pool import each
 from hwsim.units import UnitSpec
@@ -43,13 +44,8 @@ from rtl.yosys import version
 
 Floats = NDArray[np.float64]
 
-#: The quantities that errors are stated for, and their names with their units.
-QUANTITIES = {
-    "area": "area_um2",
-    "delay": "delay_ns",
-    "energy": "energy_pj",
-    "energy_with_glitches": "energy_with_glitches_pj",
-}
+#: What figures of a unit are kept: fields and properties of :class:`~cost_models.cost.Cost`.
+FIGURES = ("area_um2", "delay_ns", "settled_pj", "energy_pj")
 
 _FLOW = (
     "synth -flatten -noabc; dfflegalize; dfflibmap; abc with buffers and sizing, for area; of the "
@@ -149,7 +145,7 @@ def measure_units(
         cost = result.synthesis
         report(
             f"[{number}/{len(units)}] {cost.unit} {technology}: {cost.area_um2:.4g} um^2, "
-            f"{cost.delay_ns:.3g} ns, {cost.energy_pj:.3g} + {cost.glitch_pj:.3g} pJ"
+            f"{cost.delay_ns:.3g} ns, {cost.settled_pj:.3g} + {cost.glitch_pj:.3g} pJ"
         )
     return [samples[unit] for unit in units]
 
@@ -177,11 +173,12 @@ def _sample(unit: UnitSpec, technology: str, library: Library, folder: Path | No
 
 
 def _digest(unit: UnitSpec) -> str:
-    """Return a hash of what is measured: the unit's hardware and operands, and the flow."""
+    """Return a hash of what is measured and kept: hardware, operands, flow and names of fields."""
     operands = default_operands(unit)
     arrays = [operands.activations, operands.weights, *operands.metadata.values()]
     codes = [np.ascontiguousarray(array).tobytes().hex() for array in arrays]
-    return cache.key(rtlil_text(unit), _FLOW, *operands.metadata, *codes)
+    kept = Cost.__dataclass_fields__
+    return cache.key(rtlil_text(unit), _FLOW, *kept, *operands.metadata, *codes)
 
 
 def _kept(file: Path, library: Library, digest: str) -> Cost | None:
@@ -190,12 +187,13 @@ def _kept(file: Path, library: Library, digest: str) -> Cost | None:
         return None
     try:
         kept = json.loads(file.read_text())
-        same = kept.pop("digest") == digest
+        if kept.pop("digest") != digest:
+            return None
         cost = Cost(**kept)
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{file} is no result of synthesis, remove it: {error}") from None
     provenance = cost.provenance
-    same &= provenance["libraries"] == library.digests and provenance["tools"] == _tools()
+    same = provenance["libraries"] == library.digests and provenance["tools"] == _tools()
     return cost if same else None
 
 
@@ -251,7 +249,7 @@ def coefficients(name: str, samples: list[Sample], start: Technology | None = No
     clock_fj = _targets(samples, "clock_pj") * 1e3
     flip_flops = counts[:, TYPES.index("DFF")]
     size = np.array([NAND2_EQUIVALENTS[cell] for cell in TYPES])
-    dynamic_fj = _targets(samples, "energy_pj") * 1e3 - clock_fj
+    dynamic_fj = _targets(samples, "settled_pj") * 1e3 - clock_fj
     toggles = np.array([[*s.features.toggles, s.features.loaded_toggles] for s in samples])
     energy = non_negative(toggles, dynamic_fj, np.append(size, _LOAD_SIZE))
     glitch_fj = _targets(samples, "glitch_pj") * 1e3
@@ -340,9 +338,8 @@ def fit_delay(samples: list[Sample], start: PathDelays | None = None) -> PathDel
 
 
 def figures(cost: Cost) -> dict[str, float]:
-    """Return the quantities of ``QUANTITIES``, by their names with units, rounded."""
-    values = (cost.area_um2, cost.delay_ns, cost.energy_pj, cost.energy_pj + cost.glitch_pj)
-    return {name: rounded(v) for name, v in zip(QUANTITIES.values(), values, strict=True)}
+    """Return ``FIGURES``, rounded."""
+    return {name: rounded(getattr(cost, name)) for name in FIGURES}
 
 
 def noise(cost: Cost) -> dict[str, float]:
@@ -373,7 +370,7 @@ def _given(unit: UnitSpec) -> dict[str, int | str]:
     return {key: value for key, value in unit.parameters().items() if value is not None}
 
 
-def all_errors(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
+def all_errors(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, float | None]]]:
     """Return what :attr:`Technology.errors` holds, from its ``units``."""
     held_out = [row for row in rows if row["held_out"]]
     return {
@@ -386,22 +383,75 @@ def all_errors(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, floa
     }
 
 
-def errors_of(rows: Sequence[dict[str, Any]], method: str) -> dict[str, dict[str, float]]:
-    """Return mean and largest absolute relative error and rank correlation by quantity.
+def errors_of(rows: Sequence[dict[str, Any]], method: str) -> dict[str, dict[str, float | None]]:
+    """Return the errors of estimates by quantity out of ``QUANTITIES``.
 
     ``method`` is the key of the rows that is compared with ``synthesis``.
+
+    Returns
+    -------
+    dict
+        ``mean_percent``, ``max_percent``: absolute error, relative to synthesis. ``rank``:
+        Spearman's correlation. ``error_68_percent``, ``error_95_percent``: :func:`within` of the
+        :func:`distances`, rounded up; None if there are too few units. ``units``: their number.
     """
-    errors = {}
-    for quantity, field in QUANTITIES.items():
-        measured = np.array([row["synthesis"][field] for row in rows])
-        estimated = np.array([row[method][field] for row in rows])
-        percent = 100 * np.abs(estimated / measured - 1)
+    errors: dict[str, dict[str, float | None]] = {}
+    for quantity in QUANTITIES:
+        measured = quantities(rows, "synthesis", quantity)
+        estimated = quantities(rows, method, quantity)
+        percent = relative_errors(rows, method, quantity)
+        between = distances(rows, method, quantity)
         errors[quantity] = {
             "mean_percent": round(float(percent.mean()), 2),
             "max_percent": round(float(percent.max()), 2),
             "rank": round(float(spearmanr(measured, estimated).statistic), 4),
+            **{error_key(level): _rounded_up(within(between, level)) for level in LEVELS},
+            "units": len(rows),
         }
     return errors
+
+
+def quantities(rows: Sequence[dict[str, Any]], method: str, quantity: str) -> Floats:
+    """Return one of ``QUANTITIES`` of all rows, by synthesis or an estimate."""
+    fields = QUANTITIES[quantity]
+    return np.array([np.prod([row[method][field] for field in fields]) for row in rows])
+
+
+def relative_errors(rows: Sequence[dict[str, Any]], method: str, quantity: str) -> Floats:
+    """Return the absolute errors of estimates relative to synthesis, in percent."""
+    ratio = quantities(rows, method, quantity) / quantities(rows, "synthesis", quantity)
+    return 100 * np.abs(ratio - 1)
+
+
+def distances(rows: Sequence[dict[str, Any]], method: str, quantity: str) -> Floats:
+    """Return by how much the larger of estimate and synthesis exceeds the smaller, in percent.
+
+    So it is the same of a reciprocal, and at least the difference relative to either of the two:
+    an interval of it around the estimate holds what synthesis says.
+    """
+    ratio = quantities(rows, method, quantity) / quantities(rows, "synthesis", quantity)
+    return 100 * (np.maximum(ratio, 1 / ratio) - 1)
+
+
+def within(errors: Floats, level: int) -> float:
+    """Return what the error of a further unit stays within with a probability of ``level`` percent.
+
+    That is the ceil((n + 1) * level / 100)-th smallest of the n errors, if the further unit is as
+    likely as any other to have any rank among all n + 1 (split conformal prediction: Vovk et al.,
+    Algorithmic Learning in a Random World, 2005). Infinity if that is more than n.
+    """
+    rank = rank_within(len(errors), level)
+    return float(np.sort(errors)[rank - 1]) if rank <= len(errors) else math.inf
+
+
+def rank_within(count: int, level: int) -> int:
+    """Return ceil((count + 1) * level / 100)."""
+    return -(-(count + 1) * level // 100)
+
+
+def _rounded_up(percent: float) -> float | None:
+    # Not for what is exact but for its last bits.
+    return None if math.isinf(percent) else math.ceil(round(percent * 100, 6)) / 100
 
 
 def _targets(samples: list[Sample], field: str) -> Floats:

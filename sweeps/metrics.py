@@ -1,6 +1,11 @@
-"""What a sweep can be judged by: every metric once, with its column, axis label and direction."""
+"""What a sweep can be judged by: the figures of costs, and the quality of formats.
+
+Each is a column of the results, and by its name an objective or a constraint.
+"""
 
 from dataclasses import dataclass
+
+from cost_models.figures import FIGURES
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,9 @@ class Metric:
 
 
 METRICS = {
-    "area": Metric("area_um2", "area (µm²)"),
-    "area_per_mac": Metric("area_um2_per_mac_per_cycle", "area per MAC/cycle (µm²)"),
-    "delay_ns": Metric("delay_ns", "delay (ns)"),
-    "energy_per_mac": Metric("energy_pj_per_mac", "energy per MAC (pJ)"),
-    "leakage_nw": Metric("leakage_nw", "leakage (nW)"),
-    "macs_per_cycle": Metric("macs_per_cycle", "MACs per cycle", maximise=True),
+    name: Metric(figure.column, figure.label, figure.maximise, figure.log)
+    for name, figure in FIGURES.items()
+} | {
     "weight_sqnr_db": Metric(
         "weight_sqnr_db", "SQNR of weights (dB)", maximise=True, log=False, tensors="weights"
     ),

@@ -10,6 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cost_models.cost import Cost
+from cost_models.figures import FIGURES, percents
+from cost_models.technology import LEVELS, error_key
 from hwsim.formats.base import Bools
 from hwsim.tensors.quantise import to_db
 from hwsim.units import UnitSpec
@@ -86,14 +89,7 @@ def _row(sweep: Sweep, point: Point) -> Row:
     return _described(unit) | {
         "technology": point.technology,
         "method": cost.method,
-        "macs_per_cycle": cost.macs_per_cycle,
-        "area_um2": cost.area_um2,
-        "area_um2_per_mac_per_cycle": cost.area_per_mac,
-        "delay_ns": cost.delay_ns,
-        "fmax_mhz": cost.fmax_mhz,
-        "energy_pj_per_cycle": cost.energy_pj,
-        "energy_pj_per_mac": cost.energy_per_mac,
-        "leakage_nw": cost.leakage_nw,
+        **{figure.column: figure.value(cost) for figure in FIGURES.values()},
         "exact_arithmetic": unit.is_exact,
         "tensors": sweep.tensors.source.label if sweep.tensors else None,
         "group": sweep.tensors.group if sweep.tensors else None,
@@ -101,6 +97,18 @@ def _row(sweep: Sweep, point: Point) -> Row:
         "activation_scale_rule": str(unit.activation.scale_rule) if sweep.tensors else None,
         "weight_sqnr_db": None if error is None else to_db(error.weight),
         "output_sqnr_db": None if error is None or error.output is None else to_db(error.output),
+        **_errors(cost),
+    }
+
+
+def _errors(cost: Cost) -> Row:
+    """Return the errors of an estimate behind the names of the columns that they are of."""
+    known = percents(cost)
+    return {
+        f"{figure.column}_{error_key(level)}": known.get(name, {}).get(level)
+        for name, figure in FIGURES.items()
+        if figure.quantity
+        for level in LEVELS
     }
 
 

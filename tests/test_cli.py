@@ -178,9 +178,12 @@ def test_costs_in_json_have_everything(capsys: pytest.CaptureFixture[str]) -> No
     (cost,) = json.loads(capsys.readouterr().out)
     assert cost["operands"] == "random"
     assert cost["method"] == "estimate"
-    assert cost["energy_per_mac"] == pytest.approx(cost["data_per_mac"] + cost["clock_per_mac"])
+    settled = cost["settled_energy_per_mac"]
+    assert settled == pytest.approx(cost["data_per_mac"] + cost["clock_per_mac"])
+    assert cost["energy_per_mac"] == pytest.approx(settled + cost["glitch_per_mac"])
     assert cost["gmacs_per_j"] == pytest.approx(1e3 / cost["energy_per_mac"])
-    assert cost["mean_error_percent"]["area_um2"] > 0
+    for levels in cost["error_percent"].values():
+        assert 0 < levels["68"] < levels["95"]
 
 
 def test_breakdown_takes_operands(capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,7 +84,7 @@ def measure(
         method="synthesis",
         area_um2=mapped.area_um2,
         delay_ns=mapped.delay_ns,
-        energy_pj=(settled + priced.clock_fj) * 1e-3,
+        settled_pj=(settled + priced.clock_fj) * 1e-3,
         clock_pj=priced.clock_fj * 1e-3,
         glitch_pj=(float(toggles.all @ priced.toggle_fj) - settled) * 1e-3,
         leakage_nw=priced.leakage_nw,

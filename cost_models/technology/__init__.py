@@ -21,6 +21,19 @@ from hwsim.errors import InputError, unknown
 #: Coefficients by the name of the cell type.
 Coefficients = dict[str, float]
 
+#: What errors are stated of, and where the figures of ``units`` have it, in um^2, ns and pJ/cycle:
+#: the product of these.
+QUANTITIES = {
+    "area": ("area_um2",),
+    "delay": ("delay_ns",),
+    "settled_energy": ("settled_pj",),
+    "energy": ("energy_pj",),
+    "area_times_delay": ("area_um2", "delay_ns"),
+}
+
+#: Percentages of units that errors are stated for.
+LEVELS = (68, 95)
+
 _SUFFIX = ".yaml"
 
 #: The safe loader, in C where PyYAML has it: the pure one takes a second for a file.
@@ -64,9 +77,10 @@ class Technology:
         ``unseen_units`` and ``fitting_units``, the errors of these coefficients on the two sets of
         units, and those of other fits on held-out units: ``unseen_families``, to everything but
         what comes from the same generator, and ``components_only``; both also on all units, with
-        ``_all_units`` behind the name. Each has ``area``, ``delay``,
-        ``energy`` and ``energy_with_glitches``, each with ``mean_percent``, ``max_percent``
-        (absolute relative error) and ``rank`` (Spearman).
+        ``_all_units`` behind the name. Each has ``QUANTITIES``, each with ``mean_percent``,
+        ``max_percent`` (absolute and relative to synthesis), ``rank`` (Spearman), and, for each of
+        ``LEVELS``, ``error_68_percent`` and so on, see :func:`cost_models.fit.errors_of`, and
+        ``units``, the number of units.
     units
         The units of both sets, those fitted to first, with the figures of ``synthesis``,
         ``estimate`` and the two other fits, the multiplier styles of both, and the noise of
@@ -88,8 +102,13 @@ class Technology:
     glitch_fj_per_toggle_and_load: float
     clock_fj_per_cycle: float
     provenance: dict[str, Any]
-    errors: dict[str, dict[str, dict[str, float]]]
+    errors: dict[str, dict[str, dict[str, float | None]]]
     units: list[dict[str, Any]]
+
+
+def error_key(level: int) -> str:
+    """Return the name of the error that ``level`` percent of units stay within."""
+    return f"error_{level}_percent"
 
 
 def names() -> list[str]:
@@ -163,8 +182,8 @@ def parse(text: str, source: str) -> Technology:
     Raises
     ------
     InputError
-        For text that is no YAML, keys that are missing or unknown, or coefficients that are
-        missing, negative, or no numbers.
+        For text that is no YAML, keys that are missing or unknown, coefficients that are
+        missing, negative, or no numbers, or errors of other quantities.
     """
     try:
         data = yaml.load(text, _LOADER)
@@ -189,6 +208,7 @@ def parse(text: str, source: str) -> Technology:
         ("glitch_fj_per_toggle", GATES),
     ):
         _check_table(source, key, data[key], types)
+    _check_errors(source, data["errors"])
     return Technology(**data)
 
 
@@ -197,6 +217,25 @@ def _check_table(source: str, key: str, table: Any, types: tuple[str, ...]) -> N
         raise InputError(f"{source}: {key} must have one number for each of {', '.join(types)}")
     for name, value in table.items():
         _check(source, f"{key}.{name}", value)
+
+
+def _check_errors(source: str, errors: Any) -> None:
+    """Refuse errors of other quantities, such as those of files of earlier versions."""
+    if not isinstance(errors, Mapping):
+        raise InputError(f"{source}: errors must be a mapping, not {errors!r}")
+    wanted = {"mean_percent", "max_percent", "rank", "units", *map(error_key, LEVELS)}
+    for kind, quantities in errors.items():
+        if not isinstance(quantities, Mapping) or set(quantities) != set(QUANTITIES):
+            raise InputError(
+                f"{source}: errors.{kind} must have {', '.join(QUANTITIES)}; "
+                "make the file again with hwsim characterise"
+            )
+        for quantity, error in quantities.items():
+            if not isinstance(error, Mapping) or set(error) != wanted:
+                raise InputError(
+                    f"{source}: errors.{kind}.{quantity} must have {', '.join(sorted(wanted))}; "
+                    "make the file again with hwsim characterise"
+                )
 
 
 def _check(source: str, key: str, value: Any) -> None:

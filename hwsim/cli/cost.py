@@ -14,7 +14,6 @@ from hwsim.errors import InputError
 if TYPE_CHECKING:
     from cost_models.breakdown import Breakdown
     from cost_models.cost import Cost
-    from cost_models.figures import Figure
     from cost_models.scaling import Band
     from hwsim.units import UnitSpec
 
@@ -112,21 +111,31 @@ def _syntheses(units: "Sequence[UnitSpec]", options: argparse.Namespace) -> "lis
 def _print_costs(costs: "Sequence[Cost]", source: str) -> None:
     """Print costs of one method as a table, and what its errors mean."""
     from cost_models import figures
+    from cost_models.technology import LEVELS
 
     method = costs[0].method
-    print(f"{source} operands; data, clock and glitches are parts of the energy in pJ/MAC")
-    rows = [figures.figures(cost) for cost in costs]
+    print(
+        f"{source} operands; energy in pJ/MAC: settled is data + clock, energy is settled + "
+        "glitches, which are an upper bound"
+    )
+    shown = {name: figure for name, figure in figures.FIGURES.items() if figure.heading}
     print_table(
-        ["unit", "technology", "method", *(figure.label for figure in rows[0].values())],
+        ["unit", "technology", "method", *(figure.heading for figure in shown.values())],
         [
-            [cost.unit, cost.technology, cost.method, *map(_with_error, row.values())]
-            for cost, row in zip(costs, rows, strict=True)
+            [
+                cost.unit,
+                cost.technology,
+                cost.method,
+                *(cell(figure.value(cost)) + error[name] for name, figure in shown.items()),
+            ]
+            for cost, error in ((cost, _errors(cost)) for cost in costs)
         ],
     )
     if method == "synthesis":
         print("± how far the other netlists that were mapped lie from the chosen one")
         return
-    print("± the mean error, or the sum of those of its factors")
+    levels = " / ".join(f"{level} %" for level in LEVELS)
+    print(f"± what {levels} of units stay within")
     for name, cost in {cost.technology: cost for cost in costs}.items():
         print(f"{name}: {errors_phrase(figures.errors(cost))}")
     for cost in {cost.unit: cost for cost in costs}.values():
@@ -141,9 +150,14 @@ def _print_effort(cost: "Cost") -> None:
         )
 
 
-def _with_error(figure: "Figure") -> str:
-    value = cell(figure.value)
-    return value if figure.percent is None else f"{value} ±{figure.percent:.1f}%"
+def _errors(cost: "Cost") -> dict[str, str]:
+    """Return what a table says behind the figures of a cost, by name."""
+    from cost_models import figures
+
+    known = {name: [*levels.values()] for name, levels in figures.percents(cost).items()}
+    known |= {name: [spread] for name, spread in figures.spreads(cost).items()}
+    texts = {name: "/".join(f"{value:.1f}" for value in known[name]) for name in known}
+    return {name: f" ±{texts[name]}%" if name in texts else "" for name in figures.FIGURES}
 
 
 def _print_bands(costs: "Sequence[Cost]", bands: Sequence[Sequence["Band"]]) -> None:
@@ -194,15 +208,17 @@ def _print_breakdown(result: "Breakdown", source: str) -> None:
     macs = whole.macs_per_cycle
     print(f"{whole.unit}, {whole.technology}, estimate: {macs:.3g} MAC/cycle, {source} operands")
     print_table(
-        ["part", "area um^2", "energy pJ/MAC", "clock pJ/MAC", "leakage nW", "flip-flops"],
+        ["part", "area µm²", "energy pJ/MAC", "settled", "clock", "glitches at most", "leakage nW",
+         "flip-flops"],
         [
-            [label, p.area_um2, p.energy_pj / macs, p.clock_pj / macs, p.leakage_nw, p.flip_flops]
+            [label, p.area_um2, p.energy_pj / macs, p.settled_pj / macs, p.clock_pj / macs,
+             p.glitch_pj / macs, p.leakage_nw, p.flip_flops]
             for label, p in [*result.parts.items(), ("sum of parts", result.total)]
         ],
-    )
+    )  # fmt: skip
     print(
         f"Nothing is optimised across the borders of parts. The whole unit is estimated at "
-        f"{whole.area_um2:.4g} um^2 and {whole.energy_per_mac:.4g} pJ/MAC."
+        f"{whole.area_um2:.4g} µm² and {whole.energy_per_mac:.4g} pJ/MAC."
     )
     print(f"{whole.technology}, whole units: {errors_phrase(figures.errors(whole))}")
     _print_effort(whole)

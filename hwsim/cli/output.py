@@ -25,7 +25,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 def _is_number(cell: str) -> bool:
     """Whether a cell is a number, with or without its error."""
-    return bool(re.fullmatch(r"[-+.e\d]*\d( ±[.\d]+%)?", cell))
+    return bool(re.fullmatch(r"[-+.e\d]*\d( ±[./\d]+%)?", cell))
 
 
 def cell(value: object) -> str:

@@ -2,16 +2,27 @@
 
 from collections.abc import Mapping
 
+Errors = Mapping[str, Mapping[str, float | None]]
 
-def errors_phrase(errors: Mapping[str, Mapping[str, float]]) -> str:
+
+def errors_phrase(errors: Errors) -> str:
     """Return the errors of estimates on held-out units as one phrase."""
-    return f"mean error of the estimate on units it was not fitted to: {percentages(errors)}"
+    return f"error of the estimate on units it was not fitted to: {percentages(errors)}"
 
 
-def percentages(errors: Mapping[str, Mapping[str, float]]) -> str:
-    """Return mean and largest errors by quantity as one phrase."""
-    return ", ".join(
-        f"{quantity.replace('_', ' ')} {error['mean_percent']:.1f} % "
-        f"(at most {error['max_percent']:.1f} %)"
+def percentages(errors: Errors) -> str:
+    """Return what 68 % and 95 % of units stay within, by quantity, as one phrase."""
+    from cost_models.technology import LEVELS, error_key
+
+    stated = [
+        f"{quantity.replace('_', ' ')} "
+        + " / ".join(_number(error[error_key(level)]) for level in LEVELS)
         for quantity, error in errors.items()
-    )
+    ]
+    units = max((error["units"] or 0 for error in errors.values()), default=0)
+    shares = " / ".join(f"{level} %" for level in LEVELS)
+    return f"{', '.join(stated)} (in %, for {shares} of {units:.0f} units)"
+
+
+def _number(percent: float | None) -> str:
+    return "unknown" if percent is None else f"{percent:.1f}"

@@ -27,7 +27,7 @@ def test_parts_add_up_to_the_estimate_of_their_netlist(unit, monkeypatch):
     whole = estimate.estimate(unit, "sky130")
     assert parts.flip_flops == whole.provenance["gates"]["DFF"]
     assert parts.gates + parts.flip_flops == sum(whole.provenance["gates"].values())
-    for key in ("area_um2", "energy_pj", "clock_pj", "glitch_pj", "leakage_nw"):
+    for key in ("area_um2", "settled_pj", "clock_pj", "glitch_pj", "leakage_nw"):
         assert getattr(parts, key) == pytest.approx(getattr(whole, key), rel=1e-12)
 
 
@@ -62,7 +62,7 @@ def test_a_wider_part_costs_more_and_leaves_the_others_alone():
     )  # fmt: skip
     # A longer accumulator leaves fewer of the other gates on paths of nearly the longest length.
     assert wide["top"].area_um2 == pytest.approx(narrow["top"].area_um2, rel=0.05)
-    assert wide["top"].energy_pj == pytest.approx(narrow["top"].energy_pj, rel=0.02)
+    assert wide["top"].settled_pj == pytest.approx(narrow["top"].settled_pj, rel=0.02)
     assert wide["accumulator"].flip_flops == narrow["accumulator"].flip_flops + 16
 
 
@@ -80,8 +80,8 @@ def test_energy_follows_the_operands():
     parts = breakdown(unit, "sky130", idle).parts
     clocked = parts["accumulator"]
     # What is left are the flags of first and last beats.
-    assert clocked.clock_pj < clocked.energy_pj < 1.01 * clocked.clock_pj
-    assert clocked.energy_pj < breakdown(unit, "sky130", busy).parts["accumulator"].energy_pj
+    assert clocked.clock_pj < clocked.settled_pj < 1.01 * clocked.clock_pj
+    assert clocked.settled_pj < breakdown(unit, "sky130", busy).parts["accumulator"].settled_pj
 
 
 def test_gates_of_the_parts_are_checked_against_the_golden_model(monkeypatch):
@@ -117,7 +117,7 @@ def test_a_pin_is_paid_where_it_is():
         "column": 0.4 * own["NOT"] + 0.3 * own["AND"] + (0.5 + 0.5 + 0.4) * pin,
         "top": 0.2 * own["NOT"] + (0.3 + 0.2) * pin,
     }
-    assert {name: part.energy_pj * 1e3 for name, part in parts.items()} == pytest.approx(expected)
+    assert {name: part.settled_pj * 1e3 for name, part in parts.items()} == pytest.approx(expected)
     own, pin = sky.glitch_fj_per_toggle, sky.glitch_fj_per_toggle_and_load
     expected = {
         "table": 0.0,

@@ -8,9 +8,10 @@ from cost_models import fit as fitting
 from cost_models import fitting_set, technology
 from cost_models.components import COMPONENTS
 from cost_models.estimate import features, price
-from cost_models.fit import QUANTITIES, Sample, characterise, errors_of, fit, non_negative
+from cost_models.fit import FIGURES, Sample, characterise, errors_of, fit, non_negative, within
 from cost_models.operands import gaussian
 from cost_models.synthesis.liberty import OSU018, opened
+from cost_models.technology import QUANTITIES
 from hwsim.cli import main
 from hwsim.errors import InputError
 from hwsim.units import make
@@ -63,7 +64,7 @@ def test_a_technology_is_found_again_from_its_own_numbers():
     samples = [sample_of(unit, known) for unit in [*COMPONENTS[::2], *UNITS]]
     fitted = fit("again", {}, samples[:-5], samples[-5:-2], samples[-2:])
     for kind in ("unseen_units", "unseen_families", "components_only"):
-        for quantity, limit in (("area", 0.5), ("energy", 2), ("energy_with_glitches", 2)):
+        for quantity, limit in (("area", 0.5), ("settled_energy", 2), ("energy", 2)):
             assert fitted.errors[kind][quantity]["mean_percent"] < limit
     assert fitted.errors["unseen_units"]["delay"]["mean_percent"] < 3
     assert fitted.units[0]["noise_percent"] == {"area_um2": 0.0, "delay_ns": 10.0}
@@ -94,14 +95,52 @@ def test_what_comes_from_one_generator_is_left_out_together(monkeypatch):
 def test_errors_are_absolute_and_relative():
     rows = [
         {
-            "synthesis": dict.fromkeys(QUANTITIES.values(), 10.0 * k),
-            "estimate": dict.fromkeys(QUANTITIES.values(), 10.0 * k + step),
+            "synthesis": dict.fromkeys(FIGURES, 10.0 * k),
+            "estimate": dict.fromkeys(FIGURES, 10.0 * k + step),
         }
         for k, step in ((1, 1.0), (2, -1.0))
     ]
     errors = errors_of(rows, "estimate")
-    assert errors["area"] == {"mean_percent": 7.5, "max_percent": 10.0, "rank": 1.0}
+    # With two units nothing can be said of 68 or 95 % of all.
+    unknown = {"error_68_percent": None, "error_95_percent": None}
+    assert errors["area"] == {
+        "mean_percent": 7.5, "max_percent": 10.0, "rank": 1.0, "units": 2, **unknown
+    }  # fmt: skip
+    # (11/10)^2 and (19/20)^2: of the product, and not twice the error of a factor.
+    assert errors["area_times_delay"]["max_percent"] == 21
     assert set(errors) == set(QUANTITIES)
+
+
+def test_errors_hold_the_truth_of_a_share_of_units():
+    ratios = [1.0, 1.1, 1 / 1.2, 1.25, 0.5, *[1.02] * 14]
+    rows = [
+        {"synthesis": dict.fromkeys(FIGURES, k), "estimate": dict.fromkeys(FIGURES, k * ratio)}
+        for k, ratio in enumerate(ratios, 1)
+    ]
+    area = errors_of(rows, "estimate")["area"]
+    # Of 19 units the 14th and the 19th: of half the truth, the truth is 100 % more.
+    assert (area["error_68_percent"], area["error_95_percent"]) == (2.0, 100.0)
+    assert area["max_percent"] == 50
+    # An interval of it around the estimate holds the truth.
+    estimated, error = 4.0, 1.0
+    assert estimated * (1 - error) <= 8.0 <= estimated * (1 + error)
+
+
+@pytest.mark.parametrize(
+    ("count", "level", "rank"), [(57, 68, 40), (57, 95, 56), (19, 95, 19), (2, 68, None)]
+)
+def test_rank_leaves_room_for_a_further_unit(count, level, rank):
+    expected = np.inf if rank is None else rank
+    assert within(np.random.default_rng(0).permutation(count) + 1.0, level) == expected
+
+
+def test_a_further_unit_is_within_with_the_probability_stated():
+    """The weakest promise that holds for any distribution; medians would fail it."""
+    rng = np.random.default_rng(0)
+    draws = rng.lognormal(sigma=2, size=(4000, 58))
+    for level in (68, 95):
+        covered = np.mean([within(row[:-1], level) >= row[-1] for row in draws])
+        assert level / 100 - 0.01 < covered < level / 100 + 0.03
 
 
 @pytest.fixture

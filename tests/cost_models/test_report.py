@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cost_models import fit, fitting_set, report, technology
@@ -30,7 +31,37 @@ def test_errors_are_printed_as_json(capsys):
     for kind in ("unseen_units", "unseen_families", "components_only"):
         for name in technology.names():
             assert printed[kind][name] == technology.load(name).errors[kind]
-            assert set(printed[kind][name]["area"]) == {"mean_percent", "max_percent", "rank"}
+            assert printed[kind][name]["area"].keys() == {
+                "mean_percent", "max_percent", "rank", "error_68_percent", "error_95_percent",
+                "units",
+            }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", technology.names())
+@pytest.mark.parametrize("quantity", technology.QUANTITIES)
+def test_errors_hold_for_the_held_out_units(name, quantity):
+    loaded = technology.load(name)
+    rows = [row for row in loaded.units if row["held_out"]]
+    truth = fit.quantities(rows, "synthesis", quantity)
+    estimate = fit.quantities(rows, "estimate", quantity)
+    errors = loaded.errors["unseen_units"][quantity]
+    for level in technology.LEVELS:
+        error = errors[technology.error_key(level)] / 100
+        around_estimate = np.mean(np.abs(truth - estimate) <= error * estimate)
+        around_truth = np.mean(np.abs(truth - estimate) <= error * truth)
+        around_reciprocal = np.mean(np.abs(1 / truth - 1 / estimate) <= error / estimate)
+        assert min(around_estimate, around_truth, around_reciprocal) >= level / 100
+        # Not so wide that it says nothing: the next smaller distance would not do.
+        distances = fit.distances(rows, "estimate", quantity)
+        assert np.mean(distances < 100 * error - 0.01) < (level + 2) / 100
+
+
+@pytest.mark.parametrize("name", technology.names())
+def test_errors_of_half_of_the_units_hold_for_the_other(name):
+    rows = [row for row in technology.load(name).units if row["held_out"]]
+    for quantity in technology.QUANTITIES:
+        covered = report.coverage(rows, quantity).mean(axis=0)
+        assert covered == pytest.approx([0.69, 0.96], abs=0.03)
 
 
 @pytest.mark.parametrize("name", technology.names())
@@ -77,5 +108,5 @@ def test_error_can_be_measured_now(monkeypatch):
     errors = report.measure("osu018", progress=lines.append)
     printed = technology.load("osu018").errors["unseen_units"]
     assert len(lines) == len(small) > 2
-    for quantity in fit.QUANTITIES:
+    for quantity in technology.QUANTITIES:
         assert 0 < errors[quantity]["max_percent"] <= printed[quantity]["max_percent"]

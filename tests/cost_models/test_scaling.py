@@ -13,7 +13,7 @@ from hwsim.errors import InputError
 def cost(name="asap7", **changes):
     values = {
         "unit": "u", "technology": name, "method": "estimate", "area_um2": 100.0, "delay_ns": 1.0,
-        "energy_pj": 2.0, "clock_pj": 0.5, "glitch_pj": 0.25, "leakage_nw": 10.0,
+        "settled_pj": 2.0, "clock_pj": 0.5, "glitch_pj": 0.25, "leakage_nw": 10.0,
         "macs_per_cycle": 1.0,
     }  # fmt: skip
     return Cost(**values | changes)

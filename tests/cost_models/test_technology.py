@@ -61,6 +61,15 @@ def document(**changes):
             yaml.safe_dump(document(delay_ns=dict.fromkeys(GATES, "fast"))),
             r"delay_ns\.\w+ must be a non-negative number",
         ),
+        (yaml.safe_dump(document(errors=[1])), r"errors must be a mapping, not \[1\]"),
+        (
+            yaml.safe_dump(document(errors={"unseen_units": {"energy_with_glitches": {}}})),
+            "errors.unseen_units must have area, .*; make the file again",
+        ),
+        (
+            yaml.safe_dump(document(errors={"x": {key: {} for key in technology.QUANTITIES}})),
+            "errors.x.area must have error_68_percent, .*; make the file again",
+        ),
     ],
 )
 def test_broken_files_are_refused(text, message):

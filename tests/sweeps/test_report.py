@@ -1,12 +1,15 @@
 """What a sweep leaves behind: tables that agree, charts, Verilog of the Pareto set."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from matplotlib.text import Text
 
+from cost_models import technology as technologies
+from cost_models.figures import FIGURES
 from hwsim.errors import InputError
 from sweeps import plots, report, spec, table
 from sweeps.metrics import METRICS
@@ -72,7 +75,61 @@ def test_columns_are_consistent(rows):
     for row in rows:
         assert row["area_um2_per_mac_per_cycle"] == row["area_um2"] / row["macs_per_cycle"]
         assert row["fmax_mhz"] == 1e3 / row["delay_ns"]
+        energy = row["settled_energy_pj_per_mac"] + row["glitch_pj_per_mac"]
+        assert row["energy_pj_per_mac"] == pytest.approx(energy)
+        settled = row["data_pj_per_mac"] + row["clock_pj_per_mac"]
+        assert row["settled_energy_pj_per_mac"] == pytest.approx(settled)
+        assert row["gmacs_per_j"] == pytest.approx(1e3 / row["energy_pj_per_mac"])
+        assert row["gmacs_per_s"] == pytest.approx(row["fmax_mhz"] * row["macs_per_cycle"] / 1e3)
     assert all(metric.column in rows[0] for metric in METRICS.values())
+
+
+def test_figures_of_costs_are_metrics(rows):
+    for name, figure in FIGURES.items():
+        assert METRICS[name].column == figure.column
+        assert METRICS[name].maximise == figure.maximise
+        assert METRICS[name].log == figure.log
+        assert all(row[figure.column] > 0 for row in rows)
+
+
+def test_errors_are_columns(sweep, outcome):
+    known = technologies.load("sky130").errors
+    points = [
+        replace(point, cost=replace(point.cost, provenance={"errors": known}))
+        for point in outcome.points
+    ]
+    (row, *_), (unknown, *_) = table.rows(sweep, points), table.rows(sweep, outcome.points)
+    for column, quantity in (
+        ("area_um2", "area"),
+        ("gmacs_per_s", "delay"),
+        ("gmacs_per_s_per_mm2", "area_times_delay"),
+        ("energy_pj_per_mac", "energy"),
+        ("settled_energy_pj_per_mac", "settled_energy"),
+    ):
+        for key in ("error_68_percent", "error_95_percent"):
+            assert row[f"{column}_{key}"] == known["unseen_units"][quantity][key]
+            assert unknown[f"{column}_{key}"] is None
+    assert not [name for name in row if name.startswith(("leakage_nw_error", "clock_pj_per_mac_e"))]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_objective_and_constraint(specification, costs, tmp_path, name):
+    figure = FIGURES[name]
+    text = specification.read_text().split("objectives")[0]
+    other = "delay_ns" if name == "area" else "area"
+    objectives = f"objectives: [{name}, {other}, weight_sqnr_db]\n"
+    specification.write_text(text + objectives)
+    sweep = spec.read(specification)
+    points = run(sweep, tmp_path / "free", workers=1).points
+    rows = table.rows(sweep, points)
+    values = sorted({row[figure.column] for row in rows})
+    chosen = [row for row in rows if row["technology"] == "sky130"]
+    best = (max if figure.maximise else min)(row[figure.column] for row in chosen)
+    assert any(row["pareto"] and row[figure.column] == best for row in chosen)
+    middle = values[len(values) // 2]
+    specification.write_text(f"{text}{objectives}constraints: {{{name}: {{max: {middle!r}}}}}\n")
+    limited = table.rows(spec.read(specification), points)
+    assert [row["feasible"] for row in limited] == [row[figure.column] <= middle for row in rows]
 
 
 def test_pareto_is_a_set_of_each_technology(rows):
