@@ -184,7 +184,7 @@ class Value:
             return "nothing"
         if kind == "str" and re.fullmatch(r"-?[0-9.]+[eE][0-9]+", text, re.ASCII):
             return f"{text!r} (text in YAML 1.1; write the number without an exponent)"
-        if self.node.style is not None and kind == "str":
+        if isinstance(self.node, ScalarNode) and self.node.style and kind == "str":
             return f"{text!r}, which is text in quotes"
         return f"{text!r}" + (f" ({self._kind()} in YAML 1.1)" if kind in ("bool", "str") else "")
 

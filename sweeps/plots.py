@@ -104,7 +104,8 @@ def draw(sweep: Sweep, table: Sequence[Row], technology: str) -> Figure:
                 linespacing=1.4)  # fmt: skip
     figure.draw_without_rendering()
     for panel, points in zip(panels, fronts, strict=True):
-        _Labels(panel).place(points)
+        if points:
+            _Labels(panel).place(points)
     return figure
 
 
@@ -241,8 +242,6 @@ class _Labels:
 
     def place(self, spots: Sequence[_Spot]) -> None:
         """Label every spot that has room, and say in the panel how many have none."""
-        if not spots:
-            return
         self.marks = self.panel.transData.transform([(spot.x, spot.y) for spot in spots])
         for spot in sorted(spots, key=lambda spot: -spot.y):
             if not self._place(spot):

@@ -16,7 +16,7 @@ units:
   - {unit: float, weight: e2m1, activation: [e2m1, e4m3], lanes: 4}
 objectives: [area_per_mac, energy_per_mac, output_sqnr_db]
 """
-AREA = {"sky130": 10.0, "asap7": 0.1}
+AREA = {"osu018": 20.0, "sky130": 10.0, "asap7": 0.1}
 
 
 def formula(unit, technologies, operands=None):
