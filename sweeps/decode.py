@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 #: Bytes of the longest file that is read.
 LIMIT = 1 << 20
+#: Most levels of lists and mappings; a specification has four.
+DEPTH = 20
 
 _TAG = "tag:yaml.org,2002:"
 _KINDS = {
@@ -195,11 +197,12 @@ def load(path: Path) -> Value:
     Raises
     ------
     InputError
-        If the file cannot be read, is longer than ``LIMIT``, is not UTF-8 or not YAML (with file
-        and line), or is empty.
+        If the file cannot be read, is longer than ``LIMIT``, is not UTF-8, or is empty; with file
+        and line if it is not YAML or deeper than ``DEPTH``.
     """
     text = _read(path)
     try:
+        _check_depth(path, text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -210,11 +213,20 @@ def load(path: Path) -> Value:
         raise InputError(
             f"{path}:{line}: not YAML: the character U+{error.character:04X} is not allowed"
         ) from None
-    except RecursionError:
-        raise InputError(f"{path}: lists or mappings are nested too deeply") from None
     if node is None:
         raise InputError(f"{path}:1: the file is empty")
     return Value(path, node, "specification")
+
+
+def _check_depth(path: Path, text: str) -> None:
+    """Refuse what the loader, which calls itself for every level, could not compose."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise InputError(f"{path}:{line}: lists and mappings in more than {DEPTH} levels")
 
 
 def _read(path: Path) -> str:

@@ -18,7 +18,7 @@ from sweeps import report, run_sweep, spec
 from sweeps.run import Outcome, SweepInterruptedError, run
 from tests.processes import start
 
-from .conftest import formula
+from .conftest import LIBERTY, formula
 
 
 @pytest.fixture
@@ -346,22 +346,6 @@ def test_sweep_without_tensors(specification, costs, tmp_path):
     outcome = run(spec.read(specification), tmp_path / "out", workers=1)
     assert len(outcome.points) == 16
     assert outcome.points[0].error is None
-
-
-LIBERTY = """\
-library (mine) {
-  nom_voltage : 1.8;
-  cell (INV) {
-    area : 1;
-    pin (Y) {
-      function : "!A";
-    }
-  }
-  cell (DFF) {
-    ff (IQ, IQN) { clocked_on : "CK"; next_state : "D"; }
-  }
-}
-"""
 
 
 @pytest.fixture
