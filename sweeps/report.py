@@ -18,7 +18,7 @@ from sweeps.store import Store, inside, locked, writing
 from sweeps.table import Row
 
 VERILOG = "verilog"
-_NEW = ".report"
+_NEW = ".sweep.report"
 
 
 def write(sweep: Sweep, outcome: Outcome, folder: Path) -> list[Path]:

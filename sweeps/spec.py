@@ -50,7 +50,7 @@ METHODS = ("estimate", "synthesis")
 GROUP = 128
 #: Longest name of a sweep, which stands above its charts.
 MAX_NAME = 100
-#: Most units of a sweep; as many as can be screened in a day.
+#: Most units of a sweep, which are made within seconds.
 MAX_UNITS = 100_000
 
 

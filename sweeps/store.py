@@ -36,7 +36,7 @@ SOURCES = ("hwsim", "rtl", "cost_models", "sweeps/run.py")
 #: The key of a file's own digest.
 _DIGEST = "sha256"
 #: Names of files before they are renamed.
-_TEMPORARY = re.compile(r"\.[0-9a-f]{64}\.json\.\d+")
+_TEMPORARY = re.compile(r"\.([0-9a-f]{64}|sweep)\.json\.\d+")
 
 #: Folders that this process has locked.
 _held: set[Path] = set()
@@ -114,8 +114,8 @@ def _check(folder: Path) -> None:
         raise InputError(f"{folder} is a file, or inside one; choose another folder") from None
     except OSError as error:
         raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
-    ours = {name for name in held if name == LOCK or name.startswith(f".{MARKER}.")}
-    if MARKER not in held and held - ours:
+    others = [name for name in held if name != LOCK and not _TEMPORARY.fullmatch(name)]
+    if MARKER not in held and others:
         raise InputError(f"{folder} is not empty and holds no sweep; choose another folder")
 
 
@@ -165,8 +165,9 @@ class Store:
         self.written()
         for kind in KINDS:
             inside(folder, PurePosixPath(kind, "file"))
-            # What a killed run was about to rename.
-            for path in (folder / kind).glob(".*.json.*"):
+        # What a killed run was about to rename.
+        for place in (folder, *(folder / kind for kind in KINDS)):
+            for path in place.glob(".*.json.*"):
                 if _TEMPORARY.fullmatch(path.name):
                     with writing(path):
                         path.unlink()

@@ -142,11 +142,13 @@ def test_a_full_disk_leaves_the_earlier_report(sweep, outcome, tmp_path, monkeyp
         report.write(*without_sky130(sweep, outcome), folder)
     monkeypatch.undo()
     after = {
-        p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and ".report" not in p.parts
+        p: p.read_bytes()
+        for p in folder.rglob("*")
+        if p.is_file() and ".sweep.report" not in p.parts
     }
     assert after == before
     report.write(sweep, outcome, folder)
-    assert not (folder / ".report").exists()
+    assert not (folder / ".sweep.report").exists()
 
 
 def test_folders_of_the_first_version_go_on(sweep, outcome, tmp_path):

@@ -279,8 +279,9 @@ def test_names_before_renaming_are_cleaned_up(sweep, costs, tmp_path):
     path = next((folder / "points").iterdir())
     path.with_name(f".{path.name}.123").write_text("{")
     (folder / "points" / ".mine.json.1").write_text("mine")
+    (folder / ".sweep.json.123").write_text("{")
     assert run(sweep, folder, workers=1).computed == 0
-    assert [p.name for p in (folder / "points").glob(".*")] == [".mine.json.1"]
+    assert [p.name for p in folder.rglob(".*")] == [".mine.json.1"]
 
 
 @pytest.fixture
