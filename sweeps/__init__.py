@@ -12,7 +12,8 @@ def run_sweep(specification: Path, folder: Path, workers: int | None = None) -> 
     specification
         YAML file, see :mod:`sweeps.spec`.
     folder
-        Where points and results go; a new folder, or one that this sweep was begun in.
+        Where points and results go; a new folder, or one of a sweep. What its points have in common
+        with this specification is not computed again.
     workers
         Number of processes, by default one a core.
 
@@ -27,14 +28,22 @@ def run_sweep(specification: Path, folder: Path, workers: int | None = None) -> 
         As :func:`sweeps.spec.read` and :func:`sweeps.run.run` do.
     """
     # Every worker process imports this package, and needs neither charts nor tables.
-    from hwsim.pool import WorkerDiedError
-    from sweeps import report, spec
-    from sweeps.run import SweepInterruptedError, run
+    from sweeps import spec
 
+    # An error of the specification need not wait for what a sweep imports.
     sweep = spec.read(specification)
+
+    from hwsim.pool import WorkerDiedError
+    from sweeps import report, table
+    from sweeps.run import SweepInterruptedError, check, run
+    from sweeps.store import locked
+
+    check(sweep, workers)
     try:
-        outcome = run(sweep, folder, workers)
-        paths = report.write(sweep, outcome, folder) if outcome.points else []
+        # Nobody else may write between the run and its report.
+        with locked(folder):
+            outcome = run(sweep, folder, workers)
+            paths = report.write(sweep, outcome, folder)
     except SweepInterruptedError as error:
         print(str(error), file=sys.stderr)
         return 130
@@ -44,6 +53,9 @@ def run_sweep(specification: Path, folder: Path, workers: int | None = None) -> 
     print(f"{len(outcome.points)} points, {outcome.computed} of them computed now")
     if sweep.screen is not None:
         print(f"{len(outcome.pruned)} candidates left out by the screen, see pruned.csv")
+    if sweep.constraints:
+        feasible = sum(row["feasible"] for row in table.rows(sweep, outcome.points))
+        print(f"{feasible} of {len(outcome.points)} points feasible")
     for path in paths:
         print(path)
     for failure in outcome.failures:

@@ -1,10 +1,11 @@
 """A strict reader of YAML: every value is asked for by type, and every error has file and line.
 
 The text is composed to nodes by the safe loader and never constructed into objects, so each value
-still knows its place. YAML 1.1 reads ``on`` as a boolean, ``1e3`` as text and ``010`` as 8; where
-such a value meets another type, the error says so.
+still knows its place, and an alias costs nothing. YAML 1.1 reads ``on`` as a boolean, ``1e3`` as
+text and ``010`` as 8; where such a value meets another type, the error says so.
 """
 
+import math
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -17,13 +18,24 @@ from hwsim.errors import InputError, unknown
 
 T = TypeVar("T")
 
+#: Bytes of the longest file that is read.
+LIMIT = 1 << 20
+#: Most levels of lists and mappings; a specification has four.
+DEPTH = 20
+
+_TAG = "tag:yaml.org,2002:"
 _KINDS = {
     "str": "text",
     "int": "an integer",
     "float": "a number",
     "bool": "a boolean",
     "null": "nothing",
+    "merge": "a merge key",
 }
+_INTEGER = r"-?(0|[1-9][0-9]*)"
+_NUMBER = _INTEGER + r"(\.[0-9]*([eE][-+][0-9]+)?)?|-?\.[0-9]+([eE][-+][0-9]+)?"
+#: Digits of the longest integer; nothing that is specified comes near.
+_DIGITS = 9
 
 
 class Value:
@@ -58,13 +70,21 @@ class Value:
         except InputError as error:
             self.fail(str(error))
 
+    @property
+    def is_mapping(self) -> bool:
+        """Whether it is a mapping."""
+        return isinstance(self.node, MappingNode) and self._tag() == "map"
+
     def mapping(self) -> dict[str, "Value"]:
         """Return the entries of a mapping; keys are text and stand once."""
-        if not isinstance(self.node, MappingNode):
+        if not self.is_mapping:
             self.fail(f"must be a mapping, not {self._kind()}")
         entries: dict[str, Value] = {}
         for key_node, value_node in self.node.value:
-            name = Value(self.path, key_node, self.key).text()
+            key = Value(self.path, key_node, self.key)
+            if key._tag() == "merge":
+                key.fail("merge keys (<<) are not read; write the keys themselves")
+            name = key.text()
             entry = Value(self.path, value_node, name)
             if name in entries:
                 entry.fail(f"stands twice; the first is at {entries[name].place}")
@@ -86,19 +106,23 @@ class Value:
 
     def sequence(self) -> list["Value"]:
         """Return the items of a list, at least one."""
-        if not isinstance(self.node, SequenceNode):
+        if not isinstance(self.node, SequenceNode) or self._tag() != "seq":
             self.fail(f"must be a list [...], not {self._kind()}")
         if not self.node.value:
             self.fail("the list is empty")
         return [Value(self.path, item, self.key) for item in self.node.value]
 
     def text(self) -> str:
-        """Return text."""
+        """Return text: printable, on one line, and not empty."""
         kind, text = self._scalar("text")
+        if kind in ("null", "merge"):
+            self.fail(f"must be text, not {self._kind()}")
         if kind != "str":
             self.fail(
                 f"must be text, and YAML reads {text!r} as {self._kind()}; write {text!r} in quotes"
             )
+        if not text.strip() or not text.isprintable():
+            self.fail(f"must be printable text on one line, not {text!r}")
         return text
 
     def choice(self, kind: str, known: Collection[str]) -> str:
@@ -111,16 +135,29 @@ class Value:
     def integer(self) -> int:
         """Return an integer in plain decimal."""
         kind, text = self._scalar("an integer")
-        if kind != "int" or not re.fullmatch(r"-?(0|[1-9][0-9]*)", text):
-            self.fail(f"must be an integer in plain decimal, not {text!r}{self._pitfall()}")
+        if kind != "int" or not re.fullmatch(_INTEGER, text, re.ASCII):
+            self.fail(f"must be an integer in plain decimal, not {self._shown()}")
+        if len(text) > _DIGITS:
+            self.fail(f"must be an integer of at most {_DIGITS} digits, not one of {len(text)}")
         return int(text)
 
     def number(self) -> float:
         """Return a finite number."""
         kind, text = self._scalar("a number")
-        if kind not in ("int", "float") or not re.fullmatch(r"-?[0-9.]+([eE][-+][0-9]+)?", text):
-            self.fail(f"must be a number, not {text!r}{self._pitfall()}")
+        if kind not in ("int", "float") or not re.fullmatch(_NUMBER, text, re.ASCII):
+            self.fail(f"must be a number, not {self._shown()}")
+        if not math.isfinite(float(text)):
+            self.fail(f"must be a finite number, not {text}")
         return float(text)
+
+    def existing_path(self) -> Path:
+        """Return the path of a file or folder, which the text names relative to this file."""
+        path = self.path.parent / self.text()
+        try:
+            path.stat()
+        except OSError as error:
+            self.fail(f"{path}: {error.strerror}")
+        return path
 
     def scalars(self) -> list["Value"]:
         """Return the items of a list, or the one value that stands in place of a list."""
@@ -129,22 +166,29 @@ class Value:
     def _scalar(self, wanted: str) -> tuple[str, str]:
         if not isinstance(self.node, ScalarNode):
             self.fail(f"must be {wanted}, not {self._kind()}")
-        return self.node.tag.removeprefix("tag:yaml.org,2002:"), self.node.value
+        return self._tag(), self.node.value
+
+    def _tag(self) -> str:
+        return str(self.node.tag).removeprefix(_TAG)
 
     def _kind(self) -> str:
-        match self.node:
-            case MappingNode():
-                return "a mapping"
-            case SequenceNode():
-                return "a list"
-        tag = self.node.tag.removeprefix("tag:yaml.org,2002:")
+        tag = self._tag()
+        if isinstance(self.node, MappingNode) and tag == "map":
+            return "a mapping"
+        if isinstance(self.node, SequenceNode) and tag == "seq":
+            return "a list"
         return _KINDS.get(tag, f"a {tag}")
 
-    def _pitfall(self) -> str:
+    def _shown(self) -> str:
+        """What stands in place of a number, and how YAML reads it where that surprises."""
         kind, text = self._scalar("a scalar")
-        if kind == "str" and re.fullmatch(r"-?[0-9.]+[eE][0-9]+", text):
-            return " (text in YAML 1.1; write the number without an exponent)"
-        return f" ({self._kind()} in YAML 1.1)" if kind in ("bool", "str") else ""
+        if kind == "null":
+            return "nothing"
+        if kind == "str" and re.fullmatch(r"-?[0-9.]+[eE][0-9]+", text, re.ASCII):
+            return f"{text!r} (text in YAML 1.1; write the number without an exponent)"
+        if isinstance(self.node, ScalarNode) and self.node.style and kind == "str":
+            return f"{text!r}, which is text in quotes"
+        return f"{text!r}" + (f" ({self._kind()} in YAML 1.1)" if kind in ("bool", "str") else "")
 
 
 def load(path: Path) -> Value:
@@ -153,18 +197,49 @@ def load(path: Path) -> Value:
     Raises
     ------
     InputError
-        If the file cannot be read, is not YAML (with file and line), or is empty.
+        If the file cannot be read, is longer than ``LIMIT``, is not UTF-8, or is empty; with file
+        and line if it is not YAML or deeper than ``DEPTH``.
     """
+    text = _read(path)
     try:
-        node = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
+        _check_depth(path, text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise InputError(f"{path}:{line}: not YAML: {error.problem or error.context}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}:1: not YAML: {error}") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise InputError(
+            f"{path}:{line}: not YAML: the character U+{error.character:04X} is not allowed"
+        ) from None
     if node is None:
         raise InputError(f"{path}:1: the file is empty")
     return Value(path, node, "specification")
+
+
+def _check_depth(path: Path, text: str) -> None:
+    """Refuse what the loader, which calls itself for every level, could not compose."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise InputError(f"{path}:{line}: lists and mappings in more than {DEPTH} levels")
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LIMIT + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path}: cannot be read: {reason}") from None
+    if len(raw) > LIMIT:
+        raise InputError(f"{path}: is longer than the {LIMIT} bytes that are read")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}: cannot be read: line {line} is not UTF-8") from None

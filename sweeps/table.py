@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
     feasible = np.array([_is_feasible(sweep, row) for row in table], bool)
     optimal = np.zeros(len(table), bool)
     for technology in sweep.technologies:
-        chosen = feasible & [row["technology"] == technology for row in table]
+        chosen = feasible & np.array([row["technology"] == technology for row in table], bool)
         optimal[chosen] = front(
             [r for r, c in zip(table, chosen, strict=True) if c], sweep.objectives
         )
@@ -120,13 +120,10 @@ def _is_feasible(sweep: Sweep, row: Row) -> bool:
     )
 
 
-def write_csv(path: Path, table: Sequence[Row], columns: Sequence[str] | None = None) -> None:
-    """Write rows as CSV with a header line; a missing value is empty.
-
-    Without ``columns``, those are the first row's, which has to be there.
-    """
+def write_csv(path: Path, table: Sequence[Row], columns: Iterable[str]) -> None:
+    """Write rows as CSV with a header line, which is all if there are none; None is empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(columns or table[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(table)
     write_text(path, text.getvalue())

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cost_models.synthesis import cells
 from cost_models.synthesis.cells import Cell
-from hwsim.errors import InputError
+from hwsim.errors import InputError, MissingToolError
 
 #: Where Debian's qflow-tech-osu018 installs the only library that is found by itself.
 OSU018 = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
@@ -94,9 +94,11 @@ def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
     Raises
     ------
     InputError
-        If no file is given and ``technology`` is not installed, if a file cannot be read or is
+        If no file is given for a technology other than osu018, if a file cannot be read or is
         no Liberty file, if none of them has a flip-flop or a function, if their supply voltages
         differ, or if two have the same cell.
+    MissingToolError
+        If no file is given for osu018 and it is not installed.
     """
     sources = list(files or [_installed(technology)])
     with tempfile.TemporaryDirectory() as folder:
@@ -162,7 +164,7 @@ def _installed(technology: str) -> Path:
             "only osu018 is found by itself"
         )
     if not OSU018.is_file():
-        raise InputError(
+        raise MissingToolError(
             f"the osu018 cell library is not installed ({OSU018}); "
             "`apt-get install qflow-tech-osu018`, or give --liberty FILE"
         )

@@ -6,6 +6,7 @@ A file of a library of one's own, made by ``hwsim characterise``, serves like th
 the package.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,7 +35,11 @@ QUANTITIES = {
 #: Percentages of units that errors are stated for.
 LEVELS = (68, 95)
 
-_SUFFIX = ".yaml"
+#: Most values in a file.
+MAX_VALUES = 1_000_000
+
+#: What names of files end in.
+SUFFIX = ".yaml"
 
 #: The safe loader, in C where PyYAML has it: the pure one takes a second for a file.
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -114,7 +119,7 @@ def error_key(level: int) -> str:
 def names() -> list[str]:
     """Return the names of the technologies that come with the package."""
     found = (entry.name for entry in files(__name__).iterdir())
-    return sorted(name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX))
+    return sorted(name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX))
 
 
 def load(name: str) -> Technology:
@@ -130,7 +135,7 @@ def load(name: str) -> Technology:
     InputError
         For an unknown name, and as :func:`read`.
     """
-    if name.endswith(_SUFFIX):
+    if name.endswith(SUFFIX):
         return read(Path(name))
     if name not in names():
         raise unknown("technology", name, names())
@@ -139,7 +144,7 @@ def load(name: str) -> Technology:
 
 @lru_cache
 def _shipped(name: str) -> Technology:
-    return parse(files(__name__).joinpath(name + _SUFFIX).read_text(), name)
+    return parse(files(__name__).joinpath(name + SUFFIX).read_text(), name)
 
 
 def unseen() -> list[Technology]:
@@ -149,7 +154,7 @@ def unseen() -> list[Technology]:
     estimates by its name.
     """
     found = (entry for entry in files(__name__).joinpath("unseen").iterdir())
-    entries = sorted((e for e in found if e.name.endswith(_SUFFIX)), key=lambda e: e.name)
+    entries = sorted((e for e in found if e.name.endswith(SUFFIX)), key=lambda e: e.name)
     return [parse(entry.read_text(), entry.name) for entry in entries]
 
 
@@ -162,9 +167,12 @@ def read(path: Path) -> Technology:
         If the file cannot be read or is not a technology.
     """
     try:
-        return parse(path.read_text(), str(path))
+        text = path.read_text("utf-8-sig")
     except OSError as error:
         raise InputError(f"cannot read the technology {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"cannot read the technology {path}: the text is not UTF-8") from None
+    return parse(text, str(path))
 
 
 def write(technology: Technology, path: Path) -> None:
@@ -182,13 +190,17 @@ def parse(text: str, source: str) -> Technology:
     Raises
     ------
     InputError
-        For text that is no YAML, keys that are missing or unknown, coefficients that are
-        missing, negative, or no numbers, or errors of other quantities.
+        For text that is no YAML, keys that are missing or unknown, values that JSON does not have
+        (a date, NaN), coefficients that are missing, negative, or no numbers, or errors of other
+        quantities.
     """
     try:
         data = yaml.load(text, _LOADER)
-    except yaml.YAMLError as error:
-        raise InputError(f"{source}: {error}") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise InputError(f"{source}:{line}: not YAML: {error.problem}") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise InputError(f"{source}: not YAML: {' '.join(str(error).split())}") from None
     known = Technology.__dataclass_fields__
     if not isinstance(data, dict):
         raise InputError(f"{source}: not a technology, which has the keys {', '.join(known)}")
@@ -200,6 +212,8 @@ def parse(text: str, source: str) -> Technology:
             raise InputError(f"{source}: the key {key} is missing")
         if field.type is float:
             _check(source, key, data[key])
+    if not isinstance(data["name"], str):
+        raise InputError(f"{source}: name must be text, not {data['name']!r}")
     for key, types in (
         ("area_um2", TYPES),
         ("leakage_nw", TYPES),
@@ -208,8 +222,27 @@ def parse(text: str, source: str) -> Technology:
         ("glitch_fj_per_toggle", GATES),
     ):
         _check_table(source, key, data[key], types)
+    _check_values(source, data)
     _check_errors(source, data["errors"])
     return Technology(**data)
+
+
+def _check_values(source: str, data: Any) -> None:
+    """Refuse what JSON does not have, and aliases that multiply to more than any fit has."""
+    pending, count = [data], 0
+    while pending:
+        value = pending.pop()
+        count += 1
+        if count > MAX_VALUES:
+            raise InputError(f"{source}: more than {MAX_VALUES} values; no technology has as many")
+        if isinstance(value, dict):
+            pending += [*value, *value.values()]
+        elif isinstance(value, list):
+            pending += value
+        elif not isinstance(value, str | int | None) and not (
+            isinstance(value, float) and math.isfinite(value)
+        ):
+            raise InputError(f"{source}: {value!r} is neither text nor a finite number")
 
 
 def _check_table(source: str, key: str, table: Any, types: tuple[str, ...]) -> None:
@@ -239,5 +272,5 @@ def _check_errors(source: str, errors: Any) -> None:
 
 
 def _check(source: str, key: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (0 <= value < math.inf):
         raise InputError(f"{source}: {key} must be a non-negative number, not {value!r}")

@@ -16,7 +16,22 @@ units:
   - {unit: float, weight: e2m1, activation: [e2m1, e4m3], lanes: 4}
 objectives: [area_per_mac, energy_per_mac, output_sqnr_db]
 """
-AREA = {"sky130": 10.0, "asap7": 0.1}
+AREA = {"osu018": 20.0, "sky130": 10.0, "asap7": 0.1}
+#: A library as small as one can be.
+LIBERTY = """\
+library (mine) {
+  nom_voltage : 1.8;
+  cell (INV) {
+    area : 1;
+    pin (Y) {
+      function : "!A";
+    }
+  }
+  cell (DFF) {
+    ff (IQ, IQN) { clocked_on : "CK"; next_state : "D"; }
+  }
+}
+"""
 
 
 def formula(unit, technologies, operands=None):

@@ -1,5 +1,8 @@
 """The whole of a sweep as the command runs it: exit status and what it says."""
 
+import subprocess
+import sys
+
 import pytest
 
 import sweeps.run
@@ -23,6 +26,42 @@ def test_failures_are_listed(specification, tmp_path, monkeypatch, capsys):
     errors = capsys.readouterr().err
     assert errors.count("\nFAILED: ") == 16
     assert "FAILED: float_lanes_4_weight_e2m1_activation_e4m3 in asap7: RuntimeError: no" in errors
+
+
+def test_a_sweep_that_fails_everywhere_has_no_report(specification, costs, tmp_path, monkeypatch,
+                                                     capsys):  # fmt: skip
+    folder = tmp_path / "out"
+    assert run_sweep(specification, folder, 1) == 0
+    monkeypatch.setattr(sweeps.run, "source_digest", lambda: "changed")
+
+    def estimate_all(unit, technologies, operands=None):
+        raise RuntimeError("no gates")
+
+    monkeypatch.setattr(sweeps.run, "estimate_all", estimate_all)
+    capsys.readouterr()
+    assert run_sweep(specification, folder, 1) == 1
+    assert capsys.readouterr().out == "0 points, 0 of them computed now\n"
+    assert not list(folder.glob("*.csv")) + list(folder.glob("pareto*"))
+
+
+def test_a_slip_in_the_specification_is_told_at_once(tmp_path):
+    """Nothing that takes seconds to import is, and no folder is made."""
+    code = """
+import sys
+from hwsim import cli
+for text in ("name: [", "name: x\\nmethd: estimate\\n"):
+    open("s.yaml", "w").write(text)
+    assert cli.main(["sweep", "s.yaml", "-o", "out"]) == 2
+heavy = {"numpy", "amaranth", "pyosys", "numba", "scipy", "matplotlib", "pyarrow"}
+sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "s.yaml:1: not YAML" in done.stderr
+    assert "s.yaml:2: methd: unknown key 'methd'; did you mean 'method'?" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_ctrl_c(specification, tmp_path, monkeypatch, capsys):

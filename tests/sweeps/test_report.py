@@ -1,6 +1,8 @@
 """What a sweep leaves behind: tables that agree, charts, Verilog of the Pareto set."""
 
 import csv
+import errno
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +13,7 @@ from matplotlib.text import Text
 from cost_models import technology as technologies
 from cost_models.figures import FIGURES
 from hwsim.errors import InputError
-from sweeps import plots, report, spec, table
+from sweeps import plots, report, run_sweep, spec, table
 from sweeps.metrics import METRICS
 from sweeps.run import Outcome, run
 
@@ -66,9 +68,117 @@ def test_report_is_the_same_again(sweep, outcome, tmp_path):
     assert not (folder / "verilog" / "stale").exists()
 
 
-def test_nothing_to_report(sweep, tmp_path):
-    with pytest.raises(InputError, match="has no finished point"):
-        report.write(sweep, Outcome((), (), (), 0), tmp_path)
+def test_without_a_point_nothing_is_left_of_an_earlier_report(sweep, outcome, tmp_path):
+    folder = tmp_path / "out"
+    report.write(sweep, outcome, folder)
+    assert report.write(sweep, Outcome((), (), (), 0), folder) == []
+    assert {path.name for path in folder.iterdir()} == {
+        "points", "errors", "verilog", "sweep.json", "sweep.lock",
+    }  # fmt: skip
+    assert not list((folder / "verilog").iterdir())
+
+
+def without_sky130(sweep, outcome):
+    """The sweep in asap7 alone."""
+    points = tuple(point for point in outcome.points if point.technology == "asap7")
+    smaller = replace(sweep, targets=sweep.targets[1:])
+    return smaller, replace(outcome, points=points)
+
+
+def test_what_an_earlier_report_wrote_is_removed_and_nothing_else(sweep, outcome, tmp_path):
+    folder = tmp_path / "out"
+    report.write(sweep, outcome, folder)
+    stale = next(path for path in (folder / "verilog").iterdir())
+    mine = [folder / "notes.txt", folder / "verilog" / "top.v", stale / "mine.v"]
+    for path in mine:
+        path.write_text("mine")
+    one, rest = without_sky130(sweep, outcome)
+    report.write(one, replace(rest, points=rest.points[-1:]), folder)
+    assert all(path.read_text() == "mine" for path in mine)
+    assert list(stale.iterdir()) == [stale / "mine.v"]
+    assert not list(folder.glob("pareto_sky130*"))
+    assert (folder / "pareto_asap7.png").is_file()
+    assert len(read_csv(folder / "results.csv")) == 1
+
+
+def test_a_file_that_no_report_wrote_is_not_written_over(sweep, outcome, tmp_path):
+    mine = tmp_path / "out" / "pareto.csv"
+    mine.write_text("mine")
+    with pytest.raises(InputError, match=r"pareto\.csv is there and no report wrote it; move it"):
+        report.write(sweep, outcome, tmp_path / "out")
+    assert mine.read_text() == "mine"
+    mine.unlink()
+    report.write(sweep, outcome, tmp_path / "out")
+    assert mine.is_file()
+
+
+def test_a_report_stays_inside_its_folder(sweep, outcome, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out" / "verilog").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="verilog is not a folder; output stays in"):
+        report.write(sweep, outcome, tmp_path / "out")
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside.txt", "/outside.txt", "points/x", "sweep.json", ".", 3]
+)
+def test_a_list_of_files_leads_nowhere_else(sweep, outcome, tmp_path, name):
+    (tmp_path / "outside.txt").write_text("mine")
+    (tmp_path / "out" / "sweep.json").write_text(json.dumps({"written": [name]}))
+    with pytest.raises(InputError, match=r"sweep\.json: is damaged; write "):
+        report.write(sweep, outcome, tmp_path / "out")
+    assert (tmp_path / "outside.txt").read_text() == "mine"
+
+
+def test_a_full_disk_leaves_the_earlier_report(sweep, outcome, tmp_path, monkeypatch):
+    folder = tmp_path / "out"
+    report.write(sweep, outcome, folder)
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(plots, "write", full)
+    with pytest.raises(InputError, match="out: cannot be written: No space left on device"):
+        report.write(*without_sky130(sweep, outcome), folder)
+    monkeypatch.undo()
+    after = {
+        p: p.read_bytes()
+        for p in folder.rglob("*")
+        if p.is_file() and ".sweep.report" not in p.parts
+    }
+    assert after == before
+    report.write(sweep, outcome, folder)
+    assert not (folder / ".sweep.report").exists()
+
+
+def test_folders_of_the_first_version_go_on(sweep, outcome, tmp_path):
+    folder = tmp_path / "out"
+    (folder / "results.csv").write_text("of an earlier report")
+    (folder / "sweep.json").write_text('{"name": "tiny", "specification": "0123"}')
+    report.write(sweep, outcome, folder)
+    assert len(read_csv(folder / "results.csv")) == 16
+
+
+def test_no_feasible_point_is_drawn_as_such(specification, costs, tmp_path, capsys):
+    specification.write_text(specification.read_text() + "constraints: {area: {max: 0.001}}\n")
+    folder = tmp_path / "out"
+    assert run_sweep(specification, folder, 1) == 0
+    assert "0 of 16 points feasible" in capsys.readouterr().out.splitlines()
+    assert read_csv(folder / "pareto.csv") == []
+    header = (folder / "results.csv").read_text().splitlines()[0]
+    assert (folder / "pareto.csv").read_text() == header + "\n"
+    assert (folder / "pareto_asap7.svg").is_file()
+    sweep = spec.read(specification)
+    rows = table.rows(sweep, run(sweep, folder, 1).points)
+    figure = plots.draw(sweep, [row for row in rows if row["technology"] == "sky130"], "sky130")
+    texts = [text.get_text() for text in figure.texts]
+    assert any(text.startswith("No point keeps the constraints.") for text in texts)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "infeasible" in labels
+    marks = [line for line in figure.axes[0].lines if line.get_linestyle() == "None"]
+    assert sum(len(line.get_xdata()) for line in marks) == 8
 
 
 def test_columns_are_consistent(rows):

