@@ -26,7 +26,7 @@ LABEL_SIZE = 6.0
 #: Behind labels of approximate units.
 DAGGER = "†"
 #: Longest name of a format or value in a label; of longer ones the two ends are shown.
-LONGEST, HEAD, TAIL = 24, 13, 9
+LONGEST, HEAD, TAIL = 28, 15, 10
 
 Points = NDArray[np.float64]
 

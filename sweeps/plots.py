@@ -281,15 +281,16 @@ def _wrapped(figure: Figure, text: str, **font: Any) -> Text:
     columns = max(map(len, text.splitlines()))
     while (width := artist.get_window_extent().width) > room:
         columns = min(columns - 1, int(columns * room / width))
-        lines = [textwrap.fill(line, columns) for line in text.splitlines()]
+        lines = [textwrap.fill(line, columns, break_on_hyphens=False) for line in text.splitlines()]
         artist.set_text("\n".join(lines))
     return artist
 
 
 def _legend(figure: Figure, handles: Sequence[Line2D]) -> Legend:
-    """Put the legend into the figure, in as many columns as its width has room for."""
+    """Put the legend into the figure, in as few rows as its width has room for."""
     room = (figure.get_figwidth() - 2 * EDGE) * DPI
-    for columns in range(len(handles), 0, -1):
+    for rows in range(1, len(handles) + 1):
+        columns = -(-len(handles) // rows)
         legend = figure.legend(
             handles=handles, loc="upper left", ncols=columns, frameon=False, fontsize=7.5,
             borderpad=0, borderaxespad=0, handletextpad=0.3, columnspacing=1.4,

@@ -20,7 +20,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 from sweeps.metrics import Metric
 
 #: Parts of the range of the values: beside them, and a band for values pinned at an end.
-MARGIN, BAND = 0.07, 0.12
+MARGIN, BAND = 0.07, 0.16
 #: Least range: a factor, and a part of the largest magnitude on a linear axis. What differs by
 #: less lies together, as no mark could show it without many digits on the ticks.
 LEAST_FACTOR, LEAST_PART = 1.1, 0.03
@@ -76,9 +76,11 @@ class Scale:
         low = self.low - (self._band if self.below else 0) - room[0] * span
         high = self.high + (self._band if self.above else 0) + room[1] * span
         getattr(panel, f"set_{which}lim")(self._value(low), self._value(high))
-        # Ticks go on into the room for labels, but not into the bands.
+        # Ticks go on into the room for labels, but keep away from those of the bands.
         ticks, minor = self._ticks(
-            self.low if self.below else low, self.high if self.above else high, INTERVALS[which]
+            self.low + self._band / 2 if self.below else low,
+            self.high - self._band / 2 if self.above else high,
+            INTERVALS[which],
         )
         labels = tick_labels(ticks, aligned=not minor)
         for name, pinned in ((self.below, -inf), (self.above, inf)):
