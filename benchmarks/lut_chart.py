@@ -31,7 +31,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, ScalarFormatter
 from PIL import Image
 
-from sweeps.plots import DPI, LABEL_SIZE, OKABE_ITO, PANEL_WIDTH
+from sweeps.labels import LABEL_SIZE
+from sweeps.plots import DPI, OKABE_ITO, PANEL_WIDTH
 
 BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK = OKABE_ITO
 #: Shares drawn against weight bits.

@@ -31,7 +31,7 @@ def write(technologies: Sequence[Technology], path: Path) -> None:
     grid = figure.subplots(len(technologies), len(_TITLES), squeeze=False)
     for technology, row in zip(technologies, grid, strict=True):
         for (field, title), axes in zip(_TITLES.items(), row, strict=True):
-            axes.set_title(f"{technology.name}: {title}", fontsize=8)
+            axes.set_title(f"{technology.name}: {title}", fontsize=8, parse_math=False)
             _draw(axes, technology.units, field)
     grid[0, 0].legend(fontsize=7)
     figure.supxlabel("synthesis", fontsize=8)

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cost_models.bands import LEVELS, error_key
 from cost_models.cost import Cost
-from cost_models.technology import LEVELS, error_key
 
 #: Errors of a technology that estimates are quoted with.
 UNSEEN = "unseen_units"
@@ -39,7 +39,7 @@ class Figure:
     log
         Whether charts show it on a logarithmic axis; not what may be zero.
     quantity
-        Whose error it has, see :data:`cost_models.technology.QUANTITIES`; unknown if empty.
+        Whose error it has, see :data:`cost_models.bands.QUANTITIES`; unknown if empty.
     """
 
     column: str

@@ -29,6 +29,7 @@ from scipy.optimize import nnls
 from scipy.stats import spearmanr
 
 from cost_models import cache, fitting_set, synthesis
+from cost_models.bands import LEVELS, QUANTITIES, error_key
 from cost_models.components import COMPONENTS
 from cost_models.cost import Cost
 from cost_models.estimate import Features, PathDelays, critical_path, features, price
@@ -36,7 +37,7 @@ from cost_models.netlist import GATES, NAND2_EQUIVALENTS, TYPES, rtlil_text
 from cost_models.operands import default_operands
 from cost_models.synthesis import liberty, opensta, simulation
 from cost_models.synthesis.liberty import Library
-from cost_models.technology import LEVELS, QUANTITIES, Coefficients, Technology, error_key
+from cost_models.technology import Coefficients, Technology
 from hwsim.errors import InputError
 from hwsim.pool import each
 from hwsim.units import UnitSpec

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from cost_models import chart, fit, fitting_set
 from cost_models import technology as technologies
+from cost_models.bands import LEVELS, QUANTITIES, error_key
 from cost_models.figures import UNSEEN
 from cost_models.synthesis import liberty
-from cost_models.technology import LEVELS, QUANTITIES, Technology, error_key
+from cost_models.technology import Technology
 from hwsim.units import make
 
 #: What the errors are of, by their keys in a technology file.

@@ -2,324 +2,364 @@
 
 The panels share the vertical axis, the sweep's last objective; each has one of the other
 objectives on its horizontal axis. Strong marks are Pareto-optimal in all objectives together,
-faint ones are dominated. The line is the front of the panel's own two objectives, and its points
-are labelled. Families differ in colour and in marker; the colours are those of Okabe and Ito
-(2008), which stay apart for colour-blind readers. An SVG of the same results is the same bytes.
+faint ones are dominated, grey outlines break a constraint. The line is the front of the panel's
+own two objectives, and its points are labelled. Families differ in colour and in marker; the
+colours are those of Okabe and Ito (2008), which stay apart for colour-blind readers. An SVG of the
+same results is the same bytes.
+
+Two panels fill the width of a page, and more begin another row. Title, legend and small print are
+broken to that width, and the figure is as high as they need.
 """
 
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
-from matplotlib.transforms import Bbox
-from numpy.typing import NDArray
+from matplotlib.text import Text
 
+from hwsim import drawing
 from hwsim.units import FAMILIES
-from sweeps.metrics import METRICS, Metric
-from sweeps.spec import Sweep
+from sweeps.labels import DAGGER, LABEL_SIZE, Placement, Points, Spot, texts, told_apart
+from sweeps.metrics import METRICS
+from sweeps.scales import Scale, scale
+from sweeps.spec import Constraint, Sweep
 from sweeps.store import versions
 from sweeps.table import Row, front
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = "os^Dv<>"
+MARKERS = "os^DPXv"
+#: Sizes that make markers look equally large.
+RELATIVE_SIZE = {"P": 1.3, "X": 1.3, "^": 1.1, "v": 1.1}
 #: After each round of colours the markers move by one, so that every family has its own pair.
 STYLE = {
     family: (OKABE_ITO[i % len(OKABE_ITO)], MARKERS[(i + i // len(OKABE_ITO)) % len(MARKERS)])
     for i, family in enumerate(FAMILIES)
 }
 
-#: Inches. Two panels fill the width of a two-column page.
-PANEL_WIDTH, HEIGHT = 3.35, 4.4
-LEFT, TOP, BOTTOM = 0.55, 0.52, 0.78
+#: Inches. Two panels fill the width of a two-column page. Heights include what is written along the
+#: axes; in more than two rows panels are lower, so that five fit on a page.
+PANEL_WIDTH, PANEL_HEIGHT, LOW_HEIGHT = 3.35, 3.55, 2.8
+WIDTH, EDGE = 0.55 + 2 * PANEL_WIDTH, 0.12
+#: Panels in a row.
+COLUMNS = 2
 DPI = 200
 #: Part of a panel's width that is added for labels.
-LABEL_ROOM = 0.2
-LABEL_SIZE = 6.0
+LABEL_ROOM = 0.28
+#: Sizes of strong and of other marks, in typographic points.
+STRONG, FAINT = 4.5, 3.5
+SETTINGS: dict[str, str | float | bool] = {
+    "font.size": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+}
 
 
 def write(sweep: Sweep, table: Sequence[Row], folder: Path) -> list[Path]:
     """Write ``pareto_<technology>.png`` and ``.svg`` into ``folder`` and return their paths.
 
     ``table`` holds rows of :func:`sweeps.table.rows`; a technology without rows gets no figure.
-    Infeasible points are left out, unless there are no others.
     """
     paths = []
     for technology in sweep.technologies:
-        rows = [row for row in table if row["technology"] == technology]
-        chosen = [row for row in rows if row["feasible"]] or rows
+        chosen = [row for row in table if row["technology"] == technology]
         if not chosen:
             continue
-        with matplotlib.rc_context(
-            {
-                "font.family": "DejaVu Sans",
-                "font.size": 8,
-                "axes.spines.top": False,
-                "axes.spines.right": False,
-                "axes.linewidth": 0.6,
-                "svg.hashsalt": "hwsim",
-            }
-        ):
-            figure = draw(sweep, chosen, technology)
-            for suffix in (".png", ".svg"):
+        with drawing.style(SETTINGS):
+            figure = _draw(sweep, chosen, technology)
+            for suffix in drawing.SUFFIXES:
                 path = folder / f"pareto_{technology}{suffix}"
-                metadata = {"Date": None} if suffix == ".svg" else None
-                figure.savefig(path, dpi=DPI, metadata=metadata)
+                drawing.save(figure, path, DPI)
                 paths.append(path)
     return paths
 
 
 def draw(sweep: Sweep, table: Sequence[Row], technology: str) -> Figure:
     """Return the figure of the rows of one technology."""
+    with drawing.style(SETTINGS):
+        return _draw(sweep, table, technology)
+
+
+def _draw(sweep: Sweep, table: Sequence[Row], technology: str) -> Figure:
     *horizontal, vertical = sweep.objectives
-    width = LEFT + PANEL_WIDTH * len(horizontal)
-    figure = Figure(figsize=(width, HEIGHT))
+    columns = min(COLUMNS, len(horizontal))
+    rows = -(-len(horizontal) // columns)
+    height = rows * (PANEL_HEIGHT if rows <= 2 else LOW_HEIGHT)
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI)
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(horizontal), sharey=True, squeeze=False)[0]
-    figure.subplots_adjust(
-        left=LEFT / width, right=1 - 0.12 / width, bottom=BOTTOM / HEIGHT, top=1 - TOP / HEIGHT,
-        wspace=0.1,
-    )  # fmt: skip
-    fronts = [
-        _draw_panel(panel, table, name, vertical)
-        for panel, name in zip(panels, horizontal, strict=True)
-    ]
-    panels[0].set_ylabel(METRICS[vertical].label)
-    edge = 0.12 / width
-    figure.text(edge, 1 - 0.2 / HEIGHT, _title(sweep, technology), fontsize=9, fontweight="bold")
-    figure.legend(
-        handles=_legend(table), loc="center left", bbox_to_anchor=(edge, 1 - 0.38 / HEIGHT),
-        ncols=8, frameon=False, fontsize=7.5, borderpad=0, borderaxespad=0, handletextpad=0.3,
-        columnspacing=1.4,
-    )  # fmt: skip
-    figure.text(edge, 0.08 / HEIGHT, _small_print(sweep, table), fontsize=5.5, color="0.35",
-                linespacing=1.4)  # fmt: skip
+    groups = _groups(sweep, table)
+    _frame(figure, _title(sweep, technology), _handles(groups), _small_print(sweep, table, groups))
+    scales = {
+        name: scale(METRICS[name], [row[METRICS[name].column] for row in table])
+        for name in sweep.objectives
+    }
+    grid = figure.add_gridspec(rows, columns)
+    panels: list[_Panel] = []
+    for index, name in enumerate(horizontal):
+        axes = figure.add_subplot(grid[divmod(index, columns)])
+        panels.append(_Panel(axes, (name, vertical), (scales[name], scales[vertical]), table))
+        panels[-1].draw(groups)
+        if index % columns:
+            axes.tick_params(labelleft=False)
+        else:
+            axes.set_ylabel(METRICS[vertical].label)
+    # Labels and notes go where the layout has left room, and do not change it.
     figure.draw_without_rendering()
-    for panel, points in zip(panels, fronts, strict=True):
-        if points:
-            _Labels(panel).place(points)
+    figure.set_layout_engine("none")
+    daggers = {index for group in groups if group.approximate for index in group.indices}
+    labels = texts(table, [index in daggers for index in range(len(table))])
+    labels = told_apart(table, labels, {index for panel in panels for index in panel.front})
+    for panel in panels:
+        panel.label(labels, groups)
     return figure
 
 
-def _draw_panel(panel: Axes, table: Sequence[Row], name: str, vertical: str) -> list["_Spot"]:
-    """Draw everything but the labels; return the points of the front, left to right."""
-    x, y = METRICS[name], METRICS[vertical]
-    _scale_axis(panel.xaxis, panel.set_xscale, x)
-    _scale_axis(panel.yaxis, panel.set_yscale, y)
-    panel.margins(x=0.06, y=0.08)
-    panel.set_xlabel(x.label)
-    panel.grid(which="major", color="0.92", linewidth=0.5)
-    panel.set_axisbelow(True)
-    for optimal in (False, True):
-        for family, (colour, marker) in STYLE.items():
-            rows = [r for r in table if r["family"] == family and r["pareto"] is optimal]
-            panel.plot(
-                [row[x.column] for row in rows],
-                [row[y.column] for row in rows],
-                linestyle="none",
-                marker=marker,
-                color=colour,
-                markersize=4.5 if optimal else 3.5,
-                markeredgecolor="white" if optimal else colour,
-                markeredgewidth=0.4 if optimal else 0,
-                alpha=1.0 if optimal else 0.22,
-                zorder=3 if optimal else 2,
+@dataclass(frozen=True)
+class _Group:
+    """Points that look the same: of one family, in one state, with one kind of arithmetic."""
+
+    family: str
+    state: str
+    approximate: bool
+    indices: list[int]
+
+    @property
+    def look(self) -> dict[str, Any]:
+        return _look(*STYLE[self.family], self.state, self.approximate)
+
+
+def _look(colour: str, marker: str, state: str, approximate: bool) -> dict[str, Any]:
+    """How marks of a state look; those of approximate arithmetic are open."""
+    size = RELATIVE_SIZE.get(marker, 1.0)
+    look: dict[str, Any] = {"linestyle": "none", "marker": marker, "color": colour}
+    if state == "optimal":
+        edge = colour if approximate else "white"
+        look |= {"markersize": STRONG * size, "markeredgecolor": edge, "zorder": 3}
+        return look | (
+            {"markerfacecolor": "white", "markeredgewidth": 0.9}
+            if approximate
+            else {"markeredgewidth": 0.4}
+        )
+    look |= {"markersize": FAINT * size, "zorder": 2}
+    if state == "infeasible":
+        return look | {"color": "0.6", "markerfacecolor": "none", "markeredgewidth": 0.5}
+    if approximate:
+        return look | {"markerfacecolor": "none", "markeredgewidth": 0.6, "alpha": 0.5}
+    return look | {"markeredgewidth": 0, "alpha": 0.25}
+
+
+def _groups(sweep: Sweep, table: Sequence[Row]) -> list[_Group]:
+    """Return all points of the chart in groups, in the order in which they are drawn."""
+    # Nothing is said of arithmetic where no axis leaves it out.
+    quality = any(METRICS[name].tensors for name in sweep.objectives)
+    indices: dict[tuple[str, str, bool], list[int]] = {
+        (family, state, approximate): []
+        for state in ("infeasible", "dominated", "optimal")
+        for family in STYLE
+        for approximate in (False, True)
+    }
+    for index, row in enumerate(table):
+        state = "infeasible"
+        if row["feasible"]:
+            state = "optimal" if row["pareto"] else "dominated"
+        approximate = quality and row.get("exact_arithmetic") is False
+        indices[row["family"], state, approximate].append(index)
+    return [_Group(*key, found) for key, found in indices.items() if found]
+
+
+class _Panel:
+    """One cost and the quality: the marks, the front of the two, and its labels."""
+
+    def __init__(
+        self, axes: Axes, names: tuple[str, str], scales: tuple[Scale, Scale], table: Sequence[Row]
+    ) -> None:
+        self.axes, self.scales, self.table = axes, scales, table
+        places = [[one.position(row[one.metric.column]) for one in scales] for row in table]
+        self.shown = [None not in place for place in places]
+        self.points = np.array(places, np.float64)
+        feasible = [i for i, row in enumerate(table) if row["feasible"] and self.shown[i]]
+        flags = front([table[i] for i in feasible], names)
+        chosen = [i for i, flag in zip(feasible, flags, strict=True) if flag]
+        #: Rows on the front of the two objectives, from left to right.
+        self.front = sorted(chosen, key=lambda i: tuple(self.points[i]))
+        # What it says is known after the layout, which leaves it a line.
+        self.note = axes.text(
+            1, 1.01, "labels left out", transform=axes.transAxes, ha="right", va="bottom",
+            fontsize=LABEL_SIZE, color="0.4",
+        )  # fmt: skip
+
+    def draw(self, groups: Sequence[_Group]) -> None:
+        """Draw everything but the labels."""
+        x, y = self.scales
+        x.apply(self.axes, "x", (0, LABEL_ROOM) if x.metric.maximise else (LABEL_ROOM, 0))
+        y.apply(self.axes, "y")
+        self.axes.set_xlabel(x.metric.label)
+        self.axes.grid(which="major", color="0.92", linewidth=0.5)
+        self.axes.set_axisbelow(True)
+        for group in groups:
+            self.axes.plot(*self.points[group.indices].T, **group.look)
+        if self.front:
+            self.axes.plot(
+                *self.points[self.front].T,
+                drawstyle="steps-pre" if x.metric.maximise else "steps-post",
+                color="0.25",
+                linewidth=0.9,
+                zorder=2.5,
             )
-    feasible = [row for row in table if row["feasible"]]
-    flags = front(feasible, (name, vertical))
-    spots = sorted(
-        _Spot(row[x.column], row[y.column], _label(row), row["family"])
-        for row, flag in zip(feasible, flags, strict=True)
-        if flag
+
+    def label(self, labels: Sequence[str], groups: Sequence[_Group]) -> None:
+        """Label the front's points where there is room, and say in the panel what is not there."""
+        colours = {i: STYLE[group.family][0] for group in groups for i in group.indices}
+        strong = {i for group in groups if group.state == "optimal" for i in group.indices}
+        strong |= set(self.front)
+        faint = {i for i, shown in enumerate(self.shown) if shown} - strong
+        placement = Placement(
+            self.axes, self._corners(), self.points[sorted(strong)], self.points[sorted(faint)],
+            STRONG, [1 if one.metric.maximise else -1 for one in self.scales],
+        )  # fmt: skip
+        omitted = placement.place(
+            [Spot(*self._place(i), labels[i], colours[i]) for i in self.front]
+        )
+        missing = len(self.shown) - sum(self.shown)
+        notes = [f"{_count(omitted, 'label')} left out"] if omitted else []
+        notes += [f"{_count(missing, 'point')} without a value"] if missing else []
+        self.note.set_text(", ".join(notes))
+
+    def _place(self, index: int) -> tuple[float, float]:
+        x, y = self.points[index]
+        return float(x), float(y)
+
+    def _corners(self) -> Points:
+        """Where the front's line begins, turns and ends."""
+        points = self.points[self.front]
+        before, after = points[:-1], points[1:]
+        if self.scales[0].metric.maximise:
+            before, after = after, before
+        turns = np.column_stack([after[:, 0], before[:, 1]])
+        corners = np.empty((max(2 * len(points) - 1, 0), 2))
+        corners[::2], corners[1::2] = points, turns
+        return corners
+
+
+def _frame(
+    figure: Figure, title: str, handles: Sequence[Line2D], small_print: Sequence[str]
+) -> None:
+    """Write title, legend and small print, and make the figure as high as they and panels need."""
+    width, panels = figure.get_size_inches()
+    head = _wrapped(figure, title, fontsize=9, fontweight="bold", va="top")
+    foot = _wrapped(
+        figure, "\n".join(small_print), fontsize=5.5, color="0.35", linespacing=1.4, va="bottom"
     )
-    panel.plot(
-        [spot.x for spot in spots],
-        [spot.y for spot in spots],
-        drawstyle="steps-pre" if x.maximise else "steps-post",
-        color="0.25",
-        linewidth=0.9,
-        zorder=2.5,
-    )
-    _make_room(panel)
-    return spots
+    legend = _legend(figure, handles)
+    heights = [artist.get_window_extent().height / DPI for artist in (head, legend, foot)]
+    top = EDGE + heights[0] + 0.08 + heights[1] + 0.04
+    bottom = EDGE + heights[2] + 0.04
+    height = top + panels + bottom
+    figure.set_size_inches(width, height)
+    head.set_position((EDGE / width, 1 - EDGE / height))
+    foot.set_position((EDGE / width, EDGE / height))
+    legend.set_bbox_to_anchor((EDGE / width, 1 - (EDGE + heights[0] + 0.08) / height))
+    figure.set_layout_engine(
+        ConstrainedLayoutEngine(rect=(0, bottom / height, 1, panels / height), w_pad=0.06,
+                                h_pad=0.06, wspace=0.02, hspace=0.02)
+    )  # fmt: skip
 
 
-def _make_room(panel: Axes) -> None:
-    """Widen the panel to the left, where the front leaves room for its labels."""
-    panel.autoscale_view()
-    data_to_axes = panel.transScale + panel.transLimits
-    left, _ = data_to_axes.inverted().transform((-LABEL_ROOM, 0))
-    panel.set_xlim(left=left)
+def _wrapped(figure: Figure, text: str, **font: Any) -> Text:
+    """Write text in the figure's lower left corner, broken where it would be too wide."""
+    artist = figure.text(0, 0, text, **font)
+    room = (figure.get_figwidth() - 2 * EDGE) * DPI
+    columns = max(map(len, text.splitlines()))
+    while (width := artist.get_window_extent().width) > room:
+        columns = min(columns - 1, int(columns * room / width))
+        lines = [textwrap.fill(line, columns, break_on_hyphens=False) for line in text.splitlines()]
+        artist.set_text("\n".join(lines))
+    return artist
 
 
-def _scale_axis(axis: Any, set_scale: Any, metric: Metric) -> None:
-    if not metric.log:
-        return
-    set_scale("log")
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    formatter = ScalarFormatter()
-    formatter.set_scientific(False)
-    axis.set_major_formatter(formatter)
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _label(row: Row) -> str:
-    return f"{row['weight']} × {row['activation']} · {row['lanes']}"
+def _legend(figure: Figure, handles: Sequence[Line2D]) -> Legend:
+    """Put the legend into the figure, in as few rows as its width has room for."""
+    room = (figure.get_figwidth() - 2 * EDGE) * DPI
+    for rows in range(1, len(handles) + 1):
+        columns = -(-len(handles) // rows)
+        legend = figure.legend(
+            handles=handles, loc="upper left", ncols=columns, frameon=False, fontsize=7.5,
+            borderpad=0, borderaxespad=0, handletextpad=0.3, columnspacing=1.4,
+        )  # fmt: skip
+        if columns == 1 or legend.get_window_extent().width <= room:
+            break
+        legend.remove()
+    return legend
 
 
 def _title(sweep: Sweep, technology: str) -> str:
     parts = [sweep.name, technology, sweep.method]
     if sweep.tensors:
         parts.append(f"tensors of {sweep.tensors.source.label}")
-    return " · ".join(parts)
+    return drawing.printable(" · ".join(parts))
 
 
-def _legend(table: Sequence[Row]) -> list[Line2D]:
-    families = {row["family"] for row in table}
-    marks = [
-        Line2D([], [], linestyle="none", marker=marker, color=colour, markersize=4.5, label=family)
-        for family, (colour, marker) in STYLE.items()
+def _handles(groups: Sequence[_Group]) -> list[Line2D]:
+    """The legend's entries: the families, and what else the chart has."""
+    families = {group.family for group in groups}
+    states = {(group.state, group.approximate) for group in groups}
+    handles = [
+        Line2D([], [], label=family, **_look(*style, "optimal", approximate=False))
+        for family, style in STYLE.items()
         if family in families
     ]
-    line = Line2D([], [], color="0.25", linewidth=0.9, label="Pareto front of the panel")
-    label = "dominated" if table[0]["feasible"] else "infeasible"
-    faint = Line2D([], [], linestyle="none", marker="o", color="0.4", alpha=0.3, markersize=3.5,
-                   label=label)  # fmt: skip
-    return [*marks, faint, line]
+    if any(approximate for _, approximate in states):
+        look = _look("0.25", "o", "optimal", approximate=True)
+        handles.append(Line2D([], [], label=f"approximate {DAGGER}", **look))
+    for state in ("dominated", "infeasible"):
+        if any(state == found for found, _ in states):
+            look = _look("0.4", "o", state, approximate=False)
+            handles.append(Line2D([], [], label=state, **look))
+    if any(state != "infeasible" for state, _ in states):
+        label = "Pareto front of the panel"
+        handles.append(Line2D([], [], color="0.25", linewidth=0.9, label=label))
+    return handles
 
 
-def _small_print(sweep: Sweep, table: Sequence[Row]) -> str:
+def _small_print(sweep: Sweep, table: Sequence[Row], groups: Sequence[_Group]) -> list[str]:
     optimal = sum(row["pareto"] for row in table)
-    none = "" if table[0]["feasible"] else "No point keeps the constraints. "
-    first = (
-        f"{none}Labels: weight × activation · lanes. {len(table)} points, {optimal} of them "
-        "Pareto-optimal in all objectives together (strong marks)."
-    )
-    second = ", ".join(f"{tool} {number}" for tool, number in versions().items())
-    if sweep.tensors:
-        groups = f"Weights in groups of {sweep.tensors.group}, activations with one scale a token"
-        second = f"{groups}; {second}"
-    return f"{first}\n{second}"
-
-
-@dataclass(frozen=True, order=True)
-class _Spot:
-    """A point of a panel's front."""
-
-    x: float
-    y: float
-    label: str
-    family: str
-
-
-class _Labels:
-    """Puts labels beside points where nothing else is: the nearest free place, or none.
-
-    Works in pixels. Taken are the marks, the front's line and the labels placed before.
-    """
-
-    #: Distances from the point in typographic points, and directions in degrees: first to where a
-    #: front of low cost and high quality leaves the panel empty.
-    RADII = (4, 8, 13, 19, 26, 34, 44, 56)
-    ANGLES = (180, 135, 150, 120, 90, 60, 30, 0, -30, -60, -90, -120, -150)
-    #: Beyond this distance, or where another mark is nearer, a thin line leads to the point.
-    LEADER = 7
-
-    def __init__(self, panel: Axes) -> None:
-        self.panel = panel
-        self.pixels = panel.figure.dpi / 72
-        self.taken = [box for line in panel.lines for box in self._boxes(line)]
-        self.marks: NDArray[np.float64] = np.empty((0, 2))
-        self.omitted = 0
-
-    def place(self, spots: Sequence[_Spot]) -> None:
-        """Label every spot that has room, and say in the panel how many have none."""
-        self.marks = self.panel.transData.transform([(spot.x, spot.y) for spot in spots])
-        for spot in sorted(spots, key=lambda spot: -spot.y):
-            if not self._place(spot):
-                self.omitted += 1
-        if self.omitted:
-            self.panel.text(
-                0.99, 0.01, f"{self.omitted} labels left out", transform=self.panel.transAxes,
-                ha="right", va="bottom", fontsize=LABEL_SIZE, color="0.4",
-            )  # fmt: skip
-
-    def _place(self, spot: _Spot) -> bool:
-        x, y = self.panel.transData.transform((spot.x, spot.y))
-        width, height = self._size(spot.label)
-        for dx, dy in self._offsets(width, height):
-            box = Bbox.from_bounds(x + dx - width / 2, y + dy - height / 2, width, height)
-            if self._is_free(box):
-                self.taken.append(box)
-                own = _distance(box, x, y)
-                nearest = min(_distance(box, *mark) for mark in self.marks)
-                far = own > self.LEADER * self.pixels or nearest < 0.8 * own
-                self._write(spot, dx / self.pixels, dy / self.pixels, far)
-                return True
-        return False
-
-    def _offsets(self, width: float, height: float) -> Iterator[tuple[float, float]]:
-        """Offsets of the label's centre: its edge is at the radius in the given direction."""
-        for radius in self.RADII:
-            for angle in np.radians(self.ANGLES):
-                cosine, sine = np.cos(angle), np.sin(angle)
-                reach = radius * self.pixels
-                yield (
-                    cosine * reach + np.sign(round(cosine, 3)) * width / 2,
-                    sine * (reach + height / 2),
-                )
-
-    def _is_free(self, box: Bbox) -> bool:
-        frame = self.panel.get_window_extent()
-        inside = (
-            frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 <= box.y1 <= frame.y1
+    lines = [
+        "Labels: weight × activation · lanes, and parameters in which points of a family differ. "
+        f"{_count(len(table), 'point')}, {optimal} Pareto-optimal in all objectives together "
+        "(strong marks)."
+    ]
+    if any(group.approximate for group in groups):
+        lines.append(
+            f"{DAGGER} approximate product or sums; the axis is of the formats alone (open marks)."
         )
-        return inside and not box.count_overlaps(self.taken)
-
-    def _write(self, spot: _Spot, dx: float, dy: float, far: bool) -> None:
-        self.panel.annotate(
-            spot.label,
-            (spot.x, spot.y),
-            xytext=(dx, dy),
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            fontsize=LABEL_SIZE,
-            color=STYLE[spot.family][0],
-            zorder=4,
-            arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": "0.5", "shrinkA": 0,
-                        "shrinkB": 2, "relpos": (0.5, 0.5)} if far else None,
-        )  # fmt: skip
-
-    def _size(self, label: str) -> tuple[float, float]:
-        text = self.panel.text(0, 0, label, fontsize=LABEL_SIZE)
-        extent = text.get_window_extent()
-        text.remove()
-        return extent.width + 2 * self.pixels, extent.height + self.pixels
-
-    def _boxes(self, line: Line2D) -> list[Bbox]:
-        """What a line occupies: boxes around its marks, or around the segments of a step line."""
-        points = self.panel.transData.transform(line.get_xydata())
-        if line.get_linestyle() == "None":
-            strong = (line.get_alpha() or 1.0) == 1.0
-            size = line.get_markersize() * self.pixels / 2
-            return [Bbox.from_extents(*(p - size), *(p + size)) for p in points if strong]
-        corner = [
-            (b[0], a[1]) if line.get_drawstyle() == "steps-post" else (a[0], b[1])
-            for a, b in pairwise(points)
-        ]
-        path = [p for pair in zip(points, [*corner, points[-1]], strict=True) for p in pair]
-        return [Bbox([np.minimum(a, b) - 1, np.maximum(a, b) + 1]) for a, b in pairwise(path)]
+    if sweep.constraints:
+        feasible = sum(row["feasible"] for row in table)
+        limits = ", ".join(map(_limits, sweep.constraints))
+        lines.append(f"{feasible} of {_count(len(table), 'point')} feasible: {limits}.")
+    last = ", ".join(f"{tool} {number}" for tool, number in versions().items())
+    if sweep.tensors:
+        groups_of = (
+            f"Weights in groups of {sweep.tensors.group}, activations with one scale a token"
+        )
+        last = f"{groups_of}; {last}"
+    return [*lines, last]
 
 
-def _distance(box: Bbox, x: float, y: float) -> float:
-    """The distance of a point from a box."""
-    return float(np.hypot(max(box.x0 - x, x - box.x1, 0), max(box.y0 - y, y - box.y1, 0)))
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _limits(limit: Constraint) -> str:
+    label = METRICS[limit.metric].label
+    low = "" if limit.minimum is None else f"{limit.minimum:g} ≤ "
+    high = "" if limit.maximum is None else f" ≤ {limit.maximum:g}"
+    return f"{low}{label}{high}"

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cost_models.bands import LEVELS, error_key
 from cost_models.cost import Cost
 from cost_models.figures import FIGURES, percents
-from cost_models.technology import LEVELS, error_key
 from hwsim.formats.base import Bools
 from hwsim.tensors.quantise import to_db
 from hwsim.units import UnitSpec

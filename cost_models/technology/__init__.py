@@ -16,24 +16,12 @@ from typing import Any
 
 import yaml
 
+from cost_models.bands import LEVELS, QUANTITIES, error_key
 from cost_models.netlist import GATES, TYPES
 from hwsim.errors import InputError, unknown
 
 #: Coefficients by the name of the cell type.
 Coefficients = dict[str, float]
-
-#: What errors are stated of, and where the figures of ``units`` have it, in um^2, ns and pJ/cycle:
-#: the product of these.
-QUANTITIES = {
-    "area": ("area_um2",),
-    "delay": ("delay_ns",),
-    "settled_energy": ("settled_pj",),
-    "energy": ("energy_pj",),
-    "area_times_delay": ("area_um2", "delay_ns"),
-}
-
-#: Percentages of units that errors are stated for.
-LEVELS = (68, 95)
 
 #: Most values in a file.
 MAX_VALUES = 1_000_000
@@ -109,11 +97,6 @@ class Technology:
     provenance: dict[str, Any]
     errors: dict[str, dict[str, dict[str, float | None]]]
     units: list[dict[str, Any]]
-
-
-def error_key(level: int) -> str:
-    """Return the name of the error that ``level`` percent of units stay within."""
-    return f"error_{level}_percent"
 
 
 def names() -> list[str]:

@@ -111,7 +111,7 @@ def _syntheses(units: "Sequence[UnitSpec]", options: argparse.Namespace) -> "lis
 def _print_costs(costs: "Sequence[Cost]", source: str) -> None:
     """Print costs of one method as a table, and what its errors mean."""
     from cost_models import figures
-    from cost_models.technology import LEVELS
+    from cost_models.bands import LEVELS
 
     method = costs[0].method
     print(

@@ -20,7 +20,7 @@ def add(commands: Commands) -> None:
     listing.set_defaults(command=run)
     show = listing.add_subparsers(metavar="show").add_parser("show", help="codes of one format")
     show.add_argument("format", metavar="NAME")
-    show.add_argument("-o", "--output", type=Path, metavar="FILE.png", help="draw it, too")
+    show.add_argument("-o", "--output", type=Path, metavar="FILE", help="draw it, too (.png, .svg)")
     show.set_defaults(command=_show)
     json_option(listing, show)
 

@@ -12,7 +12,7 @@ def errors_phrase(errors: Errors) -> str:
 
 def percentages(errors: Errors) -> str:
     """Return what 68 % and 95 % of units stay within, by quantity, as one phrase."""
-    from cost_models.technology import LEVELS, error_key
+    from cost_models.bands import LEVELS, error_key
 
     stated = [
         f"{quantity.replace('_', ' ')} "

@@ -1,5 +1,6 @@
 """A format drawn: where its values lie, and how large its rounding error is at each magnitude."""
 
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from hwsim import drawing
 from hwsim.errors import InputError
-from hwsim.formats.base import Format
+from hwsim.formats.base import Float64, Format
 
 #: Numbers a factor of two at which the error is sampled.
 SAMPLES = 256
@@ -16,11 +18,16 @@ SAMPLES = 256
 MARGIN = 2
 #: Formats of more bits have too many values for a chart.
 MAX_BITS = 16
+#: Characters of a line of the title.
+TITLE_WIDTH = 80
+DPI = 200
+#: Ticks are powers of two and ten, which matplotlib writes as mathematics.
+SETTINGS: dict[str, str | float | bool] = {"text.parse_math": True}
 BLUE, ORANGE = "#0072B2", "#D55E00"
 
 
 def write(fmt: Format, path: Path) -> None:
-    """Draw the number line and the error over magnitude of ``fmt`` into a PNG.
+    """Draw the number line and the error over magnitude of ``fmt`` into a PNG or SVG.
 
     The upper panel marks every positive value on a logarithmic axis. The lower one shows the
     relative error of rounding to nearest even, with saturation, for positive numbers: the largest
@@ -29,8 +36,10 @@ def write(fmt: Format, path: Path) -> None:
     Raises
     ------
     InputError
-        For formats of more than 16 bits or without positive values, or if ``path`` exists.
+        For formats of more than 16 bits or without positive values, or if ``path`` exists or ends
+        in neither ``.png`` nor ``.svg``.
     """
+    drawing.check_suffix(path)
     if fmt.bits > MAX_BITS:
         raise InputError(f"{fmt.name} has {fmt.bits} bits; charts are drawn up to {MAX_BITS}")
     if path.exists():
@@ -39,27 +48,33 @@ def write(fmt: Format, path: Path) -> None:
     values = values[values > 0]
     if not values.size:
         raise InputError(f"{fmt.name} has no positive values to draw")
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    with drawing.style(SETTINGS):
+        drawing.save(_draw(fmt, values), path, DPI)
+
+
+def _draw(fmt: Format, values: Float64) -> Figure:
+    title = (
+        f"{fmt.name}: {fmt.bits} bits, {values.size} positive values, "
+        f"{values[0]:.4g} to {values[-1]:.6g}"
+    )
+    lines = textwrap.wrap(title, TITLE_WIDTH, break_on_hyphens=False)
+    figure = Figure(figsize=(7, 3.4 + 0.2 * len(lines)), layout="constrained")
     FigureCanvasAgg(figure)
     line, error = figure.subplots(2, 1, sharex=True, height_ratios=(1, 3))
     _draw_values(line, values)
     _draw_error(error, fmt, values)
-    figure.suptitle(
-        f"{fmt.name}: {fmt.bits} bits, {values.size} positive values, "
-        f"{values[0]:.4g} to {values[-1]:.6g}",
-        fontsize=10,
-    )
-    figure.savefig(path, format="png", dpi=200)
+    figure.suptitle("\n".join(lines), fontsize=10, parse_math=False)
+    return figure
 
 
-def _draw_values(axes: Axes, values: np.ndarray) -> None:
+def _draw_values(axes: Axes, values: Float64) -> None:
     axes.vlines(values, 0, 1, color=BLUE, linewidth=0.7)
     axes.set_yticks([])
     axes.set_ylabel("values")
     axes.spines[["left", "right", "top"]].set_visible(False)
 
 
-def _draw_error(axes: Axes, fmt: Format, values: np.ndarray) -> None:
+def _draw_error(axes: Axes, fmt: Format, values: Float64) -> None:
     low = int(np.floor(np.log2(values[0]))) - MARGIN
     high = int(np.ceil(np.log2(values[-1]))) + MARGIN
     # The middle of each step, so that powers of two themselves are not the sample.

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from cost_models import figures, fit
+from cost_models.bands import QUANTITIES
 from cost_models.cost import Cost
-from cost_models.technology import QUANTITIES
 
 
 def error(low, high):

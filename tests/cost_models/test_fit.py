@@ -6,12 +6,12 @@ import pytest
 
 from cost_models import fit as fitting
 from cost_models import fitting_set, technology
+from cost_models.bands import QUANTITIES
 from cost_models.components import COMPONENTS
 from cost_models.estimate import features, price
 from cost_models.fit import FIGURES, Sample, characterise, errors_of, fit, non_negative, within
 from cost_models.operands import gaussian
 from cost_models.synthesis.liberty import OSU018, opened
-from cost_models.technology import QUANTITIES
 from hwsim.cli import main
 from hwsim.errors import InputError
 from hwsim.units import make

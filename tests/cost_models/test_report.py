@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cost_models import fit, fitting_set, report, technology
+from cost_models import bands, fit, fitting_set, report, technology
 from hwsim.cli import main
 from hwsim.units import FAMILIES, make
 from rtl.verification import suite
@@ -38,15 +38,15 @@ def test_errors_are_printed_as_json(capsys):
 
 
 @pytest.mark.parametrize("name", technology.names())
-@pytest.mark.parametrize("quantity", technology.QUANTITIES)
+@pytest.mark.parametrize("quantity", bands.QUANTITIES)
 def test_errors_hold_for_the_held_out_units(name, quantity):
     loaded = technology.load(name)
     rows = [row for row in loaded.units if row["held_out"]]
     truth = fit.quantities(rows, "synthesis", quantity)
     estimate = fit.quantities(rows, "estimate", quantity)
     errors = loaded.errors["unseen_units"][quantity]
-    for level in technology.LEVELS:
-        error = errors[technology.error_key(level)] / 100
+    for level in bands.LEVELS:
+        error = errors[bands.error_key(level)] / 100
         around_estimate = np.mean(np.abs(truth - estimate) <= error * estimate)
         around_truth = np.mean(np.abs(truth - estimate) <= error * truth)
         around_reciprocal = np.mean(np.abs(1 / truth - 1 / estimate) <= error / estimate)
@@ -59,7 +59,7 @@ def test_errors_hold_for_the_held_out_units(name, quantity):
 @pytest.mark.parametrize("name", technology.names())
 def test_errors_of_half_of_the_units_hold_for_the_other(name):
     rows = [row for row in technology.load(name).units if row["held_out"]]
-    for quantity in technology.QUANTITIES:
+    for quantity in bands.QUANTITIES:
         covered = report.coverage(rows, quantity).mean(axis=0)
         assert covered == pytest.approx([0.69, 0.96], abs=0.03)
 
@@ -108,5 +108,5 @@ def test_error_can_be_measured_now(monkeypatch):
     errors = report.measure("osu018", progress=lines.append)
     printed = technology.load("osu018").errors["unseen_units"]
     assert len(lines) == len(small) > 2
-    for quantity in technology.QUANTITIES:
+    for quantity in bands.QUANTITIES:
         assert 0 < errors[quantity]["max_percent"] <= printed[quantity]["max_percent"]

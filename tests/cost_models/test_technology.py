@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from cost_models import technology
+from cost_models import bands, technology
 from cost_models.netlist import GATES, TYPES
 from hwsim.errors import InputError
 
@@ -67,7 +67,7 @@ def document(**changes):
             "errors.unseen_units must have area, .*; make the file again",
         ),
         (
-            yaml.safe_dump(document(errors={"x": {key: {} for key in technology.QUANTITIES}})),
+            yaml.safe_dump(document(errors={"x": {key: {} for key in bands.QUANTITIES}})),
             "errors.x.area must have error_68_percent, .*; make the file again",
         ),
     ],

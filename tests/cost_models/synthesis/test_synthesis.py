@@ -7,7 +7,7 @@ from statistics import median
 import numpy as np
 import pytest
 
-from cost_models import technology
+from cost_models import bands, technology
 from cost_models.operands import Operands, default_operands
 from cost_models.synthesis import liberty, opensta, synthesize
 from cost_models.synthesis.mapped import MappingError
@@ -29,7 +29,7 @@ def test_synthesis_is_within_the_printed_error_of_the_estimate(row):
     declared = [unit for unit in loaded.units if unit["held_out"]][row]
     cost = synthesize(make(declared["family"], **declared["parameters"]), "osu018")
     assert cost.method == "synthesis"
-    for quantity, (field, *more) in technology.QUANTITIES.items():
+    for quantity, (field, *more) in bands.QUANTITIES.items():
         if more:
             continue
         band = loaded.errors["unseen_units"][quantity]["max_percent"] / 100
