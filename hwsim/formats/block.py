@@ -26,8 +26,9 @@ from hwsim.formats.base import (
     Format,
     Rounding,
     Stochastic,
+    check_real,
     parse_rounding,
-    real_array,
+    to_float64,
 )
 
 #: What happens to an axis that the block size does not divide.
@@ -252,13 +253,11 @@ class BlockFormat(ABC):
 
 def _floats(x: ArrayLike) -> Blocks:
     """Return ``x`` as floats of 2, 4 or 8 bytes that hold it exactly, without a copy if it is."""
-    array = np.asarray(x)
+    array = check_real(x)
     if array.dtype in (np.float16, np.float32, np.float64):
         return array
-    # Short integers, and the dtypes of ml_dtypes, whose kind is V.
-    if array.dtype.kind in "iubV" and array.dtype.itemsize <= 2:
-        return array.astype(np.float32)
-    return real_array(array)
+    # Short integers, and the dtypes of ml_dtypes.
+    return array.astype(np.float32) if array.dtype.itemsize <= 2 else to_float64(array)
 
 
 def float32_slices(blocks: Blocks) -> Iterator[tuple[slice, NDArray[np.float32]]]:
