@@ -13,7 +13,7 @@ the real quotient, once.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from math import prod
+from math import fsum, prod
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast
 
 import numpy as np
@@ -24,6 +24,7 @@ from hwsim.formats.base import (
     Codes,
     Float64,
     Format,
+    Int64,
     Rounding,
     Stochastic,
     check_real,
@@ -39,8 +40,8 @@ CHUNK = 1 << 16
 COMPILED_FROM = 1 << 15
 #: Elements that compiled loops take at a time; where that needs a float32 copy, it stays small.
 SLICE = 1 << 20
-#: A float64 whose lowest 28 bits are 0 has at most 25 significant bits.
-_LOW_BITS = (1 << 28) - 1
+#: A float64 whose lowest 12 bits are 0 has at most 41 significant bits.
+_LOW_BITS = (1 << 12) - 1
 
 #: Blocks to encode: float16, float32 or float64, shape (..., groups, size).
 Blocks = NDArray[np.floating[Any]]
@@ -276,8 +277,14 @@ def largest_magnitude(blocks: Blocks) -> Float64:
     return np.maximum(blocks.max(axis=-1), -blocks.min(axis=-1)).astype(np.float64) + 0.0
 
 
-def exact_quotient(x: Float64, divisor: Float64) -> Float64:
-    """Return ``x / divisor``, on the right side of every number of at most 25 significant bits.
+def exact_quotient(
+    x: Float64,
+    divisor: Float64,
+    *,
+    tail: Float64 | None = None,
+    divisor_tail: Float64 | None = None,
+) -> Float64:
+    """Return ``x / divisor``, on the right side of every number of at most 41 significant bits.
 
     The quotient is exact for comparing: it is equal to such a number only if the real quotient
     is, and else lies on its side. Rounding it to an element format is then rounding the real
@@ -288,17 +295,93 @@ def exact_quotient(x: Float64, divisor: Float64) -> Float64:
     x
         Any finite float64.
     divisor
-        Not negative, at most 28 significant bits, shape of ``x`` or broadcast to it.
+        Not negative, shape of ``x`` or broadcast to it.
+    tail, divisor_tail
+        What is to be added to ``x`` and ``divisor``, and is too small for a float64 to hold the
+        sum: the second results of :func:`exact_sum` and :func:`exact_product`.
     """
     quotient = np.zeros(np.broadcast_shapes(x.shape, divisor.shape))
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         np.divide(x, divisor, out=quotient, where=divisor != 0)
-        short = (quotient.view(np.int64) & _LOW_BITS) == 0
-        # The product of a short quotient and the divisor is exact, and so is the sign of this.
-        residual = x - quotient * divisor
-    missed = short & (residual != 0) & np.isfinite(quotient) & (divisor != 0)
-    beside = np.nextafter(quotient, np.where(residual > 0, np.inf, -np.inf))
-    return np.where(missed, beside, quotient)
+    # Tails and rounding move a quotient by up to two places.
+    bits = quotient.view(np.int64)
+    nearest = (bits + (_LOW_BITS + 1) // 2) & ~_LOW_BITS
+    short = nearest.view(np.float64)
+    doubtful = np.flatnonzero((np.abs(bits - nearest) <= 2) & np.isfinite(short) & (divisor != 0))
+    if doubtful.size == 0:
+        return quotient
+    at = short.flat[doubtful]
+    parts = (x, divisor, *(np.zeros(()) if t is None else t for t in (tail, divisor_tail)))
+    side = _remainder_sign(
+        at, *(np.broadcast_to(part, quotient.shape).flat[doubtful] for part in parts)
+    )
+    beside = np.nextafter(at, np.copysign(np.inf, side))
+    quotient.flat[doubtful] = np.where(side == 0, at, beside)
+    return quotient
+
+
+def _remainder_sign(
+    quotient: Float64, x: Float64, divisor: Float64, tail: Float64, divisor_tail: Float64
+) -> Float64:
+    """Return a number of the sign of ``x + tail - quotient * (divisor + divisor_tail)``.
+
+    One-dimensional arrays; the quotient has at most 41 significant bits.
+    """
+    factor, exponent = np.frexp(quotient)
+    unit, unit_exponent = np.frexp(divisor)
+    # All operands near 1, where the errors of products are float64 numbers.
+    shift = -(exponent.astype(np.int64) + unit_exponent)
+    product, error = exact_product(factor, unit)
+    low, low_error = exact_product(factor, power_scaled(divisor_tail, -unit_exponent))
+    difference = power_scaled(x, shift) - product
+    terms = np.stack([difference, -error, power_scaled(tail, shift), -low, -low_error])
+    sign = np.where(quotient == 0, x, difference)
+    several = np.flatnonzero((terms[1:] != 0).any(axis=0) & (quotient != 0))
+    sign[several] = [fsum(column) for column in terms[:, several].T.tolist()]
+    return sign
+
+
+def exact_sum(x: Float64, y: Float64) -> tuple[Float64, Float64]:
+    """Return the rounded sum of finite numbers and what rounding took from it, exactly.
+
+    A sum beyond float64 is infinite, and its second part no number.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = x + y
+        shadow = total - x
+        return total, (x - (total - shadow)) + (y - shadow)
+
+
+def exact_product(x: Float64, y: Float64) -> tuple[Float64, Float64]:
+    """Return the rounded product of finite numbers and what rounding took from it.
+
+    Both are exact where they are in the range of float64 (T. J. Dekker, 1971).
+    """
+    (x, x_exponent), (y, y_exponent) = np.frexp(x), np.frexp(y)
+    product = x * y
+    (x_high, x_low), (y_high, y_low) = _halves(x), _halves(y)
+    error = ((x_high * y_high - product) + x_high * y_low + x_low * y_high) + x_low * y_low
+    exponent = x_exponent + y_exponent
+    with np.errstate(over="ignore", under="ignore"):
+        return np.ldexp(product, exponent), np.ldexp(error, exponent)
+
+
+def _halves(x: Float64) -> tuple[Float64, Float64]:
+    """Split numbers into two of at most 26 significant bits."""
+    large = x * (2.0**27 + 1)
+    high = large - (large - x)
+    return high, x - high
+
+
+def power_scaled(x: Float64, exponents: Int64) -> Float64:
+    """Return ``x * 2**exponents``.
+
+    Exact but for results below the float64 range, which keep their sign and stay away from zero,
+    so that directed rounding sees them.
+    """
+    with np.errstate(under="ignore"):
+        scaled = np.ldexp(x, exponents)
+    return np.where((scaled == 0) & (x != 0), np.copysign(np.nextafter(0, 1), x), scaled)
 
 
 def encode_scale(scale: Format, ideal: Float64) -> Codes:

@@ -98,7 +98,9 @@ def scales(x: ArrayLike) -> tuple[float, float]:
 
 
 def _mean(x: NDArray[np.float64]) -> float:
-    return float(x.mean()) if x.size else 0.0
+    """Return the mean of magnitudes, whose sum may be beyond float64."""
+    exponent = np.frexp(x.max(initial=0.0))[1]
+    return float(np.ldexp(np.ldexp(x, -exponent).mean(), exponent)) if x.size else 0.0
 
 
 def _complex(x: ArrayLike) -> Complex:

@@ -111,7 +111,8 @@ class OutlierSplit(BlockFormat):
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
         self._check_finite(blocks)
         others = tuple(range(blocks.ndim - 1))
-        largest = np.abs(blocks).max(axis=others, initial=0.0)
+        # The threshold must not be rounded to the dtype of the array.
+        largest = np.abs(blocks).max(axis=others, initial=0.0).astype(np.float64)
         columns = np.flatnonzero(largest >= self.threshold)
         outliers = blocks[..., columns].reshape(*blocks.shape[:-2], columns.size)
 
