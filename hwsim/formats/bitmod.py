@@ -131,7 +131,7 @@ class BitMod(BlockFormat):
         return Minifloat(2, self.bits - 3, 1, Specials.NONE)
 
     @property
-    def name(self) -> str:
+    def base_name(self) -> str:
         return f"bitmod{self.bits}" if self.size == SIZE else f"bitmod{self.bits}_g{self.size}"
 
     @property

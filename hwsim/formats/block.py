@@ -10,6 +10,7 @@ the element format that the real quotient misses by less than a float64 can show
 the real quotient, once.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -55,9 +56,11 @@ class Encoded(NamedTuple):
     metadata: dict[str, Codes]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class QuantizedTensor:
     """Codes of elements and scales, with all that is needed to get the values back.
+
+    Two are equal if format, shape, axis and all codes are.
 
     Attributes
     ----------
@@ -79,6 +82,27 @@ class QuantizedTensor:
     shape: tuple[int, ...]
     axis: int
     metadata: dict[str, Codes] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, QuantizedTensor):
+            return NotImplemented
+        arrays, others = ({"": t.codes, " ": t.scales, **t.metadata} for t in (self, other))
+        return (
+            self._layout == other._layout
+            and arrays.keys() == others.keys()
+            and all(np.array_equal(array, others[name]) for name, array in arrays.items())
+        )
+
+    def __hash__(self) -> int:
+        # Codes may change, so they are no part of it.
+        return hash(self._layout)
+
+    def __repr__(self) -> str:
+        return f"QuantizedTensor({self.format}, shape={self.shape}, axis={self.axis})"
+
+    @property
+    def _layout(self) -> tuple["BlockFormat", tuple[int, ...], int]:
+        return self.format, self.shape, self.axis % len(self.shape)
 
     @property
     def bits_per_element(self) -> float:
@@ -103,7 +127,7 @@ class BlockFormat(ABC):
     """Elements that share metadata over blocks along one axis.
 
     Subclasses are frozen dataclasses; the fields named in ``OPTIONS`` are the ones that
-    :meth:`with_options` changes, the others are part of the name.
+    :meth:`with_options` changes, the others are part of :attr:`base_name`.
     """
 
     OPTIONS: ClassVar[tuple[str, ...]] = ("partial",)
@@ -123,8 +147,30 @@ class BlockFormat(ABC):
 
     @property
     @abstractmethod
+    def base_name(self) -> str:
+        """The name with all options at their default, as :func:`hwsim.formats.parse` reads it."""
+
+    @property
     def name(self) -> str:
-        """The name that :func:`hwsim.formats.parse` reads back; options are not part of it."""
+        """The name that :func:`hwsim.formats.parse` reads back, ``mxfp4[scale_rule=even]``.
+
+        Options that are not the default of the base name stand in brackets, in the order of
+        :attr:`OPTIONS`, so that equal formats have one name and others another.
+        """
+        options = ",".join(f"{key}={value}" for key, value in self._changed_options().items())
+        return f"{self.base_name}[{options}]" if options else self.base_name
+
+    def _changed_options(self) -> dict[str, str]:
+        from hwsim.formats.registry import parse_block
+
+        default = parse_block(self.base_name)
+        changed = {}
+        for key in self.OPTIONS:
+            usual, value = getattr(default, key), getattr(self, key)
+            if value != usual:
+                # A float option may be given as an integer, and is the same.
+                changed[key] = repr(float(value)) if isinstance(usual, float) else str(value)
+        return changed
 
     @property
     @abstractmethod
@@ -174,16 +220,52 @@ class BlockFormat(ABC):
         InputError
             For an unknown option or a value that it does not take.
         """
-        for name in options:
-            if name not in self.OPTIONS:
-                hint = suggestion(name, self.OPTIONS) or f"; known: {', '.join(self.OPTIONS)}"
-                raise InputError(f"{self.name} has no option {name!r}{hint}")
-            if isinstance(getattr(self, name), Format) and isinstance(options[name], str):
-                from hwsim.formats.registry import parse_scalar
-
-                options[name] = parse_scalar(options[name])
-        changed: Self = replace(cast(Any, self), **options)
+        checked = {name: self._option(name, value) for name, value in options.items()}
+        changed: Self = replace(cast(Any, self), **checked)
         return changed
+
+    def _option(self, name: str, value: Any) -> Any:
+        """Return the value of an option, of the type of the present one."""
+        if name not in self.OPTIONS:
+            hint = suggestion(name, self.OPTIONS) or f"; known: {', '.join(self.OPTIONS)}"
+            raise InputError(f"{self.base_name} has no option {name!r}{hint}")
+        present = getattr(self, name)
+        if isinstance(present, Format) and isinstance(value, str):
+            from hwsim.formats.registry import parse_scalar
+
+            return parse_scalar(value)
+        kinds = {
+            Format: ("a format or its name", Format),
+            bool: ("True or False", bool),
+            int: ("an integer", int | np.integer),
+            float: ("a number", int | float | np.integer | np.floating),
+            str: ("a text", str),
+        }
+        kind = next(kind for kind in kinds if isinstance(present, kind))
+        allowed, types = kinds[kind]
+        if not isinstance(value, types) or (isinstance(value, bool) and kind is not bool):
+            raise InputError(f"{name} of {self.base_name} must be {allowed}, not {value!r}")
+        return value if kind in (Format, str) else kind(value)
+
+    def read_options(self, text: str) -> Self:
+        """Return this format with options as they stand in a name, ``scale_rule=even,partial=pad``.
+
+        Raises
+        ------
+        InputError
+            As :meth:`with_options` does, and for text that is no ``option=value``.
+        """
+        options: dict[str, Any] = {}
+        # No comma within the parentheses of a format's name.
+        for item in re.split(r",(?![^()]*\))", text):
+            name, equals, value = (part.strip() for part in item.partition("="))
+            if not (name and equals and value) or name in options:
+                raise InputError(
+                    f"{self.base_name}[{text}]: options stand once, as option=value, not {item!r}"
+                )
+            present = getattr(self, name) if name in self.OPTIONS else ""
+            options[name] = _value(value, present)
+        return self.with_options(**options)
 
     def quantize(
         self,
@@ -224,6 +306,9 @@ class BlockFormat(ABC):
             encoded.codes, encoded.scales, self, numbers.shape, axis, encoded.metadata
         )
 
+    def __str__(self) -> str:
+        return self.name
+
     def _block_size(self, length: int) -> int:
         """Return how many elements of an axis of ``length`` make a block."""
         return self.size
@@ -250,6 +335,16 @@ class BlockFormat(ABC):
             raise InputError(f"group size must be at least 1, not {self.size}")
         if self.partial not in PARTIAL:
             raise InputError(f"partial must be one of {', '.join(PARTIAL)}, not {self.partial!r}")
+
+
+def _value(text: str, present: object) -> object:
+    """Return the number or truth value that a text stands for, where the present one is such."""
+    try:
+        if isinstance(present, bool):
+            return {"true": True, "false": False}.get(text.lower(), text)
+        return type(present)(text) if isinstance(present, int | float) else text
+    except ValueError:
+        return text
 
 
 def _floats(x: ArrayLike) -> Blocks:

@@ -14,13 +14,15 @@ from hwsim.formats.base import Format
 SAMPLES = 256
 #: Binades shown beyond the ends of the range.
 MARGIN = 2
+#: Files that a chart can be written to.
+SUFFIXES = (".png", ".svg", ".pdf")
 #: Formats of more bits have too many values for a chart.
 MAX_BITS = 16
 BLUE, ORANGE = "#0072B2", "#D55E00"
 
 
 def write(fmt: Format, path: Path) -> None:
-    """Draw the number line and the error over magnitude of ``fmt`` into a PNG.
+    """Draw the number line and the error over magnitude of ``fmt``, as the file's suffix says.
 
     The upper panel marks every positive value on a logarithmic axis. The lower one shows the
     relative error of rounding to nearest even, with saturation, for positive numbers: the largest
@@ -29,8 +31,11 @@ def write(fmt: Format, path: Path) -> None:
     Raises
     ------
     InputError
-        For formats of more than 16 bits or without positive values, or if ``path`` exists.
+        For formats of more than 16 bits or without positive values, for another suffix than those
+        of :data:`SUFFIXES`, and if ``path`` exists or cannot be written.
     """
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"{path}: charts are written as {', '.join(SUFFIXES)}")
     if fmt.bits > MAX_BITS:
         raise InputError(f"{fmt.name} has {fmt.bits} bits; charts are drawn up to {MAX_BITS}")
     if path.exists():
@@ -49,7 +54,13 @@ def write(fmt: Format, path: Path) -> None:
         f"{values[0]:.4g} to {values[-1]:.6g}",
         fontsize=10,
     )
-    figure.savefig(path, format="png", dpi=200)
+    # Without the date, equal formats give equal files.
+    metadata = {"Date": None} if path.suffix == ".svg" else None
+    metadata = {"CreationDate": None} if path.suffix == ".pdf" else metadata
+    try:
+        figure.savefig(path, format=path.suffix[1:], dpi=200, metadata=metadata)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error}") from None
 
 
 def _draw_values(axes: Axes, values: np.ndarray) -> None:

@@ -70,7 +70,7 @@ class GroupScale(BlockFormat):
             raise InputError(f"{self.element.name} has no positive value to scale to")
 
     @property
-    def name(self) -> str:
+    def base_name(self) -> str:
         return f"{self.element.name}_g{self.size}"
 
     @property
@@ -120,7 +120,7 @@ class GroupZeroPoint(BlockFormat):
             raise InputError(f"element must be uint1 to uint16, not {self.element.name}")
 
     @property
-    def name(self) -> str:
+    def base_name(self) -> str:
         return f"int{self.element.bits}_asym_g{self.size}"
 
     @property

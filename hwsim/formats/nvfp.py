@@ -110,7 +110,7 @@ class TensorBlockScale(BlockFormat):
         return ELEMENTS[self.base]
 
     @property
-    def name(self) -> str:
+    def base_name(self) -> str:
         return self.base if self.size == SIZE else f"{self.base}_g{self.size}"
 
     @property

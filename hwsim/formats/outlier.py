@@ -71,7 +71,7 @@ class OutlierSplit(BlockFormat):
             raise InputError(f"{self.element.name} has no positive value to scale to")
 
     @property
-    def name(self) -> str:
+    def base_name(self) -> str:
         return "llm_int8"
 
     @property

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from types import ModuleType
 
-from hwsim.errors import InputError, unknown
+from hwsim.errors import InputError
 from hwsim.formats import (
     abfloat,
     afpq,
@@ -39,6 +39,7 @@ from hwsim.formats import (
 from hwsim.formats.base import Format
 from hwsim.formats.block import BlockFormat
 from hwsim.formats.ifairy import IFairy
+from hwsim.formats.names import no_format, spellings
 
 SCALARS: tuple[ModuleType, ...] = (
     integer,
@@ -94,25 +95,24 @@ def block_names() -> list[str]:
 
 @lru_cache(maxsize=1024)
 def parse_scalar(name: str) -> Format:
-    """Return the scalar format called ``name``.
+    """Return the scalar format called ``name``; :mod:`hwsim.formats.names` has other names.
 
     Raises
     ------
     InputError
         For an unknown name, with the nearest known one, or an impossible definition.
     """
-    for module in SCALARS:
-        fmt: Format | None = module.parse(name)
-        if fmt is not None:
-            return fmt
+    fmt = _scalar(name)
+    if fmt is not None:
+        return fmt
     if name in complex_names():
         raise InputError(f"{name} is a format of complex numbers, and a real one is needed here")
-    raise unknown("format", name, scalar_names())
+    raise no_format("format", name, scalar_names())
 
 
 @lru_cache(maxsize=1024)
 def parse_block(name: str) -> BlockFormat:
-    """Return the block format called ``name``, e.g. ``mxfp4``, ``int4_g128``.
+    """Return the block format called ``name``, e.g. ``mxfp4``, ``int4_g128[scale=bf16]``.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def parse_block(name: str) -> BlockFormat:
     """
     fmt = _block(name)
     if fmt is None:
-        raise unknown("block format", name, block_names())
+        raise no_format("block format", name, block_names())
     return fmt
 
 
@@ -134,23 +134,32 @@ def parse(name: str) -> Format | BlockFormat | IFairy:
     InputError
         For an unknown name, with the nearest known one, or an impossible definition.
     """
-    block = _block(name)
-    if block is not None:
-        return block
-    for module in SCALARS:
-        scalar: Format | None = module.parse(name)
-        if scalar is not None:
-            return scalar
+    fmt = _block(name) or _scalar(name)
+    if fmt is not None:
+        return fmt
     for module in COMPLEX:
-        complex_format: IFairy | None = module.parse(name)
+        complex_format: IFairy | None = module.parse(name.lower())
         if complex_format is not None:
             return complex_format
-    raise unknown("format", name, scalar_names() + complex_names() + block_names())
+    raise no_format("format", name, scalar_names() + complex_names() + block_names())
+
+
+def _scalar(name: str) -> Format | None:
+    for spelling in spellings(name):
+        for module in SCALARS:
+            fmt: Format | None = module.parse(spelling)
+            if fmt is not None:
+                return fmt
+    return None
 
 
 def _block(name: str) -> BlockFormat | None:
-    for module in BLOCKS:
-        fmt: BlockFormat | None = module.parse(name, parse_scalar)
-        if fmt is not None:
-            return fmt
+    base, bracket, options = name.partition("[")
+    if bracket and not options.endswith("]"):
+        return None
+    for spelling in spellings(base):
+        for module in BLOCKS:
+            fmt: BlockFormat | None = module.parse(spelling, parse_scalar)
+            if fmt is not None:
+                return fmt.read_options(options[:-1].lower()) if bracket else fmt
     return None

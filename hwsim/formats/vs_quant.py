@@ -84,7 +84,7 @@ class VectorScale(BlockFormat):
             raise InputError(f"scale must be an unsigned integer, not {self.scale.name}")
 
     @property
-    def name(self) -> str:
+    def base_name(self) -> str:
         return f"{self.element.name}_vs_g{self.size}"
 
     @property
