@@ -8,6 +8,7 @@ from cost_models import technology
 from cost_models.netlist import netlist
 from hwsim import cli
 from hwsim.cli import verify
+from hwsim.formats import block_names, parse_block, parse_scalar
 from rtl.verification import run as verification
 from tests.processes import group_exists, start, wait_until
 
@@ -42,9 +43,84 @@ def test_special_codes_are_named_in_json(capsys: pytest.CaptureFixture[str]) -> 
     assert codes[0x3C]["value"] == 1.0
 
 
-def test_wide_formats_are_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["formats", "show", "fp16"]) == 2
-    assert "tables are shown up to 2**10" in capsys.readouterr().err
+@pytest.mark.parametrize("name", ["fp16", "fp32", "int32", "q16.16", "posit32_2", "lns16_8"])
+def test_wide_formats_have_figures(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["formats", "show", name]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"name {name}, family ")
+    assert ", max " in out
+    assert "codes are too many to list; tables have up to 2**10" in out
+    assert cli.main(["formats", "show", name, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["codes"] is None
+    assert "too many" in shown["codes_omitted"]
+    assert shown["max"] == parse_scalar(name).max
+
+
+@pytest.mark.parametrize("name", block_names())
+def test_block_formats_are_shown(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    fmt = parse_block(name)
+    assert cli.main(["formats", "show", name, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["name"], shown["element"]) == (name, fmt.element.name)
+    assert shown["bits_per_element"] == fmt.bits_per_element
+    assert shown["metadata"] == fmt.metadata_bits
+    assert list(shown["options"]) == list(fmt.OPTIONS)
+    assert cli.main(["formats", "show", name]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split() == ["scale", fmt.scale.name] for line in lines)
+
+
+def test_options_of_a_block_format_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["formats", "show", "MXFP4[scale_rule=even]", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["name"] == "mxfp4[scale_rule=even]"
+    assert shown["options"]["scale_rule"] == "even"
+
+
+def test_complex_formats_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["formats", "show", "ifairy"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["0x3", "11", "0", "-1"]
+    assert cli.main(["formats", "show", "ifairy", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["codes"][2] == {
+        "code": 2, "real": -1.0, "imaginary": 0.0
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("suffix", "start"), [
+    (".png", b"\x89PNG"), (".svg", b"<?xml"),
+])  # fmt: skip
+def test_charts_are_what_their_suffix_says(tmp_path: Path, suffix: str, start: bytes) -> None:
+    chart = tmp_path / f"e2m1{suffix}"
+    assert cli.main(["formats", "show", "e2m1", "-o", str(chart)]) == 0
+    assert chart.read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize(("name", "file", "message"), [
+    ("e2m1", "a.jpg", "a.jpg: charts are .png or .svg files"),
+    ("e2m1", "a", "charts are .png or .svg files"), ("e2m1", "a.SVG", "charts are .png or .svg"),
+    ("e2m1", "none/a.png", "cannot be written"), ("fp32", "a.png", "charts are drawn up to 16"),
+    ("mxfp4", "a.png", "charts are drawn of scalar formats, not mxfp4; its elements are e2m1"),
+    ("ifairy", "a.png", "charts are drawn of scalar formats, not ifairy"),
+])  # fmt: skip
+def test_charts_that_cannot_be_drawn(
+    name: str, file: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["formats", "show", name, "-o", str(tmp_path / file)]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("name", "candidates"), [
+    ("fp8", ["e4m3", "e5m2"]), ("fp4", ["e2m1"]), ("FP6", ["e2m3", "e3m2"]),
+    ("mxfp8", ["mxfp8e4m3", "mxfp8e5m2"]), ("mxfp44", ["mxfp4"]),
+])  # fmt: skip
+def test_ambiguous_names_get_candidates(
+    name: str, candidates: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["formats", "show", name]) == 2
+    message = capsys.readouterr().err
+    assert all(candidate in message for candidate in candidates)
 
 
 def test_tables_have_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,11 +4,15 @@ import argparse
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hwsim.cli.arguments import Commands, json_option
 from hwsim.cli.output import print_json, print_table
 from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from hwsim.formats import BlockFormat, Format
+    from hwsim.formats.ifairy import IFairy
 
 #: The code table of a wider format is too long to read.
 SHOWN_BITS = 10
@@ -18,7 +22,9 @@ def add(commands: Commands) -> None:
     """Add the command to the parser."""
     listing = commands.add_parser("formats", help="list the number formats, or show one")
     listing.set_defaults(command=run)
-    show = listing.add_subparsers(metavar="show").add_parser("show", help="codes of one format")
+    show = listing.add_subparsers(metavar="show").add_parser(
+        "show", help="figures and codes of one format"
+    )
     show.add_argument("format", metavar="NAME")
     show.add_argument("-o", "--output", type=Path, metavar="FILE", help="draw it, too (.png, .svg)")
     show.set_defaults(command=_show)
@@ -42,22 +48,38 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from hwsim.formats import Kind, parse_scalar
+    from hwsim.formats import BlockFormat, Format, parse
+
+    fmt = parse(options.format)
+    if isinstance(fmt, Format):
+        return _show_scalar(fmt, options)
+    if options.output:
+        hint = f"; its elements are {fmt.element.name}" if isinstance(fmt, BlockFormat) else ""
+        raise InputError(f"{options.output}: charts are drawn of scalar formats, not {fmt}{hint}")
+    return (
+        _show_block(fmt, options) if isinstance(fmt, BlockFormat) else _show_complex(fmt, options)
+    )
+
+
+def _show_scalar(fmt: "Format", options: argparse.Namespace) -> int:
+    from hwsim.formats import Kind
     from hwsim.formats.table import format_row
 
-    fmt = parse_scalar(options.format)
     row = _known(asdict(format_row(fmt)))
-    if fmt.bits > SHOWN_BITS:
-        raise InputError(
-            f"{fmt.name} has 2**{fmt.bits} codes; tables are shown up to 2**{SHOWN_BITS}"
-        )
-    codes = range(2**fmt.bits)
-    kinds = [Kind(kind).name.lower() for kind in fmt.unpack(codes).kind]
-    values = fmt.decode(codes).tolist()
     if options.output:
         from hwsim.formats import chart
 
         chart.write(fmt, options.output)
+    if fmt.bits > SHOWN_BITS:
+        reason = f"2**{fmt.bits} codes are too many to list; tables have up to 2**{SHOWN_BITS}"
+        if options.json:
+            print_json({**row, "codes": None, "codes_omitted": reason})
+        else:
+            print(f"{_figures(row)}\n\n{reason}")
+        return 0
+    codes = range(2**fmt.bits)
+    kinds = [Kind(kind).name.lower() for kind in fmt.unpack(codes).kind]
+    values = fmt.decode(codes).tolist()
     if options.json:
         table = [
             # JSON has neither NaN nor infinity; the kind says which it is.
@@ -66,7 +88,7 @@ def _show(options: argparse.Namespace) -> int:
         ]
         print_json({**row, "codes": table})
         return 0
-    print(", ".join(f"{key} {value}" for key, value in row.items() if value not in ("", None)))
+    print(_figures(row))
     print_table(
         ["code", "bits", "kind", "value"],
         [
@@ -75,6 +97,43 @@ def _show(options: argparse.Namespace) -> int:
         ],
     )
     return 0
+
+
+def _show_block(fmt: "BlockFormat", options: argparse.Namespace) -> int:
+    from hwsim.formats.table import block_row
+
+    row = asdict(block_row(fmt))
+    if options.json:
+        print_json(row)
+        return 0
+    for key in ("metadata", "options"):
+        row[key] = ", ".join(f"{name} {value}" for name, value in row[key].items()) or "none"
+    row["metadata"] += " (bits)" if fmt.metadata_bits else ""
+    row["size"] = row["size"] or "a row"
+    row["bits_per_element"] = f"{fmt.bits_per_element:.9g}"
+    print_table(["figure", "value"], [list(item) for item in row.items()])
+    print(f"\nCodes of the elements: hwsim formats show {fmt.element.name}")
+    return 0
+
+
+def _show_complex(fmt: "IFairy", options: argparse.Namespace) -> int:
+    # The sum makes a -0 positive.
+    values = (fmt.values() + 0).tolist()
+    row = {"name": fmt.name, "family": fmt.family, "bits": fmt.bits}
+    if options.json:
+        table = [{"code": c, "real": v.real, "imaginary": v.imag} for c, v in enumerate(values)]
+        print_json({**row, "codes": table})
+        return 0
+    print(_figures(row))
+    print_table(
+        ["code", "bits", "real", "imaginary"],
+        [[f"0x{c:x}", f"{c:0{fmt.bits}b}", v.real, v.imag] for c, v in enumerate(values)],
+    )
+    return 0
+
+
+def _figures(row: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in row.items() if value not in ("", None))
 
 
 def _known(row: dict[str, Any]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class TwoScales(BlockFormat):
             raise InputError(f"{self.element.name} needs 0 and values on both sides of it")
 
     @property
-    def name(self) -> str:
+    def base_name(self) -> str:
         return f"{self.element.name}_afpq_g{self.size}"
 
     @property

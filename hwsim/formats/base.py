@@ -138,6 +138,29 @@ def parse_overflow(overflow: "str | Overflow") -> Overflow:
         raise unknown("overflow", str(overflow), list(Overflow)) from None
 
 
+def as_array(x: ArrayLike) -> NDArray[Any]:
+    """Return ``x`` as an array, without a copy where it is one.
+
+    Raises
+    ------
+    InputError
+        For what has no array, such as ragged lists, and for masked arrays: a plain array would
+        have the numbers under the mask.
+    """
+    if _is_masked(x):
+        raise InputError("masked arrays are not taken; fill them first, with x.filled(0) for zeros")
+    try:
+        return np.asarray(x)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(f"not an array of numbers: {error}") from None
+
+
+def _is_masked(x: object) -> bool:
+    if isinstance(x, list | tuple):
+        return any(map(_is_masked, x))
+    return isinstance(x, np.ma.MaskedArray)
+
+
 def check_real(x: ArrayLike) -> NDArray[Any]:
     """Return ``x`` as an array, refusing dtypes and integers that float64 cannot hold exactly.
 
@@ -147,9 +170,10 @@ def check_real(x: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     InputError
-        For complex, longer than 64-bit, non-numeric dtypes, and integers beyond 2**53.
+        For complex, longer than 64-bit, structured and non-numeric dtypes, integers beyond 2**53,
+        and what :func:`as_array` refuses.
     """
-    array = np.asarray(x)
+    array = as_array(x)
     if array.dtype.kind in "iu":
         wide = array.dtype.itemsize == 8 and array.size > 0
         if wide and max(int(array.max()), -int(array.min())) > 2**53:
@@ -446,8 +470,11 @@ class Format(ABC):
         return float(self.quantize(np.nextafter(1, 2), rounding=Rounding.UP)) - 1.0
 
     def check_codes(self, codes: ArrayLike) -> Codes:
-        """Return ``codes`` as an unsigned array, or raise InputError if any is out of range."""
-        array = np.asarray(codes)
+        """Return ``codes`` as an unsigned array, or raise InputError if any is out of range.
+
+        Masked arrays are refused, too.
+        """
+        array = as_array(codes)
         if array.dtype.kind not in "iu" and array.size:
             raise InputError(f"codes of {self.name} must be integers, not {array.dtype}")
         if array.dtype == self.code_dtype and self.bits == 8 * array.dtype.itemsize:

@@ -45,6 +45,7 @@ from hwsim.formats.block import (
     exact_quotient,
     largest_magnitude,
     map_chunks,
+    power_scaled,
 )
 from hwsim.formats.minifloat import NAMED, Minifloat, Specials
 
@@ -130,7 +131,7 @@ class BitMod(BlockFormat):
         return Minifloat(2, self.bits - 3, 1, Specials.NONE)
 
     @property
-    def name(self) -> str:
+    def base_name(self) -> str:
         return f"bitmod{self.bits}" if self.size == SIZE else f"bitmod{self.bits}_g{self.size}"
 
     @property
@@ -199,9 +200,11 @@ class BitMod(BlockFormat):
         scales = self._scales(largest_magnitude(groups))
         steps = self.scale.decode(scales)
         errors = np.empty(steps.shape)
+        near_one, near_steps = _near_one(groups, steps)
         for row in range(4):
             values = candidates.levels[row][_nearest(groups, steps[:, row], candidates, row)]
-            errors[:, row] = np.square(groups - values * steps[:, row, np.newaxis]).sum(axis=-1)
+            values *= near_steps[:, row, np.newaxis]
+            errors[:, row] = np.square(near_one - values).sum(axis=-1)
         selectors = self._select(groups, steps, errors)
         codes = np.empty(groups.shape, np.uint8)
         for row in range(4):
@@ -222,7 +225,8 @@ class BitMod(BlockFormat):
         scales = self._scales(map_chunks(largest_magnitude, groups))
         steps = self.scale.decode(scales)
         errors = np.empty(steps.shape)
-        kernels.bitmod_errors(groups, steps, candidates.levels, candidates.midpoints, errors)
+        numbers, units = (groups, steps) if wide == np.float32 else _near_one(groups, steps)
+        kernels.bitmod_errors(numbers, units, candidates.levels, candidates.midpoints, errors)
         selectors = self._select(groups, steps, errors)
         codes = np.empty(groups.shape, np.uint8)
         kernels.bitmod_codes(
@@ -315,6 +319,12 @@ class BitMod(BlockFormat):
             codes,
         )
         return Encoded(codes, self.scale.encode(scales * unit), {"selectors": selectors})
+
+
+def _near_one(groups: Blocks, steps: Float64) -> tuple[Float64, Float64]:
+    """Return groups and their steps over a power of two each, so that squares are in range."""
+    exponents = np.frexp(largest_magnitude(groups))[1][:, np.newaxis]
+    return power_scaled(groups.astype(np.float64), -exponents), power_scaled(steps, -exponents)
 
 
 def _nearest(groups: Float64, steps: Float64, candidates: Candidates, row: int) -> Int64:

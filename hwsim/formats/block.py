@@ -10,10 +10,11 @@ the element format that the real quotient misses by less than a float64 can show
 the real quotient, once.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from math import prod
+from math import fsum, prod
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast
 
 import numpy as np
@@ -24,10 +25,12 @@ from hwsim.formats.base import (
     Codes,
     Float64,
     Format,
+    Int64,
     Rounding,
     Stochastic,
+    check_real,
     parse_rounding,
-    real_array,
+    to_float64,
 )
 from hwsim.formats.fields import convert_fields
 
@@ -39,8 +42,8 @@ CHUNK = 1 << 16
 COMPILED_FROM = 1 << 15
 #: Elements that compiled loops take at a time; where that needs a float32 copy, it stays small.
 SLICE = 1 << 20
-#: A float64 whose lowest 28 bits are 0 has at most 25 significant bits.
-_LOW_BITS = (1 << 28) - 1
+#: A float64 whose lowest 12 bits are 0 has at most 41 significant bits.
+_LOW_BITS = (1 << 12) - 1
 
 #: Blocks to encode: float16, float32 or float64, shape (..., groups, size).
 Blocks = NDArray[np.floating[Any]]
@@ -54,9 +57,11 @@ class Encoded(NamedTuple):
     metadata: dict[str, Codes]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class QuantizedTensor:
     """Codes of elements and scales, with all that is needed to get the values back.
+
+    Two are equal if format, shape, axis and all codes are.
 
     Attributes
     ----------
@@ -78,6 +83,27 @@ class QuantizedTensor:
     shape: tuple[int, ...]
     axis: int
     metadata: dict[str, Codes] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, QuantizedTensor):
+            return NotImplemented
+        arrays, others = ({"": t.codes, " ": t.scales, **t.metadata} for t in (self, other))
+        return (
+            self._layout == other._layout
+            and arrays.keys() == others.keys()
+            and all(np.array_equal(array, others[name]) for name, array in arrays.items())
+        )
+
+    def __hash__(self) -> int:
+        # Codes may change, so they are no part of it.
+        return hash(self._layout)
+
+    def __repr__(self) -> str:
+        return f"QuantizedTensor({self.format}, shape={self.shape}, axis={self.axis})"
+
+    @property
+    def _layout(self) -> tuple["BlockFormat", tuple[int, ...], int]:
+        return self.format, self.shape, self.axis % len(self.shape)
 
     @property
     def bits_per_element(self) -> float:
@@ -102,7 +128,7 @@ class BlockFormat(ABC):
     """Elements that share metadata over blocks along one axis.
 
     Subclasses are frozen dataclasses; the fields named in ``OPTIONS`` are the ones that
-    :meth:`with_options` changes, the others are part of the name.
+    :meth:`with_options` changes, the others are part of :attr:`base_name`.
     """
 
     OPTIONS: ClassVar[tuple[str, ...]] = ("partial",)
@@ -122,8 +148,30 @@ class BlockFormat(ABC):
 
     @property
     @abstractmethod
+    def base_name(self) -> str:
+        """The name with all options at their default, as :func:`hwsim.formats.parse` reads it."""
+
+    @property
     def name(self) -> str:
-        """The name that :func:`hwsim.formats.parse` reads back; options are not part of it."""
+        """The name that :func:`hwsim.formats.parse` reads back, ``mxfp4[scale_rule=even]``.
+
+        Options that are not the default of the base name stand in brackets, in the order of
+        :attr:`OPTIONS`, so that equal formats have one name and others another.
+        """
+        options = ",".join(f"{key}={value}" for key, value in self._changed_options().items())
+        return f"{self.base_name}[{options}]" if options else self.base_name
+
+    def _changed_options(self) -> dict[str, str]:
+        from hwsim.formats.registry import parse_block
+
+        default = parse_block(self.base_name)
+        changed = {}
+        for key in self.OPTIONS:
+            usual, value = getattr(default, key), getattr(self, key)
+            if value != usual:
+                # A float option may be given as an integer, and is the same.
+                changed[key] = repr(float(value)) if isinstance(usual, float) else str(value)
+        return changed
 
     @property
     @abstractmethod
@@ -173,16 +221,52 @@ class BlockFormat(ABC):
         InputError
             For an unknown option or a value that it does not take.
         """
-        for name in options:
-            if name not in self.OPTIONS:
-                hint = suggestion(name, self.OPTIONS) or f"; known: {', '.join(self.OPTIONS)}"
-                raise InputError(f"{self.name} has no option {name!r}{hint}")
-            if isinstance(getattr(self, name), Format) and isinstance(options[name], str):
-                from hwsim.formats.registry import parse_scalar
-
-                options[name] = parse_scalar(options[name])
-        changed: Self = replace(cast(Any, self), **options)
+        checked = {name: self._option(name, value) for name, value in options.items()}
+        changed: Self = replace(cast(Any, self), **checked)
         return changed
+
+    def _option(self, name: str, value: Any) -> Any:
+        """Return the value of an option, of the type of the present one."""
+        if name not in self.OPTIONS:
+            hint = suggestion(name, self.OPTIONS) or f"; known: {', '.join(self.OPTIONS)}"
+            raise InputError(f"{self.base_name} has no option {name!r}{hint}")
+        present = getattr(self, name)
+        if isinstance(present, Format) and isinstance(value, str):
+            from hwsim.formats.registry import parse_scalar
+
+            return parse_scalar(value)
+        kinds = {
+            Format: ("a format or its name", Format),
+            bool: ("True or False", bool),
+            int: ("an integer", int | np.integer),
+            float: ("a number", int | float | np.integer | np.floating),
+            str: ("a text", str),
+        }
+        kind = next(kind for kind in kinds if isinstance(present, kind))
+        allowed, types = kinds[kind]
+        if not isinstance(value, types) or (isinstance(value, bool) and kind is not bool):
+            raise InputError(f"{name} of {self.base_name} must be {allowed}, not {value!r}")
+        return value if kind in (Format, str) else kind(value)
+
+    def read_options(self, text: str) -> Self:
+        """Return this format with options as they stand in a name, ``scale_rule=even,partial=pad``.
+
+        Raises
+        ------
+        InputError
+            As :meth:`with_options` does, and for text that is no ``option=value``.
+        """
+        options: dict[str, Any] = {}
+        # No comma within the parentheses of a format's name.
+        for item in re.split(r",(?![^()]*\))", text):
+            name, equals, value = (part.strip() for part in item.partition("="))
+            if not (name and equals and value) or name in options:
+                raise InputError(
+                    f"{self.base_name}[{text}]: options stand once, as option=value, not {item!r}"
+                )
+            present = getattr(self, name) if name in self.OPTIONS else ""
+            options[name] = _value(value, present)
+        return self.with_options(**options)
 
     def quantize(
         self,
@@ -223,6 +307,9 @@ class BlockFormat(ABC):
             encoded.codes, encoded.scales, self, numbers.shape, axis, encoded.metadata
         )
 
+    def __str__(self) -> str:
+        return self.name
+
     def _block_size(self, length: int) -> int:
         """Return how many elements of an axis of ``length`` make a block."""
         return self.size
@@ -252,15 +339,23 @@ class BlockFormat(ABC):
             raise InputError(f"partial must be one of {', '.join(PARTIAL)}, not {self.partial!r}")
 
 
+def _value(text: str, present: object) -> object:
+    """Return the number or truth value that a text stands for, where the present one is such."""
+    try:
+        if isinstance(present, bool):
+            return {"true": True, "false": False}.get(text.lower(), text)
+        return type(present)(text) if isinstance(present, int | float) else text
+    except ValueError:
+        return text
+
+
 def _floats(x: ArrayLike) -> Blocks:
     """Return ``x`` as floats of 2, 4 or 8 bytes that hold it exactly, without a copy if it is."""
-    array = np.asarray(x)
+    array = check_real(x)
     if array.dtype in (np.float16, np.float32, np.float64):
         return array
-    # Short integers, and the dtypes of ml_dtypes, whose kind is V.
-    if array.dtype.kind in "iubV" and array.dtype.itemsize <= 2:
-        return array.astype(np.float32)
-    return real_array(array)
+    # Short integers, and the dtypes of ml_dtypes.
+    return array.astype(np.float32) if array.dtype.itemsize <= 2 else to_float64(array)
 
 
 def float32_slices(blocks: Blocks) -> Iterator[tuple[slice, NDArray[np.float32]]]:
@@ -279,8 +374,14 @@ def largest_magnitude(blocks: Blocks) -> Float64:
     return np.maximum(blocks.max(axis=-1), -blocks.min(axis=-1)).astype(np.float64) + 0.0
 
 
-def exact_quotient(x: Float64, divisor: Float64) -> Float64:
-    """Return ``x / divisor``, on the right side of every number of at most 25 significant bits.
+def exact_quotient(
+    x: Float64,
+    divisor: Float64,
+    *,
+    tail: Float64 | None = None,
+    divisor_tail: Float64 | None = None,
+) -> Float64:
+    """Return ``x / divisor``, on the right side of every number of at most 41 significant bits.
 
     The quotient is exact for comparing: it is equal to such a number only if the real quotient
     is, and else lies on its side. Rounding it to an element format is then rounding the real
@@ -291,17 +392,93 @@ def exact_quotient(x: Float64, divisor: Float64) -> Float64:
     x
         Any finite float64.
     divisor
-        Not negative, at most 28 significant bits, shape of ``x`` or broadcast to it.
+        Not negative, shape of ``x`` or broadcast to it.
+    tail, divisor_tail
+        What is to be added to ``x`` and ``divisor``, and is too small for a float64 to hold the
+        sum: the second results of :func:`exact_sum` and :func:`exact_product`.
     """
     quotient = np.zeros(np.broadcast_shapes(x.shape, divisor.shape))
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         np.divide(x, divisor, out=quotient, where=divisor != 0)
-        short = (quotient.view(np.int64) & _LOW_BITS) == 0
-        # The product of a short quotient and the divisor is exact, and so is the sign of this.
-        residual = x - quotient * divisor
-    missed = short & (residual != 0) & np.isfinite(quotient) & (divisor != 0)
-    beside = np.nextafter(quotient, np.where(residual > 0, np.inf, -np.inf))
-    return np.where(missed, beside, quotient)
+    # Tails and rounding move a quotient by up to two places.
+    bits = quotient.view(np.int64)
+    nearest = (bits + (_LOW_BITS + 1) // 2) & ~_LOW_BITS
+    short = nearest.view(np.float64)
+    doubtful = np.flatnonzero((np.abs(bits - nearest) <= 2) & np.isfinite(short) & (divisor != 0))
+    if doubtful.size == 0:
+        return quotient
+    at = short.flat[doubtful]
+    parts = (x, divisor, *(np.zeros(()) if t is None else t for t in (tail, divisor_tail)))
+    side = _remainder_sign(
+        at, *(np.broadcast_to(part, quotient.shape).flat[doubtful] for part in parts)
+    )
+    beside = np.nextafter(at, np.copysign(np.inf, side))
+    quotient.flat[doubtful] = np.where(side == 0, at, beside)
+    return quotient
+
+
+def _remainder_sign(
+    quotient: Float64, x: Float64, divisor: Float64, tail: Float64, divisor_tail: Float64
+) -> Float64:
+    """Return a number of the sign of ``x + tail - quotient * (divisor + divisor_tail)``.
+
+    One-dimensional arrays; the quotient has at most 41 significant bits.
+    """
+    factor, exponent = np.frexp(quotient)
+    unit, unit_exponent = np.frexp(divisor)
+    # All operands near 1, where the errors of products are float64 numbers.
+    shift = -(exponent.astype(np.int64) + unit_exponent)
+    product, error = exact_product(factor, unit)
+    low, low_error = exact_product(factor, power_scaled(divisor_tail, -unit_exponent))
+    difference = power_scaled(x, shift) - product
+    terms = np.stack([difference, -error, power_scaled(tail, shift), -low, -low_error])
+    sign = np.where(quotient == 0, x, difference)
+    several = np.flatnonzero((terms[1:] != 0).any(axis=0) & (quotient != 0))
+    sign[several] = [fsum(column) for column in terms[:, several].T.tolist()]
+    return sign
+
+
+def exact_sum(x: Float64, y: Float64) -> tuple[Float64, Float64]:
+    """Return the rounded sum of finite numbers and what rounding took from it, exactly.
+
+    A sum beyond float64 is infinite, and its second part no number.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = x + y
+        shadow = total - x
+        return total, (x - (total - shadow)) + (y - shadow)
+
+
+def exact_product(x: Float64, y: Float64) -> tuple[Float64, Float64]:
+    """Return the rounded product of finite numbers and what rounding took from it.
+
+    Both are exact where they are in the range of float64 (T. J. Dekker, 1971).
+    """
+    (x, x_exponent), (y, y_exponent) = np.frexp(x), np.frexp(y)
+    product = x * y
+    (x_high, x_low), (y_high, y_low) = _halves(x), _halves(y)
+    error = ((x_high * y_high - product) + x_high * y_low + x_low * y_high) + x_low * y_low
+    exponent = x_exponent + y_exponent
+    with np.errstate(over="ignore", under="ignore"):
+        return np.ldexp(product, exponent), np.ldexp(error, exponent)
+
+
+def _halves(x: Float64) -> tuple[Float64, Float64]:
+    """Split numbers into two of at most 26 significant bits."""
+    large = x * (2.0**27 + 1)
+    high = large - (large - x)
+    return high, x - high
+
+
+def power_scaled(x: Float64, exponents: Int64) -> Float64:
+    """Return ``x * 2**exponents``.
+
+    Exact but for results below the float64 range, which keep their sign and stay away from zero,
+    so that directed rounding sees them.
+    """
+    with np.errstate(under="ignore"):
+        scaled = np.ldexp(x, exponents)
+    return np.where((scaled == 0) & (x != 0), np.copysign(np.nextafter(0, 1), x), scaled)
 
 
 def encode_scale(scale: Format, ideal: Float64) -> Codes:

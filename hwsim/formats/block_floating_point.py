@@ -28,8 +28,14 @@ NAMES = ("bfp8_g16", "bfp6_g16", "bfp4_g16")
 class BlockFloatingPoint(SharedExponent):
     """Integers under a shared exponent; parameters are those of :class:`SharedExponent`."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        expected = _element(self.element.bits)
+        if self.element != expected:
+            raise InputError(f"element must be {expected.name}, not {self.element.name}")
+
     @property
-    def name(self) -> str:
+    def base_name(self) -> str:
         return f"bfp{self.element.bits}_g{self.size}"
 
     @property
@@ -45,4 +51,8 @@ def parse(name: str, parse_scalar: Callable[[str], Format]) -> BlockFormat | Non
     width = int(match[1])
     if not 2 <= width <= 32:
         raise InputError(f"{name}: elements must have 2 to 32 bits, not {width}")
-    return BlockFloatingPoint(FixedPoint(2, width - 2, symmetric=True), int(match[2]))
+    return BlockFloatingPoint(_element(width), int(match[2]))
+
+
+def _element(width: int) -> FixedPoint:
+    return FixedPoint(2, width - 2, symmetric=True)

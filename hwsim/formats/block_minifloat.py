@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hwsim.errors import InputError
 from hwsim.formats.base import Format
 from hwsim.formats.block import BlockFormat
 from hwsim.formats.minifloat import Minifloat, Specials
@@ -26,8 +27,14 @@ class BlockMinifloat(SharedExponent):
 
     element: Minifloat
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        expected = _element(self.element.exponent, self.element.mantissa)
+        if self.element != expected:
+            raise InputError(f"element must be {expected.name}, not {self.element.name}")
+
     @property
-    def name(self) -> str:
+    def base_name(self) -> str:
         return f"bm_e{self.element.exponent}m{self.element.mantissa}_g{self.size}"
 
     @property
@@ -40,6 +47,8 @@ def parse(name: str, parse_scalar: Callable[[str], Format]) -> BlockFormat | Non
     match = re.fullmatch(r"bm_e(\d+)m(\d+)_g(\d+)", name)
     if not match:
         return None
-    exponent, mantissa = int(match[1]), int(match[2])
-    bias = (1 << max(exponent - 1, 0)) - 1
-    return BlockMinifloat(Minifloat(exponent, mantissa, bias, Specials.NONE), int(match[3]))
+    return BlockMinifloat(_element(int(match[1]), int(match[2])), int(match[3]))
+
+
+def _element(exponent: int, mantissa: int) -> Minifloat:
+    return Minifloat(exponent, mantissa, (1 << max(exponent - 1, 0)) - 1, Specials.NONE)

@@ -132,7 +132,13 @@ def learn(
             f"weights must be {data.shape[1]} finite numbers, not negative and not all 0"
         )
     generator = np.random.default_rng(seed)
-    return [codebook(_cluster(row, importance, 1 << bits, generator)) for row in data]
+    # Squares of magnitudes up to 1 neither overflow nor vanish.
+    exponents = np.frexp(np.abs(data).max(axis=1, initial=0.0))[1]
+    scaled = np.ldexp(data, -exponents[:, np.newaxis])
+    return [
+        codebook(np.ldexp(_cluster(row, importance, 1 << bits, generator), exponent))
+        for row, exponent in zip(scaled, exponents, strict=True)
+    ]
 
 
 def _cluster(row: Float64, weights: Float64, count: int, generator: np.random.Generator) -> Float64:

@@ -20,7 +20,6 @@ from hwsim.formats.base import Bools, Float64, Int64, Overflow, Rule
 from hwsim.formats.grid import GridFormat
 
 NAMES = ("e8m0",)
-ALIASES = ("float8_e8m0fnu", "ue8m0", "E8M0")
 #: Exponent bias, and the largest exponent.
 BIAS = 127
 NAN_CODE = 255
@@ -66,4 +65,4 @@ class E8M0(GridFormat):
 
 def parse(name: str) -> E8M0 | None:
     """Return E8M0 if it is called ``name``, or None if the name is of another family."""
-    return E8M0() if name in NAMES or name in ALIASES else None
+    return E8M0() if name in NAMES else None

@@ -16,7 +16,6 @@ from hwsim.formats.base import Codes, Float64, Format, Int64, Overflow, Rule, Un
 from hwsim.formats.integer import Integer
 
 NAMES = ("q2.6", "q4.4", "q8.8", "q16.16", "uq4.4", "uq8.8")
-ALIASES = {"MX INT8": "q2.6"}
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class FixedPoint(Format):
 
 def parse(name: str) -> FixedPoint | None:
     """Return the fixed-point format called ``name``, or None if it is of another family."""
-    match = re.fullmatch(r"(u?)q(\d+)\.(\d+)(_sym)?", ALIASES.get(name, name))
+    match = re.fullmatch(r"(u?)q(\d+)\.(\d+)(_sym)?", name)
     if match is None:
         return None
     return FixedPoint(int(match[2]), int(match[3]), not match[1], symmetric=bool(match[4]))

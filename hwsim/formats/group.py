@@ -31,6 +31,7 @@ from hwsim.formats.block import (
     encode_chunks,
     encode_scale,
     exact_quotient,
+    exact_sum,
     largest_magnitude,
 )
 from hwsim.formats.integer import Integer
@@ -91,7 +92,7 @@ class GroupScale(BlockFormat):
         return self.element.scale_rule
 
     @property
-    def name(self) -> str:
+    def base_name(self) -> str:
         return f"{self.element.name}_g{self.size}"
 
     @property
@@ -121,7 +122,8 @@ class GroupZeroPoint(BlockFormat):
     With low = min(group, 0) and high = max(group, 0): scale = (high - low) / (2**n - 1), rounded
     to its format; zero point z = round(-low / scale); code = clip(round(x / scale) + z, 0,
     2**n - 1); value = (code - z) * scale. The quotient -low / scale is rounded to nearest even,
-    x / scale as asked. ``metadata["zero_points"]`` holds z, ``element.bits`` each.
+    x / scale as asked; all three are rounded once, from the real quotients.
+    ``metadata["zero_points"]`` holds z, ``element.bits`` each.
 
     Parameters
     ----------
@@ -144,7 +146,7 @@ class GroupZeroPoint(BlockFormat):
             raise InputError(f"element must be uint1 to uint16, not {self.element.name}")
 
     @property
-    def name(self) -> str:
+    def base_name(self) -> str:
         return f"int{self.element.bits}_asym_g{self.size}"
 
     @property
@@ -169,7 +171,8 @@ class GroupZeroPoint(BlockFormat):
         def encode(group: Float64) -> Encoded:
             low = np.minimum(group.min(axis=-1), 0.0)
             high = np.maximum(group.max(axis=-1), 0.0)
-            scales = encode_scale(self.scale, exact_quotient(np.abs(high - low), top))
+            span, tail = exact_sum(np.abs(high), -low)
+            scales = encode_scale(self.scale, exact_quotient(span, top, tail=tail))
             divisor = self.scale.decode(scales)
             zeros = self.element.encode(exact_quotient(-low, divisor))
             quotients = exact_quotient(group, divisor[:, np.newaxis])

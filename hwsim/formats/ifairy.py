@@ -12,13 +12,12 @@ Source: iFairy, phase-aware quantiser of the authors' model code.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Codes
+from hwsim.formats.base import Codes, as_array
 
 NAMES = ("ifairy",)
 
@@ -69,7 +68,7 @@ class IFairy:
         InputError
             If ``codes`` are not integers in 0..3.
         """
-        array = np.asarray(codes)
+        array = as_array(codes)
         if array.size and (array.dtype.kind not in "iu" or array.min() < 0 or array.max() > 3):
             raise InputError("codes of ifairy must be integers in [0, 4)")
         return np.array([1, 1j, -1, -1j])[array.astype(np.uint8)]
@@ -99,12 +98,14 @@ def scales(x: ArrayLike) -> tuple[float, float]:
 
 
 def _mean(x: NDArray[np.float64]) -> float:
-    return float(x.mean()) if x.size else 0.0
+    """Return the mean of magnitudes, whose sum may be beyond float64."""
+    exponent = np.frexp(x.max(initial=0.0))[1]
+    return float(np.ldexp(np.ldexp(x, -exponent).mean(), exponent)) if x.size else 0.0
 
 
 def _complex(x: ArrayLike) -> Complex:
-    array: NDArray[Any] = np.asarray(x)
-    if not np.can_cast(array.dtype, np.complex128, "safe"):
+    array = as_array(x)
+    if array.dtype.fields is not None or not np.can_cast(array.dtype, np.complex128, "safe"):
         raise InputError(f"cannot encode values of dtype {array.dtype} as complex units")
     numbers = array.astype(np.complex128)
     if np.isnan(numbers).any():

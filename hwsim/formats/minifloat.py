@@ -291,30 +291,6 @@ NAMED = {
 NAMES = tuple(NAMED)
 _NAME_OF = {fmt: name for name, fmt in NAMED.items()}
 
-#: Names that others use for the same formats: ml_dtypes and NumPy, OCP OFP8 and MX, PTX.
-ALIASES = {
-    "float32": "fp32",
-    "float16": "fp16",
-    "bfloat16": "bf16",
-    "float8_e5m2": "e5m2",
-    "float8_e4m3fn": "e4m3",
-    "float8_e4m3": "e4m3_ieee",
-    "float8_e3m4": "e3m4",
-    "float8_e4m3fnuz": "e4m3fnuz",
-    "float8_e5m2fnuz": "e5m2fnuz",
-    "float8_e4m3b11fnuz": "e4m3b11fnuz",
-    "float6_e3m2fn": "e3m2",
-    "float6_e2m3fn": "e2m3",
-    "float4_e2m1fn": "e2m1",
-    "FP8 E5M2": "e5m2",
-    "FP8 E4M3": "e4m3",
-    "FP6 E3M2": "e3m2",
-    "FP6 E2M3": "e2m3",
-    "FP4 E2M1": "e2m1",
-    "ue4m3": "e4m3u",
-    "ue5m3": "e5m3u",
-}
-
 #: Widths of the formats that have a name of P3109.
 P3109_BITS = range(3, 17)
 
@@ -325,13 +301,12 @@ _FIELDS = ("exponent", "mantissa", "bias", "specials", "signed")
 def parse(name: str) -> Minifloat | None:
     """Return the minifloat called ``name``, or None if the name is of another family.
 
-    Besides the names in ``NAMES`` and ``ALIASES``,
+    Besides the names in ``NAMES``,
     ``minifloat(exponent=3,mantissa=4,bias=5,specials=none,signed=1)`` spells any other; ``bias``
     defaults to 2**(exponent-1) - 1, ``specials`` to ``ieee`` and ``signed`` to 1.
     """
-    known = ALIASES.get(name, name)
-    if known in NAMED:
-        return NAMED[known]
+    if name in NAMED:
+        return NAMED[name]
     match = _GENERIC.fullmatch(name)
     return _parse_fields(name, match[1]) if match else None
 

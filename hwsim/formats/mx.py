@@ -63,7 +63,7 @@ class Microscaling(SharedExponent):
             raise InputError(f"{self.element.name} is not an MX element")
 
     @property
-    def name(self) -> str:
+    def base_name(self) -> str:
         base = _NAME_OF[self._element_of_name]
         return base if self.size == SIZE else f"{base}_g{self.size}"
 
@@ -90,10 +90,8 @@ class Microscaling(SharedExponent):
         InputError
             For an unknown option or a value that it does not take.
         """
-        symmetric = options.pop("symmetric", self.symmetric)
+        symmetric = self._option("symmetric", options.pop("symmetric", self.symmetric))
         changed = super().with_options(**options)
-        if not isinstance(symmetric, bool):
-            raise InputError(f"symmetric must be True or False, not {symmetric!r}")
         if isinstance(changed.element, FixedPoint):
             return replace(changed, element=replace(changed.element, symmetric=symmetric))
         if not symmetric:

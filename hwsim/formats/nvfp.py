@@ -35,6 +35,7 @@ from hwsim.formats.block import (
     QuantizedTensor,
     encode_chunks,
     encode_scale,
+    exact_product,
     exact_quotient,
     float32_slices,
     largest_magnitude,
@@ -109,7 +110,7 @@ class TensorBlockScale(BlockFormat):
         return ELEMENTS[self.base]
 
     @property
-    def name(self) -> str:
+    def base_name(self) -> str:
         return self.base if self.size == SIZE else f"{self.base}_g{self.size}"
 
     @property
@@ -148,12 +149,15 @@ class TensorBlockScale(BlockFormat):
         def encode(block: Float64) -> Encoded:
             amax = largest_magnitude(block)
             finite = np.isfinite(amax)
-            ideal = exact_quotient(np.where(finite, amax, 0.0), self.element.max * tensor_scale)
+            unit, tail = exact_product(np.array(self.element.max), tensor_scale)
+            ideal = exact_quotient(np.where(finite, amax, 0.0), unit, divisor_tail=tail)
             ideal = np.maximum(ideal, self.smallest_scale)
             scales = self.scale.encode(np.where(finite, ideal, np.nan))
-            divisor = np.where(finite, self.scale.decode(scales), 0.0) * tensor_scale
+            divisor, tail = exact_product(
+                np.where(finite, self.scale.decode(scales), 0.0)[:, np.newaxis], tensor_scale
+            )
             numbers = np.where(finite[:, np.newaxis], block, 0.0)
-            quotients = exact_quotient(numbers, divisor[:, np.newaxis])
+            quotients = exact_quotient(numbers, divisor, divisor_tail=tail)
             return Encoded(self.element.encode(quotients, rounding, Overflow.SATURATE), scales, {})
 
         encoded = encode_chunks(encode, blocks, rounding)
@@ -190,8 +194,9 @@ class TensorBlockScale(BlockFormat):
         """Return the metadata and the value of the scale of a tensor of this magnitude."""
         if self.levels == 1:
             return {}, np.array(1.0)
-        unit = np.array(self.element.max * self.scale.max)
-        ideal = exact_quotient(np.array(float(largest)), unit) if largest else np.array(1.0)
+        unit, tail = exact_product(np.array(self.element.max), np.array(self.scale.max))
+        amax = np.array(float(largest))
+        ideal = exact_quotient(amax, unit, divisor_tail=tail) if largest else np.array(1.0)
         code = encode_scale(FP32, ideal)
         return {"tensor_scale": code}, FP32.decode(code)
 

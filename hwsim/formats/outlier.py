@@ -73,7 +73,7 @@ class OutlierSplit(BlockFormat):
             raise InputError(f"{self.element.name} has no positive value to scale to")
 
     @property
-    def name(self) -> str:
+    def base_name(self) -> str:
         return "llm_int8"
 
     @property
@@ -113,7 +113,8 @@ class OutlierSplit(BlockFormat):
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
         self._check_finite(blocks)
         others = tuple(range(blocks.ndim - 1))
-        largest = np.abs(blocks).max(axis=others, initial=0.0)
+        # The threshold must not be rounded to the dtype of the array.
+        largest = np.abs(blocks).max(axis=others, initial=0.0).astype(np.float64)
         columns = np.flatnonzero(largest >= self.threshold)
         outliers = blocks[..., columns].reshape(*blocks.shape[:-2], columns.size)
 

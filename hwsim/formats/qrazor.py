@@ -78,6 +78,8 @@ class SignificantData(BlockFormat):
         if self.base not in (8, 16):
             raise InputError(f"base must be 8 or 16, not {self.base!r}")
         object.__setattr__(self, "discard", parse_rounding(self.discard))
+        if isinstance(self.discard, Stochastic):
+            raise InputError(f"discard must be one of {', '.join(Rounding)}, not {self.discard}")
 
     @property
     def element(self) -> Format:
@@ -90,7 +92,7 @@ class SignificantData(BlockFormat):
         return Integer(max(1, (self.base - self.bits).bit_length()), signed=False)
 
     @property
-    def name(self) -> str:
+    def base_name(self) -> str:
         return f"qrazor{self.bits}_g{self.size}"
 
     @property

@@ -5,7 +5,7 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-from hwsim.errors import InputError, unknown
+from hwsim.errors import InputError
 from hwsim.formats import (
     abfloat,
     afpq,
@@ -41,6 +41,7 @@ from hwsim.formats import (
 from hwsim.formats.base import Format
 from hwsim.formats.block import BlockFormat
 from hwsim.formats.ifairy import IFairy
+from hwsim.formats.names import no_format, spellings
 
 SCALARS: tuple[ModuleType, ...] = (
     integer,
@@ -95,7 +96,7 @@ def block_names() -> list[str]:
 
 
 def parse_scalar(name: str) -> Format:
-    """Return the scalar format called ``name``.
+    """Return the scalar format called ``name``; :mod:`hwsim.formats.names` has other names.
 
     Raises
     ------
@@ -107,11 +108,11 @@ def parse_scalar(name: str) -> Format:
         return fmt
     if name in complex_names():
         raise InputError(f"{name} is a format of complex numbers, and a real one is needed here")
-    raise unknown("format", name, scalar_names())
+    raise no_format("format", name, scalar_names())
 
 
 def parse_block(name: str) -> BlockFormat:
-    """Return the block format called ``name``, e.g. ``mxfp4``, ``int4_g128``.
+    """Return the block format called ``name``, e.g. ``mxfp4``, ``int4_g128[scale=bf16]``.
 
     Raises
     ------
@@ -120,7 +121,7 @@ def parse_block(name: str) -> BlockFormat:
     """
     fmt = _block(_checked(name))
     if fmt is None:
-        raise unknown("block format", name, block_names())
+        raise no_format("block format", name, block_names())
     return fmt
 
 
@@ -134,7 +135,7 @@ def parse(name: str) -> Format | BlockFormat | IFairy:
     """
     fmt = _block(_checked(name)) or _scalar(name) or _complex(name)
     if fmt is None:
-        raise unknown("format", name, scalar_names() + complex_names() + block_names())
+        raise no_format("format", name, scalar_names() + complex_names() + block_names())
     return fmt
 
 
@@ -160,10 +161,14 @@ def _complex(name: str) -> IFairy | None:
 
 @lru_cache(maxsize=1024)
 def _block(name: str) -> BlockFormat | None:
-    return _first(name, BLOCKS, parse_scalar)
+    base, bracket, options = name.partition("[")
+    if bracket and not options.endswith("]"):
+        return None
+    fmt: BlockFormat | None = _first(base, BLOCKS, parse_scalar)
+    return fmt.read_options(options[:-1].lower()) if fmt and bracket else fmt
 
 
 def _first(name: str, modules: Iterable[ModuleType], *more: Any) -> Any:
-    """Return what the first of ``modules`` that knows the name makes of it, or None."""
-    found = (module.parse(name, *more) for module in modules)
+    """Return what the first of ``modules`` that knows a spelling of the name makes, or None."""
+    found = (module.parse(spelling, *more) for spelling in spellings(name) for module in modules)
     return next((fmt for fmt in found if fmt is not None), None)

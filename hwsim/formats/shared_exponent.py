@@ -32,6 +32,7 @@ from hwsim.formats.block import (
     encode_chunks,
     float32_slices,
     largest_magnitude,
+    power_scaled,
 )
 from hwsim.formats.e8m0 import BIAS, E8M0, NAN_CODE
 from hwsim.formats.fixed import FixedPoint
@@ -134,7 +135,8 @@ class SharedExponent(BlockFormat):
             finite = np.isfinite(largest)
             exponents = self.shared_exponents(np.where(finite, largest, 0.0))
             scales = np.where(finite, exponents + BIAS, NAN_CODE)
-            scaled = power_scaled(np.where(finite[:, np.newaxis], block, 0.0), -exponents)
+            numbers = np.where(finite[:, np.newaxis], block, 0.0)
+            scaled = power_scaled(numbers, -exponents[:, np.newaxis])
             codes = self.element.encode(scaled, rounding, Overflow.SATURATE)
             return Encoded(codes, scales.astype(self.scale.code_dtype), {})
 
@@ -170,14 +172,3 @@ class SharedExponent(BlockFormat):
                     *arguments, self.element.fraction, self.element.bits, self.element.symmetric
                 )
         return Encoded(codes, scales, {})
-
-
-def power_scaled(blocks: Float64, exponents: Int64) -> Float64:
-    """Return blocks of shape (n, size) times 2**exponents, of shape (n,).
-
-    Exact but for results below the float64 range, which keep their sign and stay away from zero,
-    so that directed rounding sees them.
-    """
-    scaled = np.ldexp(blocks, exponents[:, np.newaxis])
-    vanished = (scaled == 0) & (blocks != 0)
-    return np.where(vanished, np.copysign(np.nextafter(0, 1), blocks), scaled)

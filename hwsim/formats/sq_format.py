@@ -81,7 +81,7 @@ class SparseQuantized(BlockFormat):
             )
 
     @property
-    def name(self) -> str:
+    def base_name(self) -> str:
         return f"sq_{self.high.name}_{self.element.name}_g{self.size}"
 
     @property
@@ -144,7 +144,15 @@ class SparseQuantized(BlockFormat):
 
 def parse(name: str, parse_scalar: Callable[[str], Format]) -> BlockFormat | None:
     """Return the format called ``sq_<high>_<low>_g<size>``, or None if the name is another."""
-    match = re.fullmatch(r"sq_([a-z0-9]+)_([a-z0-9]+)_g(\d+)", name)
+    match = re.fullmatch(r"sq_(.+)_g(\d+)", name)
     if not match:
         return None
-    return SparseQuantized(parse_scalar(match[1]), parse_scalar(match[2]), int(match[3]))
+    parts = match[1].split("_")
+    # Names may have an underscore themselves: the one split that gives two formats counts.
+    for end in range(1, len(parts)):
+        try:
+            high, low = (parse_scalar("_".join(half)) for half in (parts[:end], parts[end:]))
+        except InputError:
+            continue
+        return SparseQuantized(high, low, int(match[2]))
+    raise InputError(f"{name}: two scalar formats must stand between sq_ and _g, not {match[1]!r}")

@@ -1,4 +1,4 @@
-"""What the scalar formats are, in a table: width, range, precision and special values."""
+"""What the formats are, in a table: width, range, precision, special values, shared metadata."""
 
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
@@ -6,6 +6,7 @@ from dataclasses import astuple, dataclass, fields
 import numpy as np
 
 from hwsim.formats.base import Format
+from hwsim.formats.block import BlockFormat
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,40 @@ class FormatRow:
     epsilon: float
     scale_rule: str
     specials: str
+
+
+@dataclass(frozen=True)
+class BlockRow:
+    """The figures of a block format.
+
+    ``size`` is the elements of a block; ``bits_per_element`` has the metadata of a full block in
+    it. ``metadata`` has the width of every further code that is shared, by its name, and
+    ``options`` the value of every option.
+    """
+
+    name: str
+    family: str
+    element: str
+    size: int | None
+    scale: str
+    bits_per_element: float
+    metadata: dict[str, int]
+    options: dict[str, str | int | float]
+
+
+def block_row(fmt: BlockFormat) -> BlockRow:
+    """Return the figures of a block format; the size is None where a row is one block."""
+    options = {name: getattr(fmt, name) for name in fmt.OPTIONS}
+    return BlockRow(
+        name=fmt.name,
+        family=fmt.family,
+        element=fmt.element.name,
+        size=getattr(fmt, "size", None),
+        scale=fmt.scale.name,
+        bits_per_element=fmt.bits_per_element,
+        metadata=fmt.metadata_bits,
+        options={n: v if isinstance(v, int | float) else str(v) for n, v in options.items()},
+    )
 
 
 def format_row(fmt: Format) -> FormatRow:

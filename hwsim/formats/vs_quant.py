@@ -33,9 +33,11 @@ from hwsim.formats.block import (
     QuantizedTensor,
     encode_chunks,
     encode_scale,
+    exact_product,
     exact_quotient,
     largest_magnitude,
     map_chunks,
+    power_scaled,
 )
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED
@@ -82,7 +84,7 @@ class VectorScale(BlockFormat):
             raise InputError(f"scale must be an unsigned integer, not {self.scale.name}")
 
     @property
-    def name(self) -> str:
+    def base_name(self) -> str:
         return f"{self.element.name}_vs_g{self.size}"
 
     @property
@@ -107,17 +109,22 @@ class VectorScale(BlockFormat):
         self._check_finite(blocks)
         top = self.element.max
         largest = map_chunks(largest_magnitude, blocks)
-        ideal = exact_quotient(largest.max(axis=-1, initial=0.0), np.array(top * self.scale.max))
+        unit, unit_tail = exact_product(np.array(top), np.array(self.scale.max))
+        ideal = exact_quotient(largest.max(axis=-1, initial=0.0), unit, divisor_tail=unit_tail)
         channel_codes = encode_scale(self.channel_scale, ideal)
         channel = np.broadcast_to(
             self.channel_scale.decode(channel_codes)[..., np.newaxis], largest.shape
         )
 
         def encode(vector: Float64, amax: Float64, unit: Float64) -> Encoded:
-            codes = self.element.encode(
-                exact_quotient(vector * top, amax[:, np.newaxis]), rounding, Overflow.SATURATE
-            )
-            return Encoded(codes, self.scale.encode(exact_quotient(amax, unit * top)), {})
+            # Near 1, products are in range and exact.
+            one, exponent = np.frexp(amax[:, np.newaxis])
+            numbers, tail = exact_product(power_scaled(vector, -exponent), np.array(top))
+            quotients = exact_quotient(numbers, one, tail=tail)
+            codes = self.element.encode(quotients, rounding, Overflow.SATURATE)
+            step, step_tail = exact_product(unit, np.array(top))
+            quotients = exact_quotient(amax, step, divisor_tail=step_tail)
+            return Encoded(codes, self.scale.encode(quotients), {})
 
         encoded = encode_chunks(encode, blocks, rounding, largest, channel)
         return encoded._replace(metadata={"channel_scales": channel_codes})

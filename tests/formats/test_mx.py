@@ -47,7 +47,7 @@ def test_mxint8_most_negative_code_is_an_option():
     assert free.quantize(x).codes[0, 0, 0] == 0x80
     assert free.quantize(x).dequantize()[0, 0] == -2.0
     assert free.quantize(-x).codes[0, 0, 0] == 0x7F
-    assert free.name == "mxint8"
+    assert free.name == "mxint8[symmetric=False]"
 
 
 @pytest.mark.parametrize("symmetric", [True, False])

@@ -1,5 +1,9 @@
 """Tensor files: what is read, and the error for what cannot be."""
 
+import zipfile
+from contextlib import suppress
+
+import ml_dtypes
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -87,3 +91,93 @@ def test_inputs_of_weight_and_activations_must_agree(tmp_path):
     path = save(tmp_path / "m.npz", {"a": MATRIX, "a.input": np.ones((4, 2))})
     with pytest.raises(InputError, match=r"tensor 'a\.input' has 2 inputs, and 'a' has 3"):
         layers(path)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+@pytest.mark.parametrize(
+    ("dtype", "message"),
+    [
+        (ml_dtypes.bfloat16, r"tensor 'x' has the dtype [|]V2: .*; save it as float32"),
+        (ml_dtypes.float8_e4m3fn, r"tensor 'x' has the dtype [|]V1: .*; save it as float32"),
+        (ml_dtypes.float4_e2m1fn, r"tensor 'x' has the dtype [|]V1: .*; save it as float32"),
+        (ml_dtypes.float8_e5m2, r"<f1.*; save it as float32"),
+        (np.dtype([("a", "u1"), ("b", "u1")]), "tensor 'x' must be floating-point"),
+        (np.complex64, "tensor 'x' must be floating-point, not complex64"),
+        (np.longdouble, "tensor 'x' must have up to 64 bits a number"),
+        (np.dtype("M8[s]"), "tensor 'x' must be floating-point"),
+        ("U3", "tensor 'x' must be floating-point"),
+    ],
+)
+def test_numpy_files_of_other_dtypes(tmp_path, suffix, dtype, message):
+    path = tmp_path / f"x{suffix}"
+    array = np.zeros((2, 4), dtype)
+    np.savez(path, x=array) if suffix == ".npz" else np.save(path, array)
+    with pytest.raises(InputError, match=rf"x\{suffix}: .*{message}"):
+        read(path)
+
+
+def test_one_unreadable_member_does_not_block_the_others(tmp_path):
+    path = tmp_path / "m.npz"
+    bad = MATRIX.astype(ml_dtypes.float8_e5m2)
+    np.savez(path, good=MATRIX, bad=bad, text=np.array(["a"]))
+    np.testing.assert_array_equal(read(path, "good")["good"], MATRIX)
+    assert layers(path, "good")[0].name == "good"
+    with pytest.raises(InputError, match=r"m\.npz: tensor 'bad': cannot be read: .*<f1"):
+        read(path, "bad")
+
+
+def npy_header(text):
+    header = text.encode().ljust(118) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 1000000)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000000000, 1000000)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 3)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': 3}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (",
+        "{'descr': 3, 'fortran_order': False, 'shape': (2, 3)}",
+        "nonsense",
+        "(" * 100,
+    ],
+)
+def test_headers_that_lie(tmp_path, suffix, text):
+    content = npy_header(text) + MATRIX.tobytes()
+    path = tmp_path / f"x{suffix}"
+    if suffix == ".npz":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x.npy", content)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"x\{suffix}: .*cannot be read"):
+        read(path)
+
+
+def test_archives_of_other_files(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("notes.txt", "no array")
+    with pytest.raises(InputError, match=r"x\.npz: tensor 'notes\.txt': cannot be read"):
+        read(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_no_flipped_bit_ends_in_another_error(tmp_path, suffix):
+    path = tmp_path / f"x{suffix}"
+    np.savez_compressed(path, x=MATRIX) if suffix == ".npz" else np.save(path, MATRIX)
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(400):
+        changed = bytearray(content)
+        changed[rng.integers(len(content))] ^= 1 << rng.integers(8)
+        path.write_bytes(changed)
+        with suppress(InputError):
+            read(path)
+
+
+def test_arrays_in_the_other_byte_order(tmp_path):
+    np.save(tmp_path / "x.npy", MATRIX.astype(">f4"))
+    np.testing.assert_array_equal(read(tmp_path / "x.npy")["x"], MATRIX)
