@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 import rtl
 from cost_models import cache
+from hwsim.progress import mentioned
 from hwsim.units import UnitSpec
 from rtl import yosys
 
@@ -233,7 +234,8 @@ def _netlist(unit: UnitSpec, style: str | None, by_part: bool) -> Netlist:
     name = cache.key(yosys.version(), text, *settings)
     found = cache.load(name, unpack)
     if found is None:
-        found = _smallest(unit.name, text, commands, styles, instances)
+        with mentioned(f"mapping {unit.name} to gates, which takes minutes for large units"):
+            found = _smallest(unit.name, text, commands, styles, instances)
         cache.store(name, pack(found))
     return replace(found, bounded=bounded)
 

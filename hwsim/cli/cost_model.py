@@ -1,9 +1,8 @@
 """``hwsim cost-model``: the error of the estimates."""
 
 import argparse
-from pathlib import Path
 
-from hwsim.cli.arguments import Commands, json_option
+from hwsim.cli.arguments import Commands, input_path, json_option, output_path
 from hwsim.cli.output import print_json
 from hwsim.cli.phrases import errors_phrase
 
@@ -16,9 +15,11 @@ def add(commands: Commands) -> None:
         choices=("report", "measure"),
         help="print docs/cost-model.md, or synthesise the held-out units now and compare",
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="write report and chart")
+    parser.add_argument(
+        "-o", "--output", type=output_path, metavar="DIR", help="write report and chart"
+    )
     parser.add_argument("--technology", default="osu018", metavar="T", help="default: osu018")
-    parser.add_argument("--liberty", nargs="+", type=Path, metavar="FILE", help="for measure")
+    parser.add_argument("--liberty", nargs="+", type=input_path, metavar="FILE", help="for measure")
     parser.set_defaults(command=run)
     json_option(parser)
 

@@ -3,10 +3,9 @@
 import argparse
 import math
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from hwsim.cli.arguments import Commands, json_option
+from hwsim.cli.arguments import Commands, json_option, output_path
 from hwsim.cli.output import print_json, print_table
 from hwsim.errors import InputError
 
@@ -20,7 +19,7 @@ def add(commands: Commands) -> None:
     listing.set_defaults(command=run)
     show = listing.add_subparsers(metavar="show").add_parser("show", help="codes of one format")
     show.add_argument("format", metavar="NAME")
-    show.add_argument("-o", "--output", type=Path, metavar="FILE.png", help="draw it, too")
+    show.add_argument("-o", "--output", type=output_path, metavar="FILE.png", help="draw it, too")
     show.set_defaults(command=_show)
     json_option(listing, show)
 

@@ -341,6 +341,12 @@ class UnitSpec(ABC):
         return words
 
 
+def check_unit(unit: object) -> None:
+    """Refuse what is no unit with InputError."""
+    if not isinstance(unit, UnitSpec):
+        raise InputError(f"unit={unit!r}: allowed: a unit, as hwsim.units.make returns it")
+
+
 def plain(value: Any) -> int | str | None:
     """Return a parameter's value as text or a number, as :func:`hwsim.units.make` reads it."""
     if isinstance(value, Format):

@@ -13,11 +13,13 @@ from xml.etree import ElementTree
 
 from cocotb_tools.runner import get_runner
 
-from hwsim.errors import MissingToolError
+from hwsim.errors import InputError, MissingToolError
 from hwsim.units import UnitSpec
+from hwsim.units.base import check_unit
 from rtl import Unit, emit
 
 DEFAULT_SEED = 1
+MAX_SEED = 2**32 - 1
 #: Dot products of random operands, each of one beat.
 RANDOM_DOTS = 4096
 
@@ -73,6 +75,12 @@ class Verdict:
         )
 
 
+def check_seed(seed: int) -> None:
+    """Refuse a seed that is no whole number from 0 to 2**32 - 1 with InputError."""
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+        raise InputError(f"seed={seed!r}: allowed: whole numbers from 0 to {MAX_SEED}")
+
+
 def simulator_version() -> str:
     """Return the installed simulator and its version, e.g. ``Icarus 11.0``.
 
@@ -105,7 +113,7 @@ def verify(
     unit
         What to verify.
     seed
-        Seed of all random operands and pauses.
+        Seed of all random operands and pauses, 0 to 2**32 - 1.
     component
         Hardware to verify in the place of ``rtl.create(unit)``.
     random_dots
@@ -114,9 +122,15 @@ def verify(
 
     Raises
     ------
+    InputError
+        For a ``unit`` that is none, a seed out of range, and fewer than 1 random dot product.
     MissingToolError
         If Icarus Verilog is not installed.
     """
+    check_unit(unit)
+    check_seed(seed)
+    if not isinstance(random_dots, int) or random_dots < 1:
+        raise InputError(f"random_dots={random_dots!r}: allowed: whole numbers from 1")
     simulator = simulator_version()
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
