@@ -75,7 +75,7 @@ class Operands(NamedTuple):
     metadata: Mapping[str, Codes] = MappingProxyType({})
 
 
-def create(unit: UnitSpec, source: str) -> Operands:
+def create(unit: UnitSpec, source: str, match: str = "*") -> Operands:
     """Return operands of a kind or from a file, as many as :func:`default_operands` has.
 
     Parameters
@@ -84,6 +84,9 @@ def create(unit: UnitSpec, source: str) -> Operands:
         ``normal``, ``random``, ``quiet``; a package out of
         :data:`hwsim.tensors.transformer.PACKAGES`; or the path of a tensor file or model folder,
         see :mod:`hwsim.tensors.sources`, in which every weight has activations.
+
+    match
+        Glob pattern of the names of the weights in a file or package.
 
     Raises
     ------
@@ -107,7 +110,8 @@ def create(unit: UnitSpec, source: str) -> Operands:
             f"operands={source}: {unit.family} takes no weights and activations of a layer; "
             f"allowed: {', '.join(KINDS)}"
         )
-    chosen = TensorSource(package=source) if source in PACKAGES else TensorSource(path=path)
+    place = {"package": source} if source in PACKAGES else {"path": path}
+    chosen = TensorSource(**place, match=match)
     return of_layers(unit, chosen.load(), STREAMS, stream_beats(unit), seed=0)
 
 

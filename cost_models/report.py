@@ -14,6 +14,7 @@ from cost_models import chart, fit, fitting_set
 from cost_models import technology as technologies
 from cost_models.synthesis import liberty
 from cost_models.technology import Technology
+from hwsim import files
 from hwsim.units import make
 
 #: What the errors are of, by their keys in a technology file.
@@ -154,9 +155,13 @@ def document() -> str:
 
 
 def write(folder: Path) -> list[Path]:
-    """Write :func:`document` and its chart to ``folder``; return their paths."""
+    """Write :func:`document` and its chart to ``folder``, made if missing; return their paths.
+
+    Raises InputError if they cannot be written.
+    """
+    files.make_folder(folder)
     text, picture = folder / DOCUMENT, folder / CHART
-    text.write_text(document())
+    files.write_text(text, document())
     chart.write(_technologies(), picture)
     return [text, picture]
 

@@ -126,6 +126,12 @@ class Band:
     factors: tuple[Factor, Factor]
 
 
+def check_node(node: int) -> None:
+    """Refuse a node that is none of ``NODES`` with InputError."""
+    if node not in NODES:
+        raise InputError(f"node {node} nm: costs are scaled to {', '.join(map(str, NODES))} nm")
+
+
 def scale(cost: Cost, quantity: str, node: int) -> Band:
     """Return ``quantity`` of a cost at ``node``.
 
@@ -145,8 +151,7 @@ def scale(cost: Cost, quantity: str, node: int) -> Band:
     """
     if quantity not in QUANTITIES:
         raise unknown("quantity", quantity, QUANTITIES)
-    if node not in NODES:
-        raise InputError(f"node {node} nm: costs are scaled to {', '.join(map(str, NODES))} nm")
+    check_node(node)
     anchor = anchor_of(cost)
     if quantity not in anchor.quantities:
         raise InputError(f"{quantity} cannot be scaled from {cost.technology}: {anchor.missing}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 from hwsim.cli.output import one_line
 from hwsim.errors import InputError, suggestion
 from hwsim.files import check_readable
+from hwsim.numbers import whole
 
 if TYPE_CHECKING:
     from hwsim.units import UnitSpec
@@ -58,6 +59,11 @@ def checked(convert: Callable[[str], Parsed]) -> Callable[[str], Parsed]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return converted
+
+
+def whole_number(option: str, lowest: int, highest: int | None = None) -> Callable[[str], int]:
+    """Return what reads the whole number of an option."""
+    return checked(lambda text: whole(option, text, lowest, highest))
 
 
 @checked

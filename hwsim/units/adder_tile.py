@@ -31,9 +31,9 @@ class AdderTile(TileSpec):
     lanes, weight, activation, row_count, column_count
         See :class:`~hwsim.units.tile.TileSpec`. Activations are integers or signed minifloats.
     accumulator_bits
-        Width of the two's complement accumulators that integers are added in. They wrap;
-        :attr:`safe_beats` says from when. The default is 32, or what 256 beats need if that is
-        more.
+        Width of the two's complement accumulators that integers are added in, at least what the
+        sum of one beat needs. They wrap; :attr:`safe_beats` says from when. The default is 32, or
+        what 256 beats need if that is more.
     accumulator
         Minifloat that sums of minifloats are rounded to, fp32 by default; it must have infinity or
         NaN to overflow to.

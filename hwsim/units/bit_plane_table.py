@@ -68,8 +68,8 @@ class BitPlaneTable(TileSpec):
         Products per beat and element, a multiple of ``table_lanes``: ``lanes / table_lanes``
         tables a row.
     accumulator_bits
-        Integer activations: width of the two's complement accumulator, which wraps. The default
-        is 32, or what 256 beats need if that is more.
+        Integer activations: width of the two's complement accumulator, which wraps; at least what
+        the sum of one beat needs. The default is 32, or what 256 beats need if that is more.
     weight, activation, row_count, column_count
         See :class:`~hwsim.units.tile.TileSpec`.
     """

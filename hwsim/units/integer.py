@@ -33,7 +33,8 @@ class IntegerUnit(UnitSpec):
     lanes, weight, activation
         See :class:`~hwsim.units.base.UnitSpec`; both formats are integers of 1 to 32 bits.
     accumulator_bits
-        Width of the two's complement accumulator. It wraps; :attr:`safe_beats` says from when.
+        Width of the two's complement accumulator, at least what the sum of one beat needs. It
+        wraps; :attr:`safe_beats` says from when.
         The default is 32, or what 256 beats need if that is more.
     """
 

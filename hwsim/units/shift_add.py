@@ -62,8 +62,8 @@ class ShiftAddUnit(UnitSpec):
         Elements of a group, a multiple of ``lanes``. A dot product that is no multiple of it ends
         with a shorter group.
     accumulator_bits
-        Width of the sum of scaled groups. The default is 32, or what 256 groups need if that is
-        more.
+        Width of the sum of scaled groups, at least what one group needs. The default is 32,
+        or what 256 groups need if that is more.
     """
 
     family: ClassVar[str] = "shift_add"

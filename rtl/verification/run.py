@@ -13,7 +13,8 @@ from xml.etree import ElementTree
 
 from cocotb_tools.runner import get_runner
 
-from hwsim.errors import InputError, MissingToolError
+from hwsim.errors import MissingToolError
+from hwsim.numbers import whole
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
 from rtl import Unit, emit
@@ -75,12 +76,6 @@ class Verdict:
         )
 
 
-def check_seed(seed: int) -> None:
-    """Refuse a seed that is no whole number from 0 to 2**32 - 1 with InputError."""
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
-        raise InputError(f"seed={seed!r}: allowed: whole numbers from 0 to {MAX_SEED}")
-
-
 def simulator_version() -> str:
     """Return the installed simulator and its version, e.g. ``Icarus 11.0``.
 
@@ -128,9 +123,8 @@ def verify(
         If Icarus Verilog is not installed.
     """
     check_unit(unit)
-    check_seed(seed)
-    if not isinstance(random_dots, int) or random_dots < 1:
-        raise InputError(f"random_dots={random_dots!r}: allowed: whole numbers from 1")
+    whole("seed", seed, 0, MAX_SEED)
+    whole("random_dots", random_dots, 1)
     simulator = simulator_version()
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
