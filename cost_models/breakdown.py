@@ -107,7 +107,7 @@ def breakdown_all(
     """Return the breakdown of ``unit`` by technology; parameters are those of ``breakdown``."""
     check_unit(unit)
     loaded = technologies.load_all(names)
-    operands = operands or default_operands(unit)
+    operands = default_operands(unit) if operands is None else operands
     whole = estimate_all(unit, loaded, operands)
     gates = netlist_by_part(unit)
     toggling = activity.simulate(unit, gates, operands)

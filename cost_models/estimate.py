@@ -22,6 +22,7 @@ from cost_models.cost import Cost
 from cost_models.netlist import GATES, TYPES, Netlist, netlist
 from cost_models.operands import Operands, default_operands
 from cost_models.technology import Coefficients, Technology
+from hwsim.errors import InputError
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
 from rtl.yosys import version
@@ -76,8 +77,12 @@ def features(
     ``operands`` are those of :func:`estimate`, ``style`` that of
     :func:`~cost_models.netlist.netlist`.
     """
+    if operands is None:
+        operands = default_operands(unit)
+    if not isinstance(operands, Operands):
+        raise InputError(f"operands={operands!r}: allowed: cost_models.operands.Operands")
     gates = netlist(unit, style)
-    result = activity.simulate(unit, gates, operands or default_operands(unit))
+    result = activity.simulate(unit, gates, operands)
     flip_flops = result.toggles[gates.first_flip_flop : gates.first_gate].sum()
     cells = slice(gates.first_flip_flop, None)
     fanout = gates.fanout()

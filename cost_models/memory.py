@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from cost_models import data
 from cost_models.interpolation import loglog, neighbours
-from hwsim.errors import InputError, unknown
+from hwsim.errors import InputError, check_known, unknown
 from hwsim.numbers import whole
 
 #: Width of the port of every SRAM macro in the tables, in bits.
@@ -203,8 +203,7 @@ def sram(
 
 def _sram_rows(table: str, node: int) -> list[dict[str, str]]:
     rows = [row | _sram_sources()[row["table"]] for row in data.read("sram.csv")]
-    if table not in _sram_sources():
-        raise unknown("table", table, _sram_sources())
+    check_known("table", table, _sram_sources())
     nodes = sorted({int(row["node"]) for row in rows if row["table"] == table})
     if node not in nodes:
         raise InputError(
@@ -281,13 +280,12 @@ def dram(kind: str, boundary: str | None = None) -> Memory:
     InputError
         For a kind or boundary that there is not, or a boundary that is needed and not given.
     """
+    check_known("DRAM", kind, sorted({row["kind"] for row in data.read("dram.csv")}))
     rows = [row for row in data.read("dram.csv") if row["kind"] == kind]
-    if not rows:
-        raise unknown("DRAM", kind, sorted({row["kind"] for row in data.read("dram.csv")}))
     known = [row["boundary"] for row in rows]
     if boundary is None and len(rows) > 1:
         raise InputError(f"{kind} needs a boundary, one of {', '.join(known)}")
-    if boundary is not None and boundary not in known:
+    if boundary is not None and (not isinstance(boundary, str) or boundary not in known):
         raise InputError(f"boundary {boundary!r}: {kind} has {', '.join(known)}")
     (row,) = (row for row in rows if boundary in (None, row["boundary"]))
     figure = Figure(
@@ -315,8 +313,9 @@ def make(kind: str, parameters: Mapping[str, str]) -> Memory:
         For an unknown kind, parameters that are unknown, missing or no whole numbers, and what the
         kind refuses.
     """
-    if kind not in KINDS:
-        raise unknown("memory", str(kind), KINDS)
+    check_known("memory", kind, KINDS)
+    if not isinstance(parameters, Mapping):
+        raise InputError(f"parameters={parameters!r}: allowed: values by name of the parameter")
     known = inspect.signature(KINDS[kind]).parameters
     values: dict[str, Any] = {}
     for key, text in parameters.items():
@@ -334,8 +333,7 @@ def contents(kind: str) -> list[dict[str, Any]]:
 
     Raises InputError for another kind.
     """
-    if kind not in KINDS:
-        raise unknown("memory", str(kind), KINDS)
+    check_known("memory", kind, KINDS)
     if kind == "dram":
         return [
             {"kind": row["kind"], "boundary": row["boundary"], "low pJ/bit": figure.low,

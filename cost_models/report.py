@@ -127,7 +127,8 @@ _REGENERATE = """## Making it again
 fits, and prints these errors. `hwsim cost --technology my.yaml` then estimates with it.
 `hwsim cost-model report -o docs` writes this file and its chart from the technology files,
 `hwsim cost-model report --json` prints the errors, and `hwsim cost-model measure` synthesises the
-held-out units of a technology again and compares.
+held-out units of a technology again and compares. [libraries.md](libraries.md) says where the
+libraries are.
 """
 
 
@@ -159,6 +160,7 @@ def write(folder: Path) -> list[Path]:
 
     Raises InputError if they cannot be written.
     """
+    folder = files.as_path("folder", folder)
     files.make_folder(folder)
     text, picture = folder / DOCUMENT, folder / CHART
     files.write_text(text, document())

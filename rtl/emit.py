@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from functools import lru_cache
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -22,6 +21,7 @@ from amaranth.back import rtlil
 
 from hwsim import __version__, files
 from hwsim.errors import InputError
+from hwsim.numbers import whole
 from hwsim.units import Scope, UnitSpec
 from hwsim.units.base import check_unit
 from hwsim.units.stimulus import corners, random_codes
@@ -56,8 +56,8 @@ def _of_component(unit: UnitSpec, component: Unit) -> str:
     text = rtlil.convert(component, name=unit.name, emit_src=False)
     names = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
     attributes = " ".join(f"-remove {name}" for name in names)
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "unit.il").write_text(text)
+    with files.temporary_folder() as folder:
+        (folder / "unit.il").write_text(text)
         yosys.run(
             [
                 "read_rtlil unit.il",
@@ -69,9 +69,9 @@ def _of_component(unit: UnitSpec, component: Unit) -> str:
                 f"attrmap -modattr {attributes}",
                 "write_verilog -norename unit.v",
             ],
-            Path(folder),
+            folder,
         )
-        return _banner(unit) + _tidy((Path(folder) / "unit.v").read_text(), unit.name)
+        return _banner(unit) + _tidy((folder / "unit.v").read_text(), unit.name)
 
 
 def _tidy(text: str, name: str) -> str:
@@ -155,7 +155,11 @@ def _metadata(unit: UnitSpec) -> list[dict[str, Any]]:
 
 
 def description(unit: UnitSpec, text: str) -> dict[str, Any]:
-    """Return what a user of the Verilog ``text`` needs to know, as plain data for JSON."""
+    """Return what a user of the Verilog ``text`` needs to know, as plain data for JSON.
+
+    Raises InputError for a ``unit`` that is none.
+    """
+    check_unit(unit)
     ports = [
         ("clk", "input", 1, "clock, rising edge"),
         ("rst", "input", 1, "synchronous reset, active high"),
@@ -202,7 +206,11 @@ def self_checking_testbench(unit: UnitSpec, dots: int = 64) -> str:
     longer than two groups where the unit has groups, with pauses on both sides. It prints ``PASS``
     with the number of results, and ends with a non-zero status (``$fatal``) on a wrong, undefined,
     missing or surplus result.
+
+    Raises InputError for a ``unit`` that is none, and fewer than 1 dot product.
     """
+    check_unit(unit)
+    whole("dots", dots, 1)
     rng = np.random.default_rng(TESTBENCH_SEED)
     stimuli = [corners(unit, rng)]
     stimuli += [random_codes(unit, -(-dots // 4), beats, rng) for beats in (1, 2, 3, 4)]
@@ -247,7 +255,7 @@ def write(unit: UnitSpec, folder: Path, force: bool = False) -> list[Path]:
         replaced; then nothing is written.
     """
     check_unit(unit)
-    folder = files.path("folder", folder)
+    folder = files.as_path("folder", folder)
     files.make_folder(folder)
     text = verilog(unit)
     texts = {

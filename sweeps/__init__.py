@@ -27,11 +27,13 @@ def run_sweep(specification: Path, folder: Path, workers: int | None = None) -> 
         As :func:`sweeps.spec.read` and :func:`sweeps.run.run` do.
     """
     # Every worker process imports this package, and needs neither charts nor tables.
+    from hwsim.files import as_path
     from hwsim.pool import WorkerDiedError
     from sweeps import report, spec
     from sweeps.run import SweepInterruptedError, run
 
-    sweep = spec.read(specification)
+    sweep = spec.read(as_path("specification", specification))
+    folder = as_path("folder", folder)
     try:
         outcome = run(sweep, folder, workers)
         paths = report.write(sweep, outcome, folder) if outcome.points else []

@@ -19,7 +19,7 @@ import yaml
 
 from cost_models.netlist import GATES, TYPES
 from hwsim import files
-from hwsim.errors import InputError, unknown
+from hwsim.errors import InputError, check_known, unknown
 
 #: Coefficients by the name of the cell type.
 Coefficients = dict[str, float]
@@ -133,8 +133,7 @@ def load(name: str) -> Technology:
         raise InputError(f"technology={name!r}: allowed: {', '.join(names())}, or FILE.yaml")
     if name.endswith(_SUFFIX):
         return read(Path(name))
-    if name not in names():
-        raise unknown("technology", name, names())
+    check_known("technology", name, names())
     return _shipped(name)
 
 
@@ -201,6 +200,8 @@ def parse(text: str, source: str) -> Technology:
         With the line: for text that is no YAML, keys that are missing, unknown or there twice,
         coefficients that are missing, negative or no numbers, and missing errors.
     """
+    if not isinstance(text, str):
+        raise InputError(f"{source}: text={text!r}: allowed: YAML text")
     data, lines = _load(text, source)
     known = Technology.__dataclass_fields__
     if not isinstance(data, dict):

@@ -94,8 +94,8 @@ class Result:
     def __post_init__(self) -> None:
         if self.width > MAX_WIDTH:
             raise InputError(
-                f"accumulator_bits={self.width}: allowed: up to {MAX_WIDTH}, the widest vector that "
-                "every Verilog tool takes"
+                f"accumulator_bits={self.width}: allowed: up to {MAX_WIDTH}, the widest vector "
+                "that every Verilog tool takes"
             )
 
     @property

@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 import subprocess
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from xml.etree import ElementTree
 from cocotb_tools.runner import get_runner
 
 from hwsim.errors import MissingToolError
+from hwsim.files import temporary_folder
 from hwsim.numbers import whole
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
@@ -127,8 +127,7 @@ def verify(
     whole("random_dots", random_dots, 1)
     simulator = simulator_version()
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         source = folder / f"{unit.name}.v"
         source.write_text(emit.verilog(unit, component))
         report = folder / "report.json"
