@@ -36,6 +36,7 @@ from cost_models.synthesis import liberty, opensta, simulation
 from cost_models.synthesis.liberty import Library
 from cost_models.technology import Coefficients, Technology
 from hwsim.errors import InputError
+from hwsim.files import make_folder
 from hwsim.pool import each
 from hwsim.progress import Countdown, say
 from hwsim.units import UnitSpec
@@ -139,7 +140,7 @@ def measure_units(
     opensta.find()
     simulation.find()
     if folder:
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
     sample = partial(_sample, technology=technology, library=library, folder=folder)
     samples = {}
     countdown = Countdown(len(units))

@@ -5,7 +5,6 @@ import os
 import shutil
 from pathlib import Path
 
-from hwsim import files
 from hwsim.cli.arguments import Commands, input_path, output_path
 from hwsim.cli.phrases import percentages
 from hwsim.errors import InputError
@@ -34,7 +33,6 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"{output} exists; choose another file")
     # What is finished outlives an interruption, and is gone when the file is there.
     samples = output.with_name(f"{output.name}.samples")
-    files.make_folder(samples)
     fitted = characterise(options.liberty, name, samples)
     technology.write(fitted, output)
     shutil.rmtree(samples)

@@ -122,9 +122,16 @@ def test_register_file_counts_bits():
     assert made.read.low == pytest.approx(64 * 0.008999495)
 
 
-@pytest.mark.parametrize("shape", [(0, 8), (8, 0), (129, 64)])
-def test_register_file_has_limits(shape):
-    with pytest.raises(InputError, match="1 bit to 1024 bytes"):
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((0, 8), "words=0: allowed: whole numbers from 1"),
+        ((8, 0), "width=0: allowed: whole numbers from 1"),
+        ((129, 64), "up to 1024 bytes"),
+    ],
+)
+def test_register_file_has_limits(shape, message):
+    with pytest.raises(InputError, match=message):
         memory.register_file(*shape)
 
 
