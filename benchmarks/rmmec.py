@@ -41,6 +41,8 @@ This page is the output of
 python benchmarks/rmmec.py --liberty sky130_fd_sc_hd__tt_025C_1v80.lib > docs/rmmec.md
 ```
 
+with the library of [libraries.md](libraries.md).
+
 Estimates price generic gates (no library needed) and count toggles in a gate-level simulation
 without glitches, so all energy here is settled energy. Synthesis is Yosys and ABC with buffers and
 sizes, timed by OpenSTA. No wires, no clock tree, no clock gating. Operands are standard normal

@@ -10,6 +10,9 @@ QUANTITIES = {
     "area_times_delay": ("area_um2", "delay_ns"),
 }
 
+#: Errors of a technology that estimates are quoted with.
+UNSEEN = "unseen_units"
+
 #: Percentages of units that errors are stated for.
 LEVELS = (68, 95)
 

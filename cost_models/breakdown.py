@@ -26,6 +26,7 @@ from cost_models.netlist import GATES, TYPES, Int, Netlist, netlist_by_part
 from cost_models.operands import Operands, default_operands
 from cost_models.technology import Technology
 from hwsim.units import UnitSpec
+from hwsim.units.base import check_unit
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,9 @@ def breakdown_all(
     unit: UnitSpec, names: Iterable[str | Technology], operands: Operands | None = None
 ) -> dict[str, Breakdown]:
     """Return the breakdown of ``unit`` by technology; parameters are those of ``breakdown``."""
-    loaded = [technologies.load(name) if isinstance(name, str) else name for name in names]
-    operands = operands or default_operands(unit)
+    check_unit(unit)
+    loaded = technologies.load_all(names)
+    operands = default_operands(unit) if operands is None else operands
     whole = estimate_all(unit, loaded, operands)
     gates = netlist_by_part(unit)
     toggling = activity.simulate(unit, gates, operands)

@@ -1,32 +1,35 @@
 """Arrays on disk that take long to make, such as a unit as generic gates.
 
-They are ``.npz`` files in ``netlists`` of the user's cache folder: that of the environment variable
+They are files in ``netlists`` of the user's cache folder: that of the environment variable
 ``HWSIM_CACHE`` if it is set, else the operating system's (on Linux ``$XDG_CACHE_HOME/hwsim`` or
 ``~/.cache/hwsim``). A file's name is the SHA-256 of everything that its content depends on, so a
 file is never out of date; to free the space, delete the folder. A unit takes some 10 kB.
 
-Processes may share the folder: a file is written under another name and renamed. A file that
-cannot be read, or a folder that cannot be written, costs time and a line on stderr, nothing else.
+A file is the SHA-256 of what follows, an ``.npz`` archive: a file that was cut off or changed is
+noticed before anything is read from it. Processes may share the folder: a file is written under
+another name and renamed. A file that cannot be read, or a folder that cannot be written, costs time
+and a line on stderr, nothing else.
 """
 
 import hashlib
+import io
 import os
 import sys
-import zlib
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, TypeVar
-from zipfile import BadZipFile
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
 #: Environment variable that names another folder.
 VARIABLE = "HWSIM_CACHE"
+
+_SUFFIX = ".arrays"
+_DIGEST_BYTES = hashlib.sha256().digest_size
 
 Arrays = Mapping[str, NDArray[Any]]
 Made = TypeVar("Made")
@@ -53,37 +56,47 @@ def load(name: str, build: Callable[[Arrays], Made]) -> Made | None:
 
     None stands for a file that is not there, and for one that cannot be read, which stderr names.
     """
-    path = folder() / f"{name}.npz"
+    path = folder() / f"{name}{_SUFFIX}"
     try:
-        with path.open("rb") as file:
-            arrays = np.load(file, allow_pickle=False)
-            if not isinstance(arrays, NpzFile):
-                raise ValueError("not an .npz file")
-            return build(arrays)
-    except FileNotFoundError:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
-        print(f"hwsim: {path} cannot be read and is made again: {error}", file=sys.stderr)
+    except OSError as error:
+        _say(f"{path} cannot be read and is made again: {error.strerror}")
         return None
+    digest, archive = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+    if hashlib.sha256(archive).digest() != digest:
+        _say(f"{path} is damaged and is made again")
+        return None
+    with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
+        return build(arrays)
 
 
 def store(name: str, arrays: Arrays) -> None:
     """Save arrays under ``name``, whole or not at all; stderr says once if that is impossible."""
     place = folder()
+    archive = io.BytesIO()
+    np.savez_compressed(archive, allow_pickle=False, **arrays)
     try:
         place.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=place, prefix=".", delete=False) as file:
             temporary = Path(file.name)
             try:
-                np.savez_compressed(file, allow_pickle=False, **arrays)
+                file.write(hashlib.sha256(archive.getvalue()).digest())
+                file.write(archive.getvalue())
+                file.close()
+                temporary.replace(place / f"{name}{_SUFFIX}")
             except BaseException:
                 temporary.unlink()
                 raise
-        temporary.replace(place / f"{name}.npz")
     except OSError as error:
-        _say_once(f"hwsim: nothing is cached: {place} cannot be written: {error.strerror}")
+        _say_once(f"nothing is cached: {place} cannot be written: {error.strerror}")
 
 
 @cache
 def _say_once(line: str) -> None:
-    print(line, file=sys.stderr)
+    _say(line)
+
+
+def _say(line: str) -> None:
+    print(f"hwsim: {line}", file=sys.stderr)

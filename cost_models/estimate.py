@@ -22,7 +22,9 @@ from cost_models.cost import Cost
 from cost_models.netlist import GATES, TYPES, Netlist, netlist
 from cost_models.operands import Operands, default_operands
 from cost_models.technology import Coefficients, Technology
+from hwsim.errors import InputError
 from hwsim.units import UnitSpec
+from hwsim.units.base import check_unit
 from rtl.yosys import version
 
 Floats = NDArray[np.float64]
@@ -75,8 +77,12 @@ def features(
     ``operands`` are those of :func:`estimate`, ``style`` that of
     :func:`~cost_models.netlist.netlist`.
     """
+    if operands is None:
+        operands = default_operands(unit)
+    if not isinstance(operands, Operands):
+        raise InputError(f"operands={operands!r}: allowed: cost_models.operands.Operands")
     gates = netlist(unit, style)
-    result = activity.simulate(unit, gates, operands or default_operands(unit))
+    result = activity.simulate(unit, gates, operands)
     flip_flops = result.toggles[gates.first_flip_flop : gates.first_gate].sum()
     cells = slice(gates.first_flip_flop, None)
     fanout = gates.fanout()
@@ -137,7 +143,7 @@ def estimate(
     Raises
     ------
     InputError
-        For an unknown technology or operands that do not fit.
+        For a ``unit`` that is none, an unknown technology, or operands that do not fit.
     cost_models.activity.SimulationError
         If the gates do not compute what the golden model says.
     """
@@ -149,7 +155,8 @@ def estimate_all(
     unit: UnitSpec, names: Iterable[str | Technology], operands: Operands | None = None
 ) -> dict[str, Cost]:
     """Return the estimated cost of ``unit`` by technology; parameters are those of ``estimate``."""
-    loaded = [technologies.load(name) if isinstance(name, str) else name for name in names]
+    check_unit(unit)
+    loaded = technologies.load_all(names)
     measured = features(unit, operands)
     return {technology.name: price(unit, measured, technology) for technology in loaded}
 

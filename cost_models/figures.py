@@ -13,11 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cost_models.bands import LEVELS, error_key
+from cost_models.bands import LEVELS, UNSEEN, error_key
 from cost_models.cost import Cost
-
-#: Errors of a technology that estimates are quoted with.
-UNSEEN = "unseen_units"
 
 
 @dataclass(frozen=True)

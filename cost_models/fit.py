@@ -16,7 +16,6 @@ components alone tell about units? The last two are answered by other fits, to l
 import datetime
 import json
 import math
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -39,7 +38,9 @@ from cost_models.synthesis import liberty, opensta, simulation
 from cost_models.synthesis.liberty import Library
 from cost_models.technology import Coefficients, Technology
 from hwsim.errors import InputError
+from hwsim.files import make_folder
 from hwsim.pool import each
+from hwsim.progress import Countdown, say
 from hwsim.units import UnitSpec
 from rtl.yosys import version
 
@@ -132,20 +133,21 @@ def measure_units(
     progress: Callable[[str], None] | None = None,
 ) -> list[Sample]:
     """Synthesise ``units``, the same parameters as for :func:`characterise`."""
-    report = progress or _print
+    report = progress or say
     opensta.find()
     simulation.find()
     if folder:
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
     sample = partial(_sample, technology=technology, library=library, folder=folder)
     samples = {}
-    for number, (unit, result) in enumerate(each(sample, units, workers), 1):
+    countdown = Countdown(len(units))
+    for unit, result in each(sample, units, workers):
         if isinstance(result, Exception):
             raise result
         samples[unit] = result
         cost = result.synthesis
         report(
-            f"[{number}/{len(units)}] {cost.unit} {technology}: {cost.area_um2:.4g} um^2, "
+            f"{countdown.step()} {cost.unit} {technology}: {cost.area_um2:.4g} um^2, "
             f"{cost.delay_ns:.3g} ns, {cost.settled_pj:.3g} + {cost.glitch_pj:.3g} pJ"
         )
     return [samples[unit] for unit in units]
@@ -153,10 +155,6 @@ def measure_units(
 
 def _tools() -> dict[str, str]:
     return {"yosys": version(), "opensta": opensta.version(), "icarus": simulation.version()}
-
-
-def _print(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def _sample(unit: UnitSpec, technology: str, library: Library, folder: Path | None) -> Sample:

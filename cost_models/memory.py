@@ -21,7 +21,8 @@ from typing import Any, Literal
 
 from cost_models import data
 from cost_models.interpolation import loglog, neighbours
-from hwsim.errors import InputError, unknown
+from hwsim.errors import InputError, check_known, unknown
+from hwsim.numbers import whole
 
 #: Width of the port of every SRAM macro in the tables, in bits.
 PORT_BITS = 64
@@ -159,14 +160,14 @@ def sram(
         For a table or node that there is not, a width or capacity that macros of the table cannot
         make up, or macros outside the table.
     """
+    for name, value in (("capacity", capacity), ("node", node), ("width", width), ("banks", banks)):
+        whole(name, value, 1)
     rows = _sram_rows(table, node)
     if width < PORT_BITS or width % PORT_BITS:
         raise InputError(
             f"width {width}: the tables have {PORT_BITS}-bit ports, so the width of an SRAM is "
             f"a multiple of {PORT_BITS}"
         )
-    if banks < 1:
-        raise InputError(f"banks {banks}: an SRAM has at least one")
     side_by_side = width // PORT_BITS
     macros = side_by_side * banks
     if capacity % macros:
@@ -202,8 +203,7 @@ def sram(
 
 def _sram_rows(table: str, node: int) -> list[dict[str, str]]:
     rows = [row | _sram_sources()[row["table"]] for row in data.read("sram.csv")]
-    if table not in _sram_sources():
-        raise unknown("table", table, _sram_sources())
+    check_known("table", table, _sram_sources())
     nodes = sorted({int(row["node"]) for row in rows if row["table"] == table})
     if node not in nodes:
         raise InputError(
@@ -240,11 +240,11 @@ def register_file(words: int, width: int) -> Memory:
     InputError
         For less than one bit or more than 1024 bytes.
     """
-    bits = words * width
-    if words < 1 or width < 1 or bits > 8 * REGISTER_FILE_BYTES:
+    bits = whole("words", words, 1) * whole("width", width, 1)
+    if bits > 8 * REGISTER_FILE_BYTES:
         raise InputError(
-            f"words {words}, width {width}: a register file has 1 bit to {REGISTER_FILE_BYTES} "
-            "bytes; the table has neither decoder nor read multiplexers, so larger ones are SRAM"
+            f"words {words}, width {width}: a register file has up to {REGISTER_FILE_BYTES} bytes; "
+            " the table has neither decoder nor read multiplexers, so larger ones are SRAM"
         )
     (row,) = data.read("registers.csv")
 
@@ -280,13 +280,12 @@ def dram(kind: str, boundary: str | None = None) -> Memory:
     InputError
         For a kind or boundary that there is not, or a boundary that is needed and not given.
     """
+    check_known("DRAM", kind, sorted({row["kind"] for row in data.read("dram.csv")}))
     rows = [row for row in data.read("dram.csv") if row["kind"] == kind]
-    if not rows:
-        raise unknown("DRAM", kind, sorted({row["kind"] for row in data.read("dram.csv")}))
     known = [row["boundary"] for row in rows]
     if boundary is None and len(rows) > 1:
         raise InputError(f"{kind} needs a boundary, one of {', '.join(known)}")
-    if boundary is not None and boundary not in known:
+    if boundary is not None and (not isinstance(boundary, str) or boundary not in known):
         raise InputError(f"boundary {boundary!r}: {kind} has {', '.join(known)}")
     (row,) = (row for row in rows if boundary in (None, row["boundary"]))
     figure = Figure(
@@ -311,29 +310,30 @@ def make(kind: str, parameters: Mapping[str, str]) -> Memory:
     Raises
     ------
     InputError
-        For parameters that are unknown, missing or no whole numbers, and those of the kind.
+        For an unknown kind, parameters that are unknown, missing or no whole numbers, and what the
+        kind refuses.
     """
+    check_known("memory", kind, KINDS)
+    if not isinstance(parameters, Mapping):
+        raise InputError(f"parameters={parameters!r}: allowed: values by name of the parameter")
     known = inspect.signature(KINDS[kind]).parameters
     values: dict[str, Any] = {}
     for key, text in parameters.items():
         if key not in known:
             raise unknown(f"parameter of {kind}", key, known)
-        values[key] = _integer(key, text) if known[key].annotation is int else text
+        values[key] = whole(key, text, 1) if known[key].annotation is int else text
     missing = [k for k, p in known.items() if p.default is p.empty and k not in values]
     if missing:
         raise InputError(f"{kind} needs {' and '.join(missing)}")
     return KINDS[kind](**values)
 
 
-def _integer(key: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise InputError(f"{key} {text!r} is not a whole number") from None
-
-
 def contents(kind: str) -> list[dict[str, Any]]:
-    """Return what the tables of one of ``KINDS`` have, a row for each table, node or DRAM."""
+    """Return what the tables of one of ``KINDS`` have, a row for each table, node or DRAM.
+
+    Raises InputError for another kind.
+    """
+    check_known("memory", kind, KINDS)
     if kind == "dram":
         return [
             {"kind": row["kind"], "boundary": row["boundary"], "low pJ/bit": figure.low,

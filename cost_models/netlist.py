@@ -17,11 +17,9 @@ gate belongs to one of them. Nothing is optimised across their borders, which co
 
 import json
 import re
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +28,9 @@ from numpy.typing import NDArray
 
 import rtl
 from cost_models import cache
+from hwsim.errors import check_known
+from hwsim.files import temporary_folder
+from hwsim.progress import mentioned
 from hwsim.units import UnitSpec
 from rtl import yosys
 
@@ -224,6 +225,8 @@ def netlist_by_part(unit: UnitSpec) -> Netlist:
 
 
 def _netlist(unit: UnitSpec, style: str | None, by_part: bool) -> Netlist:
+    if style is not None:
+        check_known("style", style, STYLES)
     text = rtlil_text(unit)
     instances = _instances(text, unit.name) if by_part else None
     styles = generic_styles(text) if style is None else [style]
@@ -233,7 +236,8 @@ def _netlist(unit: UnitSpec, style: str | None, by_part: bool) -> Netlist:
     name = cache.key(yosys.version(), text, *settings)
     found = cache.load(name, unpack)
     if found is None:
-        found = _smallest(unit.name, text, commands, styles, instances)
+        with mentioned(f"mapping {unit.name} to gates, which takes minutes for large units"):
+            found = _smallest(unit.name, text, commands, styles, instances)
         cache.store(name, pack(found))
     return replace(found, bounded=bounded)
 
@@ -255,15 +259,15 @@ def _smallest(
     if instances:
         together += ["flatten", "setundef -undriven -zero"]
     mapped = {}
-    with tempfile.TemporaryDirectory() as folder, yosys.session(Path(folder)) as session:
-        (Path(folder) / "unit.il").write_text(text)
+    with temporary_folder() as folder, yosys.session(folder) as session:
+        (folder / "unit.il").write_text(text)
         session.run(["read_rtlil unit.il", *apart, "design -save rtl"])
         for style in styles:
             file = f"{style}.json"
             script = [command.format(top=top, option=STYLES[style]) for command in commands]
             script += [*together, _CLEAN, f"write_json {file}"]
             session.run(["design -load rtl", *script])
-            mapped[style] = json.loads((Path(folder) / file).read_text())["modules"][top]
+            mapped[style] = json.loads((folder / file).read_text())["modules"][top]
     style = min(mapped, key=lambda name: nand2_equivalents(mapped[name]))
     return parse(mapped[style], style, instances)
 

@@ -35,11 +35,13 @@ from hwsim.formats.base import Codes, Float64, Format
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
 from hwsim.formats.scaling import ScaleRule, least_error_scales
+from hwsim.numbers import whole
 from hwsim.tensors.load import TensorSource
 from hwsim.tensors.quantise import operand_streams, value_streams
 from hwsim.tensors.sources import SUFFIXES, Layer
 from hwsim.tensors.transformer import PACKAGES
 from hwsim.units import UnitSpec
+from hwsim.units.base import check_unit
 from hwsim.units.block_dot import BlockDotUnit
 from hwsim.units.metadata import Metadata, Scope, field_shape
 from hwsim.units.result import RoundedResult
@@ -74,7 +76,7 @@ class Operands(NamedTuple):
     metadata: Mapping[str, Codes] = MappingProxyType({})
 
 
-def create(unit: UnitSpec, source: str) -> Operands:
+def create(unit: UnitSpec, source: str, match: str = "*") -> Operands:
     """Return operands of a kind or from a file, as many as :func:`default_operands` has.
 
     Parameters
@@ -84,6 +86,9 @@ def create(unit: UnitSpec, source: str) -> Operands:
         :data:`hwsim.tensors.transformer.PACKAGES`; or the path of a tensor file or model folder,
         see :mod:`hwsim.tensors.sources`, in which every weight has activations.
 
+    match
+        Glob pattern of the names of the weights in a file or package.
+
     Raises
     ------
     InputError
@@ -91,6 +96,8 @@ def create(unit: UnitSpec, source: str) -> Operands:
     MissingToolError
         If the package is not installed.
     """
+    if not isinstance(source, str):
+        raise InputError(f"operands={source!r}: allowed: {', '.join(KINDS)}, or a path as text")
     if source in KINDS:
         return KINDS[source](unit, STREAMS, stream_beats(unit), 0)
     known = [*KINDS, *PACKAGES]
@@ -106,7 +113,8 @@ def create(unit: UnitSpec, source: str) -> Operands:
             f"operands={source}: {unit.family} takes no weights and activations of a layer; "
             f"allowed: {', '.join(KINDS)}"
         )
-    chosen = TensorSource(package=source) if source in PACKAGES else TensorSource(path=path)
+    place = {"package": source} if source in PACKAGES else {"path": path}
+    chosen = TensorSource(**place, match=match)
     return of_layers(unit, chosen.load(), STREAMS, stream_beats(unit), seed=0)
 
 
@@ -120,6 +128,7 @@ def default_operands(unit: UnitSpec) -> Operands:
 
 def stream_beats(unit: UnitSpec) -> int:
     """Return the beats of a dot product that fill 64 cycles, at least 16 and two groups."""
+    check_unit(unit)
     return max(16, CYCLES // unit.timing().interval, 2 * (unit.group_beats or 0))
 
 
@@ -142,7 +151,7 @@ def gaussian(unit: UnitSpec, dot_products: int, beats: int, seed: int) -> Operan
     Raises
     ------
     InputError
-        If ``dot_products`` or ``beats`` is less than 1.
+        If ``dot_products`` or ``beats`` is less than 1, or ``seed`` negative.
     """
     rng = _generator(dot_products, beats, seed)
     activations, weights = (
@@ -268,8 +277,9 @@ def side_by_side(tiles: NDArray[Scalar], beats: int) -> NDArray[Scalar]:
 
 
 def _generator(dot_products: int, beats: int, seed: int) -> np.random.Generator:
-    if dot_products < 1 or beats < 1:
-        raise InputError(f"dot_products={dot_products} and beats={beats} must be at least 1")
+    whole("dot_products", dot_products, 1)
+    whole("beats", beats, 1)
+    whole("seed", seed, 0)
     return np.random.default_rng(seed)
 
 

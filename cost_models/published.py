@@ -89,11 +89,15 @@ def select(filters: Mapping[str, str]) -> list[Published]:
     InputError
         For an unknown filter, or a pattern that fits no number.
     """
+    if not isinstance(filters, Mapping):
+        raise InputError(f"filters={filters!r}: allowed: patterns by name of the filter")
     everything = load()
     rows = everything
     for name, pattern in filters.items():
         if name not in FILTERS:
-            raise unknown("filter", name, FILTERS)
+            raise unknown("filter", str(name), FILTERS)
+        if not isinstance(pattern, str):
+            raise InputError(f"{name}={pattern!r}: allowed: a pattern as text, such as '28'")
         values = {str(getattr(row, name)) for row in everything}
         matching = {v for v in values if fnmatchcase(v.lower(), pattern.lower())}
         if not matching:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from cost_models import chart, fit, fitting_set
 from cost_models import technology as technologies
-from cost_models.bands import LEVELS, QUANTITIES, error_key
-from cost_models.figures import UNSEEN
+from cost_models.bands import LEVELS, QUANTITIES, UNSEEN, error_key
 from cost_models.synthesis import liberty
 from cost_models.technology import Technology
+from hwsim import files
 from hwsim.units import make
 
 #: What the errors are of, by their keys in a technology file.
@@ -167,7 +167,8 @@ _REGENERATE = """## Making it again
 fits, and prints these errors. `hwsim cost --technology my.yaml` then estimates with it.
 `hwsim cost-model report -o docs` writes this file and its chart from the technology files,
 `hwsim cost-model report --json` prints the errors, and `hwsim cost-model measure` synthesises the
-held-out units of a technology again and compares.
+held-out units of a technology again and compares. [libraries.md](libraries.md) says where the
+libraries are.
 """
 
 
@@ -196,9 +197,14 @@ def document() -> str:
 
 
 def write(folder: Path) -> list[Path]:
-    """Write :func:`document` and its chart to ``folder``; return their paths."""
+    """Write :func:`document` and its chart to ``folder``, made if missing; return their paths.
+
+    Raises InputError if they cannot be written.
+    """
+    folder = files.as_path("folder", folder)
+    files.make_folder(folder)
     text, picture = folder / DOCUMENT, folder / CHART
-    text.write_text(document())
+    files.write_text(text, document())
     chart.write(_technologies(), picture)
     return [text, picture]
 

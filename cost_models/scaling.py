@@ -23,6 +23,7 @@ from cost_models import data
 from cost_models.cost import Cost, Method
 from cost_models.interpolation import loglog
 from hwsim.errors import InputError, unknown
+from hwsim.numbers import whole
 
 #: Nodes in nm that a cost can be scaled to.
 NODES = (45, 28, 16)
@@ -126,6 +127,12 @@ class Band:
     factors: tuple[Factor, Factor]
 
 
+def check_node(node: int) -> None:
+    """Refuse a node that is none of ``NODES`` with InputError."""
+    if whole("node", node, 1) not in NODES:
+        raise InputError(f"node {node} nm: costs are scaled to {', '.join(map(str, NODES))} nm")
+
+
 def scale(cost: Cost, quantity: str, node: int) -> Band:
     """Return ``quantity`` of a cost at ``node``.
 
@@ -145,8 +152,7 @@ def scale(cost: Cost, quantity: str, node: int) -> Band:
     """
     if quantity not in QUANTITIES:
         raise unknown("quantity", quantity, QUANTITIES)
-    if node not in NODES:
-        raise InputError(f"node {node} nm: costs are scaled to {', '.join(map(str, NODES))} nm")
+    check_node(node)
     anchor = anchor_of(cost)
     if quantity not in anchor.quantities:
         raise InputError(f"{quantity} cannot be scaled from {cost.technology}: {anchor.missing}")
@@ -186,6 +192,8 @@ def anchors() -> list[str]:
 
 def anchor_of(cost: Cost) -> Anchor:
     """Return the anchor of a cost; raise InputError for a technology that is none."""
+    if not isinstance(cost, Cost):
+        raise InputError(f"cost={cost!r}: allowed: an estimate or a synthesis")
     if cost.technology not in ANCHORS:
         raise unknown("technology to scale from", cost.technology, ANCHORS)
     return ANCHORS[cost.technology]

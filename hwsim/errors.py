@@ -12,14 +12,23 @@ class MissingToolError(RuntimeError):
     """A program that the requested step needs is not installed; the message says how to."""
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
+def suggestion(name: object, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the nearest known name, or an empty string."""
+    if not isinstance(name, str):
+        return ""
     matches = get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
     return f"; did you mean {str(matches[0])!r}?" if matches else ""
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
+def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
     """Return the error for a ``name`` that is none of the ``known`` ones."""
     names = list(known)
     hint = suggestion(name, names) or f"; known: {', '.join(names)}"
     return InputError(f"unknown {kind} {name!r}{hint}")
+
+
+def check_known(kind: str, name: object, known: Iterable[str]) -> None:
+    """Refuse with InputError a ``name`` that is none of the ``known`` ones, or no text."""
+    names = list(known)
+    if not isinstance(name, str) or name not in names:
+        raise unknown(kind, name, names)

@@ -1,6 +1,8 @@
 """Hardware generators for the units of :mod:`hwsim.units`: ``create(unit)`` builds one."""
 
+from hwsim.errors import InputError
 from hwsim.units import UnitSpec
+from hwsim.units.base import check_unit
 from hwsim.units.bfp_dot import BfpDotUnit
 from hwsim.units.bit_serial import BitSerialUnit
 from hwsim.units.bitmod import BitmodUnit
@@ -86,5 +88,11 @@ __all__ = ["GENERATORS", "Unit", "create"]
 
 
 def create(unit: UnitSpec) -> Unit:
-    """Return the hardware of ``unit``, an Amaranth component with the streams ``i`` and ``o``."""
+    """Return the hardware of ``unit``, an Amaranth component with the streams ``i`` and ``o``.
+
+    Raises InputError for what is no unit of hwsim.
+    """
+    check_unit(unit)
+    if type(unit) not in GENERATORS:
+        raise InputError(f"unit={unit!r}: there is no hardware for {type(unit).__name__}")
     return GENERATORS[type(unit)](unit)

@@ -9,8 +9,8 @@ which works under -g2005 and -g2012 alike.
 
 import hashlib
 import json
+import os
 import re
-import tempfile
 from functools import lru_cache
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 from amaranth.back import rtlil
 
-from hwsim import __version__
+from hwsim import __version__, files
 from hwsim.errors import InputError
+from hwsim.numbers import whole
 from hwsim.units import Scope, UnitSpec
+from hwsim.units.base import check_unit
 from hwsim.units.stimulus import corners, random_codes
 from rtl import Unit, create, yosys
 
@@ -29,6 +31,9 @@ _TRIGGER = re.compile(r"  reg (\\\$auto\$verilog_backend\S+) +(= 0;)\n")
 
 #: Between the name of a module and that of its submodule.
 _BELOW = "___"
+#: How files of a unit begin; what begins otherwise is not replaced.
+_FIRST_LINE = "// {name}\n"
+_DESCRIPTION_START = '{{\n  "name": "{name}",\n'
 
 #: Seed of the vectors in an emitted testbench.
 TESTBENCH_SEED = 1
@@ -38,7 +43,9 @@ def verilog(unit: UnitSpec, component: Unit | None = None) -> str:
     """Return the Verilog of ``unit``, top module ``unit.name``.
 
     ``component`` is hardware to emit in the place of ``rtl.create(unit)``, with the same ports.
+    Raises InputError for a ``unit`` that is none.
     """
+    check_unit(unit)
     return _of_unit(unit) if component is None else _of_component(unit, component)
 
 
@@ -51,8 +58,8 @@ def _of_component(unit: UnitSpec, component: Unit) -> str:
     text = rtlil.convert(component, name=unit.name, emit_src=False)
     names = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
     attributes = " ".join(f"-remove {name}" for name in names)
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "unit.il").write_text(text)
+    with files.temporary_folder() as folder:
+        (folder / "unit.il").write_text(text)
         yosys.run(
             [
                 "read_rtlil unit.il",
@@ -64,9 +71,9 @@ def _of_component(unit: UnitSpec, component: Unit) -> str:
                 f"attrmap -modattr {attributes}",
                 "write_verilog -norename unit.v",
             ],
-            Path(folder),
+            folder,
         )
-        return _banner(unit) + _tidy((Path(folder) / "unit.v").read_text(), unit.name)
+        return _banner(unit) + _tidy((folder / "unit.v").read_text(), unit.name)
 
 
 def _tidy(text: str, name: str) -> str:
@@ -103,7 +110,7 @@ def _banner(unit: UnitSpec) -> str:
     if timing.min_interval != timing.interval:
         interval = f"{timing.min_interval} to {timing.interval}"
     return (
-        f"// {unit.name}\n"
+        f"{_FIRST_LINE.format(name=unit.name)}"
         f"// {command(unit)}\n"
         f"// hwsim {__version__}, Yosys {yosys.version()}. Licence: the output is yours.\n"
         f"// i__payload: {fields}; lane 0 lowest\n"
@@ -153,7 +160,11 @@ def _metadata(unit: UnitSpec) -> list[dict[str, Any]]:
 
 
 def description(unit: UnitSpec, text: str) -> dict[str, Any]:
-    """Return what a user of the Verilog ``text`` needs to know, as plain data for JSON."""
+    """Return what a user of the Verilog ``text`` needs to know, as plain data for JSON.
+
+    Raises InputError for a ``unit`` that is none.
+    """
+    check_unit(unit)
     ports = [
         ("clk", "input", 1, "clock, rising edge"),
         ("rst", "input", 1, "synchronous reset, active high"),
@@ -200,7 +211,11 @@ def self_checking_testbench(unit: UnitSpec, dots: int = 64) -> str:
     longer than two groups where the unit has groups, with pauses on both sides. It prints ``PASS``
     with the number of results, and ends with a non-zero status (``$fatal``) on a wrong, undefined,
     missing or surplus result.
+
+    Raises InputError for a ``unit`` that is none, and fewer than 1 dot product.
     """
+    check_unit(unit)
+    whole("dots", dots, 1)
     rng = np.random.default_rng(TESTBENCH_SEED)
     stimuli = [corners(unit, rng)]
     stimuli += [random_codes(unit, -(-dots // 4), beats, rng) for beats in (1, 2, 3, 4)]
@@ -229,28 +244,59 @@ def _memory(name: str, bits: int, words: list[int]) -> str:
     return "\n".join(f"    {name}[{k}] = {bits}'h{word:x};" for k, word in enumerate(words))
 
 
-def write(unit: UnitSpec, folder: Path) -> list[Path]:
-    """Write ``<name>.v``, ``<name>.json`` and ``<name>_tb.v`` into a new folder.
+def write(unit: UnitSpec, folder: Path, force: bool = False) -> list[Path]:
+    """Write ``<name>.v``, ``<name>.json`` and ``<name>_tb.v`` into a folder.
+
+    The folder is made if it is missing, and may hold other files, such as other units. A file that
+    is there with the same text stays; one with another text is replaced with ``force`` only, and
+    only if hwsim wrote it for a unit of this name.
 
     Returns the paths of the three files.
 
     Raises
     ------
     InputError
-        If ``folder`` exists and is not empty.
+        For a ``unit`` that is none, a folder that cannot be used, and a file that may not be
+        replaced; then nothing is written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} exists and is not an empty folder; choose another one")
-    folder.mkdir(parents=True, exist_ok=True)
+    check_unit(unit)
+    folder = files.as_path("folder", folder)
+    files.make_folder(folder)
     text = verilog(unit)
-    files = {
-        f"{unit.name}.v": text,
-        f"{unit.name}.json": json.dumps(description(unit, text), indent=2) + "\n",
-        f"{unit.name}_tb.v": self_checking_testbench(unit),
+    texts = {
+        folder / f"{unit.name}.v": text,
+        folder / f"{unit.name}.json": json.dumps(description(unit, text), indent=2) + "\n",
+        folder / f"{unit.name}_tb.v": self_checking_testbench(unit),
     }
-    for name, content in files.items():
-        (folder / name).write_text(content)
-    return [folder / name for name in files]
+    others = [path for path, content in texts.items() if not _holds(path, content)]
+    for path in others:
+        if os.path.lexists(path):
+            _check_replaceable(path, unit.name, force)
+    for path in others:
+        files.write_text(path, texts[path])
+    return list(texts)
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_bytes() == text.encode()
+
+
+def _check_replaceable(path: Path, name: str, force: bool) -> None:
+    """Raise InputError for a file in the way, unless it is one of hwsim's and ``force`` is set."""
+    start = b""
+    if path.is_file() and not path.is_symlink():
+        with path.open("rb") as file:
+            start = file.read(4096)
+    beginnings = (_FIRST_LINE, _DESCRIPTION_START, _TESTBENCH.partition("{name}")[0] + "{name}:")
+    if not start.startswith(tuple(text.format(name=name).encode() for text in beginnings)):
+        raise InputError(
+            f"{path} exists and was not written by hwsim; remove it, or choose another folder"
+        )
+    if not force:
+        raise InputError(
+            f"{path} exists and differs from what would be written; --force (in Python force=True) "
+            "replaces it"
+        )
 
 
 _TESTBENCH = """\

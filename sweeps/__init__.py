@@ -28,10 +28,12 @@ def run_sweep(specification: Path, folder: Path, workers: int | None = None) -> 
         As :func:`sweeps.spec.read` and :func:`sweeps.run.run` do.
     """
     # Every worker process imports this package, and needs neither charts nor tables.
+    from hwsim.files import as_path
     from sweeps import spec
 
     # An error of the specification need not wait for what a sweep imports.
-    sweep = spec.read(specification)
+    sweep = spec.read(as_path("specification", specification))
+    folder = as_path("folder", folder)
 
     from hwsim.pool import WorkerDiedError
     from sweeps import report, table

@@ -136,8 +136,13 @@ def test_generate_writes_three_files(tmp_path: Path, capsys: pytest.CaptureFixtu
     written = [Path(line) for line in capsys.readouterr().out.splitlines()]
     assert [path.suffix for path in written] == [".v", ".json", ".v"]
     assert all(path.stat().st_size for path in written)
+    assert cli.main([*unit, str(tmp_path / "new")]) == 0
+    assert [Path(line) for line in capsys.readouterr().out.splitlines()] == written
+    written[0].write_text(f"{written[0].read_text()}// edited\n")
     assert cli.main([*unit, str(tmp_path / "new")]) == 2
-    assert "exists and is not an empty folder" in capsys.readouterr().err
+    assert "--force" in capsys.readouterr().err
+    assert cli.main([*unit, str(tmp_path / "new"), "--force"]) == 0
+    assert "edited" not in written[0].read_text()
 
 
 def test_generate_takes_format_names_with_equals_signs(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ tables and pin capacitances, are the energy: of the stream that was played, with
 beside it what hazards add if every cell takes one unit of time.
 """
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from cost_models.cost import Cost
 from cost_models.operands import Operands, default_operands
@@ -16,6 +16,8 @@ from cost_models.synthesis import opensta, simulation, yosys
 from cost_models.synthesis.energy import energies
 from cost_models.synthesis.liberty import Library, opened
 from cost_models.synthesis.yosys import Objective
+from hwsim.errors import check_known
+from hwsim.files import temporary_folder
 from hwsim.units import UnitSpec
 from rtl.yosys import version
 
@@ -47,7 +49,8 @@ def synthesize(
     Raises
     ------
     InputError
-        If the library is missing or unsuitable, or one of its cells that the unit needs is.
+        For another objective, or if the library is missing or unsuitable, or one of its cells that
+        the unit needs is.
     MissingToolError
         If OpenSTA or Icarus is not installed.
     cost_models.activity.SimulationError
@@ -67,10 +70,10 @@ def measure(
     objective: Objective = "area",
 ) -> Cost:
     """Do the work of :func:`synthesize` with an opened library, which many units can share."""
+    check_known("objective", objective, get_args(Objective))
     opensta.find()
     simulation.find()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         mapped = yosys.map_unit(unit, library, objective, folder)
         toggles = simulation.simulate(
             unit, mapped.netlist, operands or default_operands(unit), folder

@@ -7,18 +7,20 @@ the package.
 """
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
+from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from cost_models.bands import LEVELS, QUANTITIES, error_key
+from cost_models.bands import LEVELS, QUANTITIES, UNSEEN, error_key
 from cost_models.netlist import GATES, TYPES
-from hwsim.errors import InputError, unknown
+from hwsim import files
+from hwsim.errors import InputError, check_known, unknown
 
 #: Coefficients by the name of the cell type.
 Coefficients = dict[str, float]
@@ -31,6 +33,18 @@ SUFFIX = ".yaml"
 
 #: The safe loader, in C where PyYAML has it: the pure one takes a second for a file.
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+#: Coefficients are far below it; sums of products with more would overflow.
+_LARGEST = 1e30
+
+#: Keys whose values have a coefficient for each of these types.
+_TABLES = {
+    "area_um2": TYPES,
+    "leakage_nw": TYPES,
+    "delay_ns": GATES,
+    "energy_fj_per_toggle": TYPES,
+    "glitch_fj_per_toggle": GATES,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +115,7 @@ class Technology:
 
 def names() -> list[str]:
     """Return the names of the technologies that come with the package."""
-    found = (entry.name for entry in files(__name__).iterdir())
+    found = (entry.name for entry in resources(__name__).iterdir())
     return sorted(name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX))
 
 
@@ -116,18 +130,37 @@ def load(name: str) -> Technology:
     Raises
     ------
     InputError
-        For an unknown name, and as :func:`read`.
+        For an unknown name or what is no text, and as :func:`read`.
     """
+    if not isinstance(name, str):
+        raise InputError(f"technology={name!r}: allowed: {', '.join(names())}, or FILE.yaml")
     if name.endswith(SUFFIX):
         return read(Path(name))
-    if name not in names():
-        raise unknown("technology", name, names())
+    check_known("technology", name, names())
     return _shipped(name)
+
+
+def load_all(technologies: Iterable[str | Technology]) -> list[Technology]:
+    """Return technologies of different names, those given by name loaded.
+
+    Raises
+    ------
+    InputError
+        For one that is neither name nor technology, a name that two of them have, and as
+        :func:`load`.
+    """
+    if isinstance(technologies, str) or not isinstance(technologies, Iterable):
+        raise InputError(f"technologies={technologies!r}: allowed: several names")
+    loaded = [one if isinstance(one, Technology) else load(one) for one in technologies]
+    for k, one in enumerate(loaded):
+        if one.name in [other.name for other in loaded[:k]]:
+            raise InputError(f"the technology {one.name} is given twice")
+    return loaded
 
 
 @lru_cache
 def _shipped(name: str) -> Technology:
-    return parse(files(__name__).joinpath(name + SUFFIX).read_text(), name)
+    return parse(resources(__name__).joinpath(name + SUFFIX).read_text(), name)
 
 
 def unseen() -> list[Technology]:
@@ -136,7 +169,7 @@ def unseen() -> list[Technology]:
     They show what ``hwsim characterise`` makes of a library of one's own; none is offered for
     estimates by its name.
     """
-    found = (entry for entry in files(__name__).joinpath("unseen").iterdir())
+    found = (entry for entry in resources(__name__).joinpath("unseen").iterdir())
     entries = sorted((e for e in found if e.name.endswith(SUFFIX)), key=lambda e: e.name)
     return [parse(entry.read_text(), entry.name) for entry in entries]
 
@@ -149,22 +182,16 @@ def read(path: Path) -> Technology:
     InputError
         If the file cannot be read or is not a technology.
     """
-    try:
-        text = path.read_text("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"cannot read the technology {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"cannot read the technology {path}: the text is not UTF-8") from None
-    return parse(text, str(path))
+    return parse(files.read_text(path, "technology"), str(path))
 
 
 def write(technology: Technology, path: Path) -> None:
-    """Write ``technology`` as YAML."""
+    """Write ``technology`` as YAML; InputError if the file cannot be written."""
     content = vars(technology) | {"units": []}
     text = yaml.safe_dump(content, sort_keys=False, width=100).removesuffix("units: []\n")
     # A line a figure would be thousands of lines.
     rows = yaml.safe_dump(technology.units, sort_keys=False, width=100, default_flow_style=None)
-    path.write_text(f"{text}units:\n{rows}" if technology.units else f"{text}units: []\n")
+    files.write_text(path, f"{text}units:\n{rows}" if technology.units else f"{text}units: []\n")
 
 
 def parse(text: str, source: str) -> Technology:
@@ -173,41 +200,57 @@ def parse(text: str, source: str) -> Technology:
     Raises
     ------
     InputError
-        For text that is no YAML, keys that are missing or unknown, values that JSON does not have
-        (a date, NaN), coefficients that are missing, negative, or no numbers, or errors of other
-        quantities.
+        With the line: for text that is no YAML, keys that are missing, unknown or there twice,
+        coefficients that are missing, negative or no numbers, and missing errors.
     """
-    try:
-        data = yaml.load(text, _LOADER)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InputError(f"{source}:{line}: not YAML: {error.problem}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(f"{source}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(text, str):
+        raise InputError(f"{source}: text={text!r}: allowed: YAML text")
+    data, lines = _load(text, source)
     known = Technology.__dataclass_fields__
     if not isinstance(data, dict):
         raise InputError(f"{source}: not a technology, which has the keys {', '.join(known)}")
-    for key in data:
+    for key, line in lines.items():
         if key not in known:
-            raise unknown(f"key in {source}", str(key), known)
+            raise InputError(f"{source}:{line}: {unknown('key', str(key), known)}")
     for key, field in known.items():
         if key not in data:
             raise InputError(f"{source}: the key {key} is missing")
+        place = f"{source}:{lines[key]}: {key}"
         if field.type is float:
-            _check(source, key, data[key])
-    if not isinstance(data["name"], str):
-        raise InputError(f"{source}: name must be text, not {data['name']!r}")
-    for key, types in (
-        ("area_um2", TYPES),
-        ("leakage_nw", TYPES),
-        ("delay_ns", GATES),
-        ("energy_fj_per_toggle", TYPES),
-        ("glitch_fj_per_toggle", GATES),
-    ):
-        _check_table(source, key, data[key], types)
+            _check(place, data[key])
+        elif key in _TABLES:
+            _check_table(place, data[key], _TABLES[key])
+    check_name(f"{source}:{lines['name']}: name", data["name"])
+    for key, kind, what in (("provenance", dict, "a mapping"), ("units", list, "a list")):
+        if not isinstance(data[key], kind):
+            raise InputError(f"{source}:{lines[key]}: {key} must be {what}, not {data[key]!r}")
     _check_values(source, data)
-    _check_errors(source, data["errors"])
+    _check_errors(f"{source}:{lines['errors']}: errors", data["errors"])
     return Technology(**data)
+
+
+def _load(text: str, source: str) -> tuple[Any, dict[Any, int]]:
+    """Return what YAML text reads as, and the line of each of its keys."""
+    try:
+        loader = _LOADER(text)
+        node = loader.get_single_node()
+        entries = node.value if isinstance(node, yaml.MappingNode) else []
+        keys = [(loader.construct_object(key, deep=True), key) for key, _ in entries]
+        data = loader.construct_document(node) if node else None
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise InputError(f"{source}{line}: {error.problem}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(f"{source}: {error}") from None
+    except RecursionError:
+        raise InputError(f"{source}: nested too deeply") from None
+    lines: dict[Any, int] = {}
+    for key, place in keys:
+        line = place.start_mark.line + 1
+        if key in lines:
+            raise InputError(f"{source}:{line}: the key {key} is there twice")
+        lines[key] = line
+    return data, lines
 
 
 def _check_values(source: str, data: Any) -> None:
@@ -228,32 +271,44 @@ def _check_values(source: str, data: Any) -> None:
             raise InputError(f"{source}: {value!r} is neither text nor a finite number")
 
 
-def _check_table(source: str, key: str, table: Any, types: tuple[str, ...]) -> None:
+def _check_table(place: str, table: Any, types: tuple[str, ...]) -> None:
     if not isinstance(table, Mapping) or set(table) != set(types):
-        raise InputError(f"{source}: {key} must have one number for each of {', '.join(types)}")
+        raise InputError(f"{place} must have one number for each of {', '.join(types)}")
     for name, value in table.items():
-        _check(source, f"{key}.{name}", value)
+        _check(f"{place}.{name}", value)
 
 
-def _check_errors(source: str, errors: Any) -> None:
+def _check(place: str, value: Any) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value <= _LARGEST:
+        raise InputError(f"{place} must be a non-negative number, not {value!r}")
+
+
+def check_name(place: str, name: Any) -> None:
+    """Refuse with InputError a name that cannot stand in tables and names of files."""
+    if not isinstance(name, str) or not re.fullmatch(r"[\w.+-]{1,100}", name):
+        raise InputError(
+            f"{place} must be up to 100 letters, digits, '_', '.', '+' and '-', not {name!r}"
+        )
+
+
+def _check_errors(place: str, errors: Any) -> None:
     """Refuse errors of other quantities, such as those of files of earlier versions."""
-    if not isinstance(errors, Mapping):
-        raise InputError(f"{source}: errors must be a mapping, not {errors!r}")
+    if not isinstance(errors, Mapping) or UNSEEN not in errors:
+        raise InputError(f"{place}: {UNSEEN} is missing")
     wanted = {"mean_percent", "max_percent", "rank", "units", *map(error_key, LEVELS)}
     for kind, quantities in errors.items():
         if not isinstance(quantities, Mapping) or set(quantities) != set(QUANTITIES):
             raise InputError(
-                f"{source}: errors.{kind} must have {', '.join(QUANTITIES)}; "
+                f"{place}.{kind} must have {', '.join(QUANTITIES)}; "
                 "make the file again with hwsim characterise"
             )
         for quantity, error in quantities.items():
             if not isinstance(error, Mapping) or set(error) != wanted:
                 raise InputError(
-                    f"{source}: errors.{kind}.{quantity} must have {', '.join(sorted(wanted))}; "
+                    f"{place}.{kind}.{quantity} must have {', '.join(sorted(wanted))}; "
                     "make the file again with hwsim characterise"
                 )
-
-
-def _check(source: str, key: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (0 <= value < math.inf):
-        raise InputError(f"{source}: {key} must be a non-negative number, not {value!r}")
+            for measure, value in error.items():
+                if measure != "rank":
+                    _check(f"{place}.{kind}.{quantity}.{measure}", value)

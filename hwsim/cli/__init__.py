@@ -1,11 +1,14 @@
 """The ``hwsim`` command. It parses arguments, prints results, and leaves the work to the packages.
 
 Exit status: 0 for success, 1 if a check failed (a unit does not verify, a sweep point fails,
-something is not installed), 2 for input that cannot be used, 3 for a missing tool, 130 when
-interrupted, by Ctrl-C or by the SIGTERM of a batch system.
+something is not installed), 2 for input that cannot be used, a file that cannot be read or written
+included, 3 for a missing tool, 130 when interrupted, by Ctrl-C or by the SIGTERM of a batch system.
+What is wrong is one line on the standard error.
 """
 
 import argparse
+import io
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -24,10 +27,13 @@ from hwsim.cli import (
     units,
     verify,
 )
+from hwsim.cli.arguments import BAD_INPUT, Parser
+from hwsim.cli.output import one_line
 from hwsim.errors import InputError, MissingToolError
+from hwsim.files import reason
 from hwsim.pool import handling
 
-BAD_INPUT, MISSING_TOOL, INTERRUPTED = 2, 3, 130
+MISSING_TOOL, INTERRUPTED = 3, 130
 
 #: One module a command, in the order of the help; each has ``add`` and does the work in ``run``.
 COMMANDS = (
@@ -38,29 +44,52 @@ COMMANDS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    options = _parser().parse_args(arguments)
+    if sys.stderr is None:  # Closed; what is printed there would go to the standard output.
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - as the process has it
+    if sys.stdout is None:
+        return _refuse("the standard output is closed; send it to a file, or to /dev/null")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files that are no text, and terminals without the characters of tables.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        options = _parser().parse_args(arguments)
         command: Callable[[argparse.Namespace], int] = options.command
         # As Ctrl-C: workers end, and what is finished is kept.
         with handling(signal.SIGTERM, signal.default_int_handler):
-            return command(options)
+            status = command(options)
+            sys.stdout.flush()
+            return status
     except InputError as error:
-        print(f"hwsim: {error}", file=sys.stderr)
-        return BAD_INPUT
+        return _refuse(str(error))
     except MissingToolError as error:
-        print(f"hwsim: {error}", file=sys.stderr)
-        return MISSING_TOOL
+        return _refuse(str(error), MISSING_TOOL)
     except KeyboardInterrupt:
-        print("hwsim: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return _refuse("interrupted", INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output, such as `head`, has seen enough.
-        sys.stderr.close()
+        _discard_output()
         return 0
+    except OSError as error:
+        _discard_output()
+        return _refuse(f"{error.filename or 'output'}: {reason(error)}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _refuse(message: str, status: int = BAD_INPUT) -> int:
+    print(f"hwsim: {one_line(message)}", file=sys.stderr)
+    return status
+
+
+def _discard_output() -> None:
+    """Send what was printed and cannot be written nowhere."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Else the interpreter tries once more when it ends, and complains.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _parser() -> Parser:
+    parser = Parser(
         prog="hwsim",
         description="What a number format costs in silicon: formats, verified units, cost, sweeps.",
     )

@@ -1,18 +1,85 @@
-"""What commands share in reading their arguments: ``UNIT key=value...``."""
+"""What commands share in reading their arguments: ``UNIT key=value...``, paths, refusals."""
 
 import argparse
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
-from hwsim.errors import InputError
+from hwsim.cli.output import one_line
+from hwsim.errors import InputError, suggestion
+from hwsim.files import check_readable
+from hwsim.numbers import whole
 
 if TYPE_CHECKING:
     from hwsim.units import UnitSpec
 
+#: Exit status where a check failed, and for input that cannot be used.
+CHECK_FAILED, BAD_INPUT = 1, 2
+
+Parsed = TypeVar("Parsed")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line that says what is allowed, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {one_line(message)} (see {self.prog} --help)", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        # Here rather than in the parser of all commands, which does not know their options.
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            known = list(self._option_string_actions)
+            hint = suggestion(unknown[0].partition("=")[0], known) or ";"
+            self.error(f"unknown argument {unknown[0]!r}{hint} known: {', '.join(known)}")
+        return options, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            hint = suggestion(str(value), known) or ";"
+            raise argparse.ArgumentError(
+                action, f"unknown {value!r}{hint} allowed: {', '.join(known)}"
+            )
+
+
 #: What a command's module adds its parser to.
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-#: Exit status where a check failed.
-CHECK_FAILED = 1
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+
+
+def checked(convert: Callable[[str], Parsed]) -> Callable[[str], Parsed]:
+    """Return ``convert`` for argparse, which then prints the message of an InputError."""
+
+    def converted(text: str) -> Parsed:
+        try:
+            return convert(text)
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return converted
+
+
+def whole_number(option: str, lowest: int, highest: int | None = None) -> Callable[[str], int]:
+    """Return what reads the whole number of an option."""
+    return checked(lambda text: whole(option, text, lowest, highest))
+
+
+@checked
+def output_path(text: str) -> Path:
+    """Return the path of a file or folder to write."""
+    if not text or "\0" in text:
+        raise InputError(f"allowed: the path of a file or folder, not {text!r}")
+    return Path(text)
+
+
+@checked
+def input_path(text: str) -> Path:
+    """Return the path of a file or folder to read, which is no device."""
+    path = output_path(text)
+    check_readable(path)
+    return path
 
 
 def json_option(*parsers: argparse.ArgumentParser) -> None:

@@ -1,10 +1,11 @@
 """``hwsim characterise``: fit the estimates to a cell library of one's own."""
 
 import argparse
+import os
 import shutil
 from pathlib import Path
 
-from hwsim.cli.arguments import Commands
+from hwsim.cli.arguments import Commands, input_path, output_path
 from hwsim.cli.phrases import percentages
 from hwsim.errors import InputError
 
@@ -14,9 +15,9 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "characterise", help="fit the estimates to a cell library of your own"
     )
-    parser.add_argument("--liberty", nargs="+", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--liberty", nargs="+", type=input_path, required=True, metavar="FILE")
     parser.add_argument("--name", help="name of the technology (default: that of the file)")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.yaml")
+    parser.add_argument("-o", "--output", type=output_path, required=True, metavar="FILE.yaml")
     parser.set_defaults(command=run)
 
 
@@ -26,11 +27,13 @@ def run(options: argparse.Namespace) -> int:
     from cost_models.fit import characterise
 
     output: Path = options.output
-    if output.exists():
+    name = output.stem if options.name is None else options.name
+    technology.check_name("--name" if options.name is not None else f"the name of {output}", name)
+    if os.path.lexists(output):
         raise InputError(f"{output} exists; choose another file")
     # What is finished outlives an interruption, and is gone when the file is there.
     samples = output.with_name(f"{output.name}.samples")
-    fitted = characterise(options.liberty, options.name or output.stem, samples)
+    fitted = characterise(options.liberty, name, samples)
     technology.write(fitted, output)
     shutil.rmtree(samples)
     for kind, errors in fitted.errors.items():

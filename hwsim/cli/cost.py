@@ -3,10 +3,9 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwsim.cli.arguments import Commands, families, json_option, make_unit
+from hwsim.cli.arguments import Commands, families, input_path, json_option, make_unit, whole_number
 from hwsim.cli.output import cell, print_json, print_table
 from hwsim.cli.phrases import errors_phrase
 from hwsim.errors import InputError
@@ -14,6 +13,7 @@ from hwsim.errors import InputError
 if TYPE_CHECKING:
     from cost_models.breakdown import Breakdown
     from cost_models.cost import Cost
+    from cost_models.operands import Operands
     from cost_models.scaling import Band
     from hwsim.units import UnitSpec
 
@@ -37,11 +37,23 @@ def add(commands: Commands) -> None:
         metavar="normal|random|quiet|FILE",
         help="what the energy is of; FILE has weights and activations (default: normal)",
     )
-    parser.add_argument("--liberty", nargs="+", type=Path, metavar="FILE", help="for synthesis")
+    parser.add_argument(
+        "--match",
+        metavar="GLOB",
+        help="weights of the operands' FILE by name, such as '*.dense.weight' (default: all)",
+    )
+    parser.add_argument(
+        "--liberty", nargs="+", type=input_path, metavar="FILE", help="for synthesis"
+    )
     parser.add_argument(
         "--objective", choices=("area", "speed"), help="of synthesis; the least area by default"
     )
-    parser.add_argument("--scale-to", type=int, metavar="NM", help="bands at 45, 28 or 16 nm, too")
+    parser.add_argument(
+        "--scale-to",
+        type=whole_number("--scale-to", 1),
+        metavar="NM",
+        help="bands at 45, 28 or 16 nm, too",
+    )
     parser.add_argument("--breakdown", action="store_true", help="estimate every part of the units")
     parser.set_defaults(command=run)
     json_option(parser)
@@ -49,9 +61,15 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print costs as a table or JSON."""
-    from cost_models import figures, scaling, technology
+    from cost_models import figures, operands, scaling, technology
 
     units = [make_unit(family, parameters) for family, parameters in families(options.units)]
+    if repeated := [unit.name for k, unit in enumerate(units) if unit in units[:k]]:
+        raise InputError(f"the unit {repeated[0]} is given twice")
+    if options.match is not None and options.operands in operands.KINDS:
+        raise InputError(f"--match chooses from a file; --operands {options.operands} is none")
+    if options.scale_to is not None:
+        scaling.check_node(options.scale_to)
     if options.method == "estimate" and options.liberty:
         raise InputError("--liberty goes with --method synthesis")
     if options.method == "estimate" and options.objective:
@@ -62,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         return _breakdown(options, units)
     if options.method == "estimate":
         every = technology.names() if options.scale_to is None else scaling.anchors()
-        costs = _estimates(units, options.technology or every, options.operands)
+        costs = _estimates(units, options.technology or every, options)
     else:
         costs = _syntheses(units, options)
     bands: list[list[Band]] = []
@@ -80,19 +98,19 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _estimates(units: "Sequence[UnitSpec]", names: Sequence[str], source: str) -> "list[Cost]":
-    from cost_models import operands
+def _estimates(
+    units: "Sequence[UnitSpec]", names: Sequence[str], options: argparse.Namespace
+) -> "list[Cost]":
     from cost_models.estimate import estimate_all
 
     return [
         cost
         for unit in units
-        for cost in estimate_all(unit, names, operands.create(unit, source)).values()
+        for cost in estimate_all(unit, names, _operands(unit, options)).values()
     ]
 
 
 def _syntheses(units: "Sequence[UnitSpec]", options: argparse.Namespace) -> "list[Cost]":
-    from cost_models import operands
     from cost_models.synthesis import Objective, measure
     from cost_models.synthesis.liberty import opened
 
@@ -100,12 +118,18 @@ def _syntheses(units: "Sequence[UnitSpec]", options: argparse.Namespace) -> "lis
         raise InputError("--method synthesis takes one --technology, e.g. osu018")
     name = options.technology[0]
     objective: Objective = options.objective or "area"
-    streams = [operands.create(unit, options.operands) for unit in units]
+    streams = [_operands(unit, options) for unit in units]
     with opened(name, options.liberty) as library:
         return [
             measure(unit, name, library, stream, objective)
             for unit, stream in zip(units, streams, strict=True)
         ]
+
+
+def _operands(unit: "UnitSpec", options: argparse.Namespace) -> "Operands":
+    from cost_models import operands
+
+    return operands.create(unit, options.operands, "*" if options.match is None else options.match)
 
 
 def _print_costs(costs: "Sequence[Cost]", source: str) -> None:
@@ -182,7 +206,7 @@ def _print_bands(costs: "Sequence[Cost]", bands: Sequence[Sequence["Band"]]) -> 
 
 
 def _breakdown(options: argparse.Namespace, units: "Sequence[UnitSpec]") -> int:
-    from cost_models import operands, technology
+    from cost_models import technology
     from cost_models.breakdown import breakdown_all
 
     if options.method != "estimate":
@@ -191,7 +215,7 @@ def _breakdown(options: argparse.Namespace, units: "Sequence[UnitSpec]") -> int:
     results = [
         result
         for unit in units
-        for result in breakdown_all(unit, names, operands.create(unit, options.operands)).values()
+        for result in breakdown_all(unit, names, _operands(unit, options)).values()
     ]
     if options.json:
         print_json([result.to_dict() | {"operands": options.operands} for result in results])

@@ -1,11 +1,14 @@
 """``hwsim cost-model``: the error of the estimates."""
 
 import argparse
-from pathlib import Path
 
-from hwsim.cli.arguments import Commands, json_option
+from hwsim.cli.arguments import Commands, input_path, json_option, output_path
 from hwsim.cli.output import print_json
 from hwsim.cli.phrases import errors_phrase
+from hwsim.errors import InputError
+
+#: Technology that is measured by default, whose library is found by itself.
+DEFAULT = "osu018"
 
 
 def add(commands: Commands) -> None:
@@ -16,9 +19,11 @@ def add(commands: Commands) -> None:
         choices=("report", "measure"),
         help="print docs/cost-model.md, or synthesise the held-out units now and compare",
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="write report and chart")
-    parser.add_argument("--technology", default="osu018", metavar="T", help="default: osu018")
-    parser.add_argument("--liberty", nargs="+", type=Path, metavar="FILE", help="for measure")
+    parser.add_argument(
+        "-o", "--output", type=output_path, metavar="DIR", help="write report and chart"
+    )
+    parser.add_argument("--technology", metavar="T", help="for measure (default: osu018)")
+    parser.add_argument("--liberty", nargs="+", type=input_path, metavar="FILE", help="for measure")
     parser.set_defaults(command=run)
     json_option(parser)
 
@@ -28,12 +33,21 @@ def run(options: argparse.Namespace) -> int:
     from cost_models import report
 
     if options.action == "measure":
-        errors = report.measure(options.technology, options.liberty)
+        if options.output:
+            raise InputError("-o goes with report, not with measure")
+        technology = DEFAULT if options.technology is None else options.technology
+        errors = report.measure(technology, options.liberty)
         if options.json:
-            print_json({options.technology: errors})
+            print_json({technology: errors})
         else:
-            print(f"{options.technology}: {errors_phrase(errors)}")
-    elif options.json:
+            print(f"{technology}: {errors_phrase(errors)}")
+        return 0
+    for option in ("technology", "liberty"):
+        if getattr(options, option) is not None:
+            raise InputError(f"--{option} goes with measure; report is of every technology")
+    if options.json and options.output:
+        raise InputError("--json prints the errors, -o writes the report; give one of them")
+    if options.json:
         print_json(report.errors())
     elif options.output:
         for path in report.write(options.output):

@@ -3,10 +3,9 @@
 import argparse
 import math
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwsim.cli.arguments import Commands, json_option
+from hwsim.cli.arguments import Commands, json_option, output_path
 from hwsim.cli.output import print_json, print_table
 from hwsim.errors import InputError
 
@@ -26,7 +25,9 @@ def add(commands: Commands) -> None:
         "show", help="figures and codes of one format"
     )
     show.add_argument("format", metavar="NAME")
-    show.add_argument("-o", "--output", type=Path, metavar="FILE", help="draw it, too (.png, .svg)")
+    show.add_argument(
+        "-o", "--output", type=output_path, metavar="FILE", help="draw it, too (.png, .svg)"
+    )
     show.set_defaults(command=_show)
     json_option(listing, show)
 

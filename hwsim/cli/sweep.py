@@ -1,17 +1,21 @@
 """``hwsim sweep``: explore a design space to Pareto charts."""
 
 import argparse
-from pathlib import Path
 
-from hwsim.cli.arguments import Commands
+from hwsim.cli.arguments import Commands, input_path, output_path, whole_number
 
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("sweep", help="explore a design space to Pareto charts")
-    parser.add_argument("spec", type=Path, metavar="SPEC.yaml")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core)")
+    parser.add_argument("spec", type=input_path, metavar="SPEC.yaml")
+    parser.add_argument("-o", "--output", type=output_path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--workers",
+        type=whole_number("--workers", 1),
+        metavar="N",
+        help="processes (default: one a core)",
+    )
     parser.set_defaults(command=run)
 
 

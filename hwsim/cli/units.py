@@ -1,23 +1,34 @@
-"""``hwsim units``: list the units and their parameters."""
+"""``hwsim units``: list the units, or describe one."""
 
 import argparse
-from dataclasses import MISSING, fields
-from typing import Any
+import shlex
+import textwrap
+from dataclasses import MISSING, asdict, fields
+from typing import TYPE_CHECKING, Any
 
 from hwsim.cli.arguments import Commands, json_option
 from hwsim.cli.output import print_json, print_table
 
+if TYPE_CHECKING:
+    from hwsim.units.manual import Parameter
+
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("units", help="list the units and their parameters")
+    parser = commands.add_parser("units", help="list the units, or describe one")
+    parser.add_argument(
+        "unit", nargs="?", metavar="UNIT", help="describe its parameters, with an example"
+    )
     parser.set_defaults(command=run)
     json_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print one line a unit."""
+    """Print one line a unit, or everything about one."""
+    if options.unit is not None:
+        return _describe(options.unit, options.json)
     from hwsim.units import FAMILIES
+    from hwsim.units.manual import summary
     from hwsim.units.naming import plain
 
     rows: list[dict[str, Any]] = []
@@ -29,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
                 "optional": {
                     f.name: plain(f.default) for f in fields(cls) if f.default is not MISSING
                 },
-                "what": (cls.__doc__ or "").splitlines()[0],
+                "what": summary(name),
             }
         )
     if options.json:
@@ -48,3 +59,57 @@ def run(options: argparse.Namespace) -> int:
             ],
         )
     return 0
+
+
+def example(family: str) -> list[str]:
+    """Return a command that generates a unit of the family, as words."""
+    from rtl.verification.suite import CONFIGURATIONS
+
+    values = [f"{key}={value}" for key, value in CONFIGURATIONS[family][0].items()]
+    return ["hwsim", "generate", family, *values, "-o", "pe"]
+
+
+def _describe(name: str, as_json: bool) -> int:
+    from hwsim.units import manual
+    from hwsim.units.registry import make
+    from rtl.verification.suite import CONFIGURATIONS
+
+    parameters = manual.parameters(name)
+    unit = make(name, **CONFIGURATIONS[name][0])
+    timing = unit.timing()
+    command = shlex.join(example(name))
+    if as_json:
+        print_json(
+            {
+                "unit": name,
+                "what": manual.summary(name),
+                "parameters": [asdict(parameter) for parameter in parameters],
+                "example": {
+                    "command": command,
+                    "latency_cycles": timing.latency,
+                    "interval_cycles": timing.interval,
+                    "min_interval_cycles": timing.min_interval,
+                    "macs_per_cycle": unit.macs_per_cycle,
+                },
+            }
+        )
+        return 0
+    print(f"{name}: {manual.summary(name)}\n")
+    for parameter in parameters:
+        _print_parameter(parameter)
+    interval = f"{timing.interval}"
+    if timing.min_interval != timing.interval:
+        interval = f"{timing.min_interval} to {timing.interval}"
+    print(f"\nFor example:\n  {command}")
+    print(f"  latency {timing.latency}, initiation interval {interval} cycles, "
+          f"{unit.macs_per_cycle:.5g} MAC/cycle")  # fmt: skip
+    return 0
+
+
+def _print_parameter(parameter: "Parameter") -> None:
+    kind = " | ".join(parameter.choices) or parameter.type
+    default = "required" if parameter.required else f"default {parameter.default}"
+    if not parameter.required and parameter.default is None:
+        default = "optional"
+    print(f"  {parameter.name}: {kind}, {default}")
+    print(textwrap.fill(parameter.meaning, 96, initial_indent=" " * 6, subsequent_indent=" " * 6))

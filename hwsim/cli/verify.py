@@ -1,14 +1,22 @@
 """``hwsim verify``: prove the Verilog of units equal to their golden models."""
 
 import argparse
-import sys
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hwsim.cli.arguments import CHECK_FAILED, Commands, families, json_option, make_unit
+from hwsim.cli.arguments import (
+    CHECK_FAILED,
+    Commands,
+    families,
+    json_option,
+    make_unit,
+    whole_number,
+)
 from hwsim.cli.output import print_json
+from hwsim.errors import InputError
 from hwsim.pool import each
+from hwsim.progress import Countdown, say
 
 if TYPE_CHECKING:
     from hwsim.units import UnitSpec
@@ -23,7 +31,13 @@ def add(commands: Commands) -> None:
         metavar="UNIT",
         help="families, each with key=value parameters for one unit; none means all",
     )
-    parser.add_argument("--seed", type=int, default=1, help="seed of the vectors (default: 1)")
+    parser.add_argument(
+        "--seed",
+        type=whole_number("--seed", 0, 2**32 - 1),
+        default=1,
+        metavar="N",
+        help="seed of the vectors (default: 1)",
+    )
     parser.set_defaults(command=run)
     json_option(parser)
 
@@ -38,15 +52,21 @@ def run(options: argparse.Namespace) -> int:
     units: list[UnitSpec] = []
     for family, parameters in families(options.units or list(FAMILIES)):
         units += [make_unit(family, parameters)] if parameters else suite(family)
+    if repeated := [unit.name for k, unit in enumerate(units) if unit in units[:k]]:
+        raise InputError(f"the unit {repeated[0]} is given twice")
     verdicts = {}
+    countdown = Countdown(len(units))
     for unit, verdict in each(partial(verify, seed=options.seed), units):
         if isinstance(verdict, Exception):
             raise verdict
         verdicts[unit] = verdict
         if not options.json:
             print(verdict, flush=True)
+        progress = countdown.step()
+        if len(verdicts) < len(units):
+            say(progress)
     if options.json:
         print_json([asdict(verdicts[unit]) for unit in units])
     failed = sum(not verdicts[unit].passed for unit in units)
-    print(f"{len(units) - failed} passed, {failed} failed", file=sys.stderr)
+    say(f"{len(units) - failed} passed, {failed} failed")
     return CHECK_FAILED if failed or not units else 0

@@ -359,6 +359,12 @@ class UnitSpec(ABC):
         return words
 
 
+def check_unit(unit: object) -> None:
+    """Refuse what is no unit with InputError."""
+    if not isinstance(unit, UnitSpec):
+        raise InputError(f"unit={unit!r}: allowed: a unit, as hwsim.units.make returns it")
+
+
 def _concatenate(codes: Codes, bits: int) -> list[int]:
     """Return one integer a row, its fields of ``bits`` bits, the first lowest."""
     flags = (codes[..., np.newaxis] >> np.arange(bits, dtype=codes.dtype)) & 1

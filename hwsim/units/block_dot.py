@@ -64,7 +64,7 @@ class BlockDotUnit(UnitSpec):
         ``activation_scale_0`` and so on, the first block's in the lowest lanes. A dot product that
         is no multiple of the block size ends with a shorter block.
     block_size
-        Elements that share a scale.
+        Elements that share a scale, 1 to 65536.
     accumulation
         ``fixed``, or a signed minifloat that has NaN.
     accumulator_bits, fraction_bits

@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Float64, Format, Int64
 
+#: Widest sum in bits: what IEEE 1364, section 4.3.1, lets a tool limit vectors to.
+MAX_WIDTH = 1 << 16
+
 #: Magnitudes up to this many bits are summed in int64; wider ones as Python integers.
 _INT64_BITS = 62
 
@@ -75,6 +78,11 @@ class Result:
     shape
         A unit that computes several dot products at once delivers an array of this shape in one
         code, the first element lowest. Sums, flags and values then have these as last axes.
+
+    Raises
+    ------
+    InputError
+        For a width of more than 65536 bits.
     """
 
     width: int
@@ -82,6 +90,13 @@ class Result:
     flags: tuple[str, ...] = ()
     exponent_bits: int = 0
     shape: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.width > MAX_WIDTH:
+            raise InputError(
+                f"accumulator_bits={self.width}: allowed: up to {MAX_WIDTH}, the widest vector "
+                "that every Verilog tool takes"
+            )
 
     @property
     def element_bits(self) -> int:

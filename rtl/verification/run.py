@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 import subprocess
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,14 @@ from xml.etree import ElementTree
 from cocotb_tools.runner import get_runner
 
 from hwsim.errors import MissingToolError
+from hwsim.files import temporary_folder
+from hwsim.numbers import whole
 from hwsim.units import UnitSpec
+from hwsim.units.base import check_unit
 from rtl import Unit, emit
 
 DEFAULT_SEED = 1
+MAX_SEED = 2**32 - 1
 #: Dot products of random operands, each of one beat.
 RANDOM_DOTS = 4096
 
@@ -105,7 +108,7 @@ def verify(
     unit
         What to verify.
     seed
-        Seed of all random operands and pauses.
+        Seed of all random operands and pauses, 0 to 2**32 - 1.
     component
         Hardware to verify in the place of ``rtl.create(unit)``.
     random_dots
@@ -114,13 +117,17 @@ def verify(
 
     Raises
     ------
+    InputError
+        For a ``unit`` that is none, a seed out of range, and fewer than 1 random dot product.
     MissingToolError
         If Icarus Verilog is not installed.
     """
+    check_unit(unit)
+    whole("seed", seed, 0, MAX_SEED)
+    whole("random_dots", random_dots, 1)
     simulator = simulator_version()
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         source = folder / f"{unit.name}.v"
         source.write_text(emit.verilog(unit, component))
         report = folder / "report.json"

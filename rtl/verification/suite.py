@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from hwsim.errors import check_known
 from hwsim.units import FAMILIES, UnitSpec, make
 
 #: Parameters by family. Wide units see all operand pairs in few cycles; ``lanes=1`` and one-bit
@@ -318,6 +319,8 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], ...]] = {
 
 
 def suite(family: str | None = None) -> list[UnitSpec]:
-    """Return the units to verify, of one family or of all."""
+    """Return the units to verify, of one family or of all; InputError for an unknown one."""
+    if family is not None:
+        check_known("unit", family, FAMILIES)
     families = FAMILIES if family is None else [family]
     return [make(name, **values) for name in families for values in CONFIGURATIONS[name]]

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -76,24 +78,66 @@ def test_packing_keeps_everything(parts):
     assert (again.parts is None) == (gates.parts is None)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "foreign", "array"])
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "foreign", "longer"])
 def test_a_damaged_file_is_made_again(place, runs, damage, capsys):
     made = generic_gates(tiny())
     (path,) = place.iterdir()
     content = path.read_bytes()
     match damage:
         case "foreign":
-            np.savez(path, other=np.zeros(3))
-        case "array":
             with path.open("wb") as file:
-                np.save(file, np.zeros(3))
+                np.savez(file, other=np.zeros(3))
+        case "longer":
+            path.write_bytes(content + b"x")
         case _:
             path.write_bytes({"truncated": content[:-40], "empty": b"", "text": b"x" * 99}[damage])
     forget()
     same(generic_gates(tiny()), made)
     assert len(runs) == 2
-    assert f"{path} cannot be read and is made again" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"hwsim: {path} is damaged and is made again\n"
     same(cache.load(path.stem, unpack), made)
+
+
+def test_every_flipped_bit_is_noticed(place, capsys):
+    cache.store("a", {"x": np.arange(50), "style": np.array("booth")})
+    (path,) = place.iterdir()
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for flipped in rng.integers(0, 8 * len(content), 400):
+        damaged = bytearray(content)
+        damaged[flipped // 8] ^= 1 << flipped % 8
+        path.write_bytes(damaged)
+        assert cache.load("a", dict) is None
+    assert capsys.readouterr().err.count("is damaged and is made again") == 400
+    path.write_bytes(content)
+    np.testing.assert_array_equal(cache.load("a", dict)["x"], np.arange(50))
+
+
+def test_a_folder_in_the_place_of_a_file_is_said(place, capsys):
+    (place / "a.arrays").mkdir(parents=True)
+    assert cache.load("a", dict) is None
+    assert "a.arrays cannot be read and is made again: Is a directory" in capsys.readouterr().err
+
+
+WRITER = """
+import sys
+import numpy as np
+from cost_models import cache
+
+for k in range(200):
+    cache.store("shared", {"x": np.full(4000, int(sys.argv[1]) + k)})
+    found = cache.load("shared", dict)["x"]
+    assert (found == found[0]).all()
+"""
+
+
+def test_processes_write_at_once(place):
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(1000 * k)], stderr=subprocess.PIPE)
+        for k in range(2)
+    ]
+    assert [(writer.communicate()[1], writer.returncode) for writer in writers] == [(b"", 0)] * 2
+    assert [path.name for path in place.iterdir()] == ["shared.arrays"]
 
 
 def test_a_folder_that_cannot_be_written_is_said_once(tmp_path, monkeypatch, capsys):
@@ -108,7 +152,7 @@ def test_a_failed_write_leaves_nothing(place, monkeypatch):
     def fail(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(np, "savez_compressed", fail)
+    monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(KeyboardInterrupt):
         cache.store("a", {"x": np.zeros(2)})
     assert list(place.iterdir()) == []

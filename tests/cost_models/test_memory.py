@@ -90,7 +90,7 @@ def test_nothing_is_extrapolated(capacity):
         ({"capacity": 8192, "node": 45, "table": "cacti7"}, "did you mean 'cacti7-"),
         ({"capacity": 8192, "node": 45, "width": 32}, "width 32: .* multiple of 64"),
         ({"capacity": 8192, "node": 45, "width": 96}, "width 96"),
-        ({"capacity": 8192, "node": 45, "banks": 0}, "banks 0"),
+        ({"capacity": 8192, "node": 45, "banks": 0}, "banks=0: allowed: whole numbers from 1"),
         ({"capacity": 8192, "node": 45, "banks": 3}, "8192 bytes does not divide into 3"),
         ({"capacity": 8192, "node": 45, "banks": 16}, "a macro of 512 bytes is outside"),
     ],
@@ -122,9 +122,16 @@ def test_register_file_counts_bits():
     assert made.read.low == pytest.approx(64 * 0.008999495)
 
 
-@pytest.mark.parametrize("shape", [(0, 8), (8, 0), (129, 64)])
-def test_register_file_has_limits(shape):
-    with pytest.raises(InputError, match="1 bit to 1024 bytes"):
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((0, 8), "words=0: allowed: whole numbers from 1"),
+        ((8, 0), "width=0: allowed: whole numbers from 1"),
+        ((129, 64), "up to 1024 bytes"),
+    ],
+)
+def test_register_file_has_limits(shape, message):
+    with pytest.raises(InputError, match=message):
         memory.register_file(*shape)
 
 
@@ -181,7 +188,7 @@ def test_every_number_has_a_source_and_evidence():
         (["dram", "kind=ddr5"], 0, "system: device, interface, controller and transport"),
         (["dram"], 0, "lpddr5x"),
         (["sram", "capacity=8192"], 2, "sram needs node"),
-        (["sram", "capacity=8k", "node=45"], 2, "capacity '8k' is not a whole number"),
+        (["sram", "capacity=8k", "node=45"], 2, "capacity='8k': allowed: whole numbers from 1"),
         (["sram", "size=8192"], 2, "unknown parameter of sram"),
     ],
 )

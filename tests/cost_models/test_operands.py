@@ -51,7 +51,7 @@ def test_values_spread_like_a_normal_distribution():
 @pytest.mark.parametrize(("rows", "beats"), [(0, 1), (1, 0)])
 def test_empty_streams_are_refused(rows, beats):
     unit = make("integer", lanes=1, weight="int8", activation="int8")
-    with pytest.raises(InputError, match="at least 1"):
+    with pytest.raises(InputError, match="allowed: whole numbers from 1"):
         gaussian(unit, rows, beats, seed=0)
 
 

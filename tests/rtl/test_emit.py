@@ -152,8 +152,55 @@ def test_no_path_and_no_tool_line_in_the_text() -> None:
     assert "src =" not in text
 
 
-def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "keep").touch()
-    with pytest.raises(InputError, match="exists and is not an empty folder"):
-        emit.write(SMALL, tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["keep"]
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_units_share_a_folder_with_other_files(tmp_path: Path) -> None:
+    (tmp_path / "keep").write_text("mine")
+    first = emit.write(SMALL, tmp_path)
+    second = emit.write(make("integer", lanes=1, weight="int2", activation="int3"), tmp_path)
+    assert {path.name for path in [*first, *second]} | {"keep"} == set(contents(tmp_path))
+    assert (tmp_path / "keep").read_text() == "mine"
+
+
+def test_the_same_again_changes_nothing(tmp_path: Path) -> None:
+    paths = emit.write(SMALL, tmp_path)
+    before = [path.stat().st_mtime_ns for path in paths]
+    assert emit.write(SMALL, tmp_path) == paths
+    assert [path.stat().st_mtime_ns for path in paths] == before
+
+
+def test_what_differs_is_replaced_with_force_only(tmp_path: Path) -> None:
+    paths = emit.write(SMALL, tmp_path)
+    whole = contents(tmp_path)
+    for path in paths:
+        path.write_bytes(path.read_bytes()[:-20])
+        damaged = contents(tmp_path)
+        with pytest.raises(InputError, match=rf"{path.name} exists and differs .* --force"):
+            emit.write(SMALL, tmp_path)
+        assert contents(tmp_path) == damaged
+        emit.write(SMALL, tmp_path, force=True)
+        assert contents(tmp_path) == whole
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["text", "empty", "link", "folder"])
+def test_what_hwsim_did_not_write_is_never_replaced(tmp_path: Path, number: int, kind: str) -> None:
+    folder = tmp_path / "pe"
+    other = emit.write(SMALL, tmp_path / "other")[number]
+    other.write_text(other.read_text() + "\n")
+    foreign = emit.write(SMALL, folder)[number]
+    foreign.unlink()
+    match kind:
+        case "folder":
+            foreign.mkdir()
+        case "link":
+            foreign.symlink_to(other)
+        case _:
+            foreign.write_text({"text": "module mine;\n", "empty": ""}[kind])
+    before = other.read_bytes()
+    with pytest.raises(InputError, match=rf"{foreign.name} exists and was not written by hwsim"):
+        emit.write(SMALL, folder, force=True)
+    assert foreign.is_dir() if kind == "folder" else foreign.exists()
+    assert other.read_bytes() == before

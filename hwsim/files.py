@@ -1,0 +1,134 @@
+"""Files of a user: whatever keeps one from being read or written is one line that names it.
+
+Written files are whole or not there: they are made under another name in the same folder, and
+renamed.
+"""
+
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hwsim.errors import InputError
+
+_READABLE = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFIFO)
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Return why a file could not be used, in a few words."""
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def as_path(parameter: str, value: object) -> Path:
+    """Return the value of a parameter as a path, text included; InputError for other values."""
+    if not isinstance(value, str | os.PathLike) or not (text := os.fspath(value)):
+        raise InputError(f"{parameter}={value!r}: allowed: a path")
+    if not isinstance(text, str) or "\0" in text:
+        raise InputError(f"{parameter}={value!r}: allowed: a path as text")
+    return Path(text)
+
+
+def check_readable(path: Path) -> None:
+    """Refuse a device, which may never end, with InputError; a path need not exist."""
+    try:
+        kind = stat.S_IFMT(path.stat().st_mode)
+    except (OSError, ValueError):
+        return  # Whoever opens it says why it cannot be.
+    if kind not in _READABLE:
+        raise InputError(f"{path} is a device or socket; allowed: files, folders and pipes")
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield an empty folder for tools to work in, which is removed afterwards.
+
+    Python takes another folder where ``TMPDIR`` is of no use, but tools do not: ABC and Icarus fail
+    without it, and where its path has characters that a shell reads.
+
+    Raises
+    ------
+    InputError
+        If ``TMPDIR`` is set to what is no writable folder, or to a path with other characters
+        than letters, digits and ``_ . / + -``.
+    """
+    place = os.environ.get("TMPDIR")
+    if place and not (Path(place).is_dir() and _takes_files(place)):
+        raise InputError(f"TMPDIR={place}: allowed: a folder that can be written")
+    try:
+        folder = tempfile.TemporaryDirectory()
+    except OSError as error:
+        raise InputError(
+            f"TMPDIR={place or ''}: no temporary folder can be made: {reason(error)}"
+        ) from None
+    with folder as name:
+        if not re.fullmatch(r"[\w./+-]+", name):
+            raise InputError(
+                f"TMPDIR={place}: allowed: a path of letters, digits and '_', '.', '/', '+', '-', "
+                "for the tools that work there"
+            )
+        yield Path(name)
+
+
+def _takes_files(place: str) -> bool:
+    # What the permissions say is not enough: not of /proc, and not for root.
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return True
+    except OSError:
+        return False
+
+
+def read_text(path: Path, what: str) -> str:
+    """Return the text of a file in UTF-8; ``what`` it is, is for the message.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, is a device, or is no text in UTF-8.
+    """
+    path = as_path(what, path)
+    check_readable(path)
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"cannot read the {what} {path}: byte {error.start} is not UTF-8"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read the {what} {path}: {reason(error)}") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file in UTF-8, whole or not at all, in the place of one that is there.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    path = as_path("file", path)
+    part = path.parent / f".{os.getpid()}.part"
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except (OSError, ValueError) as error:
+        part.unlink(missing_ok=True)
+        raise InputError(f"cannot write {path}: {reason(error)}") from None
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder with its parents, unless it is there.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made, or something else has its name.
+    """
+    path = as_path("folder", path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot make the folder {path}: {reason(error)}") from None

@@ -1,0 +1,24 @@
+"""What README shows works as it is."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def test_the_python_snippet_runs_and_gives_what_it_says() -> None:
+    (snippet,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    said = {}
+    for line in snippet.splitlines():
+        code, _, comment = line.partition("  # ")
+        if code and not code.startswith(("import", "from")) and " = " not in code:
+            said[comment] = eval(code, names)
+        else:
+            exec(line, names)
+    shown = {comment: repr(value) for comment, value in said.items()}
+    assert shown["array([3.125e-01, 4.480e+02])"] == "array([3.125e-01, 4.480e+02])"
+    assert shown["array(688.), its value"] == "array(688.)"
+    assert shown["Timing(latency=4, interval=4)"].startswith("Timing(latency=4, interval=4")
+    assert said["its Verilog"].startswith("// bit_serial_lanes_16")

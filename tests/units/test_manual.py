@@ -1,0 +1,34 @@
+import pytest
+
+from hwsim.errors import InputError
+from hwsim.units import FAMILIES
+from hwsim.units.manual import parameters, summary
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_parameter_says_what_it_is(family):
+    assert summary(family)
+    for parameter in parameters(family):
+        assert parameter.meaning, parameter
+        assert "`" not in parameter.meaning
+        assert ":class:" not in parameter.meaning
+        assert parameter.type in ("whole number", "format", "text", "choice")
+
+
+def test_references_are_followed_to_another_class():
+    found = {parameter.name: parameter for parameter in parameters("bit_serial")}
+    assert found["lanes"].meaning.startswith("Products per beat, 1 to 1024.")
+    assert found["accumulator_bits"].meaning.startswith("Width of the two's complement")
+    assert found["recoding"].choices == ("binary", "booth")
+    assert (found["recoding"].default, found["recoding"].required) == ("binary", False)
+    assert (found["weight"].type, found["weight"].required) == ("format", True)
+
+
+def test_choices_documented_in_their_class_are_read_there():
+    found = {parameter.name: parameter for parameter in parameters("float")}
+    assert "flush: they are zeros of the same sign" in found["subnormals"].meaning
+
+
+def test_unknown_families_get_the_nearest():
+    with pytest.raises(InputError, match="did you mean 'integer'"):
+        parameters("intger")
