@@ -16,6 +16,7 @@ from matplotlib.font_manager import findfont
 from matplotlib.ft2font import FT2Font
 
 from hwsim.errors import InputError
+from hwsim.files import write_bytes
 
 #: Formats of image files, by the ends of their names.
 SUFFIXES = (".png", ".svg")
@@ -57,13 +58,13 @@ def save(figure: Figure, path: Path, dpi: int) -> None:
     Raises
     ------
     InputError
-        As :func:`check_suffix`.
+        As :func:`check_suffix`, and if the file cannot be written.
     """
     check_suffix(path)
     image = BytesIO()
     kind = path.suffix.removeprefix(".")
     figure.savefig(image, format=kind, dpi=dpi, metadata={"Date": None} if kind == "svg" else None)
-    path.write_bytes(image.getvalue())
+    write_bytes(path, image.getvalue())
 
 
 @cache

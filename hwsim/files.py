@@ -9,12 +9,16 @@ import re
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hwsim.errors import InputError
 
 _READABLE = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFIFO)
+
+
+#: Characters that the name of a half-written file keeps; with more, some names would be too long.
+_STEM = 100
 
 
 def reason(error: OSError | ValueError) -> str:
@@ -102,7 +106,15 @@ def read_text(path: Path, what: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file in UTF-8, whole or not at all, in the place of one that is there.
+    """Write a file in UTF-8; see :func:`write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, in the place of one that is there.
+
+    It is written as ``.<name>.<process id>`` in its folder, and renamed once it is on the disk:
+    after a power loss, a name must not stand for what never reached it.
 
     Raises
     ------
@@ -110,13 +122,18 @@ def write_text(path: Path, text: str) -> None:
         If it cannot be written.
     """
     path = as_path("file", path)
-    part = path.parent / f".{os.getpid()}.part"
+    part = path.parent / f".{path.name[:_STEM]}.{os.getpid()}"
     try:
-        part.write_text(text, encoding="utf-8")
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(path)
     except (OSError, ValueError) as error:
-        part.unlink(missing_ok=True)
         raise InputError(f"cannot write {path}: {reason(error)}") from None
+    finally:
+        with suppress(OSError, ValueError):
+            part.unlink(missing_ok=True)
 
 
 def make_folder(path: Path) -> None:

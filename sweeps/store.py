@@ -24,6 +24,7 @@ from typing import Any
 
 import hwsim
 from hwsim.errors import InputError
+from hwsim.files import write_text
 
 MARKER = "sweep.json"
 LOCK = "sweep.lock"
@@ -261,27 +262,6 @@ def inside(folder: Path, path: PurePosixPath) -> Path:
         if part.is_symlink() or (part.exists() and not part.is_dir()):
             raise InputError(f"{part} is not a folder; output stays in {folder}, so move it away")
     return folder / path
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all: under another name in its folder, then renamed.
-
-    Raises
-    ------
-    InputError
-        If it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with writing(path):
-        try:
-            with temporary.open("w", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                # After a power loss, a name must not stand for text that never reached the disk.
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> bytes | None:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from cost_models.bands import LEVELS, error_key
 from cost_models.cost import Cost
 from cost_models.figures import FIGURES, percents
+from hwsim.files import write_text
 from hwsim.formats.base import Bools
 from hwsim.tensors.quantise import to_db
 from hwsim.units import UnitSpec
@@ -21,7 +22,7 @@ from sweeps.pareto import pareto
 from sweeps.run import Point
 from sweeps.screen import Pruned
 from sweeps.spec import Sweep
-from sweeps.store import versions, write_text
+from sweeps.store import versions
 
 Row = dict[str, Any]
 
