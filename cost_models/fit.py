@@ -33,12 +33,13 @@ from cost_models.cost import Cost
 from cost_models.estimate import Features, PathDelays, critical_path, features, price
 from cost_models.netlist import GATES, NAND2_EQUIVALENTS, TYPES, rtlil_text
 from cost_models.operands import default_operands
-from cost_models.synthesis import liberty, opensta, simulation
+from cost_models.synthesis import liberty, opensta
 from cost_models.synthesis.liberty import Library
 from cost_models.technology import Coefficients, Technology
 from hwsim.errors import InputError
 from hwsim.pool import each
 from hwsim.units import UnitSpec
+from rtl import icarus
 from rtl.yosys import version
 
 Floats = NDArray[np.float64]
@@ -137,7 +138,7 @@ def measure_units(
     """Synthesise ``units``, the same parameters as for :func:`characterise`."""
     report = progress or _print
     opensta.find()
-    simulation.find()
+    icarus.find()
     if folder:
         folder.mkdir(exist_ok=True)
     sample = partial(_sample, technology=technology, library=library, folder=folder)
@@ -155,7 +156,7 @@ def measure_units(
 
 
 def _tools() -> dict[str, str]:
-    return {"yosys": version(), "opensta": opensta.version(), "icarus": simulation.version()}
+    return {"yosys": version(), "opensta": opensta.version(), "icarus": icarus.version()}
 
 
 def _print(line: str) -> None:

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 import rtl
 from cost_models import cache
+from hwsim.errors import ToolError
 from hwsim.units import UnitSpec
 from rtl import yosys
 
@@ -94,7 +95,7 @@ Int = NDArray[np.int64]
 Names = NDArray[np.str_]
 
 
-class NetlistError(RuntimeError):
+class NetlistError(ToolError):
     """A unit's RTL does not map to gates and flip-flops of one clock."""
 
 

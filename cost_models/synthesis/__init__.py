@@ -17,6 +17,7 @@ from cost_models.synthesis.energy import energies
 from cost_models.synthesis.liberty import Library, opened
 from cost_models.synthesis.yosys import Objective
 from hwsim.units import UnitSpec
+from rtl import icarus
 from rtl.yosys import version
 
 __all__ = ["Library", "Objective", "measure", "opened", "synthesize"]
@@ -52,7 +53,7 @@ def synthesize(
         If OpenSTA or Icarus is not installed.
     cost_models.activity.SimulationError
         If the mapped netlist does not compute what the golden model says.
-    cost_models.synthesis.mapped.MappingError, cost_models.synthesis.opensta.StaError
+    hwsim.errors.ToolError
         If a tool fails or a cell stays unmapped.
     """
     with opened(technology, liberty) as library:
@@ -68,7 +69,7 @@ def measure(
 ) -> Cost:
     """Do the work of :func:`synthesize` with an opened library, which many units can share."""
     opensta.find()
-    simulation.find()
+    icarus.find()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         mapped = yosys.map_unit(unit, library, objective, folder)
@@ -93,7 +94,7 @@ def measure(
             "tools": {
                 "yosys": version(),
                 "opensta": opensta.version(),
-                "icarus": simulation.version(),
+                "icarus": icarus.version(),
             },
             "libraries": library.digests,
             "objective": objective,

@@ -121,8 +121,8 @@ class _Flow:
         self.library = library
         self.folder = folder
         avoid = " ".join(f"-dont_use {pattern}" for pattern in DONT_USE)
-        self.every = " ".join(f"-liberty {path}" for path in library.files)
-        flip_flops = " ".join(f"-liberty {path}" for path in library.flip_flops)
+        self.every = " ".join(f'-liberty "{path}"' for path in library.files)
+        flip_flops = " ".join(f'-liberty "{path}"' for path in library.flip_flops)
         self.map_flip_flops = f"dfflibmap {avoid} {flip_flops}"
         abc = f"abc {self.every} {avoid}"
         if objective == "area":

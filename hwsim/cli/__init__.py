@@ -1,12 +1,11 @@
 """The ``hwsim`` command. It parses arguments, prints results, and leaves the work to the packages.
 
 Exit status: 0 for success, 1 if a check failed (a unit does not verify, a sweep point fails,
-something is not installed), 2 for input that cannot be used, 3 for a missing tool, 130 when
-interrupted, by Ctrl-C or by the SIGTERM of a batch system.
+something is not installed) or a tool did, 2 for input that cannot be used, 3 for a missing tool,
+130 when interrupted, by Ctrl-C, the SIGTERM of a batch system, or a terminal that was closed.
 """
 
 import argparse
-import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -24,10 +23,10 @@ from hwsim.cli import (
     units,
     verify,
 )
-from hwsim.errors import InputError, MissingToolError
-from hwsim.pool import handling
+from hwsim.errors import InputError, MissingToolError, ToolError
+from hwsim.pool import WorkerDiedError, interruptible
 
-BAD_INPUT, MISSING_TOOL, INTERRUPTED = 2, 3, 130
+TOOL_FAILED, BAD_INPUT, MISSING_TOOL, INTERRUPTED = 1, 2, 3, 130
 
 #: One module a command, in the order of the help; each has ``add`` and does the work in ``run``.
 COMMANDS = (
@@ -42,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command: Callable[[argparse.Namespace], int] = options.command
         # As Ctrl-C: workers end, and what is finished is kept.
-        with handling(signal.SIGTERM, signal.default_int_handler):
+        with interruptible():
             return command(options)
     except InputError as error:
         print(f"hwsim: {error}", file=sys.stderr)
@@ -50,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MissingToolError as error:
         print(f"hwsim: {error}", file=sys.stderr)
         return MISSING_TOOL
+    except (ToolError, WorkerDiedError) as error:
+        print(f"hwsim: {error}", file=sys.stderr)
+        return TOOL_FAILED
     except KeyboardInterrupt:
         print("hwsim: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -2,7 +2,8 @@
 
 import argparse
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hwsim.errors import InputError
 
@@ -19,6 +20,41 @@ def json_option(*parsers: argparse.ArgumentParser) -> None:
     """Let commands print JSON."""
     for parser in parsers:
         parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def liberty_option(parser: argparse.ArgumentParser, purpose: str, required: bool = False) -> None:
+    """Let a command take the files of a cell library, of which several may follow the option.
+
+    Other words end the list, such as the units of ``--liberty FILE UNIT``.
+    """
+    parser.add_argument(
+        "--liberty",
+        action="append",
+        type=Path,
+        required=required,
+        metavar="FILE",
+        help=f"{purpose}; a library of several files: --liberty FILE FILE, or repeat the option",
+    )
+    parse = parser.parse_known_args
+
+    def parse_known_args(words: Sequence[str], namespace: argparse.Namespace | None = None) -> Any:
+        return parse(_one_file_each(words), namespace)
+
+    parser.parse_known_args = parse_known_args  # type: ignore[assignment, method-assign]
+
+
+def _one_file_each(words: Iterable[str]) -> list[str]:
+    """Repeat ``--liberty`` before every file but the first that follows it."""
+    result: list[str] = []
+    inside = False
+    for word in words:
+        file = not word.startswith("-") and (".lib" in word or Path(word).is_file())
+        first = bool(result) and result[-1] == "--liberty"
+        inside = word == "--liberty" or first or (inside and file)
+        if inside and file and not first:
+            result.append("--liberty")
+        result.append(word)
+    return result
 
 
 def key_values(parameters: Iterable[str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from hwsim.cli.arguments import Commands
+from hwsim.cli.arguments import Commands, liberty_option
 from hwsim.cli.phrases import percentages
 from hwsim.errors import InputError
 
@@ -14,7 +14,7 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "characterise", help="fit the estimates to a cell library of your own"
     )
-    parser.add_argument("--liberty", nargs="+", type=Path, required=True, metavar="FILE")
+    liberty_option(parser, "the cell library", required=True)
     parser.add_argument("--name", help="name of the technology (default: that of the file)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.yaml")
     parser.set_defaults(command=run)

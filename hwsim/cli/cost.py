@@ -3,10 +3,9 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwsim.cli.arguments import Commands, families, json_option, make_unit
+from hwsim.cli.arguments import Commands, families, json_option, liberty_option, make_unit
 from hwsim.cli.output import cell, print_json, print_table
 from hwsim.cli.phrases import errors_phrase
 from hwsim.errors import InputError
@@ -38,7 +37,7 @@ def add(commands: Commands) -> None:
         metavar="normal|random|quiet|FILE",
         help="what the energy is of; FILE has weights and activations (default: normal)",
     )
-    parser.add_argument("--liberty", nargs="+", type=Path, metavar="FILE", help="for synthesis")
+    liberty_option(parser, "cell library for synthesis")
     parser.add_argument(
         "--objective", choices=("area", "speed"), help="of synthesis; the least area by default"
     )

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from hwsim.cli.arguments import Commands, json_option
+from hwsim.cli.arguments import Commands, json_option, liberty_option
 from hwsim.cli.output import print_json
 from hwsim.cli.phrases import errors_phrase
 
@@ -18,7 +18,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="write report and chart")
     parser.add_argument("--technology", default="osu018", metavar="T", help="default: osu018")
-    parser.add_argument("--liberty", nargs="+", type=Path, metavar="FILE", help="for measure")
+    liberty_option(parser, "cell library for measure")
     parser.set_defaults(command=run)
     json_option(parser)
 
