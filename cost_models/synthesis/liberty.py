@@ -78,9 +78,10 @@ class Library:
 
     def in_words(self, log: str) -> str:
         """Return what a tool says of ``files`` with the user's names for them."""
-        for path, source in zip(self.files, self.sources, strict=True):
-            log = log.replace(str(path), str(source))
-        return log
+        names = {
+            path.name: str(source) for path, source in zip(self.files, self.sources, strict=True)
+        }
+        return re.sub(r'[^\s"]*?\b(\d+\.lib)\b', lambda match: names.get(match[1], match[0]), log)
 
     def cell(self, name: str) -> Cell:
         """Return a cell by name.
@@ -109,7 +110,7 @@ def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
     ------
     InputError
         If no file is given and ``technology`` is not installed, if a file cannot be read or is
-        no Liberty file, if they have no flip-flop, no inverter or no gate of two inputs, if their
+        no Liberty file, if they lack a flip-flop, inverter, buffer or gate of two inputs, if their
         supply voltages or units differ, or if two have the same cell.
     """
     sources = tuple(files or [_installed(technology)])
@@ -159,7 +160,11 @@ def _part(folder: Path, number: int, source: Path, raw: bytes) -> _Part:
     library = _library(text, groups, source)
     path = folder / f"{number}.lib"
     power = [g for g in groups if g.kind in ("internal_power", "leakage_power")]
-    path.write_bytes(structure.without(text, power).encode("latin-1"))
+    tools = structure.without(text, power)
+    # Of files with one library name, OpenSTA keeps the last.
+    tools = f"library (part_{number}) {tools[tools.index('{', library.start) :]}"
+    lines = "\n" * text.count("\n", 0, text.index("{", library.start))
+    path.write_bytes((lines + tools).encode("latin-1"))
     every = [group for group in groups if group.depth == 1 and group.kind == "cell"]
     header = structure.without(text[library.start : library.end], every, library.start)
     places = {}
@@ -222,21 +227,26 @@ def _check_gates(functions: Sequence[Expression], names: str) -> None:
     """Refuse libraries that ABC cannot map to."""
     if not functions:
         raise InputError(f"no cell in {names} has a function, which mapping needs")
-    inverter = two = False
+    tables = set()
     for function in functions:
         inputs = sorted(function.names)
-        columns = np.array(list(product([False, True], repeat=len(inputs))), bool).T
-        if len(inputs) == 1:
-            inverter |= function.evaluate({inputs[0]: columns[0]}).tolist() == [True, False]
-        if len(inputs) == 2:
-            table = function.evaluate(dict(zip(inputs, columns, strict=True)))
-            two |= int(np.sum(table)) in (1, 3)
-    if not inverter:
-        raise InputError(
-            f"no inverter in {names}, which mapping needs; give all files of the library"
-        )
-    if not two:
-        raise InputError(f"no AND, OR, NAND or NOR of two inputs in {names}, which mapping needs")
+        if len(inputs) in (1, 2):
+            columns = np.array(list(product([False, True], repeat=len(inputs))), bool).T
+            values = function.evaluate(dict(zip(inputs, columns, strict=True)))
+            tables.add(tuple(map(int, values)))
+    for gate, found in (
+        ("inverter", (1, 0) in tables),
+        ("buffer", (0, 1) in tables),
+        # With an inverter, one that is true, or false, for one state of its inputs.
+        (
+            "AND, OR, NAND or NOR of two inputs",
+            any(sum(t) in (1, 3) for t in tables if len(t) == 4),
+        ),
+    ):
+        if not found:
+            raise InputError(
+                f"no {gate} in {names}, which mapping needs; give all files of the library"
+            )
 
 
 def _add(places: dict[str, Place], more: dict[str, Place]) -> None:

@@ -88,6 +88,10 @@ def analyse(netlists: Sequence[Path], library: Library, rank: int = 0) -> Timing
     """
     names = [path.stem for path in netlists]
     folder = netlists[0].parent
+    for path in library.files:
+        # OpenSTA takes no names with spaces, as the folder's may have.
+        (folder / path.name).unlink(missing_ok=True)
+        (folder / path.name).symlink_to(path)
     (folder / "analyse.tcl").write_text(_script(netlists, library, rank))
     done = processes.run([find(), "-no_splash", "-exit", "analyse.tcl"], folder)
     log = done.stdout
@@ -113,7 +117,7 @@ def analyse(netlists: Sequence[Path], library: Library, rank: int = 0) -> Timing
 
 def _script(netlists: Sequence[Path], library: Library, rank: int) -> str:
     lines = [
-        *(f"read_liberty {{{path}}}" for path in library.files),
+        *(f"read_liberty {path.name}" for path in library.files),
         "set_cmd_units -time ps",
         # Linking a design forgets the Verilog of all.
         "proc slack_of {top} {",

@@ -48,7 +48,8 @@ class Group:
 def plain(text: str, source: str) -> str:
     """Return ``text`` in the narrower syntax that Yosys and OpenSTA read, almost line by line.
 
-    Comments, continuations of lines and braces in strings are left out, and expressions quoted.
+    Comments, continuations of lines, and braces and quotes in strings are left out; expressions
+    are quoted.
 
     Raises
     ------
@@ -65,8 +66,8 @@ def plain(text: str, source: str) -> str:
         if token[0] == "/":
             pieces += [text[end:start], " ", "\n" * token.count("\n")]
             end = match.end()
-        elif "{" in token or "}" in token:
-            pieces += [text[end:start], token.translate(_NO_BRACES)]
+        elif "{" in token or "}" in token or '\\"' in token:
+            pieces += [text[end:start], token.replace('\\"', "").translate(_NO_BRACES)]
             end = match.end()
     text = _CONTINUATION.sub(" ", "".join([*pieces, text[end:]]))
     if control := _CONTROL.search(text):

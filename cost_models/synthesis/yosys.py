@@ -186,7 +186,10 @@ class _Flow:
 
     def _run(self, commands: list[str], names: list[str]) -> None:
         """Run Yosys and check that every cell of some netlists is in the library."""
-        yosys.run(commands, self.folder)
+        try:
+            yosys.run(commands, self.folder)
+        except yosys.YosysError as error:
+            raise yosys.YosysError(self.library.in_words(str(error))) from None
         for name in names:
             left = sorted(
                 set(self._statistics(name)["num_cells_by_type"]) - set(self.library.places)
