@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cost_models import loops
 from cost_models.netlist import Int, Netlist
 from cost_models.operands import Operands
-from hwsim.errors import InputError
+from hwsim.errors import InputError, ToolError
 from hwsim.units import UnitSpec
 
 Words = NDArray[np.uint64]
@@ -40,7 +40,7 @@ FEWEST_HAZARD_CYCLES = 4
 _PATIENCE = 16
 
 
-class SimulationError(RuntimeError):
+class SimulationError(ToolError):
     """A netlist does not compute what the golden model says."""
 
 

@@ -34,7 +34,7 @@ from cost_models.cost import Cost
 from cost_models.estimate import Features, PathDelays, critical_path, features, price
 from cost_models.netlist import GATES, NAND2_EQUIVALENTS, TYPES, rtlil_text
 from cost_models.operands import default_operands
-from cost_models.synthesis import liberty, opensta, simulation
+from cost_models.synthesis import liberty, opensta
 from cost_models.synthesis.liberty import Library
 from cost_models.technology import Coefficients, Technology
 from hwsim.errors import InputError
@@ -42,6 +42,7 @@ from hwsim.files import make_folder
 from hwsim.pool import each
 from hwsim.progress import Countdown, say
 from hwsim.units import UnitSpec
+from rtl import icarus
 from rtl.yosys import version
 
 Floats = NDArray[np.float64]
@@ -135,7 +136,7 @@ def measure_units(
     """Synthesise ``units``, the same parameters as for :func:`characterise`."""
     report = progress or say
     opensta.find()
-    simulation.find()
+    icarus.find()
     if folder:
         make_folder(folder)
     sample = partial(_sample, technology=technology, library=library, folder=folder)
@@ -154,7 +155,7 @@ def measure_units(
 
 
 def _tools() -> dict[str, str]:
-    return {"yosys": version(), "opensta": opensta.version(), "icarus": simulation.version()}
+    return {"yosys": version(), "opensta": opensta.version(), "icarus": icarus.version()}
 
 
 def _sample(unit: UnitSpec, technology: str, library: Library, folder: Path | None) -> Sample:

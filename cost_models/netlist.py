@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 import rtl
 from cost_models import cache
-from hwsim.errors import check_known
+from hwsim.errors import ToolError, check_known
 from hwsim.files import temporary_folder
 from hwsim.progress import mentioned
 from hwsim.units import UnitSpec
@@ -95,7 +95,7 @@ Int = NDArray[np.int64]
 Names = NDArray[np.str_]
 
 
-class NetlistError(RuntimeError):
+class NetlistError(ToolError):
     """A unit's RTL does not map to gates and flip-flops of one clock."""
 
 

@@ -12,6 +12,10 @@ class MissingToolError(RuntimeError):
     """A program that the requested step needs is not installed; the message says how to."""
 
 
+class ToolError(RuntimeError):
+    """A tool failed, or what it made cannot be used; the message has its last lines."""
+
+
 def suggestion(name: object, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the nearest known name, or an empty string."""
     if not isinstance(name, str):

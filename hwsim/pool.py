@@ -1,23 +1,35 @@
 """Work in parallel that can be stopped at any moment.
 
-Workers are started fresh (spawn), so that none inherits half a library. They ignore Ctrl-C, from
-their first instruction, because an ignored signal stays ignored in a new program: the parent alone
-hears it, and ends them. What they work on then is lost, what they delivered is not.
+Workers are started fresh (spawn), so that none inherits half a library. They are a process group of
+their own, which a terminal's Ctrl-C does not reach: the parent alone hears it, and ends them. What
+they work on then is lost, what they delivered is not, and their temporary files lie in a folder
+that the parent removes.
 """
 
 import multiprocessing
 import os
+import shutil
 import signal
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from types import FrameType
+from multiprocessing import resource_tracker
+from pathlib import Path
 from typing import TypeVar
+
+from hwsim import processes
 
 #: What the libraries behind NumPy's matrix product read their number of threads from.
 BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+#: What ends a command: Ctrl-C, a batch system, a terminal that is closed.
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: How often a folder is removed in which processes that were killed may still write.
+_ATTEMPTS = 40
 
 Task = TypeVar("Task")
 Done = TypeVar("Done")
@@ -52,36 +64,80 @@ def each(
             yield task, _attempt(function, task)
         return
     before = set(multiprocessing.active_children())
-    executor = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"))
-    with handling(signal.SIGINT, signal.SIG_IGN), _one_thread_each():
-        futures = {executor.submit(_attempt, function, task): task for task in tasks}
-    try:
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-        executor.shutdown()
-    except BrokenProcessPool:
-        raise WorkerDiedError(
-            "a worker process died, killed or out of memory; fewer workers need less of it"
-        ) from None
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - before:
-            child.terminate()
+    with _removed_folder() as folder, processes.group() as leader:
+        executor = ProcessPoolExecutor(
+            count,
+            multiprocessing.get_context("spawn"),
+            initializer=_join,
+            initargs=(leader, folder),
+        )
+        try:
+            with _held_back(), _one_thread_each():
+                futures = {executor.submit(_attempt, function, task): task for task in tasks}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+            executor.shutdown()
+        except BrokenProcessPool:
+            raise WorkerDiedError(
+                "a worker process died, killed or out of memory; fewer workers need less of it"
+            ) from None
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+            # One that has just started is not in the group yet.
+            for child in set(multiprocessing.active_children()) - before:
+                child.kill()
+
+
+def _join(leader: int, folder: str) -> None:
+    """Make this process a worker: a member of the group, with temporary files in ``folder``."""
+    os.setpgid(0, leader)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTIONS)
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
 
 
 @contextmanager
-def handling(
-    number: signal.Signals, handler: Callable[[int, FrameType | None], object] | signal.Handlers
-) -> Iterator[None]:
-    """Handle a signal in another way for a while; only the main thread can, or hears it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(number, handler)
+def _held_back() -> Iterator[None]:
+    """Let no interruption come between, and processes that are started here hear of none."""
+    # It would end the hold if it were started with the first worker.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)
     try:
         yield
     finally:
-        signal.signal(number, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _removed_folder() -> Iterator[str]:
+    """Yield a temporary folder, which is removed although killed processes may still write."""
+    folder = tempfile.mkdtemp()
+    try:
+        yield folder
+    finally:
+        for _ in range(_ATTEMPTS):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not Path(folder).exists():
+                break
+            time.sleep(0.05)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise KeyboardInterrupt on SIGTERM and SIGHUP, too; only the main thread can, or hears it.
+
+    What this process was started to ignore, as ``nohup`` does, it goes on to ignore.
+    """
+    changed = []
+    if threading.current_thread() is threading.main_thread():
+        changed = [n for n in INTERRUPTIONS if signal.getsignal(n) is signal.SIG_DFL]
+    for number in changed:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ Yosys prints to the standard output and takes its process with it when it crashe
 has a process of its own, which costs about 0.1 s.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,9 @@ from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import IO, NoReturn
+
+from hwsim import processes
+from hwsim.errors import ToolError
 
 _CHILD = """
 import os, sys
@@ -27,7 +31,7 @@ for command in sys.stdin:
 """
 
 
-class YosysError(RuntimeError):
+class YosysError(ToolError):
     """Yosys refused a command or crashed; the message ends with the last lines of its log."""
 
 
@@ -79,10 +83,11 @@ def session(cwd: Path) -> Iterator[Session]:
     Parameters
     ----------
     cwd
-        The folder that file names in commands are relative to.
+        The folder that file names in commands are relative to, and where temporary files go.
     """
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log,
+        processes.group() as leader,
         subprocess.Popen(
             [sys.executable, "-c", _CHILD],
             cwd=cwd,
@@ -90,6 +95,9 @@ def session(cwd: Path) -> Iterator[Session]:
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
+            # Yosys does not quote the name of its folder in what it has a shell run.
+            env={**os.environ, "TMPDIR": "."},
+            process_group=leader,
         ) as child,
     ):
         try:

@@ -18,12 +18,13 @@ from typing import Any
 from cost_models.cost import Cost
 from cost_models.estimate import estimate_all
 from cost_models.operands import STREAMS, Operands, of_layers, stream_beats
-from cost_models.synthesis import opensta, simulation, synthesize
+from cost_models.synthesis import opensta, synthesize
 from hwsim.errors import InputError
 from hwsim.formats import Format
 from hwsim.pool import each
 from hwsim.tensors.quantise import ErrorMeter, QuantisationError, check_group
 from hwsim.units import UnitSpec
+from rtl import icarus
 from sweeps.metrics import METRICS
 from sweeps.screen import QUALITIES, Pruned, Screening, prune, screened
 from sweeps.spec import Sweep, Tensors
@@ -127,7 +128,7 @@ def check(sweep: Sweep, workers: int | None) -> None:
         raise InputError(f"workers must be at most {most} on this machine, not {workers}")
     if sweep.method == "synthesis":
         opensta.find()
-        simulation.find()
+        icarus.find()
     if sweep.tensors:
         _check_tensors(sweep, sweep.tensors)
 
@@ -135,7 +136,7 @@ def check(sweep: Sweep, workers: int | None) -> None:
 def _versions(sweep: Sweep) -> dict[str, str]:
     if sweep.method == "estimate":
         return versions()
-    return {**versions(), "opensta": opensta.version(), "icarus": simulation.version()}
+    return {**versions(), "opensta": opensta.version(), "icarus": icarus.version()}
 
 
 def _check_tensors(sweep: Sweep, tensors: Tensors) -> None:

@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 
 def start(code: str) -> "subprocess.Popen[str]":
@@ -16,6 +17,32 @@ def start(code: str) -> "subprocess.Popen[str]":
     assert process.stdout is not None
     assert process.stdout.readline() == "0\n"
     return process
+
+
+def hwsim(arguments: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[str]":
+    """Start the command in a process group of its own, with more environment variables."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "hwsim.cli", *arguments],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def marked(variable: str, value: str) -> list[str]:
+    """Return the command lines of all processes with an environment variable of this value."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (process / "environ").read_bytes().split(b"\0")
+            # That of a zombie is empty.
+            if f"{variable}={value}".encode() in environment:
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:

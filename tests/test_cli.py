@@ -9,7 +9,7 @@ from cost_models.netlist import netlist
 from hwsim import cli
 from hwsim.cli import verify
 from hwsim.formats import block_names, parse_block, parse_scalar
-from rtl.verification import run as verification
+from rtl import icarus
 from tests.processes import group_exists, start, wait_until
 
 TINY = ["integer", "lanes=1", "weight=int2", "activation=int2"]
@@ -197,7 +197,7 @@ def test_verify_exits_1_when_a_unit_fails(
 def test_missing_simulator_exits_3(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(verification.shutil, "which", lambda _: None)
+    monkeypatch.setattr(icarus.shutil, "which", lambda _: None)
     assert cli.main(["verify", "integer"]) == 3
     assert "apt-get install iverilog" in capsys.readouterr().err
 

@@ -19,6 +19,7 @@ from cost_models.synthesis.yosys import Objective
 from hwsim.errors import check_known
 from hwsim.files import temporary_folder
 from hwsim.units import UnitSpec
+from rtl import icarus
 from rtl.yosys import version
 
 __all__ = ["Library", "Objective", "measure", "opened", "synthesize"]
@@ -55,7 +56,7 @@ def synthesize(
         If OpenSTA or Icarus is not installed.
     cost_models.activity.SimulationError
         If the mapped netlist does not compute what the golden model says.
-    cost_models.synthesis.mapped.MappingError, cost_models.synthesis.opensta.StaError
+    hwsim.errors.ToolError
         If a tool fails or a cell stays unmapped.
     """
     with opened(technology, liberty) as library:
@@ -72,7 +73,7 @@ def measure(
     """Do the work of :func:`synthesize` with an opened library, which many units can share."""
     check_known("objective", objective, get_args(Objective))
     opensta.find()
-    simulation.find()
+    icarus.find()
     with temporary_folder() as folder:
         mapped = yosys.map_unit(unit, library, objective, folder)
         toggles = simulation.simulate(
@@ -96,7 +97,7 @@ def measure(
             "tools": {
                 "yosys": version(),
                 "opensta": opensta.version(),
-                "icarus": simulation.version(),
+                "icarus": icarus.version(),
             },
             "libraries": library.digests,
             "objective": objective,

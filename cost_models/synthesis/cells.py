@@ -10,7 +10,7 @@ share of the cell's states, all equally likely, in which its condition holds.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
@@ -30,6 +30,8 @@ _STATEMENT = re.compile(
       | \( ((?: "[^"]*" | [^()"] )*) \) \s* ([{;]?) )\s*""",
     re.VERBOSE,
 )
+#: Of a cell; its states are enumerated.
+_MOST_INPUTS = 12
 _PREFIXES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0}
 _SLEW = "input_transition_time"
 _LOAD = "total_output_net_capacitance"
@@ -77,12 +79,12 @@ def read_group(text: str) -> Group:
             open_groups[-1].attributes[name] = arguments.replace("\\", " ").replace('"', " ")
         while end < len(text) and text[end] in "};":
             if text[end] == "}":
+                if not open_groups:
+                    break
                 open_groups.pop()
             end += 1
             while end < len(text) and text[end].isspace():
                 end += 1
-            if not open_groups:
-                break
         if root is not None and not open_groups:
             return root
     if root is None or end < len(text):
@@ -222,6 +224,10 @@ class Header:
         Size of the file's units.
     templates
         Templates of power tables by name.
+    leakage
+        Leakage in the file's unit of a cell that states none; None if the file does not say.
+    input_capacitance
+        The same for inputs.
     """
 
     voltage: float
@@ -229,6 +235,8 @@ class Header:
     time_ns: float
     leakage_nw: float
     templates: Mapping[str, Group]
+    leakage: float | None
+    input_capacitance: float | None
 
     @property
     def energy_fj(self) -> float:
@@ -248,50 +256,83 @@ def read_header(text: str, source: str) -> Header:
     found = library.attributes
     if _unit(found, "voltage_unit", "V", source) != 1:
         raise InputError(f"{source}: voltage_unit must be 1V, not {found['voltage_unit']}")
-    if "nom_voltage" not in found:
-        raise InputError(f"{source} has no nom_voltage, which energy follows from")
     parts = found.get("capacitive_load_unit", "").replace(",", " ").split()
     if len(parts) != 2 or parts[1].lower() not in ("ff", "pf"):
         raise InputError(f"{source}: capacitive_load_unit must be in fF or pF, not {parts}")
     return Header(
-        voltage=_number(found["nom_voltage"], source),
-        capacitance_ff=_number(parts[0], source) * {"ff": 1.0, "pf": 1e3}[parts[1].lower()],
+        voltage=_voltage(library, source),
+        capacitance_ff=_positive(parts[0], source) * {"ff": 1.0, "pf": 1e3}[parts[1].lower()],
         time_ns=_unit(found, "time_unit", "s", source) * 1e9,
         leakage_nw=_unit(found, "leakage_power_unit", "W", source) * 1e9,
         templates={group.arguments[0]: group for group in library.all("power_lut_template")},
+        leakage=_default(found, "default_cell_leakage_power", source),
+        input_capacitance=_default(found, "default_input_pin_cap", source),
     )
 
 
+def _voltage(library: Group, source: str) -> float:
+    """Return the supply voltage, which may be that of the operating conditions alone."""
+    found = library.attributes
+    conditions = found.get("default_operating_conditions")
+    for group in library.all("operating_conditions"):
+        if "nom_voltage" not in found and group.arguments[0] == conditions:
+            found = group.attributes | {"nom_voltage": group.attributes.get("voltage", "missing")}
+    if "nom_voltage" not in found:
+        raise InputError(f"{source} has no nom_voltage, which energy follows from")
+    return _positive(found["nom_voltage"], source)
+
+
 def _unit(found: Mapping[str, str], name: str, base: str, source: str) -> float:
-    match = re.fullmatch(rf"\s*([\d.]+)\s*([fpnum]?){base}\s*", found.get(name, ""), re.IGNORECASE)
+    match = re.fullmatch(
+        rf"\s*(10{{0,2}})(?:\.0*)?\s*([fpnum]?){base}\s*", found.get(name, ""), re.IGNORECASE
+    )
     if match is None:
         raise InputError(
-            f"{source}: {name} is {found.get(name, 'missing')!r}; a number and a multiple of "
+            f"{source}: {name} is {found.get(name, 'missing')!r}; 1, 10 or 100 and a multiple of "
             f"{base} is needed"
         )
     return float(match[1]) * _PREFIXES[match[2].lower()]
 
 
+def _default(found: Mapping[str, str], name: str, source: str) -> float | None:
+    return _number(found[name], source) if name in found else None
+
+
+def _positive(text: str, source: str) -> float:
+    value = _number(text, source)
+    if value <= 0:
+        raise InputError(f"{source}: {text!r} must be positive")
+    return value
+
+
 def _number(text: str, source: str) -> float:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         raise InputError(f"{source}: {text!r} is no number") from None
+    if not np.isfinite(value):
+        raise InputError(f"{source}: {text!r} is no finite number")
+    return value
 
 
 @lru_cache(maxsize=8)
-def header(path: Path, end: int) -> Header:
-    """Return the header that the first ``end`` bytes of a file hold."""
+def header(path: Path, end: int, source: str) -> Header:
+    """Return the header that the first ``end`` bytes of a file hold; ``source`` is its name."""
     with path.open("rb") as file:
-        return read_header(file.read(end).decode(), path.name)
+        return read_header(file.read(end).decode("latin-1"), source)
 
 
 @lru_cache(maxsize=4096)
-def cell(path: Path, header_end: int, start: int, end: int) -> Cell:
+def cell(path: Path, header_end: int, start: int, end: int, source: str) -> Cell:
     """Return the cell whose text is the bytes ``start`` to ``end`` of a file."""
     with path.open("rb") as file:
         file.seek(start)
-        return read_cell(file.read(end - start).decode(), header(path, header_end))
+        text = file.read(end - start).decode("latin-1")
+    head = header(path, header_end, source)
+    try:
+        return read_cell(text, head)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
 
 
 def read_cell(text: str, head: Header) -> Cell:
@@ -325,6 +366,8 @@ class _Reader:
         if not functions:
             raise self.error("has no output with a function")
         flip_flop = self.flip_flop()
+        if len(self.inputs) > _MOST_INPUTS:
+            raise self.error(f"has {len(self.inputs)} inputs, more than {_MOST_INPUTS}")
         states = self.states(functions, flip_flop)
         arcs = {name: self.arc(pin, name, states) for name, pin in self.inputs.items()}
         changing = None
@@ -372,21 +415,27 @@ class _Reader:
         clocked_on = self.expression(group, "clocked_on", "flip-flop")
         if len(clocked_on.names) != 1:
             raise self.error("is not clocked by one pin")
+        if len(group.arguments) != 2:
+            raise self.error("does not name a state and its complement")
         state, inverse = group.arguments
         clear, preset = (
             self.expression(group, name, "flip-flop") if name in group.attributes else None
             for name in ("clear", "preset")
         )
         (clock_pin,) = clocked_on.names
-        return FlipFlop(
-            state,
-            inverse,
-            clock_pin,
-            clocked_on,
-            self.expression(group, "next_state", "flip-flop"),
-            clear,
-            preset,
-        )
+        next_state = self.expression(group, "next_state", "flip-flop")
+        self.check(clocked_on.names, set(self.inputs), "a clock")
+        known = {*self.inputs, state, inverse}
+        for expression in (next_state, clear, preset):
+            if expression is not None:
+                self.check(expression.names, known, "a flip-flop")
+        return FlipFlop(state, inverse, clock_pin, clocked_on, next_state, clear, preset)
+
+    def check(self, names: Iterable[str], known: Container[str], what: str) -> None:
+        """Refuse names of pins that there are not."""
+        for name in names:
+            if name not in known:
+                raise self.error(f"has {what} of {name}, which is no input")
 
     def states(
         self, functions: Mapping[str, Expression], flip_flop: FlipFlop | None
@@ -399,29 +448,35 @@ class _Reader:
             states[flip_flop.inverse] = ~states[flip_flop.state]
         one = np.ones(2 ** len(free), bool)
         for name, function in functions.items():
-            unknown = function.names - set(states)
-            if unknown:
-                raise self.error(f"has a function of {', '.join(unknown)}, which is no input")
+            self.check(function.names, states, "a function")
             states[name] = function.evaluate(states) & one
         return states
 
     def capacitance(self, name: str, pin: Group) -> float:
-        if "capacitance" not in pin.attributes:
+        value = self.head.input_capacitance
+        if "capacitance" in pin.attributes:
+            value = self.number(pin.attributes["capacitance"])
+        if value is None:
             raise self.error(f"has no capacitance for its input {name}")
-        return _number(pin.attributes["capacitance"], self.name) * self.head.capacitance_ff
+        return value * self.head.capacitance_ff
+
+    def number(self, text: str) -> float:
+        return _number(text, f"library cell {self.name}")
 
     def leakage(self) -> float:
         value = self.group.attributes.get("cell_leakage_power")
         if value is not None:
-            return _number(value, self.name) * self.head.leakage_nw
+            return self.number(value) * self.head.leakage_nw
         # By supply; of each the mean of its states, or the one without a state.
         groups: dict[str, dict[bool, list[float]]] = {}
         for group in self.group.all("leakage_power"):
             supply = groups.setdefault(group.attributes.get("related_pg_pin", ""), {})
             of_state = "when" in group.attributes
             supply.setdefault(of_state, []).append(
-                _number(group.attributes.get("value", "missing"), self.name)
+                self.number(group.attributes.get("value", "missing"))
             )
+        if not groups and self.head.leakage is not None:
+            return self.head.leakage * self.head.leakage_nw
         if not groups:
             raise self.error("has no leakage power")
         means = [float(np.mean(by.get(False) or by[True])) for by in groups.values()]
@@ -434,6 +489,7 @@ class _Reader:
                 groups.setdefault(related, []).append(group)
         if not groups and self.inputs:
             raise self.error(f"has no internal_power for its output {name}")
+        self.check(groups, {*self.inputs, *self.outputs}, "power at its output by a toggle")
         return [
             Arc(related, *(self.mean(group, edge) for edge in ("rise_power", "fall_power")))
             for related, group in groups.items()
@@ -485,7 +541,7 @@ class _Reader:
             if variable is None:
                 break
             variable = variable.replace("input_net_transition", _SLEW)
-            if variable not in axes:
+            if variable not in axes or variable in order:
                 raise self.error(f"has a power table over {variable}")
             assert template is not None
             index = group.attributes.get(f"index_{number}") or template.attributes.get(
@@ -494,6 +550,8 @@ class _Reader:
             if index is None:
                 raise self.error(f"has a table of {kind} without index_{number}")
             axes[variable] = self.numbers(index)
+            if not axes[variable].size or np.any(np.diff(axes[variable]) <= 0):
+                raise self.error(f"has a table of {kind} whose index_{number} does not increase")
             order.append(variable)
         values = self.numbers(group.attributes.get("values", ""))
         shape = tuple(len(axes[variable]) for variable in order)
@@ -510,9 +568,12 @@ class _Reader:
 
     def numbers(self, text: str) -> Floats:
         try:
-            return np.array(text.replace(",", " ").split(), np.float64)
+            values = np.array(text.replace(",", " ").split(), np.float64)
         except ValueError:
-            raise self.error(f"has a table that is no list of numbers: {text[:40]!r}") from None
+            values = np.array([np.nan])
+        if not np.isfinite(values).all():
+            raise self.error(f"has a table that is no list of numbers: {text[:40]!r}")
+        return values
 
 
 def _subset(states: Mapping[str, Bits], keep: Bits) -> dict[str, Bits]:

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 Bits = NDArray[np.bool_]
 
+#: Parentheses in each other.
+_DEEPEST = 50
+
 _TOKEN = re.compile(r"\s*([A-Za-z_][\w\[\]]*|[01]|[!'^*&+|()])")
 
 
@@ -100,6 +103,7 @@ class _Parser:
 
     def __init__(self, tokens: list[str]) -> None:
         self.tokens = tokens
+        self.depth = 0
 
     def alternatives(self) -> Expression:
         terms = [self.conjunction()]
@@ -124,11 +128,15 @@ class _Parser:
         return _joined("xor", operands)
 
     def operand(self) -> Expression:
-        token = self.tokens.pop(0)
-        if token == "!":
-            return Expression("not", (self.operand(),))
+        inverted = False
+        while (token := self.tokens.pop(0)) == "!":
+            inverted = not inverted
         if token == "(":
+            self.depth += 1
+            if self.depth > _DEEPEST:
+                raise IndexError
             result = self.alternatives()
+            self.depth -= 1
             if self.tokens.pop(0) != ")":
                 raise IndexError
         elif token in ("0", "1"):
@@ -139,8 +147,8 @@ class _Parser:
             raise IndexError
         while self.tokens and self.tokens[0] == "'":
             self.tokens.pop(0)
-            result = Expression("not", (result,))
-        return result
+            inverted = not inverted
+        return Expression("not", (result,)) if inverted else result
 
 
 def _joined(operator: str, operands: list[Expression]) -> Expression:

@@ -1,46 +1,52 @@
 """Liberty files: where they are, and what of their text the flow needs to know.
 
 Most of a library's text is tables; Yosys and OpenSTA need those of delay, the energy sum those of
-power. Opening a library therefore writes each file twice, without the one and without the other,
-which regular expressions do; cells are found in the latter by position, and only those that a
-netlist uses are parsed.
+power. Opening a library therefore writes each file twice, without the one and without the other.
+Cells are found in the latter by position, and only those that a netlist uses are parsed.
 """
 
+import codecs
 import gzip
 import hashlib
 import re
-import tempfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import product
 from pathlib import Path
 
-from cost_models.synthesis import cells
-from cost_models.synthesis.cells import Cell
+import numpy as np
+
+from cost_models.synthesis import cells, structure
+from cost_models.synthesis.cells import Cell, Header
+from cost_models.synthesis.expressions import Expression, ExpressionError, parse
 from hwsim.errors import InputError, MissingToolError
+from hwsim.files import temporary_folder
 
 #: Where Debian's qflow-tech-osu018 installs the only library that is found by itself.
 OSU018 = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
 
-_FLIP_FLOP = re.compile(r"^\s*ff\s*\(", re.MULTILINE)
-_FUNCTION = re.compile(r"^\s*function\s*:", re.MULTILINE)
-_CELL = re.compile(r"^\s*cell\s*\(\s*\"?([^\s\")]+)\"?\s*\)", re.MULTILINE)
-_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-#: A group that holds groups without groups.
-_BODY = r"\s*\([^)]*\)\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}"
-_POWER = re.compile(r"\b(?:internal_power|leakage_power)" + _BODY)
-_TIMING = re.compile(r"\btiming" + _BODY)
+#: Fast because it begins with a letter and not with a border.
+_FUNCTION = re.compile(r'function(?<!\wfunction)\s*:\s*("[^"]*"|[^;{}\n]*)')
+_DONT_USE = re.compile(r'dont_use\s*:\s*"?true')
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_INCLUDE = re.compile(r"\binclude_file\s*\(")
+_NO_LOGIC = {"ff", "ff_bank", "latch", "latch_bank", "statetable"}
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the text of a cell is: a file, the length of its header, and first and last byte."""
+    """Where the text of a cell is: a file, the length of its header, first and last byte.
+
+    ``source`` is the file that the user knows.
+    """
 
     path: Path
     header: int
     start: int
     end: int
+    source: str
 
 
 @dataclass(frozen=True)
@@ -50,9 +56,11 @@ class Library:
     Attributes
     ----------
     files
-        All Liberty files, without power.
+        All Liberty files, without power, and line by line as the user's.
+    sources
+        The user's, in the same order.
     flip_flops
-        Those that hold flip-flops.
+        Those of ``files`` that hold flip-flops.
     places
         Where the functions and the power of each cell are.
     digests
@@ -62,10 +70,18 @@ class Library:
     """
 
     files: tuple[Path, ...]
+    sources: tuple[Path, ...]
     flip_flops: tuple[Path, ...]
     places: dict[str, Place]
     digests: dict[str, str]
     corner: dict[str, str | float]
+
+    def in_words(self, log: str) -> str:
+        """Return what a tool says of ``files`` with the user's names for them."""
+        names = {
+            path.name: str(source) for path, source in zip(self.files, self.sources, strict=True)
+        }
+        return re.sub(r'[^\s"]*?\b(\d+\.lib)\b', lambda match: names.get(match[1], match[0]), log)
 
     def cell(self, name: str) -> Cell:
         """Return a cell by name.
@@ -78,13 +94,12 @@ class Library:
         if name not in self.places:
             raise InputError(f"the library has no cell {name}")
         place = self.places[name]
-        return cells.cell(place.path, place.header, place.start, place.end)
+        return cells.cell(place.path, place.header, place.start, place.end, place.source)
 
     @property
     def voltage(self) -> float:
         """Supply voltage in V."""
-        place = next(iter(self.places.values()))
-        return cells.header(place.path, place.header).voltage
+        return _header(next(iter(self.places.values()))).voltage
 
 
 @contextmanager
@@ -95,66 +110,168 @@ def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
     ------
     InputError
         If no file is given for a technology other than osu018, if a file cannot be read or is
-        no Liberty file, if none of them has a flip-flop or a function, if their supply voltages
-        differ, or if two have the same cell.
+        no Liberty file, if they lack a flip-flop, inverter, buffer or gate of two inputs, if their
+        supply voltages or units differ, or if two have the same cell.
     MissingToolError
         If no file is given for osu018 and it is not installed.
     """
-    sources = list(files or [_installed(technology)])
-    with tempfile.TemporaryDirectory() as folder:
-        paths = []
-        flip_flops = []
-        functions = False
+    sources = tuple(files or [_installed(technology)])
+    with temporary_folder() as folder:
+        raws = [_read(source) for source in sources]
+        parts = [
+            _part(folder, number, source, raw)
+            for number, (source, raw) in enumerate(zip(sources, raws, strict=True))
+        ]
         places: dict[str, Place] = {}
-        digests = {}
-        corner: dict[str, str | float] = {}
-        for number, source in enumerate(sources):
-            raw = _read(source)
-            digests[source.name] = hashlib.sha256(raw).hexdigest()[:16]
-            text = _COMMENT.sub("", _decompress(source, raw))
-            paths.append(Path(folder) / f"{number}.lib")
-            paths[-1].write_text(_POWER.sub("", text))
-            functions |= _FUNCTION.search(text) is not None
-            if _FLIP_FLOP.search(text):
-                flip_flops.append(paths[-1])
-                corner = corner or _corner(text)
-            _add(places, _index(_TIMING.sub("", text), Path(folder) / f"{number}.power"))
+        for part in parts:
+            _add(places, part.places)
         names = ", ".join(source.name for source in sources)
-        if not flip_flops:
+        with_flip_flops = [part for part in parts if part.flip_flops]
+        if not with_flip_flops:
             raise InputError(f"no flip-flop in {names}; give all files of the library")
-        if not functions:
-            raise InputError(f"no cell in {names} has a function, which mapping needs")
-        yield Library(tuple(paths), tuple(flip_flops), places, digests, corner)
+        _check_gates([function for part in parts for function in part.gates], names)
+        yield Library(
+            tuple(part.path for part in parts),
+            sources,
+            tuple(part.path for part in with_flip_flops),
+            places,
+            {
+                source.name: hashlib.sha256(raw).hexdigest()[:16]
+                for source, raw in zip(sources, raws, strict=True)
+            },
+            with_flip_flops[0].corner,
+        )
 
 
-def _index(text: str, path: Path) -> dict[str, Place]:
-    """Write ``text`` to ``path`` and return where its cells are."""
-    raw = text.encode()
-    path.write_bytes(raw)
-    # Positions are bytes, and characters as long as all are ASCII.
-    text = text if len(raw) == len(text) else raw.decode("latin-1")
-    found = list(_CELL.finditer(text))
-    borders = [*(match.start() for match in found), len(text)]
-    return {
-        match[1]: Place(path, borders[0], start, end)
-        for match, (start, end) in zip(found, pairwise(borders), strict=True)
-    }
+@dataclass(frozen=True)
+class _Part:
+    """One of a library's files: what is written of it, and what it holds."""
+
+    path: Path
+    places: dict[str, Place]
+    flip_flops: bool
+    gates: list[Expression]
+    corner: dict[str, str | float]
+
+
+def _part(folder: Path, number: int, source: Path, raw: bytes) -> _Part:
+    """Write a file twice, for the tools and for us, and return what it holds."""
+    text = structure.plain(_decompress(source, raw), str(source))
+    groups = structure.groups(text, str(source))
+    library = _library(text, groups, source)
+    path = folder / f"{number}.lib"
+    power = [g for g in groups if g.kind in ("internal_power", "leakage_power")]
+    tools = structure.without(text, power)
+    # Of files with one library name, OpenSTA keeps the last.
+    tools = f"library (part_{number}) {tools[tools.index('{', library.start) :]}"
+    lines = "\n" * text.count("\n", 0, text.index("{", library.start))
+    path.write_bytes((lines + tools).encode("latin-1"))
+    every = [group for group in groups if group.depth == 1 and group.kind == "cell"]
+    header = structure.without(text[library.start : library.end], every, library.start)
+    places = {}
+    gates = []
+    flip_flops = False
+    inside: list[structure.Group] = []
+    with (folder / f"{number}.power").open("wb") as file:
+        file.write(header.encode("latin-1"))
+        for group in groups:
+            if group.depth != 1:
+                inside.append(group)
+                continue
+            if group.kind == "cell":
+                timing = [g for g in inside if g.kind == "timing"]
+                content = structure.without(text[group.start : group.end], timing, group.start)
+                start = file.tell()
+                file.write(content.encode("latin-1"))
+                if not group.name or group.name in places:
+                    where = structure.place(text, group.start, str(source))
+                    raise InputError(
+                        f"{where}: a second cell, or one without a name: {group.name!r}"
+                    )
+                places[group.name] = Place(
+                    Path(file.name), len(header), start, file.tell(), str(source)
+                )
+                kinds = {g.kind for g in inside if g.depth == 2}
+                flip_flops |= "ff" in kinds
+                if kinds.isdisjoint(_NO_LOGIC):
+                    gates += _gate(content)
+            inside = []
+    return _Part(path, places, flip_flops, gates, _corner(header))
+
+
+def _library(text: str, groups: Sequence[structure.Group], source: Path) -> structure.Group:
+    """Return the group that the file is."""
+    outermost = [group for group in groups if group.depth == 0]
+    if not outermost or outermost[0].kind != "library" or text[: outermost[0].start].strip():
+        raise InputError(f"{source} is not a Liberty file: it has no library(...) group")
+    if text[outermost[0].end :].strip(" \t\n\f\v;"):
+        where = structure.place(text, outermost[0].end, str(source))
+        raise InputError(f"{where}: there is more behind the library(...) group")
+    if match := _INCLUDE.search(text):
+        where = structure.place(text, match.start(), str(source))
+        raise InputError(f"{where}: include_file is not supported; give one file with everything")
+    return outermost[0]
+
+
+def _gate(text: str) -> list[Expression]:
+    """Return the function of a cell, if that is one to map to, in a list."""
+    functions = _FUNCTION.findall(text)
+    if len(functions) != 1 or "three_state" in text or _DONT_USE.search(text):
+        return []
+    try:
+        return [parse(functions[0].strip().strip('"'))]
+    except ExpressionError:
+        return []  # An error if it is used.
+
+
+def _check_gates(functions: Sequence[Expression], names: str) -> None:
+    """Refuse libraries that ABC cannot map to."""
+    if not functions:
+        raise InputError(f"no cell in {names} has a function, which mapping needs")
+    tables = set()
+    for function in functions:
+        inputs = sorted(function.names)
+        if len(inputs) in (1, 2):
+            columns = np.array(list(product([False, True], repeat=len(inputs))), bool).T
+            values = function.evaluate(dict(zip(inputs, columns, strict=True)))
+            tables.add(tuple(map(int, values)))
+    for gate, found in (
+        ("inverter", (1, 0) in tables),
+        ("buffer", (0, 1) in tables),
+        # With an inverter, one that is true, or false, for one state of its inputs.
+        (
+            "AND, OR, NAND or NOR of two inputs",
+            any(sum(t) in (1, 3) for t in tables if len(t) == 4),
+        ),
+    ):
+        if not found:
+            raise InputError(
+                f"no {gate} in {names}, which mapping needs; give all files of the library"
+            )
 
 
 def _add(places: dict[str, Place], more: dict[str, Place]) -> None:
-    """Add the cells of another file, whose supply voltage must be the same."""
+    """Add the cells of another file, whose supply voltage and units must be the same."""
     if places and more:
-        old, new = (next(iter(cells_of.values())) for cells_of in (places, more))
-        voltages = sorted(cells.header(place.path, place.header).voltage for place in (old, new))
-        if voltages[0] != voltages[1]:
-            raise InputError(
-                f"the Liberty files are of different supply voltages: {voltages[0]} and "
-                f"{voltages[1]} V"
-            )
+        old, new = (_header(next(iter(cells_of.values()))) for cells_of in (places, more))
+        for what, unit, values in (
+            ("supply voltages", "V", (old.voltage, new.voltage)),
+            ("units of time", "ns", (old.time_ns, new.time_ns)),
+            ("units of capacitance", "fF", (old.capacitance_ff, new.capacitance_ff)),
+        ):
+            if values[0] != values[1]:
+                low, high = sorted(values)
+                raise InputError(
+                    f"the Liberty files are of different {what}: {low:g} and {high:g} {unit}"
+                )
     for name in more:
         if name in places:
             raise InputError(f"cell {name} is in more than one Liberty file")
     places |= more
+
+
+def _header(place: Place) -> Header:
+    return cells.header(place.path, place.header, place.source)
 
 
 def _installed(technology: str) -> Path:
@@ -179,13 +296,13 @@ def _read(source: Path) -> bytes:
 
 
 def _decompress(source: Path, raw: bytes) -> str:
+    """Return the text of a file; a byte is a character, as positions and tools count bytes."""
     try:
-        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        plain = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"cannot read the Liberty file {source}: {error}") from None
-    if not re.search(r"^\s*library\s*\(", text, re.MULTILINE):
-        raise InputError(f"{source} is not a Liberty file: it has no library(...) group")
-    return text
+    text = plain.removeprefix(codecs.BOM_UTF8).decode("latin-1")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _corner(text: str) -> dict[str, str | float]:
@@ -193,6 +310,6 @@ def _corner(text: str) -> dict[str, str | float]:
     if match := re.search(r'default_operating_conditions\s*:\s*"?([\w.]+)', text):
         corner["name"] = match[1]
     for key, attribute in (("voltage_v", "nom_voltage"), ("temperature_c", "nom_temperature")):
-        if match := re.search(rf"{attribute}\s*:\s*\"?([-+\d.eE]+)", text):
+        if match := re.search(rf'{attribute}\s*:\s*"?({_NUMBER})', text):
             corner[key] = float(match[1])
     return corner

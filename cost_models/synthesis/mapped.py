@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cost_models.synthesis.cells import Cell
 from cost_models.synthesis.liberty import Library
+from hwsim.errors import ToolError
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -18,7 +19,7 @@ Int = NDArray[np.int64]
 CLOCK = "clk"
 
 
-class MappingError(RuntimeError):
+class MappingError(ToolError):
     """A unit does not map to gates and flip-flops of one clock out of the library."""
 
 

@@ -8,7 +8,6 @@ rates of single pins.
 
 import re
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,13 +15,18 @@ from pathlib import Path
 
 from cost_models.synthesis.energy import Slews
 from cost_models.synthesis.liberty import Library
-from hwsim.errors import MissingToolError
+from hwsim import processes
+from hwsim.errors import MissingToolError, ToolError
 
 #: Longer than any path, ps.
 _PERIOD_PS = 1e6
 
+#: An error, after which OpenSTA goes on, or a warning about a netlist, which then is not what was
+#: mapped. Warnings about libraries are about things that cells are not timed by.
+_FAILURE = re.compile(r"^(?:Error\b.*|Warning: \S+\.v, .*)", re.MULTILINE)
 
-class StaError(RuntimeError):
+
+class StaError(ToolError):
     """OpenSTA reported an error or no number."""
 
 
@@ -65,9 +69,10 @@ def find() -> str:
 @lru_cache(maxsize=1)
 def version() -> str:
     """Return the version of the installed OpenSTA."""
-    return subprocess.run(
-        [find(), "-version"], capture_output=True, text=True, check=True
-    ).stdout.strip()
+    done = processes.run([find(), "-version"])
+    if done.returncode:
+        raise StaError(f"OpenSTA gives no version:\n{done.stdout}{done.stderr}")
+    return done.stdout.strip()
 
 
 def analyse(netlists: Sequence[Path], library: Library, rank: int = 0) -> Timing:
@@ -82,24 +87,27 @@ def analyse(netlists: Sequence[Path], library: Library, rank: int = 0) -> Timing
         If OpenSTA fails or complains.
     """
     names = [path.stem for path in netlists]
-    script = netlists[0].with_suffix(".tcl")
-    script.write_text(_script(netlists, library, rank))
-    process = subprocess.run(
-        [find(), "-no_splash", "-exit", str(script)],
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    log = process.stdout + process.stderr
-    # OpenSTA goes on after errors, with nets unconnected.
-    if process.returncode or re.search(r"\berror\b|not found|no liberty", log, re.IGNORECASE):
-        raise StaError(f"OpenSTA failed on {', '.join(names)}:\n{log[-2000:]}")
+    folder = netlists[0].parent
+    for path in library.files:
+        # OpenSTA takes no names with spaces, as the folder's may have.
+        (folder / path.name).unlink(missing_ok=True)
+        (folder / path.name).symlink_to(path)
+    (folder / "analyse.tcl").write_text(_script(netlists, library, rank))
+    done = processes.run([find(), "-no_splash", "-exit", "analyse.tcl"], folder)
+    log = done.stdout
+    failures = _FAILURE.findall(log + done.stderr)
+    if done.returncode or failures:
+        said = "\n".join(failures) or (log + done.stderr)[-2000:]
+        raise StaError(
+            f"OpenSTA failed on {', '.join(names)}, status {done.returncode}:\n"
+            f"{library.in_words(said)}"
+        )
     slacks = re.findall(r"^worst slack (\S+)$", log, re.MULTILINE)
     chosen = re.search(r"^slews of (\S+)$", log, re.MULTILINE)
     pins = re.findall(r"^(\S+)/(\S+) \^ \S+:(\S+) v \S+:(\S+)$", log, re.MULTILINE)
     if len(slacks) != len(names) or chosen is None or not pins:
-        raise StaError(f"OpenSTA reports no slack or slews for {names}:\n{log[-2000:]}")
+        said = library.in_words((log + done.stderr)[-2000:])
+        raise StaError(f"OpenSTA reports no slack or slews for {', '.join(names)}:\n{said}")
     return Timing(
         [(_PERIOD_PS - float(slack)) * 1e-3 for slack in slacks],
         names.index(chosen[1]),
@@ -109,11 +117,11 @@ def analyse(netlists: Sequence[Path], library: Library, rank: int = 0) -> Timing
 
 def _script(netlists: Sequence[Path], library: Library, rank: int) -> str:
     lines = [
-        *(f"read_liberty {path}" for path in library.files),
+        *(f"read_liberty {path.name}" for path in library.files),
         "set_cmd_units -time ps",
         # Linking a design forgets the Verilog of all.
         "proc slack_of {top} {",
-        f"  read_verilog {netlists[0].parent}/$top.v",
+        "  read_verilog $top.v",
         "  link_design $top",
         f"  create_clock -name clk -period {_PERIOD_PS} [get_ports clk]",
         "  foreach port [all_inputs] {",

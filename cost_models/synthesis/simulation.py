@@ -12,10 +12,7 @@ toggles with the hazards that unit delays make.
 """
 
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
 from pathlib import Path
 
@@ -26,8 +23,9 @@ from cost_models.activity import SimulationError
 from cost_models.operands import Operands
 from cost_models.synthesis.expressions import Expression
 from cost_models.synthesis.mapped import Instance, MappedNetlist
-from hwsim.errors import InputError, MissingToolError
+from hwsim.errors import InputError
 from hwsim.units import UnitSpec
+from rtl import icarus
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -68,34 +66,6 @@ class Toggles:
     macs_per_cycle: float
 
 
-def find() -> tuple[str, str]:
-    """Return the paths of Icarus' compiler and of its run-time.
-
-    Raises
-    ------
-    MissingToolError
-        If it is not installed.
-    """
-    paths = []
-    for name in ("iverilog", "vvp"):
-        path = shutil.which(name)
-        if path is None:
-            raise MissingToolError(
-                f"{name} (Icarus Verilog) is not installed; synthesis needs it to count toggles; "
-                "on Debian: apt-get install iverilog"
-            )
-        paths.append(path)
-    return paths[0], paths[1]
-
-
-@lru_cache(maxsize=1)
-def version() -> str:
-    """Return the version of the installed Icarus."""
-    text = _call([find()[0], "-V"], Path.cwd())
-    match = re.search(r"version (\S+)", text)
-    return match[1] if match else "unknown"
-
-
 def simulate(
     unit: UnitSpec,
     netlist: MappedNetlist,
@@ -122,7 +92,9 @@ def simulate(
     Raises
     ------
     SimulationError
-        If a result differs from ``unit.dot``, does not come, or the simulator fails.
+        If a result differs from ``unit.dot`` or does not come.
+    rtl.icarus.IcarusError
+        If the simulator fails.
     InputError
         For operands that do not fit the unit or are too short to count anything.
     MissingToolError
@@ -310,20 +282,10 @@ endmodule
 
 
 def _run(folder: Path) -> str:
-    compiler, runner = find()
+    compiler, runner = icarus.find()
     top = ["-s", "bench", "-s", "cells"]
-    _call([compiler, "-g2005", *top, "-o", "simulation.vvp", "simulation.v"], folder)
-    return _call([runner, "-n", "simulation.vvp"], folder)
-
-
-def _call(command: list[str], folder: Path) -> str:
-    process = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
-    if process.returncode:
-        tail = "\n".join((process.stdout + process.stderr).splitlines()[-8:])
-        raise SimulationError(f"{command[0]} ended with status {process.returncode}:\n{tail}")
-    return process.stdout
+    icarus.run([compiler, "-g2005", *top, "-o", "simulation.vvp", "simulation.v"], folder)
+    return icarus.run([runner, "-n", "simulation.vvp"], folder)
 
 
 def _count(raw: bytes, nets: int, warm_up: int, last: int) -> tuple[Int, Int]:

@@ -121,8 +121,8 @@ class _Flow:
         self.library = library
         self.folder = folder
         avoid = " ".join(f"-dont_use {pattern}" for pattern in DONT_USE)
-        self.every = " ".join(f"-liberty {path}" for path in library.files)
-        flip_flops = " ".join(f"-liberty {path}" for path in library.flip_flops)
+        self.every = " ".join(f'-liberty "{path}"' for path in library.files)
+        flip_flops = " ".join(f'-liberty "{path}"' for path in library.flip_flops)
         self.map_flip_flops = f"dfflibmap {avoid} {flip_flops}"
         abc = f"abc {self.every} {avoid}"
         if objective == "area":
@@ -186,7 +186,10 @@ class _Flow:
 
     def _run(self, commands: list[str], names: list[str]) -> None:
         """Run Yosys and check that every cell of some netlists is in the library."""
-        yosys.run(commands, self.folder)
+        try:
+            yosys.run(commands, self.folder)
+        except yosys.YosysError as error:
+            raise yosys.YosysError(self.library.in_words(str(error))) from None
         for name in names:
             left = sorted(
                 set(self._statistics(name)["num_cells_by_type"]) - set(self.library.places)

@@ -1,15 +1,14 @@
 """The ``hwsim`` command. It parses arguments, prints results, and leaves the work to the packages.
 
 Exit status: 0 for success, 1 if a check failed (a unit does not verify, a sweep point fails,
-something is not installed), 2 for input that cannot be used, a file that cannot be read or written
-included, 3 for a missing tool, 130 when interrupted, by Ctrl-C or by the SIGTERM of a batch system.
-What is wrong is one line on the standard error.
+something is not installed) or a tool did, 2 for input that cannot be used, a file that cannot be
+read or written included, 3 for a missing tool, 130 when interrupted, by Ctrl-C, the SIGTERM of a
+batch system, or a terminal that was closed. What is wrong is one line on the standard error.
 """
 
 import argparse
 import io
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -29,11 +28,11 @@ from hwsim.cli import (
 )
 from hwsim.cli.arguments import BAD_INPUT, Parser
 from hwsim.cli.output import one_line
-from hwsim.errors import InputError, MissingToolError
+from hwsim.errors import InputError, MissingToolError, ToolError
 from hwsim.files import reason
-from hwsim.pool import handling
+from hwsim.pool import WorkerDiedError, interruptible
 
-MISSING_TOOL, INTERRUPTED = 3, 130
+TOOL_FAILED, MISSING_TOOL, INTERRUPTED = 1, 3, 130
 
 #: One module a command, in the order of the help; each has ``add`` and does the work in ``run``.
 COMMANDS = (
@@ -55,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         command: Callable[[argparse.Namespace], int] = options.command
         # As Ctrl-C: workers end, and what is finished is kept.
-        with handling(signal.SIGTERM, signal.default_int_handler):
+        with interruptible():
             status = command(options)
             sys.stdout.flush()
             return status
@@ -63,6 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error))
     except MissingToolError as error:
         return _refuse(str(error), MISSING_TOOL)
+    except (ToolError, WorkerDiedError) as error:
+        # With the last lines that the tool printed.
+        print(f"hwsim: {error}", file=sys.stderr)
+        return TOOL_FAILED
     except KeyboardInterrupt:
         return _refuse("interrupted", INTERRUPTED)
     except BrokenPipeError:

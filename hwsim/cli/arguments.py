@@ -28,8 +28,9 @@ class Parser(argparse.ArgumentParser):
         sys.exit(BAD_INPUT)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        words = _one_file_each(sys.argv[1:] if args is None else args)
         # Here rather than in the parser of all commands, which does not know their options.
-        options, unknown = super().parse_known_args(args, namespace)
+        options, unknown = super().parse_known_args(words, namespace)
         if unknown:
             known = list(self._option_string_actions)
             hint = suggestion(unknown[0].partition("=")[0], known) or ";"
@@ -86,6 +87,35 @@ def json_option(*parsers: argparse.ArgumentParser) -> None:
     """Let commands print JSON."""
     for parser in parsers:
         parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def liberty_option(parser: argparse.ArgumentParser, purpose: str, required: bool = False) -> None:
+    """Let a command take the files of a cell library, of which several may follow the option.
+
+    Other words end the list, such as the units of ``--liberty FILE UNIT``.
+    """
+    parser.add_argument(
+        "--liberty",
+        action="append",
+        type=input_path,
+        required=required,
+        metavar="FILE",
+        help=f"{purpose}; a library of several files: --liberty FILE FILE, or repeat the option",
+    )
+
+
+def _one_file_each(words: Iterable[str]) -> list[str]:
+    """Repeat ``--liberty`` before every file but the first that follows it."""
+    result: list[str] = []
+    inside = False
+    for word in words:
+        file = not word.startswith("-") and (".lib" in word or Path(word).is_file())
+        first = bool(result) and result[-1] == "--liberty"
+        inside = word == "--liberty" or first or (inside and file)
+        if inside and file and not first:
+            result.append("--liberty")
+        result.append(word)
+    return result
 
 
 def key_values(parameters: Iterable[str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from hwsim.cli.arguments import Commands, input_path, output_path
+from hwsim.cli.arguments import Commands, liberty_option, output_path
 from hwsim.cli.phrases import percentages
 from hwsim.errors import InputError
 
@@ -15,7 +15,7 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "characterise", help="fit the estimates to a cell library of your own"
     )
-    parser.add_argument("--liberty", nargs="+", type=input_path, required=True, metavar="FILE")
+    liberty_option(parser, "the cell library", required=True)
     parser.add_argument("--name", help="name of the technology (default: that of the file)")
     parser.add_argument("-o", "--output", type=output_path, required=True, metavar="FILE.yaml")
     parser.set_defaults(command=run)

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from hwsim.cli.arguments import Commands, families, input_path, json_option, make_unit, whole_number
+from hwsim.cli.arguments import (
+    Commands,
+    families,
+    json_option,
+    liberty_option,
+    make_unit,
+    whole_number,
+)
 from hwsim.cli.output import cell, print_json, print_table
 from hwsim.cli.phrases import errors_phrase
 from hwsim.errors import InputError
@@ -42,9 +49,7 @@ def add(commands: Commands) -> None:
         metavar="GLOB",
         help="weights of the operands' FILE by name, such as '*.dense.weight' (default: all)",
     )
-    parser.add_argument(
-        "--liberty", nargs="+", type=input_path, metavar="FILE", help="for synthesis"
-    )
+    liberty_option(parser, "cell library for synthesis")
     parser.add_argument(
         "--objective", choices=("area", "speed"), help="of synthesis; the least area by default"
     )

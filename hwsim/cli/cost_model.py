@@ -2,7 +2,7 @@
 
 import argparse
 
-from hwsim.cli.arguments import Commands, input_path, json_option, output_path
+from hwsim.cli.arguments import Commands, json_option, liberty_option, output_path
 from hwsim.cli.output import print_json
 from hwsim.cli.phrases import errors_phrase
 from hwsim.errors import InputError
@@ -23,7 +23,7 @@ def add(commands: Commands) -> None:
         "-o", "--output", type=output_path, metavar="DIR", help="write report and chart"
     )
     parser.add_argument("--technology", metavar="T", help="for measure (default: osu018)")
-    parser.add_argument("--liberty", nargs="+", type=input_path, metavar="FILE", help="for measure")
+    liberty_option(parser, "cell library for measure")
     parser.set_defaults(command=run)
     json_option(parser)
 

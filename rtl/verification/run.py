@@ -2,22 +2,20 @@
 
 import contextlib
 import json
-import re
-import shutil
-import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from xml.etree import ElementTree
 
-from cocotb_tools.runner import get_runner
+from cocotb_tools.runner import Icarus
 
-from hwsim.errors import MissingToolError
 from hwsim.files import temporary_folder
 from hwsim.numbers import whole
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
-from rtl import Unit, emit
+from rtl import Unit, emit, icarus
 
 DEFAULT_SEED = 1
 MAX_SEED = 2**32 - 1
@@ -81,18 +79,11 @@ def simulator_version() -> str:
 
     Raises
     ------
-    MissingToolError
-        If Icarus Verilog is not installed.
+    MissingToolError, rtl.icarus.IcarusError
+        If Icarus Verilog is not installed or fails.
     """
-    path = shutil.which("iverilog")
-    if path is None:
-        raise MissingToolError(
-            "iverilog (Icarus Verilog) simulates the emitted Verilog and is not installed; "
-            "on Debian: apt-get install iverilog"
-        )
-    text = subprocess.run([path, "-V"], capture_output=True, text=True, check=False).stdout
-    match = re.search(r"version (\S+)", text)
-    return f"Icarus {match[1] if match else 'of unknown version'}"
+    icarus.find()
+    return f"Icarus {icarus.version()}"
 
 
 def verify(
@@ -119,8 +110,8 @@ def verify(
     ------
     InputError
         For a ``unit`` that is none, a seed out of range, and fewer than 1 random dot product.
-    MissingToolError
-        If Icarus Verilog is not installed.
+    MissingToolError, rtl.icarus.IcarusError
+        If Icarus Verilog is not installed or fails.
     """
     check_unit(unit)
     whole("seed", seed, 0, MAX_SEED)
@@ -163,16 +154,16 @@ def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots
     folder = source.parent
     results = folder / "results.xml"
     log = folder / "log.txt"
-    runner = get_runner("icarus")
-    # Under pytest the runner exits where it elsewhere returns; the results say why.
-    with contextlib.suppress(SystemExit, RuntimeError):
-        runner.build(
-            sources=[source],
-            hdl_toplevel=unit.name,
-            build_dir=folder / "build",
-            timescale=("1ns", "1ps"),
-            log_file=log,
-        )
+    runner = _Runner()
+    runner.build(
+        sources=[source],
+        hdl_toplevel=unit.name,
+        build_dir=folder / "build",
+        timescale=("1ns", "1ps"),
+        log_file=log,
+    )
+    # Under pytest the runner exits where it elsewhere returns; the results say why, if any.
+    with contextlib.suppress(SystemExit, icarus.IcarusError):
         runner.test(
             hdl_toplevel=unit.name,
             test_module="rtl.verification.bench",
@@ -186,10 +177,20 @@ def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots
     return _failures(results, log)
 
 
+class _Runner(Icarus):
+    """cocotb's, but the programs that it starts end with this process."""
+
+    def _execute_cmds(
+        self, cmds: Sequence[Sequence[str]], cwd: Path, stdout: IO[str] | None = None
+    ) -> None:
+        for command in cmds:
+            icarus.run(command, cwd, stdout, {**self.env, "TMPDIR": str(self.build_dir)})
+
+
 def _failures(results: Path, log: Path) -> str:
     if not results.exists():
-        tail = log.read_text().splitlines()[-5:] if log.exists() else []
-        return "the simulation gave no results: " + " / ".join(tail)
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
+        raise icarus.IcarusError(f"the simulation gave no results:\n{tail}")
     cases = list(ElementTree.parse(results).iter("testcase"))
     if not cases:
         return "no test ran"

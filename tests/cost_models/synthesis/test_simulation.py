@@ -5,11 +5,12 @@ import pytest
 
 from cost_models.activity import SimulationError
 from cost_models.operands import Operands, default_operands
-from cost_models.synthesis import simulation
 from cost_models.synthesis.expressions import parse
 from cost_models.synthesis.mapped import CLOCK
 from cost_models.synthesis.simulation import simulate
 from hwsim.errors import InputError
+from rtl import icarus
+from rtl.icarus import IcarusError
 
 CYCLES = 50
 
@@ -143,7 +144,7 @@ def test_a_simulator_that_fails_is_an_error(
     unit, mapped, operands, tmp_path, fake_tool, program, message
 ):
     fake_tool(program, "echo broken; exit 3")
-    with pytest.raises(SimulationError, match=message):
+    with pytest.raises(IcarusError, match=message):
         simulate(unit, mapped.netlist, operands, tmp_path, CYCLES)
 
 
@@ -155,4 +156,4 @@ def test_a_simulator_that_says_nothing_is_an_error(unit, mapped, operands, tmp_p
 
 def test_clock_is_a_port(mapped):
     assert mapped.netlist.inputs[CLOCK] == [mapped.netlist.clock]
-    assert simulation.version()
+    assert icarus.version()

@@ -1,0 +1,79 @@
+"""Processes that end with the one that started them, however it ends.
+
+A killed process cannot clean up, and a signal reaches only those it is sent to, not the ABC that
+a shell runs for Yosys. So what is started here joins a process group of its own, with everything
+that it starts in turn. A guardian leads the group: a shell that reads a pipe of which this process
+alone holds the other end. The pipe closes when this process is dead, and the guardian kills the
+group, itself included.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+_GUARDIAN = "trap '' INT TERM HUP; read -r line; kill -9 0"
+
+
+@contextmanager
+def group() -> Iterator[int]:
+    """Yield the number of a new process group; it is killed with the context, or this process."""
+    reading, writing = os.pipe()
+    try:
+        guardian = os.posix_spawn(
+            "/bin/sh",
+            ["sh", "-c", _GUARDIAN],
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, reading, 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setpgroup=0,
+        )
+    except BaseException:
+        os.close(writing)
+        raise
+    finally:
+        os.close(reading)
+    try:
+        yield guardian
+    finally:
+        # Some systems do not let one kill a group of which all are dead.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(guardian, signal.SIGKILL)
+        os.close(writing)
+        os.waitpid(guardian, 0)
+
+
+def run(
+    command: Sequence[str],
+    cwd: Path | None = None,
+    log: IO[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> "subprocess.CompletedProcess[str]":
+    """Run a program to its end, in a group of its own and without input.
+
+    Parameters
+    ----------
+    log
+        What its standard output and error go to; without it, they are in the result.
+    environment
+        All of its environment variables; by default those of this process.
+    """
+    with group() as leader:
+        return subprocess.run(
+            command,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log or subprocess.PIPE,
+            stderr=subprocess.STDOUT if log else subprocess.PIPE,
+            text=True,
+            errors="replace",
+            check=False,
+            process_group=leader,
+        )
