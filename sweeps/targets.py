@@ -5,7 +5,6 @@ its points again as long as the same text stands in the same file, wherever that
 """
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +17,6 @@ from sweeps.decode import Value
 from sweeps.store import digest
 
 #: Names are parts of file names.
-_NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}"
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,6 @@ def _of_estimates(item: Value) -> Target:
     if not item.text().endswith(technology.SUFFIX):
         return Target(item.choice("technology", technology.names()))
     found = item.refine(partial(technology.read, item.existing_path()))
-    if not re.fullmatch(_NAME, found.name):
-        item.fail(_bad_name(found.name))
     if found.name in technology.names():
         item.fail(f"{found.name!r} is the name of a technology of hwsim; change it in the file")
     # The list of units is long, and no estimate needs it.
@@ -93,8 +89,7 @@ def _of_synthesis(libraries: Mapping[str, Value], item: Value) -> Target:
     name = item.text()
     if name.endswith(technology.SUFFIX):
         item.fail(f"{name} has coefficients for estimates; synthesis takes a name and 'liberty'")
-    if not re.fullmatch(_NAME, name):
-        item.fail(_bad_name(name))
+    item.refine(partial(technology.check_name, "the name of a technology", name))
     if name in libraries:
         place = libraries[name]
         files = tuple(entry.existing_path() for entry in place.scalars())
@@ -111,13 +106,6 @@ def _of_synthesis(libraries: Mapping[str, Value], item: Value) -> Target:
             return digest([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
 
     return Target(name, liberty=files, sha256=place.refine(read))
-
-
-def _bad_name(name: str) -> str:
-    return (
-        f"a technology's name is a part of file names: at most 64 letters, digits and _ . + -, "
-        f"not {name!r}"
-    )
 
 
 def _distinct(value: Value, target: Callable[[Value], Target]) -> tuple[Target, ...]:

@@ -37,6 +37,8 @@ _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: Coefficients are far below it; sums of products with more would overflow.
 _LARGEST = 1e30
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+
 #: Keys whose values have a coefficient for each of these types.
 _TABLES = {
     "area_um2": TYPES,
@@ -285,10 +287,10 @@ def _check(place: str, value: Any) -> None:
 
 
 def check_name(place: str, name: Any) -> None:
-    """Refuse with InputError a name that cannot stand in tables and names of files."""
-    if not isinstance(name, str) or not re.fullmatch(r"[\w.+-]{1,100}", name):
+    """Refuse with InputError a name that cannot be a part of names of files."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InputError(
-            f"{place} must be up to 100 letters, digits, '_', '.', '+' and '-', not {name!r}"
+            f"{place} must be up to 64 letters, digits, '_', '.', '+' and '-', not {name!r}"
         )
 
 
@@ -310,5 +312,6 @@ def _check_errors(place: str, errors: Any) -> None:
                     "make the file again with hwsim characterise"
                 )
             for measure, value in error.items():
-                if measure != "rank":
+                # Too few units have no error that 95 % of them stay within.
+                if measure != "rank" and value is not None:
                     _check(f"{place}.{kind}.{quantity}.{measure}", value)

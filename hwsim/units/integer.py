@@ -46,8 +46,9 @@ class IntegerUnit(UnitSpec):
         super().__post_init__()
         if self.accumulator_bits is None:
             object.__setattr__(self, "accumulator_bits", self._default("accumulator_bits"))
+        assert self.accumulator_bits is not None
         accumulator.check_bits(
-            self.result.width,
+            self.accumulator_bits,
             self.largest_beat // self.lanes,
             f"a product of {self.weight.name} and {self.activation.name}",
         )

@@ -89,8 +89,9 @@ class ShiftAddUnit(UnitSpec):
                 raise InputError(f"{name}={fmt.name}: shift_add takes integers and minifloats")
         if self.accumulator_bits is None:
             object.__setattr__(self, "accumulator_bits", self._default("accumulator_bits"))
+        assert self.accumulator_bits is not None
         accumulator.check_bits(
-            self.result.width, self.largest_group // self.group_size, "a scaled product"
+            self.accumulator_bits, self.largest_group // self.group_size, "a scaled product"
         )
 
     @property

@@ -61,14 +61,16 @@ def document(**changes):
             yaml.safe_dump(document(delay_ns=dict.fromkeys(GATES, "fast"))),
             r"delay_ns\.\w+ must be a non-negative number",
         ),
-        (yaml.safe_dump(document(errors=[1])), r"errors must be a mapping, not \[1\]"),
+        (yaml.safe_dump(document(errors=[1])), "errors: unseen_units is missing"),
         (
             yaml.safe_dump(document(errors={"unseen_units": {"energy_with_glitches": {}}})),
             "errors.unseen_units must have area, .*; make the file again",
         ),
         (
-            yaml.safe_dump(document(errors={"x": {key: {} for key in bands.QUANTITIES}})),
-            "errors.x.area must have error_68_percent, .*; make the file again",
+            yaml.safe_dump(
+                document(errors={"unseen_units": {key: {} for key in bands.QUANTITIES}})
+            ),
+            "errors.unseen_units.area must have error_68_percent, .*; make the file again",
         ),
     ],
 )

@@ -147,7 +147,8 @@ def test_every_number_of_objectives_and_families_fits(count, families):
 @pytest.mark.parametrize("vertical", METRICS)
 def test_every_metric_fits_on_both_axes(vertical):
     names = [name for name in METRICS if name != vertical]
-    rows = points(10, area_um2=lambda i: 300.0 + i)
+    more = {metric.column: lambda i: 3.0 + i / 7 for metric in METRICS.values()}
+    rows = points(10, **(more | {"area_um2": lambda i: 300.0 + i}))
     assert_printable(figure_of(Sweep((*names, vertical)), rows))
 
 
