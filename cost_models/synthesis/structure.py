@@ -25,6 +25,8 @@ _UNQUOTED = re.compile(
     |enable|data_in|related_pin|sdf_cond)\s*:\s*)([^\s";{}][^";{}\n]*?)([ \t]*[;}\n])""",
     re.VERBOSE,
 )
+#: What some string may hold, and the tools do not take.
+_STRANGE = ("{", "}", '\\"', "\n")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _NO_BRACES = str.maketrans("{}", "  ")
 
@@ -66,8 +68,10 @@ def plain(text: str, source: str) -> str:
         if token[0] == "/":
             pieces += [text[end:start], " ", "\n" * token.count("\n")]
             end = match.end()
-        elif "{" in token or "}" in token or '\\"' in token:
-            pieces += [text[end:start], token.replace('\\"', "").translate(_NO_BRACES)]
+        elif any(part in token for part in _STRANGE):
+            # OpenSTA ends a string with the line, and a continued one with the lines that it has.
+            inside = _CONTINUATION.sub(" ", token.replace('\\"', "").translate(_NO_BRACES))
+            pieces += [text[end:start], inside.replace("\n", " "), "\n" * token.count("\n")]
             end = match.end()
     text = _CONTINUATION.sub(" ", "".join([*pieces, text[end:]]))
     if control := _CONTROL.search(text):
