@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -200,6 +201,40 @@ def test_missing_simulator_exits_3(
     monkeypatch.setattr(icarus.shutil, "which", lambda _: None)
     assert cli.main(["verify", "integer"]) == 3
     assert "apt-get install iverilog" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("program", "script", "status", "message"),
+    [
+        ("iverilog", "echo broken; exit 3", 1, "iverilog ended with status 3:\nbroken\n"),
+        ("vvp", "echo broken; exit 3", 1, "the simulation gave no results:\nbroken\n"),
+        ("vvp", "kill -9 $$", 1, "the simulation gave no results:\n"),
+        ("vvp", None, 3, "vvp (Icarus Verilog) is not installed"),
+    ],
+)
+def test_tools_that_fail_are_messages(
+    program: str,
+    script: str | None,
+    status: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    icarus.version()  # Known from before.
+    for name in ("iverilog", "vvp", "sh"):
+        found = shutil.which(name)
+        assert found
+        (tmp_path / name).symlink_to(found)
+    (tmp_path / program).unlink()
+    if script is not None:
+        (tmp_path / program).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert cli.main(["verify", *TINY]) == status
+    errors = capsys.readouterr().err
+    assert errors.startswith("hwsim: ")
+    assert message in errors
 
 
 def test_doctor_names_what_is_missing(

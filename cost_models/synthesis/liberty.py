@@ -64,7 +64,8 @@ class Library:
     places
         Where the functions and the power of each cell are.
     digests
-        First 16 hexadecimal digits of the SHA-256 of each file as given, by its name.
+        First 16 hexadecimal digits of the SHA-256 of each file as given, by its name, or by its
+        path where names are the same.
     corner
         Name of the operating conditions, voltage in V and temperature in degrees Celsius.
     """
@@ -125,18 +126,18 @@ def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
         places: dict[str, Place] = {}
         for part in parts:
             _add(places, part.places)
-        names = ", ".join(source.name for source in sources)
+        names = [source.name for source in sources]
         with_flip_flops = [part for part in parts if part.flip_flops]
         if not with_flip_flops:
-            raise InputError(f"no flip-flop in {names}; give all files of the library")
-        _check_gates([function for part in parts for function in part.gates], names)
+            raise InputError(f"no flip-flop in {', '.join(names)}; give all files of the library")
+        _check_gates([function for part in parts for function in part.gates], ", ".join(names))
         yield Library(
             tuple(part.path for part in parts),
             sources,
             tuple(part.path for part in with_flip_flops),
             places,
             {
-                source.name: hashlib.sha256(raw).hexdigest()[:16]
+                source.name if names.count(source.name) == 1 else str(source): _digest(raw)
                 for source, raw in zip(sources, raws, strict=True)
             },
             with_flip_flops[0].corner,
@@ -286,6 +287,10 @@ def _installed(technology: str) -> Path:
             "`apt-get install qflow-tech-osu018`, or give --liberty FILE"
         )
     return OSU018
+
+
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()[:16]
 
 
 def _read(source: Path) -> bytes:
