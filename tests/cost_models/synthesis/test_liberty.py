@@ -52,6 +52,7 @@ def unquoted(text):
         TEXT.replace(") {", ") /* { */\n// }\n{"),
         TEXT.replace("area : ", "area\n :\n "),
         TEXT.replace("capacitance : ", "capacitance : \\\n "),
+        inside('  my_group (x) { table : "L L : - \\\n L, \\ \n H H : -\n H"; }'),
         inside("  my_attribute : 7;\n  my_group (x) { y : 2; z (1, 2); }"),
         re.sub(r"nom_voltage : [^;]*;", "", TEXT),
         TEXT.replace("cell (INVX1)", 'cell ( "INVX1" )'),
@@ -59,7 +60,8 @@ def unquoted(text):
     ids=[
         "operating conditions defined later", "wire load not defined", "conditions not defined",
         "byte-order mark", "latin-1", "odd string", "CRLF", "unquoted", "no semicolons", "one line",
-        "brace in the next line", "colon in the next line", "continued lines", "unknown group",
+        "brace in the next line", "colon in the next line", "continued lines", "continued string",
+        "unknown group",
         "voltage of the operating conditions", "quoted name",
     ],
 )  # fmt: skip
