@@ -90,10 +90,19 @@ def each(
 
 def _join(leader: int, folder: str) -> None:
     """Make this process a worker: a member of the group, with temporary files in ``folder``."""
+    # Of one that joins late the group may be dead already, though its number is still taken.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.setpgid(0, leader)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTIONS)
     os.environ["TMPDIR"] = tempfile.tempdir = folder
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @contextmanager

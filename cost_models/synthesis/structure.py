@@ -25,9 +25,10 @@ _UNQUOTED = re.compile(
     |enable|data_in|related_pin|sdf_cond)\s*:\s*)([^\s";{}][^";{}\n]*?)([ \t]*[;}\n])""",
     re.VERBOSE,
 )
-#: What some string may hold, and the tools do not take.
-_STRANGE = ("{", "}", '\\"', "\n")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
+#: What strings may hold and tools do not read there.
+_ODD = re.compile(r'[{}\n]|\\"')
+_LINE_END = re.compile(r"\\?[ \t]*\n")
 _NO_BRACES = str.maketrans("{}", "  ")
 
 
@@ -50,8 +51,8 @@ class Group:
 def plain(text: str, source: str) -> str:
     """Return ``text`` in the narrower syntax that Yosys and OpenSTA read, almost line by line.
 
-    Comments, continuations of lines, and braces and quotes in strings are left out; expressions
-    are quoted.
+    Comments, continuations of lines, and braces, quotes and ends of lines in strings are left out;
+    expressions are quoted.
 
     Raises
     ------
@@ -68,10 +69,9 @@ def plain(text: str, source: str) -> str:
         if token[0] == "/":
             pieces += [text[end:start], " ", "\n" * token.count("\n")]
             end = match.end()
-        elif any(part in token for part in _STRANGE):
-            # OpenSTA ends a string with the line, and a continued one with the lines that it has.
-            inside = _CONTINUATION.sub(" ", token.replace('\\"', "").translate(_NO_BRACES))
-            pieces += [text[end:start], inside.replace("\n", " "), "\n" * token.count("\n")]
+        elif _ODD.search(token):
+            token = _LINE_END.sub(" ", token.replace('\\"', ""))
+            pieces += [text[end:start], token.translate(_NO_BRACES)]
             end = match.end()
     text = _CONTINUATION.sub(" ", "".join([*pieces, text[end:]]))
     if control := _CONTROL.search(text):
