@@ -444,10 +444,10 @@ def report_bit_fusion() -> None:
     ]
     say(f"""Rank correlation over all {len(figures) // 2} points: area {ranks[0]:.3f}, energy
         {ranks[1]:.3f}. With one lane our low precisions fall less in area, as the sum has 32 bits
-        whatever the operands; at many lanes INT2 takes less than published. A fusible element of 2 to 8 bits takes {fused[0]:.2f} times the area and
-        {fused[1]:.2f} times the energy of the fixed INT8 one there. It has no counterpart here:
-        `bit_serial` composes precision in time, `rmmec` ([rmmec.md](rmmec.md)) fuses other
-        formats.""")
+        whatever the operands; at many lanes INT2 takes less than published. A fusible element of
+        2 to 8 bits takes {fused[0]:.2f} times the area and {fused[1]:.2f} times the energy of the
+        fixed INT8 one there. It has no counterpart here: `bit_serial` composes precision in time,
+        `rmmec` ([rmmec.md](rmmec.md)) fuses other formats.""")
 
 
 def report_bitmod(liberty: Path | None) -> None:
@@ -517,10 +517,10 @@ def main() -> int:
     print("```sh\npython benchmarks/external.py --liberty sky130_fd_sc_hd__tt_025C_1v80.lib.gz")
     print("```")
     say("""with the library of [libraries.md](libraries.md). Ours are estimates (normal operands, no
-        wires, settled energy: no glitches, handshake and result register included); published numbers are those of `hwsim published`, with their
-        evidence: *read* in the source, *secondary* in a text that quotes it, *recalled* from
-        neither. Scaled numbers are bands between two sources ([memory.md](memory.md)), no
-        confidence intervals.""")
+        wires, settled energy: no glitches, handshake and result register included); published
+        numbers are those of `hwsim published`, with their evidence: *read* in the source,
+        *secondary* in a text that quotes it, *recalled* from neither. Scaled numbers are bands
+        between two sources ([memory.md](memory.md)), no confidence intervals.""")
     report_scaled()
     report_factors()
     report_unscaled()
