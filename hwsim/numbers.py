@@ -1,6 +1,8 @@
 """Whole numbers as users give them, in Python or as text."""
 
 import re
+from contextlib import suppress
+from operator import index
 from typing import Any
 
 from hwsim.errors import InputError
@@ -15,11 +17,14 @@ def whole(parameter: str, value: Any, lowest: int, highest: int | None = None) -
         Naming the parameter, for anything else: other text (``1_6``, ``" 4"``, digits of other
         scripts), booleans, fractions, numbers out of range.
     """
-    number = value
-    if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,40}", value):
-        number = int(value)
-    allowed = isinstance(number, int) and not isinstance(number, bool) and number >= lowest
-    if not allowed or (highest is not None and number > highest):
+    number = None
+    if isinstance(value, str):
+        if re.fullmatch(r"[+-]?[0-9]{1,40}", value):
+            number = int(value)
+    elif not isinstance(value, bool):
+        with suppress(TypeError):
+            number = index(value)  # NumPy's integers, too.
+    if number is None or number < lowest or (highest is not None and number > highest):
         limits = f"from {lowest}" if highest is None else f"from {lowest} to {highest}"
         raise InputError(f"{parameter}={value!r}: allowed: whole numbers {limits}")
-    return int(number)
+    return number
