@@ -15,10 +15,10 @@ test: tools .venv/developer
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 test-exhaustive: tools .venv/developer
-	$(BIN)/pytest -n auto -m exhaustive
+	$(BIN)/pytest -n auto --dist worksteal -m exhaustive
 
 tools:
 	@sh tests/tools.sh

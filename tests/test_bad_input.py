@@ -391,7 +391,7 @@ def test_a_full_disk_names_the_file(
         raise OSError(28, "No space left on device")
 
     emit.verilog(make("integer", lanes=1, weight="int2", activation="int2"))
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr("os.fsync", full)
     name = "integer_lanes_1_weight_int2_activation_int2.v"
     words = split(f"generate {TINY} -o {tmp_path}/pe")
     refused(words, f"cannot write {tmp_path}/pe/{name}: No space left on device", capsys)

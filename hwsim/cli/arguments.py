@@ -109,13 +109,20 @@ def _one_file_each(words: Iterable[str]) -> list[str]:
     result: list[str] = []
     inside = False
     for word in words:
-        file = not word.startswith("-") and (".lib" in word or Path(word).is_file())
+        file = not word.startswith("-") and (".lib" in word or _is_file(word))
         first = bool(result) and result[-1] == "--liberty"
         inside = word == "--liberty" or first or (inside and file)
         if inside and file and not first:
             result.append("--liberty")
         result.append(word)
     return result
+
+
+def _is_file(word: str) -> bool:
+    try:
+        return Path(word).is_file()
+    except (OSError, ValueError):  # Too long for a name, or with a NUL.
+        return False
 
 
 def key_values(parameters: Iterable[str]) -> dict[str, str]:

@@ -121,7 +121,7 @@ def test_definitions_without_a_name_are_refused():
         BlockMinifloat(Minifloat(2, 5, 2, Specials.NONE), 48)
     with pytest.raises(InputError, match=r"element must be q2\.6_sym, not q4\.4"):
         BlockFloatingPoint(FixedPoint(4, 4), 16)
-    with pytest.raises(InputError, match="discard must be one of"):
+    with pytest.raises(InputError, match="discard must be text"):
         type(parse("qrazor4_g16"))(4, 16, discard=Stochastic(0))
 
 

@@ -27,6 +27,16 @@ library (mine) {
       function : "!A";
     }
   }
+  cell (BUF) {
+    pin (Y) {
+      function : "A";
+    }
+  }
+  cell (NAND) {
+    pin (Y) {
+      function : "!(A B)";
+    }
+  }
   cell (DFF) {
     ff (IQ, IQN) { clocked_on : "CK"; next_state : "D"; }
   }

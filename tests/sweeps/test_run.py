@@ -360,7 +360,7 @@ def synthesis(specification, costs, monkeypatch):
         return {**formula(unit, ["sky130"])}["sky130"]
 
     monkeypatch.setattr(sweeps.run, "synthesize", synthesize)
-    for module in ("opensta", "simulation"):
+    for module in ("opensta", "icarus"):
         monkeypatch.setattr(f"sweeps.run.{module}.find", lambda: "")
         monkeypatch.setattr(f"sweeps.run.{module}.version", lambda: "1")
     for name in ("mine", "theirs"):

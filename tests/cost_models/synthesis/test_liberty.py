@@ -187,13 +187,6 @@ def test_a_library_of_several_files_is_one(tmp_path):
     assert len(several.provenance["libraries"]) == 2
 
 
-def test_temporary_folders_may_have_spaces(tmp_path, monkeypatch, expected):
-    folder = tmp_path / "two words"
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    assert synthesize(SMALL, "osu018").delay_ns == expected.delay_ns
-
-
 def test_opensta_names_the_file_of_the_user(tmp_path):
     path = tmp_path / "my.lib"
     path.write_text(inside("  time_unit ;"))

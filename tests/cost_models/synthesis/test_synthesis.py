@@ -100,7 +100,9 @@ def test_missing_opensta_is_named(monkeypatch, tmp_path):
 
 def test_missing_osu018_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(liberty, "OSU018", tmp_path / "osu018_stdcells.lib")
-    with pytest.raises(InputError, match=r"apt-get install qflow-tech-osu018.*--liberty FILE"):
+    with pytest.raises(
+        MissingToolError, match=r"apt-get install qflow-tech-osu018.*--liberty FILE"
+    ):
         synthesize(SMALL, "osu018")
 
 
