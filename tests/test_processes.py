@@ -14,18 +14,20 @@ from tests.processes import hwsim, marked, start, wait_until
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 UNIT = ["lanes=16", "weight=int8", "activation=int8"]
+#: Soon with ABC, and there for seconds.
+MAPPED = ["lanes=6", *UNIT[1:]]
 SWEEP = """
 name: two
 technology: [osu018]
 method: synthesis
-units: [{unit: integer, lanes: [16, 12], weight: int8, activation: int8}]
+units: [{unit: integer, lanes: [6, 5], weight: int8, activation: int8}]
 objectives: [area_per_mac, energy_per_mac]
 """
 
 #: What is started, and a program that then runs for a while.
 COMMANDS = {
     "synthesis": (
-        ["cost", "integer", *UNIT, "--method", "synthesis", "--technology", "osu018"],
+        ["cost", "integer", *MAPPED, "--method", "synthesis", "--technology", "osu018"],
         "yosys-abc",
     ),
     "sweep": (["sweep", "{folder}/two.yaml", "-o", "{folder}/out", "--workers", "2"], "yosys-abc"),
@@ -47,14 +49,18 @@ def interrupted(name: str, folder: Path, number: signal.Signals, group: bool = F
     def running() -> list[str]:
         return marked("HWSIM_MARK", str(folder))
 
-    assert wait_until(lambda: any(program in line for line in running()), seconds=120)
-    (os.killpg if group else os.kill)(command.pid, number)
-    _, errors = command.communicate(timeout=60)
-    assert wait_until(lambda: not running(), seconds=20), running()
-    if number != signal.SIGKILL:
-        assert "interrupted" in errors.splitlines()[-1]
-        assert "Traceback" not in errors
-        assert list(temporary.iterdir()) == []
+    with command:
+        try:
+            assert wait_until(lambda: any(program in line for line in running()), seconds=300)
+            (os.killpg if group else os.kill)(command.pid, number)
+            _, errors = command.communicate(timeout=60)
+            assert wait_until(lambda: not running(), seconds=20), running()
+            if number != signal.SIGKILL:
+                assert "interrupted" in errors.splitlines()[-1]
+                assert "Traceback" not in errors
+                assert list(temporary.iterdir()) == []
+        finally:
+            command.kill()
     return command.returncode
 
 
