@@ -14,7 +14,7 @@ A stream is arrays of codes, one dot product a row. Four kinds are made here:
 Numbers become codes by the scale rule of their format (:mod:`hwsim.formats.scaling`), in groups of
 128 neighbours of a stream, and are rounded to nearest even. Weights and activations of a file get
 the codes whose error a sweep measures (:mod:`hwsim.tensors.quantise`): weights in groups, with one
-fp16 scale each, and one fp32 scale a token.
+scale each, and one scale a token.
 
 An accumulator that rounds to a floating-point format must not overflow: it would stay infinite,
 and toggle no more. So its unit's minifloat operands stop short of their largest value by as many

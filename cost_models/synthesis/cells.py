@@ -274,12 +274,13 @@ def _voltage(library: Group, source: str) -> float:
     """Return the supply voltage, which may be that of the operating conditions alone."""
     found = library.attributes
     conditions = found.get("default_operating_conditions")
+    voltage = found.get("nom_voltage")
     for group in library.all("operating_conditions"):
-        if "nom_voltage" not in found and group.arguments[0] == conditions:
-            found = group.attributes | {"nom_voltage": group.attributes.get("voltage", "missing")}
-    if "nom_voltage" not in found:
+        if voltage is None and group.arguments[0] == conditions:
+            voltage = group.attributes.get("voltage")
+    if voltage is None:
         raise InputError(f"{source} has no nom_voltage, which energy follows from")
-    return _positive(found["nom_voltage"], source)
+    return _positive(voltage, source)
 
 
 def _unit(found: Mapping[str, str], name: str, base: str, source: str) -> float:

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from hwsim.errors import InputError, unknown
 from hwsim.formats import fast
 from hwsim.formats.fields import convert_fields
-from hwsim.formats.scaling import ScaleRule
+from hwsim.formats.scaling import FP32_BITS, ScaleRule, is_finer_than
 
 #: Formats up to this width decode through a table.
 TABLE_BITS = 16
@@ -315,14 +315,16 @@ class Format(ABC):
     def scale_rule(self) -> ScaleRule:
         """How numbers are scaled before they are rounded to this format, see :mod:`.scaling`.
 
-        ``maximum``, but for at most two bits of magnitude ``least_error``.
+        ``maximum``, but ``least_error`` for at most two bits of magnitude, and for steps finer than
+        those of an fp32 scale.
         """
         return self._scale_rule_from(bits=3)
 
     def _scale_rule_from(self, bits: int) -> ScaleRule:
-        """Return ``maximum`` from this many bits of magnitude on, ``least_error`` below."""
+        """Return ``maximum`` from this many bits of magnitude to fp32's, else ``least_error``."""
         wide = self.bits - (self.min < 0) >= bits
-        return ScaleRule.MAXIMUM if wide else ScaleRule.LEAST_ERROR
+        suits = wide and not is_finer_than(self, FP32_BITS)
+        return ScaleRule.MAXIMUM if suits else ScaleRule.LEAST_ERROR
 
     @property
     def code_dtype(self) -> np.dtype[Any]:

@@ -4,7 +4,8 @@
 formats whose steps are even or grow with the number, from three bits of magnitude on. *Tapered*
 formats, such as posits, are precise near 1 and have no fraction bits left at their largest value,
 so this rule costs them up to 80 dB; formats of two or three bits do better to let the largest
-numbers saturate. They take ``least_error``, the power of two with the smallest sum of squared
+numbers saturate; and in those that are finer than an fp32 scale, rounding it costs many steps at
+the largest value. They take ``least_error``, the power of two with the smallest sum of squared
 errors, which in hardware is a shift. Searched are nine octaves about the one that suits normally
 distributed numbers best, at the group's root mean square.
 """
@@ -25,6 +26,8 @@ Float64 = NDArray[np.float64]
 
 #: Octaves on both sides of the one that suits normal numbers.
 REACH = 4
+#: Bits of an fp32 significand, less two for what a step may be rounded by.
+FP32_BITS = 22
 #: Octaves by which normal numbers may exceed a format's largest value, in the search for that one.
 _CLIPPED = 4
 
@@ -42,6 +45,12 @@ def parse_scale_rule(rule: str) -> ScaleRule:
         return ScaleRule(rule)
     except ValueError:
         raise unknown("scale_rule", str(rule), list(ScaleRule)) from None
+
+
+def is_finer_than(element: "Format", bits: int) -> bool:
+    """Whether 1 - 2**-bits, the error of a scale of so many bits, changes the largest value."""
+    top = element.max or element.min
+    return float(element.quantize(top * (1 - 2.0**-bits))) != top
 
 
 def least_error_scales(element: "Format", groups: Float64) -> Float64:

@@ -1,6 +1,7 @@
 """What quantising a network's matrix products costs in accuracy, and the codes they run on.
 
-Weights are quantised in groups along the inputs, with one fp16 scale a group (``int4_g128``);
+Weights are quantised in groups along the inputs, with one fp16 scale a group (``int4_g128``), or an
+fp32 one for formats that are finer than it or have a far larger range, such as int16 and bf16;
 activations with one fp32 scale a token. The scales are chosen by each format's own rule
 (:mod:`hwsim.formats.scaling`). They factor out of the inner products, so a unit sees element codes
 alone. Before, every matrix is scaled by a power of two that brings its largest magnitude into
@@ -23,7 +24,13 @@ from hwsim.formats.base import Codes, Float64, Format
 from hwsim.formats.block import BlockFormat
 from hwsim.formats.group import GroupScale
 from hwsim.formats.minifloat import NAMED
+from hwsim.formats.scaling import ScaleRule, is_finer_than
 from hwsim.tensors.sources import Floats, Layer
+
+#: Bits of an fp16 significand, and the least exponent with as many.
+_FP16_BITS, _FP16_EXPONENT = 11, -14
+#: Octaves that the largest number of a group may be below the largest of its matrix.
+_SPREAD = 6
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,21 @@ def per_token(fmt: Format, inputs: int) -> BlockFormat:
 
 
 def per_group(fmt: Format, group: int) -> BlockFormat:
-    """Return the block format of weights: one fp16 scale for ``group`` inputs of an output."""
-    return GroupScale(fmt, group, scale_rule=fmt.scale_rule)
+    """Return the block format of weights: one scale for ``group`` inputs of an output.
+
+    fp16, but fp32 for a format in which rounding an fp16 scale, which may be subnormal, moves the
+    largest value by a step.
+    """
+    fp16 = _FP16_BITS - max(0, _FP16_EXPONENT + _SPREAD + _octave(fmt))
+    scale = NAMED["fp32" if fp16 < 1 or is_finer_than(fmt, fp16) else "fp16"]
+    return GroupScale(fmt, group, scale=scale, scale_rule=fmt.scale_rule)
+
+
+def _octave(fmt: Format) -> int:
+    """Return how many octaves below the numbers, near 1, the scales of a format are."""
+    if fmt.scale_rule is ScaleRule.LEAST_ERROR:
+        return 0
+    return int(np.frexp(max(fmt.max, -fmt.min))[1])
 
 
 def near_one(matrix: Floats, octave: int) -> Floats:

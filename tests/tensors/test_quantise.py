@@ -6,7 +6,7 @@ import pytest
 from hwsim.errors import InputError
 from hwsim.formats import parse, parse_scalar
 from hwsim.tensors.error import sqnr_db
-from hwsim.tensors.quantise import ErrorMeter, operand_streams, to_db
+from hwsim.tensors.quantise import ErrorMeter, operand_streams, per_group, to_db
 from hwsim.tensors.sources import Layer
 
 INT4, INT8, E4M3 = (parse_scalar(name) for name in ("int4", "int8", "e4m3"))
@@ -30,6 +30,27 @@ def test_weight_error_pools_all_matrices():
     stacked = np.concatenate([layer.weight for layer in layers])
     expected = sqnr_db(stacked, parse("int4_g8").quantize(stacked).dequantize())
     assert to_db(error.weight) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "name", ["int12", "int16", "uint16", "int20", "int24", "int32", "q8.8", "q16.16", "fp16"]
+)
+def test_scales_of_weights_cost_fine_formats_less_than_1_db(name):
+    fmt = parse_scalar(name)
+    weight = np.random.default_rng(0).uniform(fmt.min < 0 and -1, 1, (8, 128)) / 64
+    found = ErrorMeter([Layer("w", weight)], 128).measure(fmt, [INT8])[INT8].weight
+    scales = np.exp2(np.arange(-45, 0))
+    errors = [np.square(fmt.quantize(weight / s) * s - weight).sum(axis=1) for s in scales]
+    best = np.min(errors, axis=0).sum() / np.square(weight).sum()
+    assert to_db(found) > to_db(best) - 1
+
+
+def test_scales_of_weights_are_fp16_unless_the_format_is_finer():
+    names = ("int8", "e4m3", "posit16_1", "bf16", "int16")
+    found = {name: per_group(parse_scalar(name), 8).scale.name for name in names}
+    assert found == {
+        "int8": "fp16", "e4m3": "fp16", "posit16_1": "fp16", "bf16": "fp32", "int16": "fp32"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("weight", [INT4, E4M3])
