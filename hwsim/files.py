@@ -21,7 +21,7 @@ _READABLE = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFIFO)
 _STEM = 100
 
 
-def reason(error: OSError | ValueError) -> str:
+def reason(error: Exception) -> str:
     """Return why a file could not be used, in a few words."""
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 

@@ -10,6 +10,7 @@ from typing import IO
 
 from hwsim import processes
 from hwsim.errors import MissingToolError, ToolError
+from hwsim.files import temporary_folder
 
 
 class IcarusError(ToolError):
@@ -42,10 +43,11 @@ def version() -> str:
 
     Raises
     ------
-    MissingToolError, IcarusError
-        If it is not installed or fails.
+    MissingToolError, IcarusError, InputError
+        If it is not installed or fails, and as :func:`hwsim.files.temporary_folder`.
     """
-    match = re.search(r"version (\S+)", run([find()[0], "-V"]))
+    with temporary_folder() as folder:
+        match = re.search(r"version (\S+)", run([find()[0], "-V"], folder))
     return match[1] if match else "unknown"
 
 

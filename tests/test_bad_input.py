@@ -32,8 +32,10 @@ from cost_models import (
 )
 from hwsim import cli, files
 from hwsim.errors import InputError
+from hwsim.formats import parse
+from hwsim.tensors import sources
 from hwsim.units import FAMILIES, make
-from rtl import emit
+from rtl import emit, icarus
 from rtl.verification import suite, verify
 
 TINY = "integer lanes=1 weight=int2 activation=int2"
@@ -136,6 +138,12 @@ CASES: list[tuple[str, str]] = [
     (f"generate {LONG} -o x", f"unknown unit '{LONG}'"),
     ("generate integer -o x", "unit integer needs the parameter 'lanes'"),
     ("generate integer lanes=1 weight=int2 -o x", "needs the parameter 'activation'"),
+    ("cost integer lanes=1 weight=int2 activation=fp8", "activation: unknown format 'fp8'"),
+    ("generate integer lanes=1 weight=int4 activation=mxfp4 -o x", "activation: unknown format"),
+    (
+        "cost integer lanes=1 weight=int2 activation=int2 --operands .",
+        "config.json: cannot be read",
+    ),
     ("generate integer lanes -o x", "parameters are written key=value, not 'lanes'"),
     ("generate integer '' -o x", "written key=value, not ''"),
     ("generate integer =4 -o x", "no parameter ''"),
@@ -147,7 +155,22 @@ CASES: list[tuple[str, str]] = [
     (f"generate {TINY} accumulator_bits={'9' * 400} -o x", "accumulator_bits"),
     *(
         (f"generate integer lanes={value} weight=int2 activation=int2 -o x", "lanes must be")
-        for value in ("0", "-1", "1025", "1.5", "1e3", "nan", "inf", "''", "x", "[1]", "0x10")
+        for value in (
+            "0",
+            "-1",
+            "1025",
+            "1.5",
+            "1e3",
+            "nan",
+            "inf",
+            "''",
+            "x",
+            "[1]",
+            "0x10",
+            "1_6",
+            "٤",
+            "' 4'",
+        )
     ),
     *(
         (f"generate integer lanes=1 weight={value} activation=int2 -o x", "weight")
@@ -377,6 +400,7 @@ def test_an_unusable_folder_for_tools_is_named(
         Path(given).mkdir(exist_ok=True)
     monkeypatch.setenv("TMPDIR", given)
     monkeypatch.setattr(files.tempfile, "tempdir", None)
+    icarus.version.cache_clear()
     emit._of_unit.cache_clear()
     netlist.netlist.cache_clear()
     never_mapped = TINY.replace("lanes=1", f"lanes={500 + len(folder)}")
@@ -442,6 +466,17 @@ WRONG: tuple[Any, ...] = (None, 3, -1, 1.5, "x", [], {}, b"x", object, float("na
 NO_UNIT = "unit=.*: allowed: a unit, as hwsim.units.make returns it"
 #: Functions of one argument, with what is said of values of the wrong type.
 PYTHON: dict[str, tuple[Callable[[Any], object], str]] = {
+    "make": (make, "unknown unit"),
+    "make lanes": (
+        lambda x: make("integer", lanes=x, weight="int2", activation="int2"),
+        "lanes must be",
+    ),
+    "make weight": (
+        lambda x: make("integer", lanes=1, weight=x, activation="int2"),
+        "weight(:| must be)",
+    ),
+    "parse": (parse, "unknown format|name of a format"),
+    "read": (sources.read, "path=.*: allowed: a path|tensors are read from"),
     "emit.write": (lambda x: emit.write(x, Path("out")), NO_UNIT),
     "emit.verilog": (emit.verilog, NO_UNIT),
     "emit.description": (lambda x: emit.description(x, ""), NO_UNIT),
@@ -483,6 +518,7 @@ PYTHON: dict[str, tuple[Callable[[Any], object], str]] = {
 
 #: What is right after all.
 RIGHT = {
+    "make lanes": ["3"],
     "emit.testbench dots": ["3"],
     "verify seed": ["3"],
     "verify dots": ["3"],

@@ -145,7 +145,10 @@ def _choice(key: str, value: Any, choices: type[StrEnum]) -> StrEnum:
 def _format(key: str, value: Any, classes: tuple[type, ...]) -> Any:
     from hwsim.formats.registry import parse_scalar
 
-    fmt = parse_scalar(value) if isinstance(value, str) else value
+    try:
+        fmt = parse_scalar(value) if isinstance(value, str) else value
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from None
     if not isinstance(fmt, classes):
         names = " or ".join(cls.__name__ for cls in classes)
         kinds = "scalar format" if names == "Format" else f"format of the class {names}"

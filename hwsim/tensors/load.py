@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from hwsim.errors import InputError
+from hwsim.files import reason
 from hwsim.tensors.sources import Layer, layers
 from hwsim.tensors.transformer import SAMPLE, Encoder, find_model, model_files
 
@@ -82,4 +83,4 @@ def _file_digest(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
+        raise InputError(f"{path}: cannot be read: {reason(error)}") from None

@@ -27,6 +27,7 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from hwsim.errors import InputError, suggestion
+from hwsim.files import as_path
 from hwsim.tensors.checkpoint import open_checkpoint
 
 #: What NumPy and zipfile raise for damaged files. A name that is no text, an unknown way of
@@ -120,6 +121,7 @@ def tensor_names(path: Path) -> list[str]:
 
 def _load(path: Path, match: str) -> tuple[list[str], dict[str, NDArray[Any]]]:
     """Return all names in the file, and the tensors whose names match."""
+    path = as_path("path", path)
     if path.suffix not in SUFFIXES:
         raise InputError(f"{path}: tensors are read from {', '.join(SUFFIXES)} files")
     if not path.is_file():

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from hwsim.errors import InputError
+from hwsim.files import reason
 
 VOCABULARY, TOKENIZER, OPTIONS = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
 _SPECIAL = ("[CLS]", "[SEP]", "[UNK]")
@@ -119,7 +120,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
+        raise InputError(f"{path}: cannot be read: {reason(error)}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: must be a JSON object, not {type(content).__name__}")
     return content
@@ -162,5 +163,5 @@ def _read_lines(path: Path) -> dict[str, int]:
     try:
         lines = path.read_text("utf-8").split("\n")
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
+        raise InputError(f"{path}: cannot be read: {reason(error)}") from None
     return {line: number for number, line in enumerate(lines)}

@@ -3,7 +3,7 @@
 from dataclasses import MISSING, fields
 from typing import Any
 
-from hwsim.errors import InputError, suggestion, unknown
+from hwsim.errors import InputError, check_known, suggestion
 from hwsim.units.base import UnitSpec
 from hwsim.units.bfp_dot import BfpDotUnit
 from hwsim.units.bit_serial import BitSerialUnit
@@ -67,10 +67,8 @@ FAMILIES: dict[str, type[UnitSpec]] = {
 
 def family(name: str) -> type[UnitSpec]:
     """Return the class of the family called ``name``, or raise InputError with the nearest."""
-    try:
-        return FAMILIES[name]
-    except KeyError:
-        raise unknown("unit", name, FAMILIES) from None
+    check_known("unit", name, FAMILIES)
+    return FAMILIES[name]
 
 
 def make(name: str, /, **parameters: Any) -> UnitSpec:

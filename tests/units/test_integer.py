@@ -92,8 +92,8 @@ def test_equal_parameters_make_equal_units() -> None:
         ({"lanes": 0}, "lanes must be 1 to 1024, not 0"),
         ({"lanes": "four"}, "lanes must be an integer, not 'four'"),
         ({"lanes": 2.5}, "lanes must be an integer, not 2.5"),
-        ({"weight": "int33"}, "width of an integer must be 1 to 32 bits, not 33"),
-        ({"weight": "itn4"}, "unknown format 'itn4'; did you mean 'int4'?"),
+        ({"weight": "int33"}, "weight: width of an integer must be 1 to 32 bits, not 33"),
+        ({"weight": "itn4"}, "weight: unknown format 'itn4'; did you mean 'int4'?"),
         ({"weight": "e4m3"}, "weight=e4m3: integer takes integer formats, intN or uintN"),
         ({"lane": 4}, "unit integer has no parameter 'lane'; did you mean 'lanes'?"),
         (
