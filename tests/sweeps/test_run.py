@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -183,7 +184,8 @@ def edited(**changes):
     [
         lambda raw: b"", lambda raw: b"{", lambda raw: raw[: len(raw) // 2], lambda raw: b"\xff",
         lambda raw: b"[1]", lambda raw: b"null", lambda raw: b"[" * 100000, lambda raw: b"\0" * 99,
-        lambda raw: raw.replace(b"0.", b"1.", 1), lambda raw: raw.replace(b"weight", b"wieght"),
+        lambda raw: re.sub(rb"[0-9]", lambda d: b"%d" % (9 - int(d[0])), raw, count=1),
+        lambda raw: raw.replace(b"weight", b"wieght"),
         edited(cost=None), edited(cost={"area_um2": float("nan")}), edited(noise_to_signal=3),
         edited(lanes=1024), edited(sha256="0"), edited(surplus=1),
     ],
@@ -194,6 +196,7 @@ def test_damaged_files_are_computed_again(sweep, costs, tmp_path, damage, kind, 
     first = run(sweep, folder, workers=1)
     path = sorted((folder / kind).glob("*.json"))[3]
     whole = path.read_bytes()
+    assert damage(whole) != whole
     path.write_bytes(damage(whole))
     if kind == "errors":  # They are looked at for missing points only.
         for point in (folder / "points").iterdir():
