@@ -48,9 +48,10 @@ def marked(variable: str, value: str) -> list[str]:
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     """Return whether ``condition`` comes true within some seconds."""
     deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
+    # Asked once each time: what was true may not be so any more.
+    while not (met := condition()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return condition()
+    return met
 
 
 def group_exists(group: int) -> bool:
