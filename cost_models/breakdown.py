@@ -23,10 +23,11 @@ from cost_models.activity import Activity
 from cost_models.cost import Cost
 from cost_models.estimate import Floats, critical_loads, estimate_all, shared_gates, vector
 from cost_models.netlist import GATES, TYPES, Int, Netlist, netlist_by_part
-from cost_models.operands import Operands, default_operands
+from cost_models.operands import default_operands
 from cost_models.technology import Technology
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
+from hwsim.units.operands import Operands
 
 
 @dataclass(frozen=True)

@@ -224,8 +224,7 @@ def self_checking_testbench(unit: UnitSpec, dots: int = 64) -> str:
     beats: list[int] = []
     expected: list[int] = []
     for stimulus in stimuli:
-        for row in stimulus.rows():
-            beats += unit.pack_beats(row.activations, row.weights, **row.metadata)
+        beats += [word for words in unit.words(stimulus) for word in words]
         codes = unit.dot(stimulus.activations, stimulus.weights, **stimulus.metadata)
         expected += [int(code) for code in codes]
     return _TESTBENCH.format(

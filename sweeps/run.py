@@ -17,13 +17,14 @@ from typing import Any
 
 from cost_models.cost import Cost
 from cost_models.estimate import estimate_all
-from cost_models.operands import STREAMS, Operands, of_layers, stream_beats
+from cost_models.operands import STREAMS, of_layers, stream_beats
 from cost_models.synthesis import opensta, synthesize
 from hwsim.errors import InputError
 from hwsim.formats import Format
 from hwsim.pool import each
 from hwsim.tensors.quantise import ErrorMeter, QuantisationError, check_group
 from hwsim.units import UnitSpec
+from hwsim.units.operands import Operands
 from rtl import icarus
 from sweeps.metrics import METRICS
 from sweeps.screen import QUALITIES, Pruned, Screening, prune, screened

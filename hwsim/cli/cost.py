@@ -20,9 +20,9 @@ from hwsim.errors import InputError
 if TYPE_CHECKING:
     from cost_models.breakdown import Breakdown
     from cost_models.cost import Cost
-    from cost_models.operands import Operands
     from cost_models.scaling import Band
     from hwsim.units import UnitSpec
+    from hwsim.units.operands import Operands
 
 
 def add(commands: Commands) -> None:

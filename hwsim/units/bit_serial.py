@@ -121,6 +121,9 @@ class BitSerialUnit(IntegerUnit):
             for name, fmt in operands.items()
         )
 
+    def _layer_field(self, field: Metadata, shape: tuple[int, ...]) -> Codes:
+        return np.full(shape, field.codes[-1], field.format.code_dtype)
+
     @property
     def weight_digits(self) -> int:
         """Digits of a weight of full precision."""

@@ -54,16 +54,16 @@ class ExactSum(UnitSpec):
         super().__post_init__()
         if not 0 <= self.carry_guard <= MAX_CARRY_GUARD:
             raise InputError(f"carry_guard must be 0 to {MAX_CARRY_GUARD}, not {self.carry_guard}")
-        self.operands()
+        self.operand_formats()
 
-    def operands(self) -> tuple[Format, Format]:
+    def operand_formats(self) -> tuple[Format, Format]:
         """Return the formats that activations and weights are read in, or raise InputError."""
         return self.activation, self.weight
 
     @property
     def largest_product(self) -> int:
         """The largest finite product, in units of the product of the smallest values."""
-        activation, weight = self.operands()
+        activation, weight = self.operand_formats()
         return span(activation) * span(weight)
 
     @property
@@ -75,7 +75,7 @@ class ExactSum(UnitSpec):
     def exact_result(self) -> Result:
         """Layout of an exact sum, which counts multiples of the product of the smallest values."""
         width = (self.lanes * self.largest_product).bit_length() + self.carry_guard + 1
-        return Result(width, sum(map(unit_exponent, self.operands())), self.flags)
+        return Result(width, sum(map(unit_exponent, self.operand_formats())), self.flags)
 
     @property
     def result(self) -> Result | RoundedResult[Format]:
@@ -84,7 +84,7 @@ class ExactSum(UnitSpec):
     @property
     def flags(self) -> tuple[str, ...]:
         """The flags that the two formats can raise, lowest bit first."""
-        return flag_names(self.operands())
+        return flag_names(self.operand_formats())
 
     @property
     def safe_beats(self) -> int:
@@ -98,7 +98,7 @@ class ExactSum(UnitSpec):
 
     def unpack(self, activations: Codes, weights: Codes) -> tuple[Unpacked, Unpacked]:
         """Take the operands apart."""
-        activation, weight = self.operands()
+        activation, weight = self.operand_formats()
         return activation.unpack(activations), weight.unpack(weights)
 
     def products(self, activations: Codes, weights: Codes) -> Products:

@@ -94,6 +94,10 @@ class FmaUnit(UnitSpec):
     def metadata(self) -> tuple[Metadata, ...]:
         return () if self.wide is None else (Metadata("wide", Integer(1, signed=False)),)
 
+    def _layer_field(self, field: Metadata, shape: tuple[int, ...]) -> Codes:
+        # A layer's weights have the first format.
+        return np.zeros(shape, field.format.code_dtype)
+
     @property
     def result(self) -> RoundedResult[Minifloat]:
         assert isinstance(self.accumulator, Minifloat)

@@ -101,6 +101,12 @@ class LmulUnit(ExactFloat):
     def is_exact(self) -> bool:
         return False
 
+    def _excess(self, product: float, count: int) -> float:
+        # Packed products saturate one by one; their sum is exact.
+        if self.product_range is ProductRange.WIDE:
+            return 0.0
+        return product - float(np.log2(self.operand.max))
+
     @property
     def operand(self) -> Minifloat:
         """The format of both operands, and of packed products."""

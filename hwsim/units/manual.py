@@ -7,13 +7,13 @@ finds everything in one place.
 
 import inspect
 import re
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any, get_args
 
 from hwsim.formats import Format
-from hwsim.units.base import UnitSpec
+from hwsim.units.base import UnitSpec, parameter_fields
 from hwsim.units.naming import plain
 from hwsim.units.registry import FAMILIES, family
 
@@ -62,7 +62,7 @@ def summary(name: str) -> str:
 def parameters(name: str) -> list[Parameter]:
     """Return the parameters of the family ``name``; InputError for an unknown one."""
     cls = family(name)
-    return [_parameter(cls, field) for field in fields(cls)]
+    return [_parameter(cls, field) for field in parameter_fields(cls)]
 
 
 def _parameter(cls: type[UnitSpec], field: "Field[Any]") -> Parameter:
@@ -112,7 +112,9 @@ def _referenced() -> dict[str, type]:
     """Return the classes that families are made of, and those of their choices, by name."""
     bases = [base for cls in FAMILIES.values() for base in inspect.getmro(cls)]
     units = [base for base in bases if issubclass(base, UnitSpec)]
-    choices = [kind for cls in FAMILIES.values() for f in fields(cls) for kind in _kinds(f)]
+    choices = [
+        kind for cls in FAMILIES.values() for f in parameter_fields(cls) for kind in _kinds(f)
+    ]
     return {cls.__name__: cls for cls in [*units, *choices]}
 
 

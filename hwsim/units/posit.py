@@ -82,8 +82,8 @@ class PositUnit(TaperedUnit):
                     f"carry_guard={self.carry_guard}: there is no accumulator; leave it out"
                 )
 
-    def operands(self) -> tuple[Posit, Posit]:
-        activation, weight = super().operands()
+    def operand_formats(self) -> tuple[Posit, Posit]:
+        activation, weight = super().operand_formats()
         assert isinstance(activation, Posit)
         assert isinstance(weight, Posit)
         return activation, weight

@@ -1,10 +1,10 @@
 """From names to units. A new family is one module here, one in ``rtl``, and an entry in each."""
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from typing import Any
 
 from hwsim.errors import InputError, check_known, suggestion
-from hwsim.units.base import UnitSpec
+from hwsim.units.base import OPERANDS, UnitSpec, parameter_fields
 from hwsim.units.bfp_dot import BfpDotUnit
 from hwsim.units.bit_serial import BitSerialUnit
 from hwsim.units.bitmod import BitmodUnit
@@ -21,6 +21,7 @@ from hwsim.units.lut_array import LutArrayUnit
 from hwsim.units.lut_table import LutTableUnit
 from hwsim.units.lut_tensor_core import LutTensorCoreUnit
 from hwsim.units.mx_dot import MxDotUnit
+from hwsim.units.naming import plain
 from hwsim.units.nvfp4_dot import Nvfp4DotUnit
 from hwsim.units.posit import PositUnit
 from hwsim.units.product_rom import ProductRomUnit
@@ -83,7 +84,7 @@ def make(name: str, /, **parameters: Any) -> UnitSpec:
         For an unknown family or parameter, a missing one, or a value out of range.
     """
     cls = family(name)
-    known = {field.name: field for field in fields(cls)}
+    known = {field.name: field for field in parameter_fields(cls)}
     for key in parameters:
         if key not in known:
             hint = suggestion(key, known) or f"; it takes {', '.join(known)}"
@@ -91,4 +92,9 @@ def make(name: str, /, **parameters: Any) -> UnitSpec:
     for key, field in known.items():
         if field.default is MISSING and key not in parameters:
             raise InputError(f"unit {name} needs the parameter {key!r}")
-    return cls(**parameters)
+    unit = cls(**parameters)
+    for key, value in unit.implied.items():
+        given = parameters.get(key, value)
+        if key not in OPERANDS and str(plain(given)) != str(plain(value)):
+            raise InputError(f"{key}={given}: the formats of {name} have {key}={plain(value)}")
+    return unit

@@ -17,8 +17,8 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
 from hwsim.units import UnitSpec, make
+from hwsim.units.operands import Operands
 from hwsim.units.stimulus import (
-    Stimulus,
     all_pairs,
     cancelling,
     corners,
@@ -154,17 +154,13 @@ class Bench:
 
     async def check(
         self,
-        stimulus: Stimulus,
+        stimulus: Operands,
         pause_input: Pause = never,
         pause_output: Pause = never,
     ) -> None:
         """Run dot products and compare every result, and without pauses every cycle count."""
         rows = list(stimulus.rows())
-        beats = [
-            word
-            for row in rows
-            for word in UNIT.pack_beats(row.activations, row.weights, **row.metadata)
-        ]
+        beats = [word for words in UNIT.words(stimulus) for word in words]
         codes = UNIT.dot(stimulus.activations, stimulus.weights, **stimulus.metadata)
         expected = [int(code) for code in codes]
         log = await self.run(beats, len(expected), pause_input, pause_output)
@@ -176,13 +172,13 @@ class Bench:
         REPORT.write()
 
 
-def describe(row: Stimulus) -> str:
+def describe(row: Operands) -> str:
     """Return the operands of one dot product as text."""
     fields = {"activations": row.activations, "weights": row.weights, **row.metadata}
     return ", ".join(f"{name} {codes.tolist()}" for name, codes in fields.items())
 
 
-def compare_timing(stimulus: Stimulus, log: Transfers) -> None:
+def compare_timing(stimulus: Operands, log: Transfers) -> None:
     """Compare the cycles of every beat and the wait for every result with the declared ones."""
     declared = UNIT.timing()
     predicted = UNIT.cycles(stimulus.activations, stimulus.weights, **stimulus.metadata)
