@@ -184,12 +184,12 @@ class UnitSpec(ABC):
     @property
     def weight_bits_per_element(self) -> float:
         """Bits that a weight takes in memory."""
-        return self.weight.bits
+        return float(self.weight.bits)
 
     @property
     def activation_bits_per_element(self) -> float:
         """Bits that an activation takes in memory."""
-        return self.activation.bits
+        return float(self.activation.bits)
 
     @property
     def values_per_beat(self) -> tuple[int, int]:
