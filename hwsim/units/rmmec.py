@@ -201,7 +201,9 @@ class RmmecUnit(UnitSpec):
             )
 
     def _is_tensor_format(self, fmt: object) -> bool:
-        return super()._is_tensor_format(fmt) or fmt in FORMATS.values()
+        return super()._is_tensor_format(fmt) or (
+            isinstance(fmt, Format) and fmt in FORMATS.values()
+        )
 
     def _holding(self, operand: str, fmt: Format | BlockFormat) -> dict[str, Any]:
         element = fmt.element if isinstance(fmt, GroupScale) else fmt
