@@ -33,6 +33,7 @@ from hwsim.formats.base import (
     to_float64,
 )
 from hwsim.formats.fields import convert_fields
+from hwsim.formats.registry import parse_block, parse_scalar
 
 #: What happens to an axis that the block size does not divide.
 PARTIAL = ("error", "pad")
@@ -162,8 +163,6 @@ class BlockFormat(ABC):
         return f"{self.base_name}[{options}]" if options else self.base_name
 
     def _changed_options(self) -> dict[str, str]:
-        from hwsim.formats.registry import parse_block
-
         default = parse_block(self.base_name)
         changed = {}
         for key in self.OPTIONS:
@@ -232,8 +231,6 @@ class BlockFormat(ABC):
             raise InputError(f"{self.base_name} has no option {name!r}{hint}")
         present = getattr(self, name)
         if isinstance(present, Format) and isinstance(value, str):
-            from hwsim.formats.registry import parse_scalar
-
             return parse_scalar(value)
         kinds = {
             Format: ("a format or its name", Format),
