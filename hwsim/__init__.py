@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hwsim import formats, frames, tensors, units
     from hwsim.errors import HwsimError
     from hwsim.formats import parse
+    from hwsim.formats.chart import draw
     from hwsim.units import make
     from rtl import create
     from rtl.emit import verilog
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "HwsimError": "hwsim.errors",
     "create": "rtl",
+    "draw": "hwsim.formats.chart",
     "estimate": "cost_models.estimate",
     "make": "hwsim.units",
     "parse": "hwsim.formats",
@@ -41,6 +43,7 @@ _PACKAGES = ("formats", "frames", "tensors", "units")
 __all__ = [
     "HwsimError",
     "create",
+    "draw",
     "estimate",
     "formats",
     "frames",

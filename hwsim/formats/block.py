@@ -11,7 +11,7 @@ the real quotient, once.
 """
 
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from math import fsum, prod
@@ -32,7 +32,7 @@ from hwsim.formats.base import (
     parse_rounding,
     to_float64,
 )
-from hwsim.formats.fields import convert_fields
+from hwsim.formats.fields import Named, convert_fields
 from hwsim.formats.registry import parse_block, parse_scalar
 
 #: What happens to an axis that the block size does not divide.
@@ -125,7 +125,7 @@ class QuantizedTensor:
         return np.moveaxis(merged[..., :length], -1, self.axis)
 
 
-class BlockFormat(ABC):
+class BlockFormat(Named):
     """Elements that share metadata over blocks along one axis.
 
     Subclasses are frozen dataclasses; the fields named in ``OPTIONS`` are the ones that
@@ -146,6 +146,10 @@ class BlockFormat(ABC):
         @property
         def scale(self) -> Format:
             """Format of the scales."""
+
+    @classmethod
+    def named(cls, name: str) -> "BlockFormat":
+        return parse_block(name)
 
     @property
     @abstractmethod

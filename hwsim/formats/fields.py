@@ -28,6 +28,28 @@ _SHOWN = 80
 class Named(ABC):
     """What fields take by its name, too."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__repr__" not in vars(cls):
+            # The decorator of dataclasses leaves one that is there.
+            setattr(cls, "__repr__", Named.__repr__)  # noqa: B010 - a method, to type checkers
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name that :meth:`named` reads back."""
+
+    def __repr__(self) -> str:
+        """Return what makes it: its name where that is enough, else all its fields."""
+        try:
+            known = self.named(self.name) == self
+        except InputError:
+            known = False
+        if known:
+            return f"hwsim.parse({self.name!r})"
+        values = vars(self).items()
+        return f"{type(self).__qualname__}({', '.join(f'{k}={v!r}' for k, v in values)})"
+
     @classmethod
     @abstractmethod
     def named(cls, name: str) -> "Named":
