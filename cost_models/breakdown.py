@@ -80,6 +80,10 @@ class Breakdown:
     parts: Mapping[str, Part]
     whole: Cost
 
+    def __repr__(self) -> str:
+        parts = ", ".join(self.parts)
+        return f"<Breakdown of {self.whole.unit}, {self.whole.technology}: {parts}>"
+
     @property
     def total(self) -> Part:
         """Sum of all parts."""

@@ -94,6 +94,13 @@ class Cost:
     macs_per_cycle: float
     provenance: dict[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return (
+            f"<Cost of {self.unit}, {self.technology}, {self.method}: {self.area_um2:.5g} um2, "
+            f"{self.delay_ns:.5g} ns, {self.energy_per_mac:.5g} pJ/MAC, "
+            f"{self.macs_per_cycle:.5g} MAC/cycle>"
+        )
+
     @property
     def energy_pj(self) -> float:
         """Dynamic energy per clock cycle in pJ, glitches included: as these, an upper bound."""

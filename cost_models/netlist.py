@@ -15,7 +15,6 @@ Mapped by part, the submodules of the unit's top module stay apart until every g
 gate belongs to one of them. Nothing is optimised across their borders, which costs some area.
 """
 
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -267,7 +266,7 @@ def _smallest(
             script = [command.format(top=top, option=STYLES[style]) for command in commands]
             script += [*together, _CLEAN, f"write_json {file}"]
             session.run(["design -load rtl", *script])
-            mapped[style] = json.loads((folder / file).read_text())["modules"][top]
+            mapped[style] = yosys.read_json(folder / file)["modules"][top]
     style = min(mapped, key=lambda name: nand2_equivalents(mapped[name]))
     return parse(mapped[style], style, instances)
 

@@ -78,6 +78,12 @@ class Outcome:
     pruned: tuple[Pruned, ...]
     computed: int
 
+    def __repr__(self) -> str:
+        return (
+            f"<Outcome: {len(self.points)} points, {self.computed} of them computed now, "
+            f"{len(self.failures)} failures, {len(self.pruned)} left out>"
+        )
+
 
 def run(sweep: Sweep, folder: Path, workers: int | None = None) -> Outcome:
     """Compute every point of ``sweep`` that ``folder`` does not hold yet.

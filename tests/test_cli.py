@@ -248,6 +248,26 @@ def test_doctor_names_what_is_missing(
     assert findings["amaranth"]["found"]
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("#!/bin/sh\nexit 3\n", "ends with status 3"), ("no program", "does not run: ")],
+)
+def test_doctor_names_a_program_that_does_not_run(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    problem: str,
+) -> None:
+    (tmp_path / "sta").write_text(text)
+    (tmp_path / "sta").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert cli.main(["doctor", "--json"]) == 1
+    findings = {f["name"]: f for f in json.loads(capsys.readouterr().out)}
+    assert findings["sta (OpenSTA)"]["found"] == ""
+    assert problem in findings["sta (OpenSTA)"]["problem"]
+
+
 def test_breakdown_has_every_part(capsys: pytest.CaptureFixture[str]) -> None:
     unit = ["cost", "fma", "lanes=1", "weight=int2", "activation=e4m3", "accumulator=fp16"]
     unit += ["--breakdown", "--technology", "sky130"]

@@ -276,6 +276,7 @@ def _count(raw: bytes, nets: int, warm_up: int, last: int) -> tuple[Int, Int]:
     """Count, for each net, cycles with a settled change and all changes, in a value change dump.
 
     Icarus repeats a value where a net came back to it within a unit of time; these do not count.
+    A dump that ends before the cycle ``last`` raises SimulationError.
     """
     head, _, body = raw.partition(b"$enddefinitions $end\n")
     identifiers = {
@@ -289,6 +290,9 @@ def _count(raw: bytes, nets: int, warm_up: int, last: int) -> tuple[Int, Int]:
     is_time = first == ord("#")
     spans = zip(starts[is_time] + 1, ends[is_time], strict=True)
     times = np.array([int(body[start:end]) for start, end in spans], np.int64)
+    # The clock changes in every cycle.
+    if not times.size or (times[-1] - _RESET) // _PERIOD < last:
+        raise SimulationError("Icarus did not write all toggles; is a disk full?")
     cycle = ((times - _RESET) // _PERIOD)[np.maximum(np.cumsum(is_time) - 1, 0)]
     is_value = (first == ord("0")) | (first == ord("1"))
     keys = _keys(text, starts[is_value] + 1, ends[is_value])

@@ -28,9 +28,9 @@ from hwsim.cli import (
 )
 from hwsim.cli.arguments import BAD_INPUT, Parser
 from hwsim.cli.output import one_line
-from hwsim.errors import InputError, MissingToolError, ToolError
+from hwsim.errors import HwsimError, InputError, MissingToolError
 from hwsim.files import reason
-from hwsim.pool import WorkerDiedError, interruptible
+from hwsim.pool import interruptible
 
 TOOL_FAILED, MISSING_TOOL, INTERRUPTED = 1, 3, 130
 
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error))
     except MissingToolError as error:
         return _refuse(str(error), MISSING_TOOL)
-    except (ToolError, WorkerDiedError) as error:
+    except HwsimError as error:
         # With the last lines that the tool printed.
         print(f"hwsim: {error}", file=sys.stderr)
         return TOOL_FAILED

@@ -1,101 +1,78 @@
-"""From names to formats. A new family is one module and one entry in ``SCALARS`` or ``BLOCKS``."""
+"""From names to formats. A new family is one module and one entry in ``SCALARS`` or ``BLOCKS``.
+
+Formats are fields of other formats and may be given there by name, so the modules of the families
+need what is here, and this module needs none of them: it finds them by their names when first
+asked.
+"""
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hwsim.errors import InputError
-from hwsim.formats import (
-    abfloat,
-    afpq,
-    apot,
-    bipolar,
-    bitmod,
-    block_floating_point,
-    block_minifloat,
-    codebook,
-    dint,
-    dybit,
-    e8m0,
-    fixed,
-    flint,
-    group,
-    hif8,
-    ifairy,
-    integer,
-    khot,
-    lns,
-    minifloat,
-    mx,
-    nvfp,
-    outlier,
-    p3109,
-    posit,
-    pot,
-    qrazor,
-    sign_magnitude,
-    sq_format,
-    vs_quant,
-)
-from hwsim.formats.base import Format
-from hwsim.formats.block import BlockFormat
-from hwsim.formats.ifairy import IFairy
 from hwsim.formats.names import no_format, spellings
 
-SCALARS: tuple[ModuleType, ...] = (
-    integer,
-    sign_magnitude,
-    bipolar,
-    fixed,
-    minifloat,
-    p3109,
-    e8m0,
-    hif8,
-    posit,
-    lns,
-    flint,
-    dybit,
-    dint,
-    abfloat,
-    pot,
-    apot,
-    khot,
-    codebook,
+if TYPE_CHECKING:
+    from hwsim.formats.base import Format
+    from hwsim.formats.block import BlockFormat
+    from hwsim.formats.ifairy import IFairy
+
+#: Modules of :mod:`hwsim.formats`, in the order in which they are asked.
+SCALARS = (
+    "integer",
+    "sign_magnitude",
+    "bipolar",
+    "fixed",
+    "minifloat",
+    "p3109",
+    "e8m0",
+    "hif8",
+    "posit",
+    "lns",
+    "flint",
+    "dybit",
+    "dint",
+    "abfloat",
+    "pot",
+    "apot",
+    "khot",
+    "codebook",
 )
-COMPLEX: tuple[ModuleType, ...] = (ifairy,)
+COMPLEX = ("ifairy",)
 #: ``group`` reads any ``<element>_g<size>``, so it is asked last.
-BLOCKS: tuple[ModuleType, ...] = (
-    mx,
-    block_floating_point,
-    block_minifloat,
-    nvfp,
-    bitmod,
-    vs_quant,
-    afpq,
-    qrazor,
-    sq_format,
-    outlier,
-    group,
+BLOCKS = (
+    "mx",
+    "block_floating_point",
+    "block_minifloat",
+    "nvfp",
+    "bitmod",
+    "vs_quant",
+    "afpq",
+    "qrazor",
+    "sq_format",
+    "outlier",
+    "group",
 )
 
 
 def scalar_names() -> list[str]:
     """Return the names of the scalar formats that have a name of their own."""
-    return [name for module in SCALARS for name in module.NAMES]
+    return [name for module in _modules(SCALARS) for name in module.NAMES]
 
 
 def complex_names() -> list[str]:
     """Return the names of the formats of complex numbers."""
-    return [name for module in COMPLEX for name in module.NAMES]
+    return [name for module in _modules(COMPLEX) for name in module.NAMES]
 
 
 def block_names() -> list[str]:
     """Return examples of the names of block formats; any group size is accepted."""
-    return [name for module in BLOCKS for name in module.NAMES]
+    return [name for module in _modules(BLOCKS) for name in module.NAMES]
 
 
-def parse_scalar(name: str) -> Format:
+def parse_scalar(name: str) -> "Format":
     """Return the scalar format called ``name``; :mod:`hwsim.formats.names` has other names.
 
     Raises
@@ -111,7 +88,7 @@ def parse_scalar(name: str) -> Format:
     raise no_format("format", name, scalar_names())
 
 
-def parse_block(name: str) -> BlockFormat:
+def parse_block(name: str) -> "BlockFormat":
     """Return the block format called ``name``, e.g. ``mxfp4``, ``int4_g128[scale=bf16]``.
 
     Raises
@@ -125,7 +102,7 @@ def parse_block(name: str) -> BlockFormat:
     return fmt
 
 
-def parse(name: str) -> Format | BlockFormat | IFairy:
+def parse(name: str) -> "Format | BlockFormat | IFairy":
     """Return the scalar, complex or block format called ``name``, e.g. ``e4m3``, ``int4_g128``.
 
     Raises
@@ -150,22 +127,27 @@ def _checked(name: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _scalar(name: str) -> Format | None:
-    return _first(name, SCALARS)
+def _scalar(name: str) -> "Format | None":
+    return _first(name, _modules(SCALARS))
 
 
 @lru_cache(maxsize=1024)
-def _complex(name: str) -> IFairy | None:
-    return _first(name, COMPLEX)
+def _complex(name: str) -> "IFairy | None":
+    return _first(name, _modules(COMPLEX))
 
 
 @lru_cache(maxsize=1024)
-def _block(name: str) -> BlockFormat | None:
+def _block(name: str) -> "BlockFormat | None":
     base, bracket, options = name.partition("[")
     if bracket and not options.endswith("]"):
         return None
-    fmt: BlockFormat | None = _first(base, BLOCKS, parse_scalar)
+    fmt: BlockFormat | None = _first(base, _modules(BLOCKS), parse_scalar)
     return fmt.read_options(options[:-1].lower()) if fmt and bracket else fmt
+
+
+@cache
+def _modules(names: tuple[str, ...]) -> tuple[ModuleType, ...]:
+    return tuple(import_module(f"hwsim.formats.{name}") for name in names)
 
 
 def _first(name: str, modules: Iterable[ModuleType], *more: Any) -> Any:

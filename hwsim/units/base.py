@@ -85,7 +85,7 @@ class StoredWeights:
     bits: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class UnitSpec(ABC):
     """Parameters, golden model and timing of a unit.
 
@@ -122,6 +122,17 @@ class UnitSpec(ABC):
         convert_fields(self)
         if not 1 <= self.lanes <= MAX_LANES:
             raise InputError(f"lanes must be 1 to {MAX_LANES}, not {self.lanes}")
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__repr__" not in vars(cls):
+            # The decorator of dataclasses leaves one that is there.
+            setattr(cls, "__repr__", UnitSpec.__repr__)  # noqa: B010 - a method, to type checkers
+
+    def __repr__(self) -> str:
+        """Return the call that makes the unit, without parameters that have their default."""
+        given = "".join(f", {key}={plain(value)!r}" for key, value in self._given().items())
+        return f"hwsim.make({self.family!r}{given})"
 
     @property
     @abstractmethod
@@ -577,13 +588,16 @@ class UnitSpec(ABC):
 
         Unequal units have unequal names, see :mod:`hwsim.units.naming`.
         """
+        return unit_name(self.family, self._given())
+
+    def _given(self) -> dict[str, Any]:
+        """Return the parameters that are not the default and do not follow from others."""
         implied = self.implied.keys() - set(OPERANDS)
-        given = {
+        return {
             key: value
             for key, value in self._values().items()
             if key not in implied and value != self._default(key)
         }
-        return unit_name(self.family, given)
 
     def parameters(self) -> dict[str, int | str | None]:
         """Return the parameters as plain values that :func:`hwsim.units.make` reads back."""

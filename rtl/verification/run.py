@@ -2,15 +2,18 @@
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from xml.etree import ElementTree
 
 from cocotb_tools.runner import Icarus
+from find_libpython import find_libpython
 
+from hwsim.errors import MissingToolError
 from hwsim.files import temporary_folder
 from hwsim.numbers import whole
 from hwsim.units import UnitSpec
@@ -58,6 +61,9 @@ class Verdict:
     simulator: str
     seconds: float
     failure: str
+
+    def __repr__(self) -> str:
+        return f"<Verdict on {' '.join(str(self).split())}>"
 
     def __str__(self) -> str:
         if not self.passed:
@@ -123,7 +129,7 @@ def verify(
         source.write_text(emit.verilog(unit, component))
         report = folder / "report.json"
         failure = _simulate(unit, source, report, seed, random_dots)
-        facts = json.loads(report.read_text()) if report.exists() else {}
+        facts = _facts(report)
     vectors = facts.get("vectors", 0)
     if not failure and vectors == 0:
         failure = "no vector was compared"
@@ -180,6 +186,15 @@ def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots
 class _Runner(Icarus):
     """cocotb's, but the programs that it starts end with this process."""
 
+    def _set_env_common(self) -> None:
+        # It asks for the library of Python, which the simulator loads, and raises ValueError.
+        if not os.environ.get("LIBPYTHON_LOC") and find_libpython() is None:
+            raise MissingToolError(
+                "the shared library of Python (libpython), which the simulator loads, is not "
+                "installed; on Debian: apt-get install libpython3-dev; or set LIBPYTHON_LOC to it"
+            )
+        super()._set_env_common()
+
     def _execute_cmds(
         self, cmds: Sequence[Sequence[str]], cwd: Path, stdout: IO[str] | None = None
     ) -> None:
@@ -187,11 +202,25 @@ class _Runner(Icarus):
             icarus.run(command, cwd, stdout, {**self.env, "TMPDIR": str(self.build_dir)})
 
 
+def _facts(report: Path) -> dict[str, Any]:
+    """Return what the testbench counted and measured; nothing if it did not get that far."""
+    if not report.exists():
+        return {}
+    try:
+        facts: dict[str, Any] = json.loads(report.read_text())
+    except ValueError as error:
+        raise icarus.IcarusError(f"the simulation's report is cut short: {error}") from None
+    return facts
+
+
 def _failures(results: Path, log: Path) -> str:
     if not results.exists():
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
         raise icarus.IcarusError(f"the simulation gave no results:\n{tail}")
-    cases = list(ElementTree.parse(results).iter("testcase"))
+    try:
+        cases = list(ElementTree.parse(results).iter("testcase"))
+    except ElementTree.ParseError as error:
+        raise icarus.IcarusError(f"the simulation's results are cut short: {error}") from None
     if not cases:
         return "no test ran"
     failed = [(case.get("name"), case.find("failure")) for case in cases]
