@@ -24,6 +24,7 @@ from hwsim.formats import Format
 from hwsim.pool import each
 from hwsim.tensors.quantise import ErrorMeter, QuantisationError, check_group
 from hwsim.units import UnitSpec
+from hwsim.units.recipe import source_digest as unit_source_digest
 from rtl import icarus
 from sweeps.metrics import METRICS
 from sweeps.screen import QUALITIES, Pruned, Screening, prune, screened
@@ -326,6 +327,8 @@ class _Engine:
 
     def _described(self, unit: UnitSpec, technology: str) -> dict[str, Any]:
         described = {"unit": unit.family, **unit.parameters(), "technology": technology}
+        if others := unit_source_digest(unit):
+            described["unit_source_sha256"] = others
         return described | {"technology_sha256": self.targets[technology].sha256}
 
     def _say_point(self, unit: UnitSpec, technology: str, text: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 from hwsim.cli.output import one_line
-from hwsim.errors import InputError, suggestion
+from hwsim.errors import InputError, check_known, suggestion
 from hwsim.files import check_readable
 from hwsim.numbers import whole
 
@@ -147,12 +147,12 @@ def make_unit(family: str, parameters: Iterable[str]) -> "UnitSpec":
 
 def families(words: Sequence[str]) -> list[tuple[str, list[str]]]:
     """Group ``UNIT key=value... UNIT ...`` into families with their parameters."""
-    from hwsim.units.registry import family
+    from hwsim.units import FAMILIES
 
     groups: list[tuple[str, list[str]]] = []
     for word in words:
         if "=" not in word:
-            family(word)  # Raises for an unknown one.
+            check_known("unit", word, FAMILIES)
             groups.append((word, []))
         elif groups:
             groups[-1][1].append(word)

@@ -1,9 +1,16 @@
-"""From names to formats. A new family is one module and one entry in ``SCALARS`` or ``BLOCKS``."""
+"""From names to formats. A new family is one module and one entry in ``SCALARS`` or ``BLOCKS``.
+
+Packages add families by entry points of the groups ``hwsim.formats`` and ``hwsim.block_formats``,
+scripts by :func:`register` (:mod:`hwsim.registration`). A family is a module, or a class, that has
+``NAMES``, names of some or all of its formats, and ``parse``, which returns the format that a name
+stands for, or None; that of block formats also takes the function that parses elements. hwsim's own
+families are asked first, and the others imported only for names that these do not know.
+"""
 
 from collections.abc import Iterable
 from functools import lru_cache
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from hwsim.errors import InputError
 from hwsim.formats import (
@@ -42,6 +49,7 @@ from hwsim.formats.base import Format
 from hwsim.formats.block import BlockFormat
 from hwsim.formats.ifairy import IFairy
 from hwsim.formats.names import no_format, spellings
+from hwsim.registration import Registry
 
 SCALARS: tuple[ModuleType, ...] = (
     integer,
@@ -79,10 +87,12 @@ BLOCKS: tuple[ModuleType, ...] = (
     group,
 )
 
+Family = TypeVar("Family", bound=type)
+
 
 def scalar_names() -> list[str]:
     """Return the names of the scalar formats that have a name of their own."""
-    return [name for module in SCALARS for name in module.NAMES]
+    return [name for module in (*SCALARS, *_families(_SCALARS)) for name in module.NAMES]
 
 
 def complex_names() -> list[str]:
@@ -92,7 +102,7 @@ def complex_names() -> list[str]:
 
 def block_names() -> list[str]:
     """Return examples of the names of block formats; any group size is accepted."""
-    return [name for module in BLOCKS for name in module.NAMES]
+    return [name for module in (*BLOCKS, *_families(_BLOCKS)) for name in module.NAMES]
 
 
 def parse_scalar(name: str) -> Format:
@@ -103,7 +113,7 @@ def parse_scalar(name: str) -> Format:
     InputError
         For an unknown name, with the nearest known one, or an impossible definition.
     """
-    fmt = _scalar(_checked(name))
+    fmt = _scalar(_checked(name)) or _other_scalar(name)
     if fmt is not None:
         return fmt
     if name in complex_names():
@@ -119,7 +129,7 @@ def parse_block(name: str) -> BlockFormat:
     InputError
         For an unknown name, with the nearest known one, or an impossible definition.
     """
-    fmt = _block(_checked(name))
+    fmt = _block(_checked(name)) or _other_block(name)
     if fmt is None:
         raise no_format("block format", name, block_names())
     return fmt
@@ -133,7 +143,8 @@ def parse(name: str) -> Format | BlockFormat | IFairy:
     InputError
         For an unknown name, with the nearest known one, or an impossible definition.
     """
-    fmt = _block(_checked(name)) or _scalar(name) or _complex(name)
+    own = _block(_checked(name)) or _scalar(name) or _complex(name)
+    fmt = own or _other_block(name) or _other_scalar(name)
     if fmt is None:
         raise no_format("format", name, scalar_names() + complex_names() + block_names())
     return fmt
@@ -161,14 +172,91 @@ def _complex(name: str) -> IFairy | None:
 
 @lru_cache(maxsize=1024)
 def _block(name: str) -> BlockFormat | None:
+    return _with_options(name, BLOCKS)
+
+
+@lru_cache(maxsize=1024)
+def _other_scalar(name: str) -> Format | None:
+    return _first(name, _families(_SCALARS))
+
+
+@lru_cache(maxsize=1024)
+def _other_block(name: str) -> BlockFormat | None:
+    return _with_options(name, _families(_BLOCKS))
+
+
+def _with_options(name: str, families: Iterable[Any]) -> BlockFormat | None:
     base, bracket, options = name.partition("[")
     if bracket and not options.endswith("]"):
         return None
-    fmt: BlockFormat | None = _first(base, BLOCKS, parse_scalar)
+    fmt: BlockFormat | None = _first(base, families, parse_scalar)
     return fmt.read_options(options[:-1].lower()) if fmt and bracket else fmt
 
 
-def _first(name: str, modules: Iterable[ModuleType], *more: Any) -> Any:
-    """Return what the first of ``modules`` that knows a spelling of the name makes, or None."""
-    found = (module.parse(spelling, *more) for spelling in spellings(name) for module in modules)
+def _first(name: str, families: Iterable[Any], *more: Any) -> Any:
+    """Return what the first of ``families`` that knows a spelling of the name makes, or None."""
+    found = (family.parse(spelling, *more) for spelling in spellings(name) for family in families)
     return next((fmt for fmt in found if fmt is not None), None)
+
+
+def _check_scalar(name: str, family: Any) -> Any:
+    return _checked_family(family, Format)
+
+
+def _check_block(name: str, family: Any) -> Any:
+    return _checked_family(family, BlockFormat, parse_scalar)
+
+
+def _checked_family(family: Any, kind: type[Format | BlockFormat], *more: Any) -> Any:
+    """Return a family of others, or raise InputError for what it lacks or has too much."""
+    names = getattr(family, "NAMES", None)
+    if not isinstance(names, tuple) or not names or not callable(getattr(family, "parse", None)):
+        raise InputError(
+            f"{family!r} is no family of formats; allowed: a module or class that has NAMES, a "
+            "tuple of names, and parse, a function of a name"
+        )
+    for name in map(_checked, names):
+        if _block(name) or _scalar(name) or _complex(name):
+            raise InputError(f"the format {name!r} is one of hwsim; choose another name")
+        fmt = family.parse(name, *more)
+        if not isinstance(fmt, kind) or fmt.name != name:
+            raise InputError(
+                f"{family!r}: parse({name!r}) is {fmt!r}; allowed: the {kind.__name__} of that name"
+            )
+    return family
+
+
+#: Families of packages and scripts.
+_SCALARS: Registry[Any] = Registry("format", "hwsim.formats", {}, _check_scalar)
+_BLOCKS: Registry[Any] = Registry("block format", "hwsim.block_formats", {}, _check_block)
+
+
+def _families(registry: Registry[Any]) -> list[Any]:
+    """Return the families of others, or raise InputError where two have a format of one name."""
+    first: dict[str, str] = {}
+    for key, family in registry.items():
+        for name in family.NAMES:
+            if first.setdefault(name, key) != key:
+                raise InputError(
+                    f"the format {name!r} is of {registry.owner(first[name])} and of "
+                    f"{registry.owner(key)}; leave out one of them"
+                )
+    return list(registry.values())
+
+
+def register(cls: Family) -> Family:
+    """Make a family of formats known, as a decorator of its class, above ``@dataclass``.
+
+    The class has ``NAMES`` and the class method ``parse``.
+
+    Raises
+    ------
+    InputError
+        If a name is taken, or the class is no family of formats.
+    """
+    families = _BLOCKS if isinstance(cls, type) and issubclass(cls, BlockFormat) else _SCALARS
+    names = getattr(cls, "NAMES", None)
+    families.register(names[0] if names else "", cls)
+    for known in (_scalar, _block, _other_scalar, _other_block):
+        known.cache_clear()
+    return cls

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Float64, Format, Int64
 from hwsim.formats.fields import convert_fields
+from hwsim.registration import resolve
 from hwsim.units.metadata import Metadata, check_all, field_beats, field_shape
 from hwsim.units.naming import plain, unit_name
 from hwsim.units.quire import QuireResult
@@ -94,6 +95,8 @@ class UnitSpec(ABC):
     """
 
     family: ClassVar[str]
+    #: The class of its hardware, a subclass of ``rtl.Unit``, or where it is: ``module:class``.
+    generator: ClassVar[str | type]
 
     lanes: int
     weight: Format
@@ -125,6 +128,28 @@ class UnitSpec(ABC):
     @abstractmethod
     def timing(self) -> Timing:
         """Return the declared latency and initiation interval."""
+
+    def create(self) -> Any:
+        """Return the unit's hardware, a component of Amaranth; errors are those of ``rtl.create``.
+
+        The generator is imported now: nothing else here needs Amaranth.
+        """
+        return self.hardware()(self)
+
+    @classmethod
+    def hardware(cls) -> Any:
+        """Return the class of the hardware; InputError if there is none or it cannot be loaded."""
+        found = getattr(cls, "generator", None)
+        if found is None:
+            raise InputError(f"there is no hardware for {cls.__name__}; it has no 'generator'")
+        if not isinstance(found, str):
+            return found
+        try:
+            return resolve(found)
+        except (ImportError, AttributeError) as error:
+            raise InputError(
+                f"generator={found!r} of {cls.__name__} cannot be loaded: {error}"
+            ) from error
 
     @abstractmethod
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +12,16 @@ from xml.etree import ElementTree
 
 from cocotb_tools.runner import Icarus
 
+from hwsim.errors import InputError
 from hwsim.files import temporary_folder
 from hwsim.numbers import whole
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
+from hwsim.units.recipe import recipe
 from rtl import Unit, emit, icarus
+
+#: Environment variable of the simulator's process: what the testbench has to do, as JSON.
+JOB = "HWSIM_VERIFY"
 
 DEFAULT_SEED = 1
 MAX_SEED = 2**32 - 1
@@ -109,11 +115,17 @@ def verify(
     Raises
     ------
     InputError
-        For a ``unit`` that is none, a seed out of range, and fewer than 1 random dot product.
+        For a ``unit`` that is none or that the simulator's process cannot make again
+        (:mod:`hwsim.units.recipe`), a seed out of range, and fewer than 1 random dot product.
     MissingToolError, rtl.icarus.IcarusError
         If Icarus Verilog is not installed or fails.
     """
     check_unit(unit)
+    if JOB in os.environ:
+        raise InputError(
+            "a script that verifies its own units is run again in the simulator's process; put "
+            "what it does under: if __name__ == '__main__'"
+        )
     whole("seed", seed, 0, MAX_SEED)
     whole("random_dots", random_dots, 1)
     simulator = simulator_version()
@@ -145,8 +157,7 @@ def verify(
 def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots: int) -> str:
     """Build and run the simulation; return what failed, or an empty string."""
     job = {
-        "family": unit.family,
-        "parameters": unit.parameters(),
+        "unit": recipe(unit),
         "seed": seed,
         "random_dots": random_dots,
         "report": str(report),
@@ -171,9 +182,11 @@ def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots
             test_dir=folder,
             results_xml=str(results),
             seed=seed,
-            extra_env={"HWSIM_VERIFY": json.dumps(job)},
+            extra_env={JOB: json.dumps(job)},
             log_file=log,
         )
+    if report.exists() and "refused" in (said := json.loads(report.read_text())):
+        raise InputError(said["refused"])
     return _failures(results, log)
 
 
