@@ -19,6 +19,7 @@ from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
 from hwsim.units.recipe import recipe
 from rtl import Unit, emit, icarus
+from rtl.verilog import SOURCE, HandMade, plain
 
 #: Environment variable of the simulator's process: what the testbench has to do, as JSON.
 JOB = "HWSIM_VERIFY"
@@ -131,8 +132,9 @@ def verify(
     simulator = simulator_version()
     started = time.perf_counter()
     with temporary_folder() as folder:
-        source = folder / f"{unit.name}.v"
-        source.write_text(emit.verilog(unit, component))
+        source = folder / SOURCE
+        own = unit.verilog.text if isinstance(unit, HandMade) and component is None else ""
+        source.write_text(own or emit.verilog(unit, component))
         report = folder / "report.json"
         failure = _simulate(unit, source, report, seed, random_dots)
         facts = json.loads(report.read_text()) if report.exists() else {}
@@ -157,7 +159,7 @@ def verify(
 def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots: int) -> str:
     """Build and run the simulation; return what failed, or an empty string."""
     job = {
-        "unit": recipe(unit),
+        "unit": recipe(plain(unit)),
         "seed": seed,
         "random_dots": random_dots,
         "report": str(report),
@@ -168,7 +170,7 @@ def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots
     runner = _Runner()
     runner.build(
         sources=[source],
-        hdl_toplevel=unit.name,
+        hdl_toplevel=emit.top_module(unit),
         build_dir=folder / "build",
         timescale=("1ns", "1ps"),
         log_file=log,
@@ -176,7 +178,7 @@ def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots
     # Under pytest the runner exits where it elsewhere returns; the results say why, if any.
     with contextlib.suppress(SystemExit, icarus.IcarusError):
         runner.test(
-            hdl_toplevel=unit.name,
+            hdl_toplevel=emit.top_module(unit),
             test_module="rtl.verification.bench",
             build_dir=folder / "build",
             test_dir=folder,
