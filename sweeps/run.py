@@ -25,6 +25,7 @@ from hwsim.pool import each
 from hwsim.tensors.quantise import ErrorMeter, QuantisationError, check_group
 from hwsim.units import UnitSpec
 from hwsim.units.operands import Operands
+from hwsim.units.recipe import source_digest as unit_source_digest
 from rtl import icarus
 from sweeps.metrics import METRICS
 from sweeps.screen import Candidate, Pruned, Screening, goodness, prune, screened
@@ -339,6 +340,8 @@ class _Engine:
 
     def _described(self, unit: UnitSpec, technology: str) -> dict[str, Any]:
         described = {"unit": unit.family, **unit.parameters(), "technology": technology}
+        if others := unit_source_digest(unit):
+            described["unit_source_sha256"] = others
         return described | {"technology_sha256": self.targets[technology].sha256}
 
     def _say_point(self, unit: UnitSpec, technology: str, text: str) -> None:

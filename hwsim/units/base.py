@@ -24,6 +24,7 @@ from hwsim.formats.base import Codes, Float64, Format, Int64, check_real
 from hwsim.formats.block import BlockFormat, QuantizedTensor
 from hwsim.formats.fields import convert_fields
 from hwsim.formats.group import GroupScale
+from hwsim.registration import resolve
 from hwsim.units import layers
 from hwsim.units.layers import GROUP, Matrix, Rows
 from hwsim.units.metadata import Metadata, check_all, field_beats, field_shape
@@ -110,6 +111,8 @@ class UnitSpec(ABC):
     """
 
     family: ClassVar[str]
+    #: The class of its hardware, a subclass of ``rtl.Unit``, or where it is: ``module:class``.
+    generator: ClassVar[str | type]
 
     lanes: int
     weight: Format
@@ -155,6 +158,28 @@ class UnitSpec(ABC):
     @abstractmethod
     def timing(self) -> Timing:
         """Return the declared latency and initiation interval."""
+
+    def create(self) -> Any:
+        """Return the unit's hardware, a component of Amaranth; errors are those of ``rtl.create``.
+
+        The generator is imported now: nothing else here needs Amaranth.
+        """
+        return self.hardware()(self)
+
+    @classmethod
+    def hardware(cls) -> Any:
+        """Return the class of the hardware; InputError if there is none or it cannot be loaded."""
+        found = getattr(cls, "generator", None)
+        if found is None:
+            raise InputError(f"there is no hardware for {cls.__name__}; it has no 'generator'")
+        if not isinstance(found, str):
+            return found
+        try:
+            return resolve(found)
+        except (ImportError, AttributeError) as error:
+            raise InputError(
+                f"generator={found!r} of {cls.__name__} cannot be loaded: {error}"
+            ) from error
 
     @abstractmethod
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:

@@ -48,6 +48,7 @@ class BfpDotUnit(BlockDotUnit):
     """
 
     family: ClassVar[str] = "bfp_dot"
+    generator: ClassVar[str] = "rtl.block_dot:BlockDot"
 
     block_size: int = DEFAULT_BLOCK_SIZE
     scale: Format = DEFAULT_SCALE

@@ -89,6 +89,7 @@ class BitSerialUnit(IntegerUnit):
     """
 
     family: ClassVar[str] = "bit_serial"
+    generator: ClassVar[str] = "rtl.bit_serial:BitSerial"
 
     serial: Serial = Serial.WEIGHT
     recoding: Recoding = Recoding.BINARY

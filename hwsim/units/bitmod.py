@@ -184,6 +184,7 @@ class BitmodUnit(UnitSpec):
     """
 
     family: ClassVar[str] = "bitmod"
+    generator: ClassVar[str] = "rtl.bitmod:Bitmod"
 
     weight: Format = CONTAINER
     group_size: int = 128

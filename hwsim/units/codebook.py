@@ -91,6 +91,7 @@ class CodebookUnit(UnitSpec):
     """
 
     family: ClassVar[str] = "codebook"
+    generator: ClassVar[str] = "rtl.codebook:Codebook"
 
     table: Table = Table.CONSTANT
     entry: Format | None = None

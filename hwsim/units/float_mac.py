@@ -124,6 +124,7 @@ class FloatUnit(ExactFloat):
     """
 
     family: ClassVar[str] = "float"
+    generator: ClassVar[str] = "rtl.float_mac:Float"
 
     accumulation: str = EXACT
     accumulator: Format | None = None

@@ -57,6 +57,7 @@ class FmaUnit(UnitSpec):
     """
 
     family: ClassVar[str] = "fma"
+    generator: ClassVar[str] = "rtl.fma:Fma"
 
     accumulator: Format = NAMED["fp32"]
     wide: Format | None = None

@@ -80,6 +80,7 @@ class LmulUnit(ExactFloat):
     """
 
     family: ClassVar[str] = "lmul"
+    generator: ClassVar[str] = "rtl.lmul:Lmul"
 
     reading: Reading = Reading.CARRY
     product_range: ProductRange = ProductRange.PACKED

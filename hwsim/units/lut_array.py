@@ -47,6 +47,7 @@ class LutArrayUnit(SymmetricTable):
     """
 
     family: ClassVar[str] = "lut_array"
+    generator: ClassVar[str] = "rtl.lut_array:LutArray"
 
     @property
     def activation_lanes(self) -> int:

@@ -15,7 +15,7 @@ from typing import Any, get_args
 from hwsim.formats import Format
 from hwsim.units.base import UnitSpec, parameter_fields
 from hwsim.units.naming import plain
-from hwsim.units.registry import FAMILIES, family
+from hwsim.units.registry import FAMILIES
 
 #: Types of parameters as a reader knows them.
 _TYPES = {int: "whole number", str: "text", Format: "format"}
@@ -56,12 +56,12 @@ class Parameter:
 
 def summary(name: str) -> str:
     """Return what the family ``name`` is, in a line; InputError for an unknown one."""
-    return _plain_text((inspect.getdoc(family(name)) or "").splitlines()[0])
+    return _plain_text((inspect.getdoc(FAMILIES[name]) or "").splitlines()[0])
 
 
 def parameters(name: str) -> list[Parameter]:
     """Return the parameters of the family ``name``; InputError for an unknown one."""
-    cls = family(name)
+    cls = FAMILIES[name]
     return [_parameter(cls, field) for field in parameter_fields(cls)]
 
 

@@ -53,6 +53,7 @@ class MxDotUnit(BlockDotUnit):
     """
 
     family: ClassVar[str] = "mx_dot"
+    generator: ClassVar[str] = "rtl.block_dot:BlockDot"
 
     block_size: int = SIZE
 

@@ -41,6 +41,7 @@ class Nvfp4DotUnit(BlockDotUnit):
     """
 
     family: ClassVar[str] = "nvfp4_dot"
+    generator: ClassVar[str] = "rtl.block_dot:BlockDot"
 
     weight: Format = ELEMENT
     activation: Format = ELEMENT

@@ -59,6 +59,7 @@ class PositUnit(TaperedUnit):
     """
 
     family: ClassVar[str] = "posit"
+    generator: ClassVar[str] = "rtl.posit:Posit"
     operand: ClassVar[type[Format]] = Posit
     example: ClassVar[str] = "posit8_0 or posit16_1"
 

@@ -52,6 +52,7 @@ class ProductRomUnit(IntegerUnit):
     """
 
     family: ClassVar[str] = "product_rom"
+    generator: ClassVar[str] = "rtl.product_rom:ProductRom"
 
     def operand_formats(self) -> tuple[Dyadic, Dyadic]:
         """Return the values of all codes of activation and weight.

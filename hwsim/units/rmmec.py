@@ -175,6 +175,7 @@ class RmmecUnit(UnitSpec):
     """
 
     family: ClassVar[str] = "rmmec"
+    generator: ClassVar[str] = "rtl.rmmec:Rmmec"
 
     lanes: int = 1
     weight: Format = CONTAINER

@@ -77,6 +77,7 @@ class ShiftAddUnit(UnitSpec):
     """
 
     family: ClassVar[str] = "shift_add"
+    generator: ClassVar[str] = "rtl.shift_add:ShiftAdd"
 
     scale: Format = DEFAULT_SCALE
     group_size: int = 128

@@ -78,6 +78,7 @@ class TernaryLutUnit(AdderTile):
     """
 
     family: ClassVar[str] = "ternary_lut"
+    generator: ClassVar[str] = "rtl.ternary_lut:TernaryLut"
 
     table_lanes: int = 3
     table: Table = Table.SYMMETRIC

@@ -16,8 +16,9 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from hwsim.units import UnitSpec, make
+from hwsim.errors import InputError
 from hwsim.units.operands import Operands
+from hwsim.units.recipe import made
 from hwsim.units.stimulus import (
     all_pairs,
     cancelling,
@@ -28,7 +29,13 @@ from hwsim.units.stimulus import (
 )
 
 JOB = json.loads(os.environ["HWSIM_VERIFY"])
-UNIT: UnitSpec = make(JOB["family"], **JOB["parameters"])
+
+try:
+    UNIT = made(JOB["unit"])
+except InputError as error:
+    # cocotb says nothing of it but a traceback.
+    Path(JOB["report"]).write_text(json.dumps({"refused": str(error)}))
+    raise
 
 #: Dot products of random operands where not all pairs can be tested.
 RANDOM_DOTS: int = JOB["random_dots"]
