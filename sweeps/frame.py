@@ -22,6 +22,6 @@ def read(folder: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is no table of a sweep: {reason(error)}") from None
     # Nothing is known of a column without any value, nor that one with some is of integers.
-    numbers = [metric.column for metric in METRICS.values() if metric.column in table]
+    numbers = [name for name in METRICS if name in table]
     table[numbers] = table[numbers].astype("float64")
     return table.astype({"group": "Int64"})

@@ -33,7 +33,7 @@ What needs only the text is checked first, and what takes a second to import is 
 
 import itertools
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,17 +188,8 @@ def _units(value: Value, tensors: Tensors | None) -> "tuple[UnitSpec, ...]":
         value.fail(f"{count} units, and a sweep has at most {MAX_UNITS}; make several of it")
     for entry, family, options in axes:
         for unit in _expand(entry, family, options):
-            if tensors is not None and unit.metadata:
-                fields = ", ".join(field.name for field in unit.metadata)
-                entry.fail(
-                    f"{unit.family} takes {fields} with every beat, which tensors do not give; "
-                    "leave out the key 'tensors'"
-                )
-            if tensors is not None and not unit.takes_tensors:
-                entry.fail(
-                    f"{unit.family} takes no weights and activations of a layer; leave out the key "
-                    "'tensors'"
-                )
+            if tensors is not None:
+                entry.refine(unit.check_layers)
             if unit in places:
                 entry.fail(f"the point {unit.name} stands twice; also at {places[unit].place}")
             places[unit] = entry
@@ -208,17 +199,18 @@ def _units(value: Value, tensors: Tensors | None) -> "tuple[UnitSpec, ...]":
 def _axes(entry: Value) -> "tuple[str, list[list[tuple[str, Format | int | str]]]]":
     """Return the family of an entry, and for each parameter its choices."""
     from hwsim.units import FAMILIES
+    from hwsim.units.base import parameter_fields
 
     axes = entry.mapping()
     if "unit" not in axes:
         entry.fail("the key 'unit' is missing")
     family = axes.pop("unit").choice("unit", FAMILIES)
-    known = {field.name: field for field in fields(FAMILIES[family])}
+    known = {field.name: field for field in parameter_fields(FAMILIES[family])}
     for key, axis in axes.items():
         if key not in known:
             axis.fail(str(unknown(f"parameter of {family}", key, known)))
     return family, [
-        [(key, _parameter(item, known[key].type)) for item in axis.scalars()]
+        [(key, _parameter(item, key, known[key].type)) for item in axis.scalars()]
         for key, axis in axes.items()
     ]
 
@@ -234,9 +226,13 @@ def _expand(
     ]
 
 
-def _parameter(item: Value, kind: Any) -> "Format | int | str":
-    from hwsim.formats import Format, parse_scalar
+def _parameter(item: Value, key: str, kind: Any) -> "Format | int | str":
+    from hwsim.formats import Format, parse, parse_scalar
+    from hwsim.units.base import OPERANDS
 
+    if key in OPERANDS:
+        item.refine(partial(parse, item.text()))
+        return item.text()
     if kind in (Format, Format | None):
         return item.refine(partial(parse_scalar, item.text()))
     return item.integer() if kind in (int, int | None) else item.text()

@@ -227,16 +227,6 @@ class UnitSpec(ABC):
         return weights
 
     @property
-    def weight_bits_per_element(self) -> float:
-        """Bits that a weight takes in memory."""
-        return float(self.weight.bits)
-
-    @property
-    def activation_bits_per_element(self) -> float:
-        """Bits that an activation takes in memory."""
-        return float(self.activation.bits)
-
-    @property
     def values_per_beat(self) -> tuple[int, int]:
         """Activations and weights as numbers that a beat holds at most."""
         return self.activation_lanes, self.weight_lanes
@@ -333,11 +323,12 @@ class UnitSpec(ABC):
         fmt = self.activation_tensor or self.activation
         return fmt if isinstance(fmt, BlockFormat) else layers.per_token(fmt, inputs)
 
-    def bits_per_element(self, operand: str, group: int | None = None) -> float:
+    def bits_per_element(self, operand: str, group: int | None = None) -> float | None:
         """Return the bits that are stored for a weight or an activation, metadata included.
 
         ``group`` is the group size of weights whose format has none; without it, and for the
-        activations' one scale a token, the bits are those of the code.
+        activations' one scale a token, the bits are those of the code. None for codes that may hold
+        numbers of several widths.
         """
         fmt = self.tensor_format(operand) or getattr(self, operand)
         if operand == "weight" and group is not None:

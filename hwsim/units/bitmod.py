@@ -297,9 +297,11 @@ class BitmodUnit(UnitSpec):
             return self.weight_tensor
         return GroupScale(CONTAINER, self.group_size)
 
-    def bits_per_element(self, operand: str, group: int | None = None) -> float:
+    def bits_per_element(self, operand: str, group: int | None = None) -> float | None:
         if operand != "weight":
             return super().bits_per_element(operand, group)
+        if self.weight_tensor is None:
+            return None
         fmt = self.weight_quantiser()
         # The unit's scale is shorter than the format's.
         return fmt.bits_per_element - (fmt.scale.bits - SCALE_BITS) / fmt.size

@@ -230,10 +230,11 @@ class CodebookUnit(UnitSpec):
         # Groups are scaled to the entries' range before a row's table is learnt.
         return layers.per_group(self.entries, group)
 
-    def bits_per_element(self, operand: str, group: int | None = None) -> float:
+    def bits_per_element(self, operand: str, group: int | None = None) -> float | None:
         bits = super().bits_per_element(operand, group)
         if operand == "weight" and self.table is Table.LOADED and group is not None:
-            bits += self.weight.bits - self.entries.bits
+            # Positions are stored, not entries.
+            return (bits or 0) + self.weight.bits - self.entries.bits
         return bits
 
     def _weight_rows(self, matrix: Matrix, length: int) -> Rows:

@@ -251,9 +251,9 @@ class RmmecUnit(UnitSpec):
         values: Float64 = self.result.decode(codes).sum(axis=-1)
         return values
 
-    def bits_per_element(self, operand: str, group: int | None = None) -> float:
+    def bits_per_element(self, operand: str, group: int | None = None) -> float | None:
         if self.tensor_format(operand) is None:
-            raise InputError(f"{operand}=uint16: rmmec stores numbers of several widths")
+            return None
         return super().bits_per_element(operand, group)
 
     @property

@@ -123,7 +123,7 @@ class ShiftAddUnit(UnitSpec):
         weight = require_integer("weight", self.weight, self.family)
         return (GroupScale if weight.signed else GroupZeroPoint)(weight, self.group_size)
 
-    def bits_per_element(self, operand: str, group: int | None = None) -> float:
+    def bits_per_element(self, operand: str, group: int | None = None) -> float | None:
         if operand != "weight":
             return super().bits_per_element(operand, group)
         fmt = self.weight_quantiser()
