@@ -43,8 +43,8 @@ PRUNED = (
 def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
     """Return one row a point, in the order of ``points``.
 
-    ``weight_quantiser`` and ``activation_quantiser`` say how tensors were quantised, and the columns
-    of scale rules by which rule, see :mod:`hwsim.formats.scaling`.
+    ``weight_quantiser`` and ``activation_quantiser`` say how tensors were quantised, the columns
+    of scale rules by which rule (:mod:`hwsim.formats.scaling`).
     ``quantisation_sqnr_db`` is of the formats alone, with exact products and sums,
     ``output_sqnr_db`` of the unit (:mod:`hwsim.tensors.quality`); ``exact_arithmetic`` says whether
     the unit has exact ones, too.
