@@ -20,13 +20,14 @@ from peer_figures import peer
 import rtl
 from cost_models.cost import Cost
 from cost_models.estimate import estimate
-from cost_models.operands import Operands, default_operands
+from cost_models.operands import default_operands
 from cost_models.synthesis import synthesize
 from cost_models.synthesis.liberty import Library, opened
 from hwsim.formats import parse_block
 from hwsim.units import UnitSpec, make
 from hwsim.units.bitmod import BitmodUnit, WeightType
 from hwsim.units.metadata import group_ends
+from hwsim.units.operands import Operands
 from rtl.bitmod import Aligner, ColumnAccumulator, ProcessingElement, TermGenerator
 
 PE = {"lanes": 4, "activation": "fp16"}
@@ -119,7 +120,7 @@ def report_energy(technology: str, liberty: Path | None) -> None:
     for label, cost in rows:
         print(
             f"  {label:38} {cost.macs_per_cycle:7.2f} {cost.area_um2:11.1f} {cost.delay_ns:10.2f} "
-            f"{cost.settled_energy_per_mac:14.4f} {cost.clock_pj / cost.macs_per_cycle:16.4f}"
+            f"{cost.settled_energy_pj_per_mac:14.4f} {cost.clock_energy_pj_per_mac:16.4f}"
         )
 
 

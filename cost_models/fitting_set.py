@@ -236,5 +236,5 @@ def generator(unit: UnitSpec) -> str:
     Families whose generators have a common base below :class:`rtl.base.Unit` are built alike, so
     none of them is unseen if another was seen.
     """
-    bases = rtl.GENERATORS[type(unit)].__mro__
+    bases = rtl.generator(type(unit)).__mro__
     return bases[bases.index(rtl.Unit) - 1].__name__

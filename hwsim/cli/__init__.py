@@ -21,6 +21,7 @@ from hwsim.cli import (
     formats,
     generate,
     memory,
+    plugins,
     published,
     sweep,
     units,
@@ -28,9 +29,9 @@ from hwsim.cli import (
 )
 from hwsim.cli.arguments import BAD_INPUT, Parser
 from hwsim.cli.output import one_line
-from hwsim.errors import InputError, MissingToolError, ToolError
+from hwsim.errors import HwsimError, InputError, MissingToolError
 from hwsim.files import reason
-from hwsim.pool import WorkerDiedError, interruptible
+from hwsim.pool import interruptible
 
 TOOL_FAILED, MISSING_TOOL, INTERRUPTED = 1, 3, 130
 
@@ -51,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Names of files that are no text, and terminals without the characters of tables.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        options = _parser().parse_args(arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        options = _parser(words).parse_args(words)
         command: Callable[[argparse.Namespace], int] = options.command
         # As Ctrl-C: workers end, and what is finished is kept.
         with interruptible():
@@ -62,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error))
     except MissingToolError as error:
         return _refuse(str(error), MISSING_TOOL)
-    except (ToolError, WorkerDiedError) as error:
+    except HwsimError as error:
         # With the last lines that the tool printed.
         print(f"hwsim: {error}", file=sys.stderr)
         return TOOL_FAILED
@@ -91,7 +93,7 @@ def _discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser() -> Parser:
+def _parser(words: Sequence[str]) -> Parser:
     parser = Parser(
         prog="hwsim",
         description="What a number format costs in silicon: formats, verified units, cost, sweeps.",
@@ -100,4 +102,5 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in COMMANDS:
         module.add(commands)
+    plugins.add(commands, next((word for word in words if not word.startswith("-")), None))
     return parser

@@ -89,6 +89,7 @@ class BitSerialUnit(IntegerUnit):
     """
 
     family: ClassVar[str] = "bit_serial"
+    generator: ClassVar[str] = "rtl.bit_serial:BitSerial"
 
     serial: Serial = Serial.WEIGHT
     recoding: Recoding = Recoding.BINARY
@@ -120,6 +121,9 @@ class BitSerialUnit(IntegerUnit):
             )
             for name, fmt in operands.items()
         )
+
+    def _layer_field(self, field: Metadata, shape: tuple[int, ...]) -> Codes:
+        return np.full(shape, field.codes[-1], field.format.code_dtype)
 
     @property
     def weight_digits(self) -> int:

@@ -40,6 +40,7 @@ class BitmodTileUnit(BitmodUnit):
     """
 
     family: ClassVar[str] = "bitmod_tile"
+    generator: ClassVar[str] = "rtl.bitmod_tile:BitmodTile"
 
     row_count: int
     column_count: int

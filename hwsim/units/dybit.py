@@ -27,5 +27,6 @@ class DyBitUnit(TaperedUnit):
     """
 
     family: ClassVar[str] = "dybit"
+    generator: ClassVar[str] = "rtl.dybit:DyBit"
     operand: ClassVar[type[Format]] = DyBit
     example: ClassVar[str] = "dybit4 or dybit4u"

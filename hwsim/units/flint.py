@@ -27,5 +27,6 @@ class FlintUnit(TaperedUnit):
     """
 
     family: ClassVar[str] = "flint"
+    generator: ClassVar[str] = "rtl.flint:Flint"
     operand: ClassVar[type[Format]] = Flint
     example: ClassVar[str] = "flint4 or flint4u"

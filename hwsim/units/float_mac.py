@@ -126,6 +126,7 @@ class FloatUnit(ExactFloat):
     """
 
     family: ClassVar[str] = "float"
+    generator: ClassVar[str] = "rtl.float_mac:Float"
 
     accumulation: str | None = None
     accumulator: Format | None = None
@@ -194,7 +195,7 @@ class FloatUnit(ExactFloat):
                 )
             if not 1 <= bits <= fmt.mantissa:
                 raise InputError(f"fraction_bits must be 1 to {fmt.mantissa}, not {bits}")
-        lowest = sum(f.subnormal_exponent for f in self.operands())
+        lowest = sum(f.subnormal_exponent for f in self.operand_formats())
         highest = lowest + self.product_bits + self.lanes.bit_length()
         if lowest - MAX_ALIGNED not in FLOAT64_EXPONENTS or highest not in FLOAT64_EXPONENTS:
             raise InputError(
@@ -234,9 +235,9 @@ class FloatUnit(ExactFloat):
             )
         return int(match[1])
 
-    def operands(self) -> tuple[Minifloat, Minifloat]:
+    def operand_formats(self) -> tuple[Minifloat, Minifloat]:
         """Return the activation and weight formats, without special codes if these are excluded."""
-        formats = super().operands()
+        formats = super().operand_formats()
         if self.specials is SpecialOperands.PROPAGATE:
             return formats
         activation, weight = (replace(fmt, specials=Specials.NONE) for fmt in formats)
@@ -271,7 +272,7 @@ class FloatUnit(ExactFloat):
     def safe_beats(self) -> int:
         if self.kind == EXACT:
             return super().safe_beats
-        largest = float(np.prod([fmt.max for fmt in self.operands()]))
+        largest = float(np.prod([fmt.max for fmt in self.operand_formats()]))
         return int(largest * self.lanes <= self.state_format.max)
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
@@ -286,17 +287,19 @@ class FloatUnit(ExactFloat):
         a, w = super().unpack(activations, weights)
         if self.subnormals is Subnormals.KEEP:
             return a, w
-        activation, weight = self.operands()
+        activation, weight = self.operand_formats()
         return rounding.flush_unpacked(activation, a), rounding.flush_unpacked(weight, w)
 
     def _rounded(self, activations: Codes, weights: Codes) -> Codes:
         assert self.rounding is not None
         a, w = (
             fmt.decode(codes)
-            for fmt, codes in zip(self.operands(), (activations, weights), strict=True)
+            for fmt, codes in zip(self.operand_formats(), (activations, weights), strict=True)
         )
         if self.subnormals is Subnormals.FLUSH:
-            a, w = (rounding.flush(f, x) for f, x in zip(self.operands(), (a, w), strict=True))
+            a, w = (
+                rounding.flush(f, x) for f, x in zip(self.operand_formats(), (a, w), strict=True)
+            )
         with np.errstate(invalid="ignore"):
             products = a * w
         fmt = self.state_format
@@ -307,7 +310,7 @@ class FloatUnit(ExactFloat):
 
     def _aligned(self, a: Unpacked, w: Unpacked, bits: int) -> Codes:
         assert self.rounding is not None
-        terms = aligned.products(self.operands(), a, w)
+        terms = aligned.products(self.operand_formats(), a, w)
         fmt = self.state_format
         codes = np.zeros(a.sign.shape[:-1], np.int64)
         for start in range(0, a.sign.shape[-1], self.lanes):

@@ -57,6 +57,7 @@ class FmaUnit(UnitSpec):
     """
 
     family: ClassVar[str] = "fma"
+    generator: ClassVar[str] = "rtl.fma:Fma"
 
     accumulator: Format = NAMED["fp32"]
     wide: Format | None = None
@@ -93,6 +94,10 @@ class FmaUnit(UnitSpec):
     @property
     def metadata(self) -> tuple[Metadata, ...]:
         return () if self.wide is None else (Metadata("wide", Integer(1, signed=False)),)
+
+    def _layer_field(self, field: Metadata, shape: tuple[int, ...]) -> Codes:
+        # A layer's weights have the first format.
+        return np.zeros(shape, field.format.code_dtype)
 
     @property
     def result(self) -> RoundedResult[Minifloat]:

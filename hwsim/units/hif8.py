@@ -27,5 +27,6 @@ class HiFloat8Unit(TaperedUnit):
     """
 
     family: ClassVar[str] = "hif8"
+    generator: ClassVar[str] = "rtl.hif8:HiFloat8"
     operand: ClassVar[type[Format]] = HiFloat8
     example: ClassVar[str] = "hif8"

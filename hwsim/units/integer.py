@@ -39,6 +39,7 @@ class IntegerUnit(UnitSpec):
     """
 
     family: ClassVar[str] = "integer"
+    generator: ClassVar[str] = "rtl.integer:Integer"
 
     accumulator_bits: int | None = None
 

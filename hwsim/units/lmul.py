@@ -80,12 +80,13 @@ class LmulUnit(ExactFloat):
     """
 
     family: ClassVar[str] = "lmul"
+    generator: ClassVar[str] = "rtl.lmul:Lmul"
 
     reading: Reading = Reading.CARRY
     product_range: ProductRange = ProductRange.PACKED
 
-    def operands(self) -> tuple[Minifloat, Minifloat]:
-        formats = super().operands()
+    def operand_formats(self) -> tuple[Minifloat, Minifloat]:
+        formats = super().operand_formats()
         fmt = self.operand
         if self.weight != fmt:
             raise InputError(
@@ -101,6 +102,12 @@ class LmulUnit(ExactFloat):
     @property
     def is_exact(self) -> bool:
         return False
+
+    def _excess(self, product: float, count: int) -> float:
+        # Packed products saturate one by one; their sum is exact.
+        if self.product_range is ProductRange.WIDE:
+            return 0.0
+        return product - float(np.log2(self.operand.max))
 
     @property
     def operand(self) -> Minifloat:

@@ -61,6 +61,7 @@ class LutTableUnit(UnitSpec):
     """
 
     family: ClassVar[str] = "lut_table"
+    generator: ClassVar[str] = "rtl.lut_table:LutTable"
 
     weight: Format = DIGITS
     table_lanes: int = 4

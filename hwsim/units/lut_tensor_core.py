@@ -86,6 +86,7 @@ class LutTensorCoreUnit(SymmetricTable):
     """
 
     family: ClassVar[str] = "lut_tensor_core"
+    generator: ClassVar[str] = "rtl.lut_tensor_core:LutTensorCore"
 
     table_format: Format | None = None
     table_bits: int | None = None

@@ -12,13 +12,14 @@ Sources: NVIDIA, cuBLAS documentation, 1D block scaling (NVFP4); PTX ISA for UE5
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Format
+from hwsim.formats.block import BlockFormat
 from hwsim.formats.minifloat import NAMED
-from hwsim.formats.nvfp import SIZE
-from hwsim.units.block_dot import BlockDotUnit
+from hwsim.formats.nvfp import SIZE, TensorBlockScale
+from hwsim.units.block_dot import BlockDotUnit, Element
 
 ELEMENT = NAMED["e2m1"]
 SCALES = ("e4m3", "e4m3u", "e5m3u", "e5m3u_ieee")
@@ -33,13 +34,14 @@ class Nvfp4DotUnit(BlockDotUnit):
     lanes, block_size, accumulation, accumulator, accumulator_bits, fraction_bits
         See :class:`~hwsim.units.block_dot.BlockDotUnit`; blocks of NVFP4 have 16 elements.
     weight, activation
-        ``e2m1``.
+        ``nvfp4``, also of another block size, or its element, ``e2m1``.
     scale
         Format of both scales: ``e4m3`` with the sign bit at 0, ``e4m3u``, which is the same
         without that bit, ``e5m3u`` or ``e5m3u_ieee``.
     """
 
     family: ClassVar[str] = "nvfp4_dot"
+    generator: ClassVar[str] = "rtl.block_dot:BlockDot"
 
     weight: Format = ELEMENT
     activation: Format = ELEMENT
@@ -54,6 +56,14 @@ class Nvfp4DotUnit(BlockDotUnit):
     @property
     def scale_format(self) -> Format:
         return self.scale
+
+    def _holding(self, operand: str, fmt: Format | BlockFormat) -> dict[str, Any]:
+        if not isinstance(fmt, TensorBlockScale) or fmt.element != ELEMENT:
+            raise InputError(f"{operand}={fmt.name}: nvfp4_dot takes nvfp4 and nvfp4_g<size>")
+        return {operand: fmt.element, "block_size": fmt.size, "scale": fmt.scale}
+
+    def _block_format(self, operand: str, element: Element) -> TensorBlockScale:
+        return TensorBlockScale(size=self.block_size, scale=self.scale)
 
     def _check_element(self, parameter: str, fmt: Format) -> None:
         if fmt != ELEMENT:

@@ -60,6 +60,7 @@ class PositUnit(TaperedUnit):
     """
 
     family: ClassVar[str] = "posit"
+    generator: ClassVar[str] = "rtl.posit:Posit"
     operand: ClassVar[type[Format]] = Posit
     example: ClassVar[str] = "posit8_0 or posit16_1"
 
@@ -89,8 +90,8 @@ class PositUnit(TaperedUnit):
     def has_exact_accumulator(self) -> bool:
         return self.accumulation is Accumulation.QUIRE
 
-    def operands(self) -> tuple[Posit, Posit]:
-        activation, weight = super().operands()
+    def operand_formats(self) -> tuple[Posit, Posit]:
+        activation, weight = super().operand_formats()
         assert isinstance(activation, Posit)
         assert isinstance(weight, Posit)
         return activation, weight

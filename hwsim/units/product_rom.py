@@ -52,8 +52,9 @@ class ProductRomUnit(IntegerUnit):
     """
 
     family: ClassVar[str] = "product_rom"
+    generator: ClassVar[str] = "rtl.product_rom:ProductRom"
 
-    def operands(self) -> tuple[Dyadic, Dyadic]:
+    def operand_formats(self) -> tuple[Dyadic, Dyadic]:
         """Return the values of all codes of activation and weight.
 
         Raises
@@ -65,13 +66,13 @@ class ProductRomUnit(IntegerUnit):
 
     @property
     def largest_beat(self) -> int:
-        a, w = self.operands()
+        a, w = self.operand_formats()
         return self.lanes * max(map(abs, a.integers)) * max(map(abs, w.integers))
 
     @property
     def result(self) -> Result:
         assert self.accumulator_bits is not None
-        exponent = sum(operand.exponent for operand in self.operands())
+        exponent = sum(operand.exponent for operand in self.operand_formats())
         return Result(self.accumulator_bits, exponent, flag_names((self.activation, self.weight)))
 
     def flag_table(self, name: str) -> list[int]:
@@ -83,7 +84,7 @@ class ProductRomUnit(IntegerUnit):
         return flags[name].astype(int).tolist()
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
-        a, w = (np.array(operand.integers) for operand in self.operands())
+        a, w = (np.array(operand.integers) for operand in self.operand_formats())
         sums = exact_sums(a[activations] * w[weights], self.largest_beat.bit_length())
         flags = product_flags(self.activation.unpack(activations), self.weight.unpack(weights))
         return self.result.pack(sums, sticky(flags))

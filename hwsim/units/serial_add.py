@@ -45,6 +45,7 @@ class SerialAddUnit(AdderTile):
     """
 
     family: ClassVar[str] = "serial_add"
+    generator: ClassVar[str] = "rtl.serial_add:SerialAdd"
 
     def _check_weight(self) -> None:
         fits = self.weight.bits <= MAX_WEIGHT_BITS

@@ -52,6 +52,7 @@ class TernaryAddUnit(AdderTile):
     """
 
     family: ClassVar[str] = "ternary_add"
+    generator: ClassVar[str] = "rtl.ternary_add:TernaryAdd"
 
     def _check_weight(self) -> None:
         require_ternary(self.weight, self.family)

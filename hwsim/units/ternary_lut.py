@@ -42,7 +42,7 @@ from hwsim.formats.minifloat import Minifloat
 from hwsim.units.adder_tile import AdderTile
 from hwsim.units.base import StoredWeights, Timing
 from hwsim.units.sum_table import Combination, sum_table
-from hwsim.units.sums import Values, float_sums
+from hwsim.units.sums import Values, float_sums, table_octaves
 from hwsim.units.ternary_add import REFUSED, require_ternary, ternary_digits
 
 TABLE_LANES = range(2, 6)
@@ -78,6 +78,7 @@ class TernaryLutUnit(AdderTile):
     """
 
     family: ClassVar[str] = "ternary_lut"
+    generator: ClassVar[str] = "rtl.ternary_lut:TernaryLut"
 
     table_lanes: int = 3
     table: Table = Table.SYMMETRIC
@@ -112,6 +113,10 @@ class TernaryLutUnit(AdderTile):
 
     def _table_format(self, activation: Minifloat) -> Minifloat:
         return float_sums(activation, self.table_format, self.accumulator).table_format
+
+    @property
+    def _activation_octaves(self) -> float:
+        return table_octaves(self.sums, self.table_lanes)
 
     @property
     def refused_weights(self) -> tuple[int, ...]:

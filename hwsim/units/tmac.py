@@ -49,6 +49,7 @@ class TmacUnit(BitPlaneTable):
     """
 
     family: ClassVar[str] = "tmac"
+    generator: ClassVar[str] = "rtl.tmac:Tmac"
 
     @property
     def table_lanes(self) -> int:

@@ -44,6 +44,7 @@ class UnpuLutUnit(BitPlaneTable):
     """
 
     family: ClassVar[str] = "unpu_lut"
+    generator: ClassVar[str] = "rtl.unpu_lut:UnpuLut"
 
     table_lanes: int = 4
     table_format: Format | None = None

@@ -20,8 +20,7 @@ from rtl.verification.suite import CONFIGURATIONS
 
 def test_every_unit_has_a_generator_and_a_suite() -> None:
     # The cost model adds its components, which are no units.
-    built = {spec for spec in rtl.GENERATORS if spec.__module__.startswith("hwsim.units.")}
-    assert built == set(FAMILIES.values())
+    assert all(issubclass(rtl.generator(cls), rtl.Unit) for cls in FAMILIES.values())
     assert set(CONFIGURATIONS) == set(FAMILIES)
     assert all(CONFIGURATIONS.values())
 
