@@ -31,7 +31,7 @@ class Nvfp4DotUnit(BlockDotUnit):
 
     Parameters
     ----------
-    lanes, block_size, accumulation, accumulator_bits, fraction_bits
+    lanes, block_size, accumulation, accumulator, accumulator_bits, fraction_bits
         See :class:`~hwsim.units.block_dot.BlockDotUnit`; blocks of NVFP4 have 16 elements.
     weight, activation
         ``nvfp4``, also of another block size, or its element, ``e2m1``.

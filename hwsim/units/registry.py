@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from hwsim.errors import InputError, suggestion
 from hwsim.registration import Registry
+from hwsim.units import spelling
 from hwsim.units.base import OPERANDS, UnitSpec, parameter_fields
 from hwsim.units.naming import plain
 
@@ -90,6 +91,7 @@ def make(name: str, /, **parameters: Any) -> UnitSpec:
 
     Formats may be given by name and numbers as text, so that a command line or a YAML file can
     be passed on as it is: ``make("bit_serial", lanes=16, weight="int4", activation="int8")``.
+    Former names of parameters (:mod:`hwsim.units.spelling`) are understood.
 
     Raises
     ------
@@ -99,12 +101,13 @@ def make(name: str, /, **parameters: Any) -> UnitSpec:
     cls = FAMILIES[name]
     known = {field.name: field for field in parameter_fields(cls)}
     for key in parameters:
-        if key not in known:
+        if key not in known and key not in spelling.former(name):
             hint = suggestion(key, known) or f"; it takes {', '.join(known)}"
             raise InputError(f"unit {name} has no parameter {key!r}{hint}")
     for key, field in known.items():
         if field.default is MISSING and key not in parameters:
             raise InputError(f"unit {name} needs the parameter {key!r}")
+    parameters = spelling.modern(cls, parameters)
     unit = cls(**parameters)
     for key, value in unit.implied.items():
         given = parameters.get(key, value)
