@@ -169,7 +169,7 @@ def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots
         log_file=log,
     )
     # Under pytest the runner exits where it elsewhere returns; the results say why, if any.
-    with contextlib.suppress(SystemExit, icarus.IcarusError):
+    with contextlib.suppress(SystemExit, icarus.IcarusError, ElementTree.ParseError):
         runner.test(
             hdl_toplevel=unit.name,
             test_module="rtl.verification.bench",
