@@ -4,6 +4,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from hwsim.errors import InputError, check_known, suggestion
+from hwsim.units import spelling
 from hwsim.units.base import UnitSpec
 from hwsim.units.bfp_dot import BfpDotUnit
 from hwsim.units.bit_serial import BitSerialUnit
@@ -76,6 +77,7 @@ def make(name: str, /, **parameters: Any) -> UnitSpec:
 
     Formats may be given by name and numbers as text, so that a command line or a YAML file can
     be passed on as it is: ``make("bit_serial", lanes=16, weight="int4", activation="int8")``.
+    Former names of parameters (:mod:`hwsim.units.spelling`) are understood.
 
     Raises
     ------
@@ -85,10 +87,10 @@ def make(name: str, /, **parameters: Any) -> UnitSpec:
     cls = family(name)
     known = {field.name: field for field in fields(cls)}
     for key in parameters:
-        if key not in known:
+        if key not in known and key not in spelling.former(name):
             hint = suggestion(key, known) or f"; it takes {', '.join(known)}"
             raise InputError(f"unit {name} has no parameter {key!r}{hint}")
     for key, field in known.items():
         if field.default is MISSING and key not in parameters:
             raise InputError(f"unit {name} needs the parameter {key!r}")
-    return cls(**parameters)
+    return cls(**spelling.modern(cls, parameters))
