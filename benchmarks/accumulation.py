@@ -70,8 +70,11 @@ def measure(point: tuple[str, str, int]) -> Point:
     unit = make("float", lanes=lanes, weight=element, activation=element, **SUMS[accumulation])
     cost = price(unit, features(unit, style=STYLE), technology.load(TECHNOLOGY))
     return Point(
-        cost.area_per_mac, cost.delay_ns, cost.settled_energy_per_mac, cost.provenance["effort"]
-    )
+        cost.area_um2_per_mac_per_cycle,
+        cost.delay_ns,
+        cost.settled_energy_pj_per_mac,
+        cost.provenance["effort"],
+    )  # fmt: skip
 
 
 def complete(path: Path) -> Points:

@@ -119,7 +119,7 @@ def report_energy(technology: str, liberty: Path | None) -> None:
     for label, cost in rows:
         print(
             f"  {label:38} {cost.macs_per_cycle:7.2f} {cost.area_um2:11.1f} {cost.delay_ns:10.2f} "
-            f"{cost.settled_energy_per_mac:14.4f} {cost.clock_pj / cost.macs_per_cycle:16.4f}"
+            f"{cost.settled_energy_pj_per_mac:14.4f} {cost.clock_energy_pj_per_mac:16.4f}"
         )
 
 

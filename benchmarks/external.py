@@ -97,17 +97,17 @@ def per_mac(cost: Cost, quantity: str) -> float:
     """Return area in um^2 for a MAC a cycle, or a MAC a ns, or settled energy in pJ a MAC."""
     match quantity:
         case "area":
-            return cost.area_per_mac
+            return cost.area_um2_per_mac_per_cycle
         case "area x period":
-            return cost.area_per_mac * cost.delay_ns
+            return cost.area_um2_per_mac_per_cycle * cost.delay_ns
         case _:
-            return cost.settled_energy_per_mac
+            return cost.settled_energy_pj_per_mac
 
 
 def bare(cost: Cost, quantity: str) -> float:
     """Return a figure per MAC without flip-flops: without their area, or their clock pins."""
     if quantity == "energy":
-        return (cost.settled_pj - cost.clock_pj) / cost.macs_per_cycle
+        return cost.data_energy_pj_per_mac
     flip_flops: int = cost.provenance["gates"]["DFF"]
     area = cost.area_um2 - flip_flops * load(cost.technology).area_um2["DFF"]
     return area / cost.macs_per_cycle
@@ -316,7 +316,7 @@ def report_unscaled() -> None:
 def report_meaning() -> None:
     """Print what the tables say, with the numbers as they are now."""
     core = tensor_core("A100 INT8 TC", "energy")["energy"]
-    own = costs(integer(16))["asap7"].settled_energy_per_mac
+    own = costs(integer(16))["asap7"].settled_energy_pj_per_mac
     stillmaker, deepscale = (factor(name, "energy", 7, 45) for name in SOURCES)
     areas = " and ".join(f"{value:.0f}" for value in area_from_7_to_130())
     print("\n### What is not inside, and why\n")

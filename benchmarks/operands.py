@@ -105,7 +105,7 @@ def costs(task: tuple[UnitSpec, str]) -> dict[str, Cost]:
 
 def energy(cost: Cost, glitches: bool) -> float:
     """Return energy in pJ/MAC, settled or with what hazards add."""
-    return cost.energy_per_mac if glitches else cost.settled_energy_per_mac
+    return cost.energy_pj_per_mac if glitches else cost.settled_energy_pj_per_mac
 
 
 def energies(table: Table, units: Sequence[UnitSpec], glitches: bool) -> list[str]:

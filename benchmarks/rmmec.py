@@ -180,10 +180,10 @@ def report_energy(title: str, price: Price) -> None:
     for mode in Mode:
         costs = [price(spec, mode) for spec in (*FULL.values(), FIXED[mode])]
         cells = [
-            f"{c.settled_energy_per_mac:.4f} ({c.clock_pj / c.macs_per_cycle:.4f})" for c in costs
+            f"{c.settled_energy_pj_per_mac:.4f} ({c.clock_energy_pj_per_mac:.4f})" for c in costs
         ]
-        isolated, masked, fixed = (cost.settled_energy_per_mac for cost in costs)
-        wide = price(unit(lanes=4), mode).settled_energy_per_mac
+        isolated, masked, fixed = (cost.settled_energy_pj_per_mac for cost in costs)
+        wide = price(unit(lanes=4), mode).settled_energy_pj_per_mac
         saving = percent(isolated, masked)
         rows.append((mode, *cells, saving, percent(isolated, fixed), f"{wide:.4f}"))
     table(

@@ -25,11 +25,10 @@ def read(folder: Path) -> pd.DataFrame:
         raise InputError(f"{path} is no table of a sweep: {reason(error)}") from None
     table: pd.DataFrame = stored.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     # A column without any value has no type of its own.
-    numbers = [name for name in table if _is_figure(str(name))]
+    numbers = [name for name in table if _is_metric(str(name))]
     return table.astype(dict.fromkeys(numbers, "float64"))
 
 
-def _is_figure(column: str) -> bool:
-    """Whether a column is a figure or the error of one."""
-    figures = [metric.column for metric in METRICS.values()]
-    return any(column == name or column.startswith(f"{name}_") for name in figures)
+def _is_metric(column: str) -> bool:
+    """Whether a column is a metric or the error of one."""
+    return any(column == name or column.startswith(f"{name}_") for name in METRICS)

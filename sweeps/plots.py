@@ -98,10 +98,7 @@ def _draw(sweep: Sweep, table: Sequence[Row], technology: str) -> Figure:
     FigureCanvasAgg(figure)
     groups = _groups(sweep, table)
     _frame(figure, _title(sweep, technology), _handles(groups), _small_print(sweep, table, groups))
-    scales = {
-        name: scale(METRICS[name], [row[METRICS[name].column] for row in table])
-        for name in sweep.objectives
-    }
+    scales = {name: scale(METRICS[name], [row[name] for row in table]) for name in sweep.objectives}
     grid = figure.add_gridspec(rows, columns)
     panels: list[_Panel] = []
     for index, name in enumerate(horizontal):
@@ -160,7 +157,7 @@ def _look(colour: str, marker: str, state: str, approximate: bool) -> dict[str, 
 def _groups(sweep: Sweep, table: Sequence[Row]) -> list[_Group]:
     """Return all points of the chart in groups, in the order in which they are drawn."""
     # Nothing is said of arithmetic where no axis leaves it out.
-    quality = any(METRICS[name].tensors for name in sweep.objectives)
+    quality = any(METRICS[name].is_quality for name in sweep.objectives)
     indices: dict[tuple[str, str, bool], list[int]] = {
         (family, state, approximate): []
         for state in ("infeasible", "dominated", "optimal")
@@ -183,7 +180,7 @@ class _Panel:
         self, axes: Axes, names: tuple[str, str], scales: tuple[Scale, Scale], table: Sequence[Row]
     ) -> None:
         self.axes, self.scales, self.table = axes, scales, table
-        places = [[one.position(row[one.metric.column]) for one in scales] for row in table]
+        places = [[one.position(row[one.metric.name]) for one in scales] for row in table]
         self.shown = [None not in place for place in places]
         self.points = np.array(places, np.float64)
         feasible = [i for i, row in enumerate(table) if row["feasible"] and self.shown[i]]

@@ -26,7 +26,7 @@ from hwsim.tensors.quantise import ErrorMeter, QuantisationError, check_group
 from hwsim.units import UnitSpec
 from rtl import icarus
 from sweeps.metrics import METRICS
-from sweeps.screen import QUALITIES, Pruned, Screening, prune, screened
+from sweeps.screen import Candidate, Pruned, Screening, goodness, prune, screened
 from sweeps.spec import Sweep, Tensors
 from sweeps.store import Store, digest, locked, source_digest, versions
 from sweeps.targets import Target
@@ -150,7 +150,7 @@ def _check_tensors(sweep: Sweep, tensors: Tensors) -> None:
     check_group(layers, tensors.group)
     named = [*sweep.objectives, *(constraint.metric for constraint in sweep.constraints)]
     for name in named:
-        if METRICS[name].tensors == "activations":
+        if METRICS[name].needs == "activations":
             for layer in layers:
                 if layer.activations is None:
                     raise InputError(
@@ -268,11 +268,16 @@ class _Engine:
                 else:
                     areas[technology][task.unit] = result[technology]
             _say(f"screen {done}/{len(tasks)}: {task.unit.name}")
-        qualities = [QUALITIES[name] for name in self.sweep.objectives if name in QUALITIES]
         known = {(p.unit.weight, p.unit.activation): p.error for p in self.points.values()}
         errors = {**known, **self.errors}
+        good = {
+            unit: goodness(
+                Candidate(unit, errors.get((unit.weight, unit.activation))), self.sweep.objectives
+            )
+            for unit in units
+        }
         for technology, candidates in areas.items():
-            for one in prune(candidates, technology, factor, errors, qualities):
+            for one in prune(candidates, technology, factor, good):
                 self.points.pop((one.unit, technology), None)
                 self.pruned[one.unit, technology] = one
         self.total -= len(self.pruned)
@@ -312,7 +317,8 @@ class _Engine:
         self._say_point(
             unit,
             technology,
-            f"{cost.area_per_mac:.4g} um2 per MAC/cycle, {cost.energy_per_mac:.4g} pJ per MAC",
+            f"{cost.area_um2_per_mac_per_cycle:.4g} um2 per MAC/cycle, "
+            f"{cost.energy_pj_per_mac:.4g} pJ per MAC",
         )
 
     def _fail(self, unit: UnitSpec, technology: str, error: Exception) -> None:

@@ -12,7 +12,7 @@
       group: 128                    # optional: group size of the weights
     units:                          # every entry is the product of its lists
       - {unit: integer, weight: [int4, int8], activation: [int8], lanes: [4, 16]}
-    objectives: [area_per_mac, energy_per_mac, output_sqnr_db]
+    objectives: [area_um2_per_mac_per_cycle, energy_pj_per_mac, output_sqnr_db]
     constraints: {delay_ns: {max: 5}}   # optional: what a Pareto-optimal point must keep
     screen: 2                       # optional: leave out what a screen finds twice the front's area
 
@@ -23,6 +23,8 @@ Paths are relative to the file. Synthesis gives a technology any name; with seve
 area per MAC and cycle is screened (:mod:`cost_models.screen`), and those of more than this factor
 times the smallest candidate that is at least as good are left out, see :mod:`sweeps.screen`. They
 are counted on stdout and listed in ``pruned.csv``.
+
+Objectives and constraints are metrics (:mod:`sweeps.metrics`), the columns of ``results.csv``.
 
 Keys of an entry besides ``unit`` are parameters of that unit, see ``hwsim units``.
 
@@ -36,9 +38,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cost_models.metric import Metric
 from hwsim.errors import unknown
 from sweeps.decode import Value, load
-from sweeps.metrics import METRICS, Metric
+from sweeps.metrics import METRICS, name_of
 
 if TYPE_CHECKING:
     from hwsim.formats import Format
@@ -77,6 +80,16 @@ class Constraint:
     metric: str
     minimum: float | None
     maximum: float | None
+
+    def violation(self, value: float | None) -> str:
+        """Return how ``value`` breaks a limit; empty if it keeps both, as no value does not."""
+        if value is None or math.isnan(value):
+            return f"{self.metric} has no value"
+        if self.minimum is not None and value < self.minimum:
+            return f"{self.metric} < {self.minimum:g}"
+        if self.maximum is not None and value > self.maximum:
+            return f"{self.metric} > {self.maximum:g}"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -229,9 +242,9 @@ def _parameter(item: Value, kind: Any) -> "Format | int | str":
     return item.integer() if kind in (int, int | None) else item.text()
 
 
-def _metric(item: Value, has_tensors: bool) -> str:
-    name = item.choice("metric", METRICS)
-    if METRICS[name].tensors and not has_tensors:
+def _metric(item: Value, given: str, has_tensors: bool) -> str:
+    name = item.refine(partial(name_of, given))
+    if METRICS[name].is_quality and not has_tensors:
         item.fail(f"{name} needs the key 'tensors'")
     return name
 
@@ -239,26 +252,26 @@ def _metric(item: Value, has_tensors: bool) -> str:
 def _objectives(value: Value, has_tensors: bool) -> tuple[str, ...]:
     names: list[str] = []
     for item in value.sequence():
-        if _metric(item, has_tensors) in names:
-            item.fail(f"{item.text()!r} stands twice")
-        names.append(item.text())
+        name = _metric(item, item.text(), has_tensors)
+        if name in names:
+            item.fail(f"{name!r} stands twice")
+        names.append(name)
     if len(names) < 2:
         value.fail("a Pareto front needs at least two objectives")
     return tuple(names)
 
 
 def _constraints(value: Value, has_tensors: bool) -> tuple[Constraint, ...]:
-    constraints = []
-    for name, limits in value.mapping().items():
-        if name not in METRICS:
-            limits.fail(str(unknown("metric", name, METRICS)))
-        if METRICS[name].tensors and not has_tensors:
-            limits.fail(f"{name} needs the key 'tensors'")
+    constraints: dict[str, Constraint] = {}
+    for given, limits in value.mapping().items():
+        name = _metric(limits, given, has_tensors)
+        if name in constraints:
+            limits.fail(f"{name!r} stands twice")
         ends = limits.record(optional=("min", "max"))
         if not ends:
             limits.fail("give min, max or both")
         low, high = (ends[end].number() if end in ends else None for end in ("min", "max"))
         if low is not None and high is not None and low > high:
             limits.fail(f"min is {low:g} and max is {high:g}; no value keeps both")
-        constraints.append(Constraint(name, low, high))
-    return tuple(constraints)
+        constraints[name] = Constraint(name, low, high)
+    return tuple(constraints.values())

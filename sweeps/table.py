@@ -12,10 +12,9 @@ import pyarrow.parquet as pq
 
 from cost_models.bands import LEVELS, error_key
 from cost_models.cost import Cost
-from cost_models.figures import FIGURES, percents
+from cost_models.metrics import percents
 from hwsim.files import write_text
 from hwsim.formats.base import Bools
-from hwsim.tensors.quantise import to_db
 from hwsim.units import UnitSpec
 from sweeps.metrics import METRICS
 from sweeps.pareto import pareto
@@ -41,11 +40,12 @@ def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
     ``weight_scale_rule`` and ``activation_scale_rule`` say how tensors were scaled, see
     :mod:`hwsim.formats.scaling`. The SQNR columns are of the formats alone, with exact products and
     sums; ``exact_arithmetic`` says whether the unit has these, too.
-    ``feasible`` says whether the constraints hold, ``pareto`` whether no other feasible point of
-    the same technology dominates the point in all objectives of the sweep.
+    ``violates`` says which constraints do not hold, a metric without a value among them;
+    ``feasible`` whether all hold; ``pareto`` whether no other feasible point of the same technology
+    dominates the point in all objectives of the sweep.
     """
     table = [_row(sweep, point) for point in points]
-    feasible = np.array([_is_feasible(sweep, row) for row in table], bool)
+    feasible = np.array([not row["violates"] for row in table], bool)
     optimal = np.zeros(len(table), bool)
     for technology in sweep.technologies:
         chosen = feasible & np.array([row["technology"] == technology for row in table], bool)
@@ -61,7 +61,7 @@ def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
 def front(table: Sequence[Row], objectives: Sequence[str]) -> Bools:
     """Return which rows are Pareto-optimal in these objectives."""
     metrics = [METRICS[name] for name in objectives]
-    values = [[row[metric.column] for metric in metrics] for row in table]
+    values = [[row[name] for name in objectives] for row in table]
     return pareto(
         np.array(values, np.float64).reshape(-1, len(metrics)), [m.maximise for m in metrics]
     )
@@ -86,19 +86,20 @@ def _described(unit: UnitSpec) -> Row:
 
 
 def _row(sweep: Sweep, point: Point) -> Row:
-    unit, cost, error = point.unit, point.cost, point.error
+    unit, cost = point.unit, point.cost
+    measured = {name: metric.value(point) for name, metric in METRICS.items()}
+    violations = [limit.violation(measured[limit.metric]) for limit in sweep.constraints]
     return _described(unit) | {
         "technology": point.technology,
         "method": cost.method,
-        **{figure.column: figure.value(cost) for figure in FIGURES.values()},
+        **measured,
         "exact_arithmetic": unit.is_exact,
         "tensors": sweep.tensors.source.label if sweep.tensors else None,
         "group": sweep.tensors.group if sweep.tensors else None,
         "weight_scale_rule": str(unit.weight.scale_rule) if sweep.tensors else None,
         "activation_scale_rule": str(unit.activation.scale_rule) if sweep.tensors else None,
-        "weight_sqnr_db": None if error is None else to_db(error.weight),
-        "output_sqnr_db": None if error is None or error.output is None else to_db(error.output),
         **_errors(cost),
+        "violates": "; ".join(filter(None, violations)),
     }
 
 
@@ -106,19 +107,11 @@ def _errors(cost: Cost) -> Row:
     """Return the errors of an estimate behind the names of the columns that they are of."""
     known = percents(cost)
     return {
-        f"{figure.column}_{error_key(level)}": known.get(name, {}).get(level)
-        for name, figure in FIGURES.items()
-        if figure.quantity
+        f"{name}_{error_key(level)}": known.get(name, {}).get(level)
+        for name, metric in METRICS.items()
+        if metric.quantity
         for level in LEVELS
     }
-
-
-def _is_feasible(sweep: Sweep, row: Row) -> bool:
-    return all(
-        (limit.minimum is None or row[METRICS[limit.metric].column] >= limit.minimum)
-        and (limit.maximum is None or row[METRICS[limit.metric].column] <= limit.maximum)
-        for limit in sweep.constraints
-    )
 
 
 def write_csv(path: Path, table: Sequence[Row], columns: Iterable[str]) -> None:

@@ -309,6 +309,8 @@ def test_breakdown_has_every_part(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(result["parts"]) == {"fold", "top"}
     areas = [part["area_um2"] for part in result["parts"].values()]
     assert result["sum_of_parts"]["area_um2"] == pytest.approx(sum(areas))
+    energies = [part["energy_pj_per_mac"] for part in result["parts"].values()]
+    assert result["sum_of_parts"]["energy_pj_per_mac"] == pytest.approx(sum(energies))
     assert result["whole"]["method"] == "estimate"
     assert cli.main(unit) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -347,10 +349,13 @@ def test_costs_in_json_have_everything(capsys: pytest.CaptureFixture[str]) -> No
     (cost,) = json.loads(capsys.readouterr().out)
     assert cost["operands"] == "random"
     assert cost["method"] == "estimate"
-    settled = cost["settled_energy_per_mac"]
-    assert settled == pytest.approx(cost["data_per_mac"] + cost["clock_per_mac"])
-    assert cost["energy_per_mac"] == pytest.approx(settled + cost["glitch_per_mac"])
-    assert cost["gmacs_per_j"] == pytest.approx(1e3 / cost["energy_per_mac"])
+    settled = cost["settled_energy_pj_per_mac"]
+    parts = cost["data_energy_pj_per_mac"] + cost["clock_energy_pj_per_mac"]
+    assert settled == pytest.approx(parts)
+    energy = cost["energy_pj_per_mac"]
+    assert energy == pytest.approx(settled + cost["glitch_energy_pj_per_mac"])
+    assert cost["gmacs_per_j"] == pytest.approx(1e3 / energy)
+    assert cost["weight_bits_per_element"] == cost["activation_bits_per_element"] == 2
     for levels in cost["error_percent"].values():
         assert 0 < levels["68"] < levels["95"]
 
@@ -360,7 +365,7 @@ def test_breakdown_takes_operands(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*arguments, "quiet"]) == 0
     assert cli.main([*arguments, "random"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    quiet, random = (float(line.split()[4]) for line in lines if line.startswith("sum of parts"))
+    quiet, random = (float(line.split()[5]) for line in lines if line.startswith("sum of parts"))
     assert quiet < random
 
 

@@ -141,7 +141,7 @@ def test_results_are_one_line() -> None:
     for value in shown:
         assert "\n" not in repr(value)
         assert len(repr(value)) < LONGEST
-    assert f"{cost.energy_per_mac:.5g} pJ/MAC" in repr(cost)
+    assert f"{cost.energy_pj_per_mac:.5g} pJ/MAC" in repr(cost)
 
 
 def test_all_formats_and_units_have_the_one_line_repr() -> None:
@@ -206,7 +206,7 @@ def test_costs_are_a_data_frame() -> None:
     costs = [hwsim.estimate(unit, name) for name in ("sky130", "asap7")]
     table = hwsim.frames.costs(costs)
     assert list(table["technology"]) == ["sky130", "asap7"]
-    assert list(table["energy_pj_per_mac"]) == [cost.energy_per_mac for cost in costs]
+    assert list(table["energy_pj_per_mac"]) == [cost.energy_pj_per_mac for cost in costs]
     assert (table["area_um2_error_95_percent"] > table["area_um2_error_68_percent"]).all()
     measured = Cost("u", "t", "synthesis", 10.0, 2.0, 1.0, 0.1, 0.2, 5.0, 4.0, {
         "candidates": [{"area_um2": 10.0, "delay_ns": 2.0}, {"area_um2": 11.0, "delay_ns": 2.0}]

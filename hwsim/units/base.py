@@ -193,6 +193,16 @@ class UnitSpec(ABC):
         return weights
 
     @property
+    def weight_bits_per_element(self) -> float:
+        """Bits that a weight takes in memory."""
+        return float(self.weight.bits)
+
+    @property
+    def activation_bits_per_element(self) -> float:
+        """Bits that an activation takes in memory."""
+        return float(self.activation.bits)
+
+    @property
     def values_per_beat(self) -> tuple[int, int]:
         """Activations and weights as numbers that a beat holds at most."""
         return self.activation_lanes, self.weight_lanes

@@ -19,7 +19,13 @@ from sweeps.metrics import METRICS
 from sweeps.scales import LEAST_FACTOR, scale, tick_labels
 from sweeps.spec import Constraint
 
-COSTS = ("area_per_mac", "energy_per_mac", "delay_ns", "leakage_nw", "macs_per_cycle")
+COSTS = (
+    "area_um2_per_mac_per_cycle",
+    "energy_pj_per_mac",
+    "delay_ns",
+    "leakage_nw",
+    "macs_per_cycle",
+)
 FORMATS = ("int2", "int4", "int8", "e2m1", "e4m3", "posit8_2", "fp16")
 
 
@@ -147,7 +153,7 @@ def test_every_number_of_objectives_and_families_fits(count, families):
 @pytest.mark.parametrize("vertical", METRICS)
 def test_every_metric_fits_on_both_axes(vertical):
     names = [name for name in METRICS if name != vertical]
-    more = {metric.column: lambda i: 3.0 + i / 7 for metric in METRICS.values()}
+    more = {name: lambda i: 3.0 + i / 7 for name in METRICS}
     rows = points(10, **(more | {"area_um2": lambda i: 300.0 + i}))
     assert_printable(figure_of(Sweep((*names, vertical)), rows))
 
@@ -360,7 +366,7 @@ def test_approximate_arithmetic_is_marked():
     exact = chain([{"exact_arithmetic": True}, {}, {"exact_arithmetic": None}])
     assert "†" not in figure_of(Sweep(objectives(2)), exact).texts[1].get_text()
     # Costs alone are what they are.
-    costs = Sweep(("area_per_mac", "energy_per_mac"))
+    costs = Sweep(("area_um2_per_mac_per_cycle", "energy_pj_per_mac"))
     assert "†" not in figure_of(costs, rows).texts[1].get_text()
 
 
@@ -375,7 +381,7 @@ def test_no_value_is_lost():
 @pytest.mark.parametrize("low", [1e-9, 0.00123, 0.5, 7.3, 999.0, 123456.0, 3e8])
 @pytest.mark.parametrize("factor", [1, 1.0001, 1.02, 1.5, 3, 7, 30, 200, 2000, 1e5, 1e12, 1e20])
 def test_logarithmic_axes_have_some_ticks_that_differ(low, factor):
-    axis = scale(METRICS["area"], [low, low * factor])
+    axis = scale(METRICS["area_um2"], [low, low * factor])
     figure = plots.Figure()
     panel = figure.add_subplot()
     axis.apply(panel, "x")
