@@ -15,10 +15,10 @@ from hwsim.errors import InputError
 def costs(costs: Sequence[Cost]) -> pd.DataFrame:
     """Return costs as a table, a row each.
 
-    Columns are the names of unit, technology and method, all metrics of
-    :data:`cost_models.cost.METRICS` under the names that the results of sweeps have, and, in
-    percent, what is known of their errors: of estimates what 68 % and 95 % of units stay within, of
-    synthesis how far its other netlists lie (``..._spread_percent``).
+    Columns are the names of unit, technology and method, all metrics of a cost
+    (:data:`cost_models.cost.METRICS`), and what is known of their errors in percent: of estimates
+    what 68 % and 95 % of units stay within, of synthesis how far its other netlists lie
+    (``..._spread_percent``).
 
     Raises
     ------
@@ -36,7 +36,7 @@ def _row(cost: Cost) -> dict[str, str | float]:
     }  # fmt: skip
     row |= {name: getattr(cost, name) for name in METRICS}
     for name, levels in percents(cost).items():
-        row |= {f"{name}_{error_key(level)}": error for level, error in levels.items()}
+        row |= {f"{name}_{error_key(k)}": error for k, error in levels.items()}
     return row | {f"{name}_spread_percent": error for name, error in spreads(cost).items()}
 
 

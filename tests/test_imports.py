@@ -13,6 +13,9 @@ from pathlib import Path
 import grimp
 import pytest
 
+import rtl
+from hwsim.units import FAMILIES
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("hwsim", "rtl", "cost_models", "sweeps")
 
@@ -74,6 +77,14 @@ def test_an_import_of_the_wrong_direction_is_found(
 
 def test_no_modules_import_each_other() -> None:
     assert cycle(graph()) == []
+
+
+def test_shared_blocks_know_no_family() -> None:
+    families = {cls.__module__ for cls in FAMILIES.values()}
+    families |= {generator.__module__ for generator in rtl.GENERATORS.values()}
+    for module, imported in graph().items():
+        if module.startswith("rtl.blocks"):
+            assert not families & {*imported}, module
 
 
 def test_a_cycle_is_found() -> None:
