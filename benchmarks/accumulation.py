@@ -26,7 +26,14 @@ TECHNOLOGY = "sky130"
 #: One style of Yosys for all, to save time: adders and small multipliers hardly differ.
 STYLE = "noalumacc"
 ELEMENTS = ("e2m1", "e2m3", "e3m2", "e4m3", "e5m2", "fp16", "bf16")
-ACCUMULATIONS = ("exact", "aligned13", "fp16", "fp32")
+#: Parameters by what stands in the tables.
+SUMS: dict[str, dict[str, str]] = {
+    "exact": {},
+    "aligned13": {"accumulation": "aligned13"},
+    "fp16": {"accumulator": "fp16"},
+    "fp32": {"accumulator": "fp32"},
+}
+ACCUMULATIONS = tuple(SUMS)
 LANES = (1, 4, 8, 16, 32)
 
 
@@ -60,7 +67,7 @@ def wanted() -> list[tuple[str, str, int]]:
 def measure(point: tuple[str, str, int]) -> Point:
     """Return the estimated cost of the unit with an element format, accumulation and lanes."""
     element, accumulation, lanes = point
-    unit = make("float", lanes=lanes, weight=element, activation=element, accumulation=accumulation)
+    unit = make("float", lanes=lanes, weight=element, activation=element, **SUMS[accumulation])
     cost = price(unit, features(unit, style=STYLE), technology.load(TECHNOLOGY))
     return Point(
         cost.area_per_mac, cost.delay_ns, cost.settled_energy_per_mac, cost.provenance["effort"]

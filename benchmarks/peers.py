@@ -110,7 +110,7 @@ def rows(technology: str, library: Library) -> Iterator[Row]:
         yield ours(f"multiply-add, {name}", 1, MultiplyAdd(fmt))
     e5m2 = {"lanes": 2, "weight": "e5m2", "activation": "e5m2"}
     yield theirs("ExSdotp, 2 x e5m2 + fp16", 2, "fpnewpulp_sdotp_fp8_to_fp16_p0")
-    yield unit("float, 2 x e5m2, fp16 sums", 2, "float", accumulation="fp16", **e5m2)
+    yield unit("float, 2 x e5m2, fp16 sums", 2, "float", accumulator="fp16", **e5m2)
     yield unit("float, 2 x e5m2, aligned25, fp16 sums", 2, "float", accumulation="aligned25",
                accumulator="fp16", **e5m2)  # fmt: skip
     for name, code in (("posit8_1", "p8e1"), ("posit16_1", "p16e1")):

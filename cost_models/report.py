@@ -352,7 +352,7 @@ def coverage(rows: list[dict[str, Any]], quantity: str) -> NDArray[np.float64]:
         and each half is tried with the bounds of the other.
     """
     distances = fit.distances(rows, "estimate", quantity)
-    names = [_label(row) for row in rows]
+    names = [fitting_set.drawn_by(_label(row)) for row in rows]
     shares = []
     for split in range(SPLITS):
         hashes = [hashlib.sha256(f"{split} {name}".encode()).digest() for name in names]

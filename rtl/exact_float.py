@@ -18,7 +18,7 @@ class ExactFloat(Unit):
 
     Timing: latency 1, interval 1; the input stalls while a result is not taken.
 
-    Numerics: nothing is rounded, the sum wraps after 2**carry_guard beats.
+    Numerics: nothing is rounded, the sum wraps modulo 2**accumulator_bits.
 
     Cost drivers: lanes x mantissa bits squared for the multipliers; 2**exponent bits of both
     formats for shifters, tree and accumulator.

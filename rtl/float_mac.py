@@ -25,7 +25,7 @@ class Float(ExactFloat):
     Timing: latency 1, interval 1, all lanes in one cycle; the input stalls while a result is not
     taken.
 
-    Numerics: an exact sum keeps subnormals, is never rounded and wraps after 2**carry_guard beats;
+    Numerics: an exact sum keeps subnormals, is never rounded and wraps modulo 2**accumulator_bits;
     the others round once a lane or once a beat.
 
     Cost drivers: lanes x mantissa bits squared for the multipliers; 2**exponent bits of both
@@ -36,7 +36,7 @@ class Float(ExactFloat):
     spec: FloatUnit
 
     def elaborate(self, platform: object) -> Module:
-        if self.spec.accumulation == EXACT:
+        if self.spec.kind == EXACT:
             return super().elaborate(platform)
         m = Module()
         self.rounded(m)

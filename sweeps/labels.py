@@ -82,7 +82,7 @@ def _differing(table: Sequence[Row], parameters: Sequence[dict[str, str]]) -> di
     """By family, the parameters in which its points differ.
 
     Of a family whose formats are both its own, also from what it takes by itself: its label says
-    nothing else.
+    nothing else. A width that units choose is left out where the others tell all points apart.
     """
     by_family: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row, own in zip(table, parameters, strict=True):
@@ -96,7 +96,7 @@ def _differing(table: Sequence[Row], parameters: Sequence[dict[str, str]]) -> di
                     if field.default not in (MISSING, None)
                 }
             )
-    return {
+    differing = {
         family: {
             key
             for own in all_own
@@ -105,6 +105,34 @@ def _differing(table: Sequence[Row], parameters: Sequence[dict[str, str]]) -> di
         }
         for family, all_own in by_family.items()
     }
+    for family, keys in differing.items():
+        for width in _chosen_widths(family) & keys:
+            if _distinct(table, parameters, family, keys - {width}) == _distinct(
+                table, parameters, family, keys
+            ):
+                keys.discard(width)
+    return differing
+
+
+def _chosen_widths(family: str) -> set[str]:
+    """The widths of a family that a unit chooses unless it is given them."""
+    return {
+        field.name
+        for field in fields(FAMILIES[family])
+        if field.default is None and field.name.endswith("_bits")
+    }
+
+
+def _distinct(
+    table: Sequence[Row], parameters: Sequence[dict[str, str]], family: str, keys: set[str]
+) -> int:
+    """How many points of a family its formats, lanes and these parameters tell apart."""
+    points = (
+        (*(row[key] for key in COMMON), *(own.get(key) for key in keys))
+        for row, own in zip(table, parameters, strict=True)
+        if row["family"] == family
+    )
+    return len(set(points))
 
 
 def _own_formats(family: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ def test_listings_are_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert formats["int2"]["epsilon"] is None
     assert cli.main(["units", "--json"]) == 0
     units = {row["unit"]: row for row in json.loads(capsys.readouterr().out)}
-    assert units["float"]["optional"]["carry_guard"] == 8
+    assert units["lmul"]["optional"]["reading"] == "carry"
     assert units["mx_dot"]["optional"]["block_size"] == 32
 
 

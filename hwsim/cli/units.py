@@ -112,4 +112,9 @@ def _print_parameter(parameter: "Parameter") -> None:
     if not parameter.required and parameter.default is None:
         default = "optional"
     print(f"  {parameter.name}: {kind}, {default}")
-    print(textwrap.fill(parameter.meaning, 96, initial_indent=" " * 6, subsequent_indent=" " * 6))
+    formerly = "".join(f" Formerly {name}." for name in parameter.formerly)
+    print(
+        textwrap.fill(
+            parameter.meaning + formerly, 96, initial_indent=" " * 6, subsequent_indent=" " * 6
+        )
+    )

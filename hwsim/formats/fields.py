@@ -19,6 +19,8 @@ from hwsim.errors import InputError, unknown
 _DECIMAL = re.compile(r"-?[0-9]+")
 #: No integer of a format or a unit is anywhere near.
 _INTEGER_BITS = 64
+#: The key of a field's metadata under which it names those members of its enum that it takes.
+CHOICES = "choices"
 #: Characters of a refused value that a message shows.
 _SHOWN = 80
 
@@ -34,6 +36,16 @@ def convert_fields(instance: Any) -> None:
     cls: type = type(instance)
     for key, kinds in _kinds(cls).items():
         object.__setattr__(instance, key, convert(key, getattr(instance, key), kinds))
+    for key, allowed in _choices(cls).items():
+        value = getattr(instance, key)
+        if value is not None and value not in allowed:
+            raise unknown(key, str(value), allowed)
+
+
+@cache
+def _choices(cls: type) -> dict[str, tuple[StrEnum, ...]]:
+    """Return the members that fields take which do not take all of their enum."""
+    return {f.name: f.metadata[CHOICES] for f in fields(cls) if CHOICES in f.metadata}
 
 
 @cache

@@ -28,7 +28,7 @@ class BfpDotUnit(BlockDotUnit):
 
     Parameters
     ----------
-    lanes, block_size, accumulation, accumulator_bits, fraction_bits
+    lanes, block_size, accumulation, accumulator, accumulator_bits, fraction_bits
         See :class:`~hwsim.units.block_dot.BlockDotUnit`; 16 elements a block by default.
     weight, activation
         Mantissas: integers or fixed point, such as ``int8`` or ``q2.6``.

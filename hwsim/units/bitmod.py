@@ -38,8 +38,8 @@ Source: Chen et al., BitMoD, HPCA 2025, arXiv 2411.11745, sections III-C, IV-A a
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from dataclasses import dataclass, field
+from enum import IntEnum
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
@@ -48,11 +48,14 @@ import numpy as np
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Codes, Format, Int64, Kind
+from hwsim.formats.fields import CHOICES
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
+from hwsim.units import accumulator
 from hwsim.units.base import Timing, UnitSpec
 from hwsim.units.metadata import Metadata, Scope, group_ends
 from hwsim.units.result import Integers, Result
+from hwsim.units.rounding import SumRounding
 
 SCALE_BITS = 8
 #: Cycles from a group's last term to its dequantised sum: group sum, then a scale bit a cycle.
@@ -64,6 +67,8 @@ CONTAINER = Integer(8)
 #: Terms have exponents 0 to 3.
 MAX_TERM_EXPONENT = 3
 MAX_FRACTION_BITS = 64
+#: Most bits that the column accumulator may have above what a scaled group needs.
+MAX_HEADROOM = 64
 
 
 class WeightType(IntEnum):
@@ -73,13 +78,6 @@ class WeightType(IntEnum):
     INT6 = 1
     FP4 = 2
     FP3 = 3
-
-
-class Alignment(StrEnum):
-    """What happens to bits that are shifted out to the right."""
-
-    TRUNCATE = "truncate"
-    NEAREST_EVEN = "nearest_even"
 
 
 #: Cycles per beat, which is terms per weight, by weight type.
@@ -153,9 +151,9 @@ class BitmodUnit(UnitSpec):
     special_values
         The register file after reset: ``fp4`` (+-5, +-8), ``fp3`` (+-3, +-6), or four numbers such
         as ``5,-5,7,-7``, by selector.
-    column_guard
-        Carry guard bits of the column accumulator, 0 to 64: 2**column_guard groups of any
-        operands cannot overflow it.
+    accumulator_bits
+        Width of the two's complement column accumulator, from what a scaled group needs to 64
+        more. It wraps; :attr:`safe_beats` says from when. The default is 8 more.
 
     Metadata
     --------
@@ -176,9 +174,12 @@ class BitmodUnit(UnitSpec):
     weight: Format = CONTAINER
     group_size: int = 128
     fraction_bits: int = 3
-    rounding: Alignment = Alignment.TRUNCATE
+    rounding: SumRounding = field(
+        default=SumRounding.TRUNCATE,
+        metadata={CHOICES: (SumRounding.TRUNCATE, SumRounding.NEAREST_EVEN)},
+    )
     special_values: str = "fp4"
-    column_guard: int = 8
+    accumulator_bits: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -201,13 +202,24 @@ class BitmodUnit(UnitSpec):
             raise InputError(
                 f"fraction_bits must be 0 to {MAX_FRACTION_BITS}, not {self.fraction_bits}"
             )
-        if not 0 <= self.column_guard <= 64:
-            raise InputError(f"column_guard must be 0 to 64, not {self.column_guard}")
+        if self.accumulator_bits is None:
+            object.__setattr__(self, "accumulator_bits", self._default("accumulator_bits"))
+        assert self.accumulator_bits is not None
+        if not 0 <= self.accumulator_bits - self.scaled_group_bits <= MAX_HEADROOM:
+            raise InputError(
+                f"accumulator_bits must be {self.scaled_group_bits} to "
+                f"{self.scaled_group_bits + MAX_HEADROOM}, not {self.accumulator_bits}"
+            )
         self.special_terms()
         object.__setattr__(self, "special_values", self._canonical_values())
 
     def _check_sides(self) -> None:
         """Raise InputError if rows or columns are too few or too many."""
+
+    def _default(self, key: str) -> Any:
+        if key == "accumulator_bits":
+            return self.scaled_group_bits + accumulator.HEADROOM
+        return super()._default(key)
 
     @property
     def operand(self) -> Minifloat:
@@ -325,10 +337,16 @@ class BitmodUnit(UnitSpec):
         return self.beat_sum_bits + (self.group_beats - 1).bit_length()
 
     @property
+    def scaled_group_bits(self) -> int:
+        """Width of the sum of a group times its scale."""
+        return self.group_sum_bits + SCALE_BITS
+
+    @property
     def result(self) -> Result:
+        assert self.accumulator_bits is not None
         flags = ("nan",) if self.operand.has_nan or self.operand.has_infinity else ()
         return Result(
-            width=self.group_sum_bits + SCALE_BITS + self.column_guard,
+            width=self.accumulator_bits,
             exponent=self.operand.subnormal_exponent - self.fraction_bits - 1,
             flags=flags,
             exponent_bits=self.operand.exponent,
@@ -337,7 +355,7 @@ class BitmodUnit(UnitSpec):
 
     @property
     def safe_beats(self) -> int:
-        return self.group_beats << self.column_guard
+        return self.group_beats << (self.result.width - self.scaled_group_bits)
 
     def timing(self) -> Timing:
         slowest, fastest = max(TERMS.values()), min(TERMS.values())
@@ -450,7 +468,7 @@ class BitmodUnit(UnitSpec):
     def _shift_right(self, values: Integers, amount: Int64) -> Integers:
         """Divide by 2**amount, rounded as ``rounding`` says."""
         kept = values >> amount
-        if self.rounding == Alignment.TRUNCATE:
+        if self.rounding == SumRounding.TRUNCATE:
             return kept
         one = values.dtype.type(1) if values.dtype != object else 1
         rest = values - (kept << amount)

@@ -26,7 +26,9 @@ class BitmodTileUnit(BitmodUnit):
     ----------
     row_count, column_count
         Size of the tile, 1 to 64 each.
-    lanes, weight, activation, group_size, fraction_bits, rounding, special_values, column_guard
+    lanes, weight, activation, group_size, fraction_bits, rounding, special_values
+        See :class:`~hwsim.units.bitmod.BitmodUnit`.
+    accumulator_bits
         See :class:`~hwsim.units.bitmod.BitmodUnit`.
 
     Operands

@@ -21,7 +21,7 @@ class DyBitUnit(TaperedUnit):
 
     Parameters
     ----------
-    lanes, weight, activation, carry_guard
+    lanes, weight, activation, accumulator_bits
         See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are DyBits, signed or
         unsigned, of any widths.
     """

@@ -14,7 +14,7 @@ class ExactFloat(ExactSum):
 
     Parameters
     ----------
-    lanes, weight, activation, carry_guard
+    lanes, weight, activation, accumulator_bits
         See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are minifloats.
     """
 

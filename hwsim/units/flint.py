@@ -21,7 +21,7 @@ class FlintUnit(TaperedUnit):
 
     Parameters
     ----------
-    lanes, weight, activation, carry_guard
+    lanes, weight, activation, accumulator_bits
         See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are flints, signed or
         unsigned, of any widths.
     """

@@ -70,7 +70,7 @@ class LmulUnit(ExactFloat):
 
     Parameters
     ----------
-    lanes, weight, activation, carry_guard
+    lanes, weight, activation, accumulator_bits
         See :class:`~hwsim.units.exact_sum.ExactSum`; both operands have one format, with at
         least one mantissa bit and normal values.
     reading
@@ -85,8 +85,8 @@ class LmulUnit(ExactFloat):
     reading: Reading = Reading.CARRY
     product_range: ProductRange = ProductRange.PACKED
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def operands(self) -> tuple[Minifloat, Minifloat]:
+        formats = super().operands()
         fmt = self.operand
         if self.weight != fmt:
             raise InputError(
@@ -97,6 +97,7 @@ class LmulUnit(ExactFloat):
             raise InputError(f"activation={fmt.name}: lmul takes minifloats with a mantissa")
         if fmt.max_code >> fmt.mantissa == 0:
             raise InputError(f"activation={fmt.name}: lmul takes minifloats with normal values")
+        return formats
 
     @property
     def is_exact(self) -> bool:
@@ -146,10 +147,10 @@ class LmulUnit(ExactFloat):
 
     @property
     def exact_result(self) -> Result:
-        width = (self.lanes * self.largest_product).bit_length() + self.carry_guard + 1
+        assert self.accumulator_bits is not None
         # Field 1 of a product has the exponent of two fields whose sum is one above the offset.
         lowest = 2 * self.operand.min_exponent + self.offset - 1
-        return Result(width, lowest - self.fraction_bits, self.flags)
+        return Result(self.accumulator_bits, lowest - self.fraction_bits, self.flags)
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
         a, w = self._flushed(activations), self._flushed(weights)

@@ -13,9 +13,11 @@ from functools import cache
 from typing import Any, get_args
 
 from hwsim.formats import Format
+from hwsim.formats.fields import CHOICES
 from hwsim.units.base import UnitSpec
 from hwsim.units.naming import plain
 from hwsim.units.registry import FAMILIES
+from hwsim.units.spelling import former
 
 #: Types of parameters as a reader knows them.
 _TYPES = {int: "whole number", str: "text", Format: "format"}
@@ -44,6 +46,8 @@ class Parameter:
         The values of a choice.
     meaning
         What it does, and which values are legal.
+    formerly
+        What older versions called it; still understood.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Parameter:
     default: int | str | None
     choices: tuple[str, ...]
     meaning: str
+    formerly: tuple[str, ...]
 
 
 def summary(name: str) -> str:
@@ -70,7 +75,7 @@ def _parameter(cls: type[UnitSpec], field: "Field[Any]") -> Parameter:
     kinds = _kinds(field)
     for kind in kinds:
         if issubclass(kind, StrEnum):
-            choices = tuple(choice.value for choice in kind)
+            choices = tuple(choice.value for choice in field.metadata.get(CHOICES, kind))
     required = field.default is MISSING
     return Parameter(
         name=field.name,
@@ -79,6 +84,7 @@ def _parameter(cls: type[UnitSpec], field: "Field[Any]") -> Parameter:
         default=None if required else plain(field.default),
         choices=choices,
         meaning=_plain_text(_meaning(cls, field.name)),
+        formerly=tuple(old for old, new in former(cls.family).items() if new == field.name),
     )
 
 

@@ -42,7 +42,7 @@ class MxDotUnit(BlockDotUnit):
 
     Parameters
     ----------
-    lanes, block_size, accumulation, accumulator_bits, fraction_bits
+    lanes, block_size, accumulation, accumulator, accumulator_bits, fraction_bits
         See :class:`~hwsim.units.block_dot.BlockDotUnit`; blocks of MX 1.0 have 32 elements.
     weight, activation
         Elements: signed minifloats or fixed point of up to 8 bits, such as ``e2m1`` or ``q2.6``.

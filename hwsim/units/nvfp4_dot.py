@@ -30,7 +30,7 @@ class Nvfp4DotUnit(BlockDotUnit):
 
     Parameters
     ----------
-    lanes, block_size, accumulation, accumulator_bits, fraction_bits
+    lanes, block_size, accumulation, accumulator, accumulator_bits, fraction_bits
         See :class:`~hwsim.units.block_dot.BlockDotUnit`; blocks of NVFP4 have 16 elements.
     weight, activation
         ``e2m1``.

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from hwsim.errors import InputError, suggestion
 from hwsim.registration import Registry
+from hwsim.units import spelling
 from hwsim.units.base import UnitSpec
 
 #: hwsim's own families, in the order of lists and charts.
@@ -89,6 +90,7 @@ def make(name: str, /, **parameters: Any) -> UnitSpec:
 
     Formats may be given by name and numbers as text, so that a command line or a YAML file can
     be passed on as it is: ``make("bit_serial", lanes=16, weight="int4", activation="int8")``.
+    Former names of parameters (:mod:`hwsim.units.spelling`) are understood.
 
     Raises
     ------
@@ -98,10 +100,10 @@ def make(name: str, /, **parameters: Any) -> UnitSpec:
     cls = FAMILIES[name]
     known = {field.name: field for field in fields(cls)}
     for key in parameters:
-        if key not in known:
+        if key not in known and key not in spelling.former(name):
             hint = suggestion(key, known) or f"; it takes {', '.join(known)}"
             raise InputError(f"unit {name} has no parameter {key!r}{hint}")
     for key, field in known.items():
         if field.default is MISSING and key not in parameters:
             raise InputError(f"unit {name} needs the parameter {key!r}")
-    return cls(**parameters)
+    return cls(**spelling.modern(cls, parameters))

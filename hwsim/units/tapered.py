@@ -20,7 +20,7 @@ class TaperedUnit(ExactSum):
 
     Parameters
     ----------
-    lanes, weight, activation, carry_guard
+    lanes, weight, activation, accumulator_bits
         See :class:`~hwsim.units.exact_sum.ExactSum`.
     """
 

@@ -265,12 +265,24 @@ def test_labels_have_the_parameters_in_which_a_family_differs():
 
 def test_parameters_without_a_value_are_left_out_of_labels():
     units = [
-        described("float", lanes=4, weight="e4m3", activation="e4m3", accumulation=accumulation)
-        for accumulation in ("exact", "fp32")
+        described("float", lanes=4, weight="e4m3", activation="e4m3", accumulator=accumulator)
+        for accumulator in (None, "fp16")
     ]
     assert texts_of(figure_of(Sweep(objectives(2)), chain(units))) == {
         "e4m3 × e4m3 · 4 · accumulation=exact",
-        "e4m3 × e4m3 · 4 · accumulation=fp32 · rounding=nearest_even",
+        "e4m3 × e4m3 · 4 · accumulation=rounded · accumulator=fp16 · rounding=nearest_even",
+    }
+
+
+def test_widths_are_in_labels_where_nothing_else_tells_points_apart():
+    units = [
+        described("float", lanes=n, weight="e4m3", activation="e4m3", accumulator_bits=bits)
+        for n, bits in ((1, None), (1, 40), (2, None))
+    ]
+    assert texts_of(figure_of(Sweep(objectives(2)), chain(units))) == {
+        "e4m3 × e4m3 · 1 · accumulator_bits=45",
+        "e4m3 × e4m3 · 1 · accumulator_bits=40",
+        "e4m3 × e4m3 · 2 · accumulator_bits=46",
     }
 
 
