@@ -148,6 +148,7 @@ class Doubled(IntegerUnit):
 
     family: ClassVar[str] = "doubled"
     generator: ClassVar[str] = "rtl.integer:Integer"
+    configurations = ({"lanes": 2, "weight": "int3", "activation": "int4"},)
 
 
 def test_a_unit_is_made_by_its_name(families: Registry[type]) -> None:
@@ -164,6 +165,7 @@ def test_a_unit_is_made_by_its_name(families: Registry[type]) -> None:
         ({"family": "No Name"}, "family='No Name': allowed"),
         ({"family": "a__b"}, "family='a__b': allowed"),
         ({"generator": None}, "must name its hardware"),
+        ({}, "must have configurations to verify"),
     ],
 )
 def test_units_that_lack_something_are_refused(
@@ -254,6 +256,7 @@ from rtl.verification import verify
 class Scripted(IntegerUnit):
     family: ClassVar[str] = "scripted"
     generator: ClassVar[str] = "rtl.integer:Integer"
+    configurations = (dict(lanes=1, weight="int2", activation="int2"),)
 
 {guard}
     try:

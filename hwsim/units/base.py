@@ -21,6 +21,7 @@ from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Float64, Format, Int64
 from hwsim.formats.fields import convert_fields
 from hwsim.registration import resolve
+from hwsim.units.configurations import Configurations
 from hwsim.units.metadata import Metadata, check_all, field_beats, field_shape
 from hwsim.units.naming import plain, unit_name
 from hwsim.units.quire import QuireResult
@@ -97,6 +98,10 @@ class UnitSpec(ABC):
     family: ClassVar[str]
     #: The class of its hardware, a subclass of ``rtl.Unit``, or where it is: ``module:class``.
     generator: ClassVar[str | type]
+    #: Parameters of the units that verification covers, the first of which stands for the family.
+    configurations: ClassVar[Configurations] = ()
+    #: Parameters of small units that coefficients of technologies are fitted to and judged by.
+    fitting: ClassVar[Configurations] = ()
 
     lanes: int
     weight: Format
