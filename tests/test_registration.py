@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -165,13 +165,14 @@ def test_a_unit_is_made_by_its_name(families: Registry[type]) -> None:
         ({"family": "No Name"}, "family='No Name': allowed"),
         ({"family": "a__b"}, "family='a__b': allowed"),
         ({"generator": None}, "must name its hardware"),
-        ({}, "must have configurations to verify"),
+        ({"configurations": ()}, "must have configurations to verify"),
     ],
 )
 def test_units_that_lack_something_are_refused(
-    families: Registry[type], change: dict[str, str | None], said: str
+    families: Registry[type], change: dict[str, Any], said: str
 ) -> None:
-    body = {"family": "other", "generator": "rtl.integer:Integer"} | change
+    body = vars(Doubled) | {"family": "other"} | change
+    body = {key: body[key] for key in ("family", "generator", "configurations")}
     cls = dataclass(frozen=True, kw_only=True)(type("Other", (IntegerUnit,), body))
     with pytest.raises(InputError, match=said):
         register(cls)
