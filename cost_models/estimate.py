@@ -25,6 +25,7 @@ from cost_models.technology import Coefficients, Technology
 from hwsim.errors import InputError
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
+from rtl import verilog
 from rtl.yosys import version
 
 Floats = NDArray[np.float64]
@@ -194,6 +195,7 @@ def price(unit: UnitSpec, measured: Features, technology: Technology) -> Cost:
             "tools": {"yosys": version()},
             "style": measured.netlist.style,
             "effort": "bounded" if measured.netlist.bounded else "full",
+            **verilog.provenance(unit),
             "gates": dict(zip(TYPES, measured.counts.astype(int).tolist(), strict=True)),
             "toggles_per_net_and_cycle": measured.mean_activity,
         },

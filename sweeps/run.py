@@ -26,6 +26,7 @@ from hwsim.tensors.quantise import ErrorMeter, QuantisationError, check_group
 from hwsim.units import UnitSpec
 from hwsim.units.recipe import source_digest as unit_source_digest
 from rtl import icarus
+from rtl.verilog import HandMade
 from sweeps.metrics import METRICS
 from sweeps.screen import QUALITIES, Pruned, Screening, prune, screened
 from sweeps.spec import Sweep, Tensors
@@ -329,6 +330,8 @@ class _Engine:
         described = {"unit": unit.family, **unit.parameters(), "technology": technology}
         if others := unit_source_digest(unit):
             described["unit_source_sha256"] = others
+        if isinstance(unit, HandMade):
+            described["verilog_sha256"] = unit.verilog.sha256
         return described | {"technology_sha256": self.targets[technology].sha256}
 
     def _say_point(self, unit: UnitSpec, technology: str, text: str) -> None:

@@ -17,6 +17,7 @@ from hwsim.files import write_text
 from hwsim.formats.base import Bools
 from hwsim.tensors.quantise import to_db
 from hwsim.units import UnitSpec
+from rtl.verilog import HandMade
 from sweeps.metrics import METRICS
 from sweeps.pareto import pareto
 from sweeps.run import Point
@@ -30,7 +31,7 @@ Row = dict[str, Any]
 COMMON = ("lanes", "weight", "activation")
 #: Columns of the candidates that the screen left out.
 PRUNED = (
-    "unit", "family", "weight", "activation", "lanes", "parameters", "technology",
+    "unit", "family", "weight", "activation", "lanes", "parameters", "verilog", "technology",
     "times_smallest_as_good",
 )  # fmt: skip
 
@@ -38,6 +39,7 @@ PRUNED = (
 def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
     """Return one row a point, in the order of ``points``.
 
+    ``verilog`` names the files that are a unit's hardware in place of its generator's.
     ``weight_scale_rule`` and ``activation_scale_rule`` say how tensors were scaled, see
     :mod:`hwsim.formats.scaling`. The SQNR columns are of the formats alone, with exact products and
     sums; ``exact_arithmetic`` says whether the unit has these, too.
@@ -82,6 +84,7 @@ def _described(unit: UnitSpec) -> Row:
         "activation": unit.activation.name,
         "lanes": unit.lanes,
         "parameters": " ".join(f"{key}={value}" for key, value in own.items()),
+        "verilog": unit.verilog.label if isinstance(unit, HandMade) else None,
     }
 
 

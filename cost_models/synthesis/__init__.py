@@ -19,7 +19,7 @@ from cost_models.synthesis.yosys import Objective
 from hwsim.errors import check_known
 from hwsim.files import temporary_folder
 from hwsim.units import UnitSpec
-from rtl import icarus
+from rtl import icarus, verilog
 from rtl.yosys import version
 
 __all__ = ["Library", "Objective", "measure", "opened", "synthesize"]
@@ -100,6 +100,7 @@ def measure(
                 "icarus": icarus.version(),
             },
             "libraries": library.digests,
+            **verilog.provenance(unit),
             "objective": objective,
             "style": mapped.style,
             "variant": mapped.variant,
