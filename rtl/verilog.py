@@ -176,6 +176,14 @@ def plain(unit: UnitSpec) -> UnitSpec:
     return unit.plain if isinstance(unit, HandMade) else unit
 
 
+def provenance(unit: UnitSpec) -> dict[str, Any]:
+    """Return what results say of a unit's own Verilog; nothing of other units."""
+    if not isinstance(unit, HandMade):
+        return {}
+    own = unit.verilog
+    return {"verilog": {"files": [*own.names], "top": own.top, "sha256": own.sha256}}
+
+
 def rtlil(unit: HandMade) -> str:
     """Return the hardware as RTLIL, its one module named ``unit.name``.
 

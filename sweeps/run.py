@@ -29,6 +29,7 @@ from hwsim.units import UnitSpec
 from hwsim.units.operands import Operands
 from hwsim.units.recipe import source_digest as unit_source_digest
 from rtl import icarus
+from rtl.verilog import HandMade
 from sweeps.metrics import METRICS
 from sweeps.screen import Candidate, Pruned, Screening, goodness, prune, screened
 from sweeps.spec import Sweep, Tensors
@@ -388,6 +389,8 @@ class _Engine:
         described: dict[str, Any] = {"unit": unit.family, **unit.parameters()}
         if others := unit_source_digest(unit):
             described["unit_source_sha256"] = others
+        if isinstance(unit, HandMade):
+            described["verilog_sha256"] = unit.verilog.sha256
         return described
 
     def _say_point(self, unit: UnitSpec, technology: str, text: str) -> None:

@@ -26,7 +26,11 @@ are counted on stdout and listed in ``pruned.csv``.
 
 Objectives and constraints are metrics (:mod:`sweeps.metrics`), the columns of ``results.csv``.
 
-Keys of an entry besides ``unit`` are parameters of that unit, see ``hwsim units``.
+Keys of an entry besides ``unit`` are parameters of that unit, see ``hwsim units``, and ``verilog``
+and ``top``: a unit's hardware from files in place of the generator's (:mod:`rtl.verilog`), in an
+entry of single values::
+
+    - {unit: integer, weight: int4, activation: int8, lanes: 4, verilog: [my mac.v], top: mac}
 
 What needs only the text is checked first, and what takes a second to import is imported after.
 """
@@ -53,6 +57,8 @@ METHODS = ("estimate", "synthesis")
 GROUP = 128
 #: Longest name of a sweep, which stands above its charts.
 MAX_NAME = 100
+#: Keys of an entry that are no parameters.
+_OF_VERILOG = ("verilog", "top")
 #: Most units of a sweep, which are made within seconds.
 MAX_UNITS = 100_000
 
@@ -186,8 +192,9 @@ def _units(value: Value, tensors: Tensors | None) -> "tuple[UnitSpec, ...]":
     count = sum(math.prod(map(len, options)) for *_, options in axes)
     if count > MAX_UNITS:
         value.fail(f"{count} units, and a sweep has at most {MAX_UNITS}; make several of it")
+    labels: dict[tuple[UnitSpec, str], Value] = {}
     for entry, family, options in axes:
-        for unit in _expand(entry, family, options):
+        for unit in _with_verilog(entry, _expand(entry, family, options), labels):
             if tensors is not None:
                 entry.refine(unit.check_layers)
             if unit in places:
@@ -205,6 +212,7 @@ def _axes(entry: Value) -> "tuple[str, list[list[tuple[str, Format | int | str]]
     if "unit" not in axes:
         entry.fail("the key 'unit' is missing")
     family = axes.pop("unit").choice("unit", FAMILIES)
+    axes = {key: axis for key, axis in axes.items() if key not in _OF_VERILOG}
     known = {field.name: field for field in parameter_fields(FAMILIES[family])}
     for key, axis in axes.items():
         if key not in known:
@@ -224,6 +232,34 @@ def _expand(
         entry.refine(partial(make, family, **dict(choice)))
         for choice in itertools.product(*options)
     ]
+
+
+def _with_verilog(
+    entry: Value, units: "list[UnitSpec]", labels: "dict[tuple[UnitSpec, str], Value]"
+) -> "list[UnitSpec]":
+    """Return the units of an entry, the one that has files with them as its hardware.
+
+    ``labels`` has the entries with files by unit and names of files, which charts tell apart.
+    """
+    given = {key: value for key, value in entry.mapping().items() if key in _OF_VERILOG}
+    if "verilog" not in given:
+        if given:
+            given["top"].fail("goes with the key 'verilog'")
+        return units
+    if len(units) != 1:
+        given["verilog"].fail(f"is the hardware of one unit, and the entry has {len(units)}")
+
+    from rtl.verilog import HandMade, with_verilog
+
+    paths = [item.existing_path() for item in given["verilog"].scalars()]
+    top = given["top"].text() if "top" in given else None
+    made = given["verilog"].refine(partial(with_verilog, units[0], paths, top))
+    assert isinstance(made, HandMade)
+    label = units[0], made.verilog.label
+    if label in labels:
+        entry.fail(f"files of these names are a point at {labels[label].place}; rename them")
+    labels[label] = entry
+    return [made]
 
 
 def _parameter(item: Value, key: str, kind: Any) -> "Format | int | str":

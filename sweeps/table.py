@@ -18,6 +18,7 @@ from hwsim.formats.base import Bools
 from hwsim.formats.block import BlockFormat
 from hwsim.tensors.quality import formats_of
 from hwsim.units import UnitSpec
+from rtl.verilog import HandMade
 from sweeps.metrics import METRICS
 from sweeps.pareto import pareto
 from sweeps.run import Point
@@ -35,7 +36,7 @@ QUANTISERS = (
 )  # fmt: skip
 #: Columns of the candidates that the screen left out.
 PRUNED = (
-    "unit", "family", "weight", "activation", "lanes", "parameters", "technology",
+    "unit", "family", "weight", "activation", "lanes", "parameters", "verilog", "technology",
     "times_smallest_as_good",
 )  # fmt: skip
 
@@ -43,6 +44,7 @@ PRUNED = (
 def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
     """Return one row a point, in the order of ``points``.
 
+    ``verilog`` names the files that are a unit's hardware in place of its generator's.
     ``weight_quantiser`` and ``activation_quantiser`` say how tensors were quantised, the columns
     of scale rules by which rule (:mod:`hwsim.formats.scaling`).
     ``quantisation_sqnr_db`` is of the formats alone, with exact products and sums,
@@ -91,6 +93,7 @@ def _described(unit: UnitSpec) -> Row:
         "activation": given["activation"],
         "lanes": unit.lanes,
         "parameters": " ".join(f"{key}={value}" for key, value in own.items()),
+        "verilog": unit.verilog.label if isinstance(unit, HandMade) else None,
     }
 
 

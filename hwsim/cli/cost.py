@@ -84,8 +84,6 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("--liberty goes with --method synthesis")
     if options.method == "estimate" and options.objective:
         raise InputError("--objective goes with --method synthesis")
-    if options.breakdown and options.verilog:
-        raise InputError("--breakdown takes units of hwsim; it does not go with --verilog")
     if options.breakdown:
         if options.scale_to is not None:
             raise InputError("--scale-to takes whole units; it does not go with --breakdown")

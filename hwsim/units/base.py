@@ -26,6 +26,7 @@ from hwsim.formats.fields import convert_fields
 from hwsim.formats.group import GroupScale
 from hwsim.registration import resolve
 from hwsim.units import layers
+from hwsim.units.configurations import Configurations
 from hwsim.units.layers import GROUP, Matrix, Rows
 from hwsim.units.metadata import Metadata, check_all, field_beats, field_shape
 from hwsim.units.naming import plain, unit_name
@@ -113,6 +114,10 @@ class UnitSpec(ABC):
     family: ClassVar[str]
     #: The class of its hardware, a subclass of ``rtl.Unit``, or where it is: ``module:class``.
     generator: ClassVar[str | type]
+    #: Parameters of the units that verification covers, the first of which stands for the family.
+    configurations: ClassVar[Configurations] = ()
+    #: Parameters of small units that coefficients of technologies are fitted to and judged by.
+    fitting: ClassVar[Configurations] = ()
 
     lanes: int
     weight: Format
