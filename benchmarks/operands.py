@@ -98,7 +98,7 @@ def ranked(family: str) -> list[UnitSpec]:
 def costs(task: tuple[UnitSpec, str]) -> dict[str, Cost]:
     """Return the cost of a unit by kind of operands, of those that it takes."""
     unit, technology = task
-    kinds = [kind for kind in KINDS if kind != REAL or unit.takes_layer_values]
+    kinds = [kind for kind in KINDS if kind != REAL or unit.computes_layers]
     return {kind: estimate(unit, technology, operands.create(unit, kind)) for kind in kinds}
 
 

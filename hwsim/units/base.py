@@ -312,6 +312,15 @@ class UnitSpec(ABC):
         if not self.weight_lanes:
             raise InputError(f"{self.family} takes no weights, and so no layers")
 
+    @property
+    def computes_layers(self) -> bool:
+        """Whether :meth:`operands` takes the tensors of a layer."""
+        try:
+            self.check_layers()
+        except InputError:
+            return False
+        return True
+
     def weight_quantiser(self, group: int = GROUP) -> BlockFormat:
         """Return the block format that weights are quantised to.
 
