@@ -20,13 +20,14 @@ from peer_figures import peer
 import rtl
 from cost_models.cost import Cost
 from cost_models.estimate import estimate
-from cost_models.operands import Operands, default_operands
+from cost_models.operands import default_operands
 from cost_models.synthesis import synthesize
 from cost_models.synthesis.liberty import Library, opened
 from hwsim.formats import parse_block
 from hwsim.units import UnitSpec, make
 from hwsim.units.bitmod import BitmodUnit, WeightType
 from hwsim.units.metadata import group_ends
+from hwsim.units.operands import Operands
 from rtl.bitmod import Aligner, ColumnAccumulator, ProcessingElement, TermGenerator
 
 PE = {"lanes": 4, "activation": "fp16"}

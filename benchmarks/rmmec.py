@@ -15,10 +15,10 @@ import numpy as np
 
 from cost_models import estimate, technology
 from cost_models.cost import Cost
-from cost_models.operands import Operands
 from cost_models.synthesis import synthesize
 from hwsim import __version__
 from hwsim.units import make
+from hwsim.units.operands import Operands
 from hwsim.units.rmmec import FORMATS, FP4, Isolation, Mode, RmmecUnit
 from rtl import yosys
 

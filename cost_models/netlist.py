@@ -31,7 +31,7 @@ from hwsim.errors import ToolError, check_known
 from hwsim.files import temporary_folder
 from hwsim.progress import mentioned
 from hwsim.units import UnitSpec
-from rtl import yosys
+from rtl import verilog, yosys
 
 #: Options of Yosys' ``synth`` by the name of the multiplier style.
 STYLES = {"default": "", "noalumacc": "-noalumacc", "booth": "-booth"}
@@ -191,7 +191,12 @@ def cell_count(text: str, top: str) -> int:
 
 
 def rtlil_text(unit: UnitSpec) -> str:
-    """Return the unit's hardware as RTLIL, its top module named ``unit.name``."""
+    """Return the unit's hardware as RTLIL, its top module named ``unit.name``.
+
+    Raises InputError as :func:`rtl.verilog.rtlil` for Verilog of its own.
+    """
+    if isinstance(unit, verilog.HandMade):
+        return verilog.rtlil(unit)
     return str(rtlil.convert(rtl.create(unit), name=unit.name, emit_src=False))
 
 

@@ -238,7 +238,7 @@ def measure(
 
 
 def _technologies() -> list[Technology]:
-    return [*map(technologies.load, technologies.names()), *technologies.unseen()]
+    return [*map(technologies.load, technologies.shipped()), *technologies.unseen()]
 
 
 def _introduction(technology: Technology) -> str:

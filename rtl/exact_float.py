@@ -51,7 +51,7 @@ class ExactFloat(Unit):
         self, m: Module, activation: Value, weight: Value, k: int
     ) -> tuple[Value, list[Value]]:
         """Return the product of lane ``k`` and its flags, in the order of ``spec.flags``."""
-        a_format, w_format = self.spec.operands()
+        a_format, w_format = self.spec.operand_formats()
         a = decode(m, a_format, activation, f"activation_{k}", self.flush)
         w = decode(m, w_format, weight, f"weight_{k}", self.flush)
         return wire(m, self.product(m, a, w, k), f"product_{k}"), self.flags(a, w)

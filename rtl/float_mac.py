@@ -75,7 +75,7 @@ class Float(ExactFloat):
     def operand_product(self, m: Module, lane: int) -> Operand:
         """Return the exact product of a lane."""
         beat = self.i.payload
-        activation, weight = self.spec.operands()
+        activation, weight = self.spec.operand_formats()
         a = operand(m, activation, beat.activations[lane], f"activation_{lane}", self.flush)
         w = operand(m, weight, beat.weights[lane], f"weight_{lane}", self.flush)
         return multiply(m, a, w, f"product_{lane}")
@@ -91,6 +91,6 @@ class Float(ExactFloat):
         bits, rounding = self.spec.aligned_bits, self.spec.rounding
         assert bits is not None
         assert rounding is not None
-        fraction = sum(fmt.mantissa for fmt in self.spec.operands())
+        fraction = sum(fmt.mantissa for fmt in self.spec.operand_formats())
         terms = [Term(product, fraction) for product in products]
         return AlignedSum(self.spec.state_format, terms, bits, rounding, self.flush)

@@ -40,7 +40,7 @@ class Posit(Tapered):
     @property
     def surplus(self) -> int:
         # A negative posit's scale is one below its exponent.
-        return sum(posit.fraction_bits(fmt) for fmt in self.spec.operands()) + 2
+        return sum(posit.fraction_bits(fmt) for fmt in self.spec.operand_formats()) + 2
 
     def elaborate(self, platform: object) -> Module:
         if self.spec.accumulation is Accumulation.QUIRE:
@@ -79,7 +79,7 @@ class Posit(Tapered):
     def operands(self, m: Module) -> list[tuple[Parts, Parts]]:
         """Return the parts of activation and weight of all lanes."""
         m.submodules.decode = decoders = Module()
-        activation, weight = self.spec.operands()
+        activation, weight = self.spec.operand_formats()
         beat = self.i.payload
         return [
             (

@@ -39,11 +39,6 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "
 MARKERS = "os^DPXv"
 #: Sizes that make markers look equally large.
 RELATIVE_SIZE = {"P": 1.3, "X": 1.3, "^": 1.1, "v": 1.1}
-#: After each round of colours the markers move by one, so that every family has its own pair.
-STYLE = {
-    family: (OKABE_ITO[i % len(OKABE_ITO)], MARKERS[(i + i // len(OKABE_ITO)) % len(MARKERS)])
-    for i, family in enumerate(FAMILIES)
-}
 
 #: Inches. Two panels fill the width of a two-column page. Heights include what is written along the
 #: axes; in more than two rows panels are lower, so that five fit on a page.
@@ -131,7 +126,18 @@ class _Group:
 
     @property
     def look(self) -> dict[str, Any]:
-        return _look(*STYLE[self.family], self.state, self.approximate)
+        return _look(*styles()[self.family], self.state, self.approximate)
+
+
+def styles() -> dict[str, tuple[str, str]]:
+    """Return colour and marker of every family.
+
+    After each round of colours the markers move by one, so that of 49 families none are alike.
+    """
+    return {
+        family: (OKABE_ITO[i % len(OKABE_ITO)], MARKERS[(i + i // len(OKABE_ITO)) % len(MARKERS)])
+        for i, family in enumerate(FAMILIES)
+    }
 
 
 def _look(colour: str, marker: str, state: str, approximate: bool) -> dict[str, Any]:
@@ -161,7 +167,7 @@ def _groups(sweep: Sweep, table: Sequence[Row]) -> list[_Group]:
     indices: dict[tuple[str, str, bool], list[int]] = {
         (family, state, approximate): []
         for state in ("infeasible", "dominated", "optimal")
-        for family in STYLE
+        for family in FAMILIES
         for approximate in (False, True)
     }
     for index, row in enumerate(table):
@@ -215,7 +221,7 @@ class _Panel:
 
     def label(self, labels: Sequence[str], groups: Sequence[_Group]) -> None:
         """Label the front's points where there is room, and say in the panel what is not there."""
-        colours = {i: STYLE[group.family][0] for group in groups for i in group.indices}
+        colours = {i: styles()[group.family][0] for group in groups for i in group.indices}
         strong = {i for group in groups if group.state == "optimal" for i in group.indices}
         strong |= set(self.front)
         faint = {i for i, shown in enumerate(self.shown) if shown} - strong
@@ -311,7 +317,7 @@ def _handles(groups: Sequence[_Group]) -> list[Line2D]:
     states = {(group.state, group.approximate) for group in groups}
     handles = [
         Line2D([], [], label=family, **_look(*style, "optimal", approximate=False))
-        for family, style in STYLE.items()
+        for family, style in styles().items()
         if family in families
     ]
     if any(approximate for _, approximate in states):

@@ -14,17 +14,18 @@ import numpy as np
 
 from cost_models import screen
 from cost_models.operands import default_operands
-from hwsim.tensors.quantise import QuantisationError
+from hwsim.tensors.quality import Quality
 from hwsim.units import UnitSpec
 from sweeps.metrics import METRICS
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A unit whose cost is not known; ``error`` is None without tensors."""
+    """A unit whose cost is not known; ``quality`` and ``group`` are None without tensors."""
 
     unit: UnitSpec
-    error: QuantisationError | None
+    quality: Quality | None
+    group: int | None
 
 
 @dataclass(frozen=True)

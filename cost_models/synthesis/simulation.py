@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cost_models.activity import SimulationError
-from cost_models.operands import Operands
 from cost_models.synthesis.expressions import Expression
 from cost_models.synthesis.mapped import Instance, MappedNetlist
 from hwsim.errors import InputError
 from hwsim.units import UnitSpec
+from hwsim.units.operands import Operands
 from rtl import icarus
 
 Floats = NDArray[np.float64]
@@ -110,13 +110,9 @@ def simulate(
     warm_up = timing.latency + timing.interval
     ends = taken.sum(axis=1).cumsum()
     count = min(len(ends), int(np.searchsorted(ends, cycles + warm_up)) + 1)
-    played = Operands(
-        operands.activations[:count],
-        operands.weights[:count],
-        {name: codes[:count] for name, codes in operands.metadata.items()},
-    )
+    played = operands.take(slice(count))
     expected = unit.dot(played.activations, played.weights, **played.metadata).tolist()
-    beats = _beats(unit, played)
+    beats = [word for words in unit.words(played) for word in words]
     limit = int(ends[count - 1]) + timing.latency + _PATIENCE
     (folder / "beats.hex").write_text("\n".join(f"{beat:x}" for beat in beats))
     (folder / "simulation.v").write_text(
@@ -139,18 +135,6 @@ def simulate(
         last - warm_up,
         unit.mean_macs_per_beat(played.metadata) / float(taken[:count].mean()),
     )
-
-
-def _beats(unit: UnitSpec, operands: Operands) -> list[int]:
-    return [
-        beat
-        for k in range(len(operands.activations))
-        for beat in unit.pack_beats(
-            operands.activations[k],
-            operands.weights[k],
-            **{name: codes[k] for name, codes in operands.metadata.items()},
-        )
-    ]
 
 
 def _check(unit: UnitSpec, results: list[int], expected: list[int]) -> None:

@@ -21,6 +21,7 @@ from hwsim.cli import (
     formats,
     generate,
     memory,
+    plugins,
     published,
     sweep,
     units,
@@ -51,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Names of files that are no text, and terminals without the characters of tables.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        options = _parser().parse_args(arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        options = _parser(words).parse_args(words)
         command: Callable[[argparse.Namespace], int] = options.command
         # As Ctrl-C: workers end, and what is finished is kept.
         with interruptible():
@@ -91,7 +93,7 @@ def _discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser() -> Parser:
+def _parser(words: Sequence[str]) -> Parser:
     parser = Parser(
         prog="hwsim",
         description="What a number format costs in silicon: formats, verified units, cost, sweeps.",
@@ -100,4 +102,5 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in COMMANDS:
         module.add(commands)
+    plugins.add(commands, next((word for word in words if not word.startswith("-")), None))
     return parser

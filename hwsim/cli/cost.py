@@ -11,7 +11,9 @@ from hwsim.cli.arguments import (
     json_option,
     liberty_option,
     make_unit,
+    verilog_option,
     whole_number,
+    with_verilog,
 )
 from hwsim.cli.output import cell, print_json, print_table
 from hwsim.cli.phrases import errors_phrase
@@ -21,9 +23,9 @@ if TYPE_CHECKING:
     from cost_models.breakdown import Breakdown
     from cost_models.cost import Cost
     from cost_models.metrics import Priced
-    from cost_models.operands import Operands
     from cost_models.scaling import Band
     from hwsim.units import UnitSpec
+    from hwsim.units.operands import Operands
 
 
 def add(commands: Commands) -> None:
@@ -61,6 +63,7 @@ def add(commands: Commands) -> None:
         help="bands at 45, 28 or 16 nm, too",
     )
     parser.add_argument("--breakdown", action="store_true", help="estimate every part of the units")
+    verilog_option(parser)
     parser.set_defaults(command=run)
     json_option(parser)
 
@@ -70,6 +73,7 @@ def run(options: argparse.Namespace) -> int:
     from cost_models import metrics, operands, scaling, technology
 
     units = [make_unit(family, parameters) for family, parameters in families(options.units)]
+    units = with_verilog(options, units)
     if repeated := [unit.name for k, unit in enumerate(units) if unit in units[:k]]:
         raise InputError(f"the unit {repeated[0]} is given twice")
     if options.match is not None and options.operands in operands.KINDS:

@@ -199,6 +199,15 @@ class BlockFormat(Named):
         """
         return self.element.bits + (self.scale.bits + sum(self.metadata_bits.values())) / self.size
 
+    @property
+    def spans_tensor(self) -> bool:
+        """Whether the codes of a block depend on the whole tensor."""
+        return False
+
+    def tensor_factor(self, tensor: QuantizedTensor) -> float:
+        """Return what all values of a tensor are multiplied with besides their scales."""
+        return 1.0
+
     def storage_bits(self, tensor: QuantizedTensor) -> int:
         """Return the bits that a quantised tensor takes, metadata and padding included."""
         metadata = sum(

@@ -30,6 +30,11 @@ zero for a significand and toward minus infinity for a sum; ``nearest_even`` rou
 the result is exact. Activations may be subnormal; NaN and infinity set the flag ``nan`` and count
 as zero in the sum, though not in the exponents.
 
+The formats have fp16 group scales, the unit 8 bits. The paper leaves open how one becomes the
+other; here the largest scale of an output's weights becomes 255 and the others follow, rounded to
+nearest even, under one factor an output that is applied outside. That moves a scale by 0.2 % of the
+largest at most.
+
 INT5 weights are sent sign-extended as INT6. Weight codes sit in the low bits of 8; the others are
 ignored. Groups of different types may follow each other.
 
@@ -48,11 +53,16 @@ import numpy as np
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Codes, Format, Int64, Kind
+from hwsim.formats.bitmod import BitMod
+from hwsim.formats.block import BlockFormat
 from hwsim.formats.fields import CHOICES
+from hwsim.formats.group import GroupScale
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
-from hwsim.units import accumulator
+from hwsim.units import accumulator, layers
 from hwsim.units.base import Timing, UnitSpec
+from hwsim.units.configurations import Configurations
+from hwsim.units.layers import GROUP, Matrix, Rows
 from hwsim.units.metadata import Metadata, Scope, group_ends
 from hwsim.units.result import Integers, Result
 from hwsim.units.rounding import SumRounding
@@ -64,6 +74,7 @@ DEQUANTISE = 1 + SCALE_BITS
 COLUMN = 2
 #: Holds the weight codes of all types.
 CONTAINER = Integer(8)
+_SCALE = Integer(SCALE_BITS, signed=False)
 #: Terms have exponents 0 to 3.
 MAX_TERM_EXPONENT = 3
 MAX_FRACTION_BITS = 64
@@ -139,7 +150,9 @@ class BitmodUnit(UnitSpec):
     lanes
         Products per beat, 1 to 64.
     weight
-        The container of a weight code, int8.
+        A block format of weights in groups: ``bitmod4_g128``, ``bitmod3_g128``, ``e2m1_g128``, or
+        signed integers of up to 8 bits, such as ``int6_g128``; or the container of a weight code,
+        int8, whose type only the metadata say.
     activation
         A minifloat of at most 5 exponent bits; fp16 in the paper.
     group_size
@@ -169,6 +182,7 @@ class BitmodUnit(UnitSpec):
     """
 
     family: ClassVar[str] = "bitmod"
+    generator: ClassVar[str] = "rtl.bitmod:Bitmod"
 
     weight: Format = CONTAINER
     group_size: int = 128
@@ -276,6 +290,68 @@ class BitmodUnit(UnitSpec):
                 for column in range(self.columns)
             ),
         )
+
+    def _holding(self, operand: str, fmt: Format | BlockFormat) -> dict[str, Any]:
+        if operand != "weight":
+            return super()._holding(operand, fmt)
+        held = {"weight": CONTAINER, "group_size": getattr(fmt, "size", None)}
+        if isinstance(fmt, BitMod):
+            return held | {"special_values": f"fp{fmt.bits}"}
+        if isinstance(fmt, GroupScale) and _weight_type(fmt.element) is not None:
+            return held
+        raise InputError(
+            f"weight={fmt.name}: bitmod takes groups of bitmod3, bitmod4, e2m1 and of signed "
+            "integers of up to 8 bits, such as bitmod4_g128 or int6_g128"
+        )
+
+    def weight_quantiser(self, group: int = GROUP) -> BlockFormat:
+        if isinstance(self.weight_tensor, BlockFormat):
+            return self.weight_tensor
+        return GroupScale(CONTAINER, self.group_size)
+
+    def bits_per_element(self, operand: str, group: int | None = None) -> float | None:
+        if operand != "weight":
+            return super().bits_per_element(operand, group)
+        if self.weight_tensor is None:
+            return None
+        fmt = self.weight_quantiser()
+        # The unit's scale is shorter than the format's.
+        return fmt.bits_per_element - (fmt.scale.bits - SCALE_BITS) / fmt.size
+
+    def _dot_length(self, activations: Matrix, weights: Matrix) -> int:
+        if activations.blocks > 1:
+            raise InputError(
+                f"activations in blocks of {activations.block}: {self.family} takes one scale for "
+                "all inputs of a token"
+            )
+        return weights.blocks * weights.block
+
+    def _weight_rows(self, matrix: Matrix, length: int) -> Rows:
+        element = matrix.format.element
+        kind = _weight_type(element)
+        assert kind is not None
+        codes = matrix.codes.reshape(len(matrix.codes), -1)
+        if isinstance(element, Integer):
+            codes = CONTAINER.encode(element.decode(codes))
+        elif not isinstance(matrix.format, BitMod):
+            # No special value stands in for -0.
+            codes = np.where(codes == element.encode(-0.0), 0, codes)
+        scales, factor = layers.short_scales(_SCALE, matrix.scales)
+        beats = length // self.lanes
+        selectors = matrix.tensor.metadata.get("selectors", np.zeros_like(scales))
+        return Rows(
+            layers.split(codes.astype(CONTAINER.code_dtype), length, self.lanes, 0),
+            (factor * matrix.factor)[:, np.newaxis],
+            {
+                "weight_type": np.full((len(codes), 1, beats), kind, np.uint8),
+                "selector": np.repeat(selectors, self.group_beats, axis=-1)[:, np.newaxis],
+                "scale": scales[:, np.newaxis],
+            },
+        )
+
+    def _layer_field(self, field: Metadata, shape: tuple[int, ...]) -> Codes:
+        # No beat of a layer loads a special value.
+        return np.zeros(shape, field.format.code_dtype)
 
     def _canonical_values(self) -> str:
         """Return the special values as the name or the shortest text that stands for them."""
@@ -474,6 +550,32 @@ class BitmodUnit(UnitSpec):
         half = (one << amount) >> 1
         up = (rest > half) | ((rest == half) & (kept & 1 == 1))
         return kept + (up & (amount > 0)).astype(values.dtype)
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 4, "activation": "fp16"},
+        {"lanes": 4, "activation": "fp16", "fraction_bits": 30, "special_values": "fp3"},
+        {"lanes": 4, "activation": "fp16", "rounding": "nearest_even"},
+        {"lanes": 8, "activation": "e2m1", "group_size": 48, "special_values": "7,-7,0,3.5"},
+        {"lanes": 1, "activation": "fp16", "group_size": 6, "fraction_bits": 0,
+         "accumulator_bits": 31},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        {"lanes": 1, "activation": "e4m3", "group_size": 6, "fraction_bits": 0,
+         "accumulator_bits": 24},
+        {"lanes": 1, "activation": "e2m1", "group_size": 8},
+        {"lanes": 2, "activation": "e2m1", "group_size": 16, "accumulator_bits": 26},
+    )  # fmt: skip
+
+
+def _weight_type(element: Format) -> WeightType | None:
+    """Return how weights of a format are sent, None if they cannot be."""
+    if isinstance(element, Integer) and element.signed and element.bits <= CONTAINER.bits:
+        return WeightType.INT6 if element.bits <= 6 else WeightType.INT8
+    floats: dict[Format, WeightType] = {
+        BitMod(4).element: WeightType.FP4,
+        BitMod(3).element: WeightType.FP3,
+    }
+    return floats.get(element)
 
 
 @lru_cache(maxsize=64)

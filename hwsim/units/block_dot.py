@@ -33,13 +33,15 @@ import numpy as np
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Codes, Format, Int64, Kind, Unpacked
+from hwsim.formats.block import BlockFormat
 from hwsim.formats.e8m0 import E8M0
 from hwsim.formats.fixed import FixedPoint
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED, Minifloat
-from hwsim.units import rounding
-from hwsim.units.base import Timing, UnitSpec
+from hwsim.units import layers, rounding
+from hwsim.units.base import OPERANDS, Timing, UnitSpec
 from hwsim.units.exact_sum import product_flags, sticky
+from hwsim.units.layers import GROUP, Matrix, Rows
 from hwsim.units.metadata import Metadata, Scope
 from hwsim.units.result import Integers, Result, RoundedResult, exact_sums
 
@@ -133,6 +135,55 @@ class BlockDotUnit(UnitSpec):
     @abstractmethod
     def scale_format(self) -> Format:
         """Format of both scales: E8M0, a minifloat, or an integer, which is the exponent of 2."""
+
+    @abstractmethod
+    def _block_format(self, operand: str, element: Element) -> BlockFormat:
+        """Return the block format of tensors where only their elements are given."""
+
+    def weight_quantiser(self, group: int = GROUP) -> BlockFormat:
+        return self._quantiser("weight")
+
+    def activation_quantiser(self, inputs: int) -> BlockFormat:
+        return self._quantiser("activation")
+
+    def _quantiser(self, operand: str) -> BlockFormat:
+        fmt = self.tensor_format(operand)
+        if isinstance(fmt, BlockFormat):
+            return fmt
+        return self._block_format(operand, self.elements[OPERANDS[::-1].index(operand)])
+
+    def bits_per_element(self, operand: str, group: int | None = None) -> float | None:
+        return self._quantiser(operand).bits_per_element
+
+    def _dot_length(self, activations: Matrix, weights: Matrix) -> int:
+        return activations.blocks * activations.block
+
+    def _activation_rows(self, matrix: Matrix, length: int) -> Rows:
+        return self._scaled_rows("activation", self.activation, matrix)
+
+    def _weight_rows(self, matrix: Matrix, length: int) -> Rows:
+        return self._scaled_rows("weight", self.weight, matrix)
+
+    def _scaled_rows(self, operand: str, fmt: Format, matrix: Matrix) -> Rows:
+        """Return rows as one dot product each, with the scale of every block."""
+        rows = len(matrix.codes)
+        zero = layers.zero_code(fmt)
+        codes = layers.split(
+            matrix.codes.reshape(rows, -1), matrix.blocks * matrix.block, self.lanes, zero
+        )
+        missing = -matrix.blocks % self.beat_blocks
+        scales = self._scale_codes(np.pad(matrix.tensor.scales, ((0, 0), (0, missing))))
+        by_beat = scales.reshape(rows, 1, -1, self.beat_blocks)
+        names = self.scale_names(operand)
+        return Rows(
+            codes,
+            np.full((rows, 1), matrix.factor),
+            {name: by_beat[..., k] for k, name in enumerate(names)},
+        )
+
+    def _scale_codes(self, scales: Codes) -> Codes:
+        """Return the scales of tensors as the unit takes them; overridden where these differ."""
+        return scales
 
     @property
     def elements(self) -> tuple[Element, Element]:

@@ -18,7 +18,7 @@ class ExactFloat(ExactSum):
         See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are minifloats.
     """
 
-    def operands(self) -> tuple[Minifloat, Minifloat]:
+    def operand_formats(self) -> tuple[Minifloat, Minifloat]:
         return (
             require_minifloat("activation", self.activation, self.family),
             require_minifloat("weight", self.weight, self.family),

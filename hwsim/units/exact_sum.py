@@ -54,7 +54,7 @@ class ExactSum(UnitSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.operands()
+        self.operand_formats()
         if self.accumulator_bits is None:
             object.__setattr__(self, "accumulator_bits", self._default("accumulator_bits"))
         elif self.has_exact_accumulator:
@@ -80,14 +80,14 @@ class ExactSum(UnitSpec):
         """Width of a two's complement number that holds the sum of any beat."""
         return accumulator.bits_for(self.lanes * self.largest_product)
 
-    def operands(self) -> tuple[Format, Format]:
+    def operand_formats(self) -> tuple[Format, Format]:
         """Return the formats that activations and weights are read in, or raise InputError."""
         return self.activation, self.weight
 
     @property
     def largest_product(self) -> int:
         """The largest finite product, in units of the product of the smallest values."""
-        activation, weight = self.operands()
+        activation, weight = self.operand_formats()
         return span(activation) * span(weight)
 
     @property
@@ -99,7 +99,9 @@ class ExactSum(UnitSpec):
     def exact_result(self) -> Result:
         """Layout of an exact sum, which counts multiples of the product of the smallest values."""
         assert self.accumulator_bits is not None
-        return Result(self.accumulator_bits, sum(map(unit_exponent, self.operands())), self.flags)
+        return Result(
+            self.accumulator_bits, sum(map(unit_exponent, self.operand_formats())), self.flags
+        )
 
     @property
     def result(self) -> Result | RoundedResult[Format]:
@@ -108,7 +110,7 @@ class ExactSum(UnitSpec):
     @property
     def flags(self) -> tuple[str, ...]:
         """The flags that the two formats can raise, lowest bit first."""
-        return flag_names(self.operands())
+        return flag_names(self.operand_formats())
 
     @property
     def safe_beats(self) -> int:
@@ -122,7 +124,7 @@ class ExactSum(UnitSpec):
 
     def unpack(self, activations: Codes, weights: Codes) -> tuple[Unpacked, Unpacked]:
         """Take the operands apart."""
-        activation, weight = self.operands()
+        activation, weight = self.operand_formats()
         return activation.unpack(activations), weight.unpack(weights)
 
     def products(self, activations: Codes, weights: Codes) -> Products:

@@ -71,6 +71,7 @@ from hwsim.formats.base import Codes, Format, Unpacked
 from hwsim.formats.fields import CHOICES
 from hwsim.formats.minifloat import NAMED, Minifloat, Specials
 from hwsim.units import aligned, rounding
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.exact_float import ExactFloat
 from hwsim.units.result import Integers, Result, RoundedResult
 from hwsim.units.rounding import Subnormals, SumRounding
@@ -126,6 +127,7 @@ class FloatUnit(ExactFloat):
     """
 
     family: ClassVar[str] = "float"
+    generator: ClassVar[str] = "rtl.float_mac:Float"
 
     accumulation: str | None = None
     accumulator: Format | None = None
@@ -194,7 +196,7 @@ class FloatUnit(ExactFloat):
                 )
             if not 1 <= bits <= fmt.mantissa:
                 raise InputError(f"fraction_bits must be 1 to {fmt.mantissa}, not {bits}")
-        lowest = sum(f.subnormal_exponent for f in self.operands())
+        lowest = sum(f.subnormal_exponent for f in self.operand_formats())
         highest = lowest + self.product_bits + self.lanes.bit_length()
         if lowest - MAX_ALIGNED not in FLOAT64_EXPONENTS or highest not in FLOAT64_EXPONENTS:
             raise InputError(
@@ -234,9 +236,9 @@ class FloatUnit(ExactFloat):
             )
         return int(match[1])
 
-    def operands(self) -> tuple[Minifloat, Minifloat]:
+    def operand_formats(self) -> tuple[Minifloat, Minifloat]:
         """Return the activation and weight formats, without special codes if these are excluded."""
-        formats = super().operands()
+        formats = super().operand_formats()
         if self.specials is SpecialOperands.PROPAGATE:
             return formats
         activation, weight = (replace(fmt, specials=Specials.NONE) for fmt in formats)
@@ -271,7 +273,7 @@ class FloatUnit(ExactFloat):
     def safe_beats(self) -> int:
         if self.kind == EXACT:
             return super().safe_beats
-        largest = float(np.prod([fmt.max for fmt in self.operands()]))
+        largest = float(np.prod([fmt.max for fmt in self.operand_formats()]))
         return int(largest * self.lanes <= self.state_format.max)
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
@@ -286,17 +288,19 @@ class FloatUnit(ExactFloat):
         a, w = super().unpack(activations, weights)
         if self.subnormals is Subnormals.KEEP:
             return a, w
-        activation, weight = self.operands()
+        activation, weight = self.operand_formats()
         return rounding.flush_unpacked(activation, a), rounding.flush_unpacked(weight, w)
 
     def _rounded(self, activations: Codes, weights: Codes) -> Codes:
         assert self.rounding is not None
         a, w = (
             fmt.decode(codes)
-            for fmt, codes in zip(self.operands(), (activations, weights), strict=True)
+            for fmt, codes in zip(self.operand_formats(), (activations, weights), strict=True)
         )
         if self.subnormals is Subnormals.FLUSH:
-            a, w = (rounding.flush(f, x) for f, x in zip(self.operands(), (a, w), strict=True))
+            a, w = (
+                rounding.flush(f, x) for f, x in zip(self.operand_formats(), (a, w), strict=True)
+            )
         with np.errstate(invalid="ignore"):
             products = a * w
         fmt = self.state_format
@@ -307,7 +311,7 @@ class FloatUnit(ExactFloat):
 
     def _aligned(self, a: Unpacked, w: Unpacked, bits: int) -> Codes:
         assert self.rounding is not None
-        terms = aligned.products(self.operands(), a, w)
+        terms = aligned.products(self.operand_formats(), a, w)
         fmt = self.state_format
         codes = np.zeros(a.sign.shape[:-1], np.int64)
         for start in range(0, a.sign.shape[-1], self.lanes):
@@ -315,3 +319,46 @@ class FloatUnit(ExactFloat):
             codes = aligned.add(fmt, beat, codes, bits, self.rounding, self.subnormals)
         padding = self.sum_format.mantissa - fmt.mantissa
         return (codes << padding).astype(self.sum_format.code_dtype)
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 64, "weight": "e4m3", "activation": "e4m3"},
+        {"lanes": 64, "weight": "e2m1", "activation": "e5m2"},
+        {"lanes": 16, "weight": "e2m3", "activation": "e3m2"},
+        {"lanes": 16, "weight": "e4m3fnuz", "activation": "e5m2fnuz"},
+        {"lanes": 1, "weight": "e2m1", "activation": "e2m1"},
+        {"lanes": 1, "weight": "minifloat(exponent=1,mantissa=0,bias=0,specials=none)",
+         "activation": "minifloat(exponent=3,mantissa=2,bias=3,specials=p3109)"},
+        {"lanes": 4, "weight": "fp16", "activation": "e4m3"},
+        {"lanes": 2, "weight": "bf16", "activation": "bf16"},
+        {"lanes": 3, "weight": "e3m2", "activation": "e3m2", "accumulator_bits": 21},
+        {"lanes": 16, "weight": "e5m2", "activation": "e4m3u", "subnormals": "flush"},
+        {"lanes": 16, "weight": "e2m3", "activation": "e5m2", "specials": "exclude"},
+        {"lanes": 16, "weight": "e4m3", "activation": "e4m3", "accumulation": "aligned13"},
+        {"lanes": 32, "weight": "e5m2", "activation": "e2m1", "accumulation": "aligned13"},
+        {"lanes": 1, "weight": "e2m1", "activation": "e2m1", "accumulation": "aligned0",
+         "accumulator": "e5m2"},
+        {"lanes": 4, "weight": "fp16", "activation": "fp16", "accumulation": "aligned24"},
+        {"lanes": 3, "weight": "bf16", "activation": "bf16", "accumulation": "aligned25",
+         "accumulator": "fp16", "rounding": "nearest_even"},
+        {"lanes": 5, "weight": "e5m2", "activation": "e3m2", "accumulation": "aligned3",
+         "accumulator": "e4m3fnuz", "subnormals": "flush", "specials": "exclude"},
+        {"lanes": 2, "weight": "e2m1", "activation": "e4m3", "accumulator": "fp32"},
+        {"lanes": 4, "weight": "e2m1", "activation": "e5m2", "accumulator": "fp16",
+         "rounding": "toward_zero"},
+        {"lanes": 2, "weight": "e2m1", "activation": "e4m3u", "accumulator": "bf16",
+         "subnormals": "flush", "specials": "exclude"},
+        {"lanes": 3, "weight": "e3m2", "activation": "e2m1", "accumulator": "e5m2",
+         "rounding": "toward_zero", "subnormals": "flush"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots(
+            (1, "e3m2", "e4m3"),
+            (1, "e4m3", "e5m2"),
+            (2, "e2m1", "e2m3"),
+            (3, "e2m1", "e2m1"),
+            (3, "e3m2", "e3m2"),
+            (8, "e2m1", "e2m3"),
+        ),
+        *dots((2, "e2m1", "e2m3"), (1, "e4m3", "e4m3"), accumulation="aligned9"),
+        *dots((1, "e2m1", "e4m3"), (1, "e3m2", "e2m1"), accumulator="e5m2"),
+    )  # fmt: skip

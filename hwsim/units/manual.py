@@ -7,16 +7,16 @@ finds everything in one place.
 
 import inspect
 import re
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any, get_args
 
 from hwsim.formats import Format
 from hwsim.formats.fields import CHOICES
-from hwsim.units.base import UnitSpec
+from hwsim.units.base import UnitSpec, parameter_fields
 from hwsim.units.naming import plain
-from hwsim.units.registry import FAMILIES, family
+from hwsim.units.registry import FAMILIES
 from hwsim.units.spelling import former
 
 #: Types of parameters as a reader knows them.
@@ -61,13 +61,13 @@ class Parameter:
 
 def summary(name: str) -> str:
     """Return what the family ``name`` is, in a line; InputError for an unknown one."""
-    return _plain_text((inspect.getdoc(family(name)) or "").splitlines()[0])
+    return _plain_text((inspect.getdoc(FAMILIES[name]) or "").splitlines()[0])
 
 
 def parameters(name: str) -> list[Parameter]:
     """Return the parameters of the family ``name``; InputError for an unknown one."""
-    cls = family(name)
-    return [_parameter(cls, field) for field in fields(cls)]
+    cls = FAMILIES[name]
+    return [_parameter(cls, field) for field in parameter_fields(cls)]
 
 
 def _parameter(cls: type[UnitSpec], field: "Field[Any]") -> Parameter:
@@ -118,7 +118,9 @@ def _referenced() -> dict[str, type]:
     """Return the classes that families are made of, and those of their choices, by name."""
     bases = [base for cls in FAMILIES.values() for base in inspect.getmro(cls)]
     units = [base for base in bases if issubclass(base, UnitSpec)]
-    choices = [kind for cls in FAMILIES.values() for f in fields(cls) for kind in _kinds(f)]
+    choices = [
+        kind for cls in FAMILIES.values() for f in parameter_fields(cls) for kind in _kinds(f)
+    ]
     return {cls.__name__: cls for cls in [*units, *choices]}
 
 

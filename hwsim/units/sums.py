@@ -142,6 +142,13 @@ class FloatSums:
 Sums = IntegerSums | FloatSums
 
 
+def table_octaves(sums: Sums, lanes: int) -> float:
+    """Return the logarithm of the largest activation of which ``lanes`` have a finite sum."""
+    if isinstance(sums, IntegerSums):
+        return float("inf")
+    return float(np.log2(sums.table_format.max / lanes))
+
+
 def float_sums(
     activation: Minifloat, table_format: Format | None, accumulator: Format | None
 ) -> FloatSums:

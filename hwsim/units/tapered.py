@@ -28,11 +28,11 @@ class TaperedUnit(ExactSum):
     operand: ClassVar[type[Format]]
     example: ClassVar[str]
 
-    def operands(self) -> tuple[Format, Format]:
+    def operand_formats(self) -> tuple[Format, Format]:
         for parameter in ("activation", "weight"):
             fmt = getattr(self, parameter)
             if not isinstance(fmt, self.operand):
                 raise InputError(
                     f"{parameter}={fmt.name}: {self.family} takes formats such as {self.example}"
                 )
-        return super().operands()
+        return super().operand_formats()

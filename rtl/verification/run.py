@@ -13,12 +13,17 @@ from xml.etree import ElementTree
 from cocotb_tools.runner import Icarus
 from find_libpython import find_libpython
 
-from hwsim.errors import MissingToolError
+from hwsim.errors import InputError, MissingToolError
 from hwsim.files import temporary_folder
 from hwsim.numbers import whole
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
+from hwsim.units.recipe import recipe
 from rtl import Unit, emit, icarus
+from rtl.verilog import SOURCE, HandMade, plain
+
+#: Environment variable of the simulator's process: what the testbench has to do, as JSON.
+JOB = "HWSIM_VERIFY"
 
 DEFAULT_SEED = 1
 MAX_SEED = 2**32 - 1
@@ -115,18 +120,25 @@ def verify(
     Raises
     ------
     InputError
-        For a ``unit`` that is none, a seed out of range, and fewer than 1 random dot product.
+        For a ``unit`` that is none or that the simulator's process cannot make again
+        (:mod:`hwsim.units.recipe`), a seed out of range, and fewer than 1 random dot product.
     MissingToolError, rtl.icarus.IcarusError
         If Icarus Verilog is not installed or fails.
     """
     check_unit(unit)
+    if JOB in os.environ:
+        raise InputError(
+            "a script that verifies its own units is run again in the simulator's process; put "
+            "what it does under: if __name__ == '__main__'"
+        )
     whole("seed", seed, 0, MAX_SEED)
     whole("random_dots", random_dots, 1)
     simulator = simulator_version()
     started = time.perf_counter()
     with temporary_folder() as folder:
-        source = folder / f"{unit.name}.v"
-        source.write_text(emit.verilog(unit, component))
+        source = folder / SOURCE
+        own = unit.verilog.text if isinstance(unit, HandMade) and component is None else ""
+        source.write_text(own or emit.verilog(unit, component))
         report = folder / "report.json"
         failure = _simulate(unit, source, report, seed, random_dots)
         facts = _facts(report)
@@ -151,8 +163,7 @@ def verify(
 def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots: int) -> str:
     """Build and run the simulation; return what failed, or an empty string."""
     job = {
-        "family": unit.family,
-        "parameters": unit.parameters(),
+        "unit": recipe(plain(unit)),
         "seed": seed,
         "random_dots": random_dots,
         "report": str(report),
@@ -163,7 +174,7 @@ def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots
     runner = _Runner()
     runner.build(
         sources=[source],
-        hdl_toplevel=unit.name,
+        hdl_toplevel=emit.top_module(unit),
         build_dir=folder / "build",
         timescale=("1ns", "1ps"),
         log_file=log,
@@ -171,15 +182,17 @@ def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots
     # Under pytest the runner exits where it elsewhere returns; the results say why, if any.
     with contextlib.suppress(SystemExit, icarus.IcarusError, ElementTree.ParseError):
         runner.test(
-            hdl_toplevel=unit.name,
+            hdl_toplevel=emit.top_module(unit),
             test_module="rtl.verification.bench",
             build_dir=folder / "build",
             test_dir=folder,
             results_xml=str(results),
             seed=seed,
-            extra_env={"HWSIM_VERIFY": json.dumps(job)},
+            extra_env={JOB: json.dumps(job)},
             log_file=log,
         )
+    if report.exists() and "refused" in (said := json.loads(report.read_text())):
+        raise InputError(said["refused"])
     return _failures(results, log)
 
 

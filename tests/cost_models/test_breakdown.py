@@ -9,9 +9,10 @@ from cost_models.activity import Activity, SimulationError
 from cost_models.breakdown import breakdown, breakdown_all, price
 from cost_models.cost import METRICS
 from cost_models.netlist import TYPES, netlist_by_part, parse
-from cost_models.operands import Operands, default_operands
+from cost_models.operands import default_operands
 from cost_models.technology import load
 from hwsim.units import make
+from hwsim.units.operands import Operands
 from tests.cost_models.test_netlist import gate, module
 
 UNITS = [

@@ -16,9 +16,10 @@ from cost_models.estimate import (
 )
 from cost_models.fit import figures
 from cost_models.netlist import GATES, netlist, parse
-from cost_models.operands import Operands, default_operands
+from cost_models.operands import default_operands
 from hwsim.errors import InputError
 from hwsim.units import make
+from hwsim.units.operands import Operands
 from tests.cost_models.test_netlist import gate, module, toggle_flip_flop
 
 #: Units whose estimates are quick to make again.

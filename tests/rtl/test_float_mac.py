@@ -7,6 +7,7 @@ import pytest
 from amaranth.hdl import Module, Mux, Value
 
 import rtl
+import rtl.float_mac
 from hwsim.units import make
 from hwsim.units.rounding import SumRounding
 from rtl.blocks.aligned import AlignedSum, Term

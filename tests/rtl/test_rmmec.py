@@ -13,9 +13,9 @@ from amaranth.lib.wiring import In, Out
 import rtl
 from cost_models import activity
 from cost_models.netlist import netlist
-from cost_models.operands import Operands
 from hwsim.formats.base import Codes
 from hwsim.units import make
+from hwsim.units.operands import Operands
 from hwsim.units.rmmec import FORMATS, ROWS, Brick, Mode, RmmecUnit
 from rtl import yosys
 from rtl.base import beat_layout

@@ -6,6 +6,10 @@ import pytest
 from amaranth.hdl import C, Cat, Module, Value
 
 import rtl
+import rtl.dybit
+import rtl.flint
+import rtl.posit
+import rtl.tapered_magnitude
 from hwsim.units import UnitSpec, make
 from rtl.blocks.minifloat import Decoded
 from rtl.blocks.posit import Parts

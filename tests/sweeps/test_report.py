@@ -302,7 +302,7 @@ def test_a_metric_without_a_value_keeps_no_limit(specification, costs, tmp_path)
 
 def crowded(count):
     """Rows on one front, closer and closer together."""
-    families = list(plots.STYLE)
+    families = list(plots.styles())
     return [
         {
             "weight": "int4", "activation": "int8", "lanes": 2**i, "family": families[i % 3],
@@ -353,6 +353,6 @@ def test_line_is_the_front_of_the_panel(sweep):
 
 
 def test_no_two_families_look_alike():
-    assert len(set(plots.STYLE.values())) == len(plots.STYLE)
+    assert len(set(plots.styles().values())) == len(plots.styles())
     for at in range(2):
-        assert len({style[at] for style in list(plots.STYLE.values())[:7]}) == 7
+        assert len({style[at] for style in list(plots.styles().values())[:7]}) == 7

@@ -253,7 +253,7 @@ def test_own_technologies(tmp_path):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("sky130", "'sky130' is the name of a technology of hwsim; change it in the file"),
+        ("sky130", "'sky130' is the name of a known technology; change it in the file"),
         ("../x", "{folder}/mine.yaml:1: name must be up to 64 letters, digits, '_', '.', '+' and "
          "'-', not '../x'"),
         (3, "{folder}/mine.yaml:1: name must be up to 64 letters, digits, '_', '.', '+' and '-', "

@@ -36,8 +36,8 @@ def test_every_product_is_rounded_once(width: int, es: int) -> None:
     unit = multiplier(name, name, name)
     a, w, _ = all_pairs(unit, np.random.default_rng(0))
     codes = unit.dot(a, w)
-    pairs = zip(values(unit.operands()[0], a[:, 0]), values(unit.operands()[1], w[:, 0]),
-                strict=True)  # fmt: skip
+    activation, weight = unit.operand_formats()
+    pairs = zip(values(activation, a[:, 0]), values(weight, w[:, 0]), strict=True)
     for code, (x, y) in zip(codes, pairs, strict=True):
         assert code == oracle.rounded(oracle.dot([x], [y]), width, es), (x, y)
 
@@ -59,7 +59,7 @@ def test_products_of_corners_are_rounded_once(weight: str, activation: str, outp
     a = np.concatenate([np.repeat(corners[0], len(corners[1])), random.activations[:, 0]])
     w = np.concatenate([np.tile(corners[1], len(corners[0])), random.weights[:, 0]])
     codes = unit.dot(a[:, np.newaxis], w[:, np.newaxis])
-    x, y = (values(f, c) for f, c in zip(unit.operands(), (a, w), strict=True))
+    x, y = (values(f, c) for f, c in zip(unit.operand_formats(), (a, w), strict=True))
     for k, code in enumerate(codes):
         assert code == oracle.rounded(oracle.dot([x[k]], [y[k]]), fmt.width, fmt.es)
 
@@ -70,7 +70,7 @@ def test_every_product_is_exact_in_the_quire(name: str) -> None:
     a, w, _ = all_pairs(unit, np.random.default_rng(0))
     codes = unit.dot(a, w)
     sums, nar = unit.exact_result.to_int(codes), unit.exact_result.flag(codes, "nan")
-    fmt = unit.operands()[0]
+    fmt = unit.operand_formats()[0]
     scaled = [
         None if x is None else x * 2 ** (-unit.exact_result.exponent // 2)
         for x in values(fmt, np.arange(1 << fmt.width))
@@ -98,7 +98,7 @@ def test_dot_products_are_rounded_once(weight: str, activation: str, output: str
     a, w, _ = random_codes(unit, 120, 4, np.random.default_rng(2))
     quires = posit(lanes=3, weight=weight, activation=activation).dot(a, w)
     for row, code in enumerate(unit.dot(a, w)):
-        x, y = (values(f, c[row]) for f, c in zip(unit.operands(), (a, w), strict=True))
+        x, y = (values(f, c[row]) for f, c in zip(unit.operand_formats(), (a, w), strict=True))
         exact = oracle.dot(x, y)
         assert code == oracle.rounded(exact, fmt.width, fmt.es)
         assert unit.exact_result.flag(quires[row], "nan") == (exact is None)

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from cost_models.activity import SimulationError
-from cost_models.operands import Operands, default_operands
+from cost_models.operands import default_operands
 from cost_models.synthesis.expressions import parse
 from cost_models.synthesis.mapped import CLOCK
 from cost_models.synthesis.simulation import simulate
 from hwsim.errors import InputError
+from hwsim.units.operands import Operands
 from rtl import icarus
 from rtl.icarus import IcarusError
 

@@ -8,6 +8,12 @@ import pytest
 from amaranth.hdl import C, Cat, Module, Mux, Value
 
 import rtl
+import rtl.bit_serial
+import rtl.bitmod
+import rtl.float_mac
+import rtl.fma
+import rtl.integer
+import rtl.shift_add
 from hwsim.errors import MissingToolError
 from hwsim.units import UnitSpec, make
 from rtl import emit, icarus
