@@ -3,9 +3,9 @@
     python benchmarks/cost.py [--units N] [--count N] [--workers N]
                               [--technology T] [--liberty FILE...]
 
-The first table has N units of ``benchmarks/points.py``, one process, in ms: elaboration to RTLIL,
-which every method starts with; what the screen adds to it; an estimate with an empty cache and
-with a full one; synthesis, if OpenSTA, Icarus and the library are there. Ratios are of figures
+The first table has N units of ``cost_models/screening_set.py``, one process, in ms: elaboration to
+RTLIL, which every method starts with; what the screen adds to it; an estimate with an empty cache
+and with a full one; synthesis, if OpenSTA, Icarus and the library are there. Ratios are of figures
 that were taken one after the other. The operands are in memory, as in a sweep.
 
 Then the design space: ``--count`` units (default: 1000; 0 leaves it out) estimated by ``--workers``
@@ -23,9 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import points
 
-from cost_models import cache, screen
+from cost_models import cache, screen, screening_set
 from cost_models.estimate import estimate
 from cost_models.netlist import netlist, rtlil_text
 from cost_models.operands import default_operands
@@ -96,7 +95,7 @@ def processor_seconds() -> float:
 
 def space(count: int, workers: int) -> None:
     """Estimate the design space with an empty cache, and again with a full one."""
-    units = points.units(count)
+    units = screening_set.units(count)
     for label in ("empty", "full"):
         start, before = time.perf_counter(), processor_seconds()
         gates = []
@@ -126,7 +125,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ[cache.VARIABLE] = folder
         estimate(warm, options.technology)
-        chosen = points.units(options.units)
+        chosen = screening_set.units(options.units)
         with ExitStack() as stack:
             library = None
             try:

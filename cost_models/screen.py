@@ -2,29 +2,27 @@
 
 The unit is elaborated to RTLIL, and what its cells are made of is counted: bits of partial
 products, of adders, multiplexers, shifters, comparisons and registers. A coefficient a kind, fitted
-to estimates, makes an area of them. Yosys does not run, so nothing is simplified, and what the
-optimiser would merge or drop is counted: the error is several times that of an estimate. Delay and
-energy do not follow from words at all.
+to estimates by :mod:`cost_models.screen_fit` and kept with the technology, makes an area of them.
+Yosys does not run, so nothing is simplified, and what the optimiser would merge or drop is counted:
+the error is several times that of an estimate. Delay and energy do not follow from words at all.
 
 So a screen only chooses what to estimate, and is reported as nothing else.
 """
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
-from scipy.optimize import nnls
-from scipy.stats import spearmanr
 
 from cost_models.netlist import rtlil_text
-from hwsim.errors import unknown
+from hwsim.errors import InputError
 from hwsim.units import UnitSpec
+
+if TYPE_CHECKING:
+    from cost_models.technology import Technology
 
 #: What is counted, in the order of feature vectors.
 FEATURES = (
@@ -46,7 +44,6 @@ FEATURES = (
     "flip_flop_bits",
 )
 _INDEX = {name: k for k, name in enumerate(FEATURES)}
-_DATA = "screen.yaml"
 
 Floats = NDArray[np.float64]
 
@@ -64,7 +61,7 @@ _SHIFTS = {"$shl", "$shr", "$sshl", "$sshr", "$shift", "$shiftx"}
 _REDUCTIONS = {"$reduce_and", "$reduce_or", "$reduce_xor", "$reduce_bool", "$logic_not"}
 
 
-def area(unit: UnitSpec, technology: str) -> float:
+def area(unit: UnitSpec, technology: "Technology") -> float:
     """Return the screened area of ``unit`` in um^2.
 
     Raises
@@ -75,21 +72,12 @@ def area(unit: UnitSpec, technology: str) -> float:
     return float(features(rtlil_text(unit), unit.name) @ coefficients(technology))
 
 
-def coefficients(technology: str) -> Floats:
+def coefficients(technology: "Technology") -> Floats:
     """Return the area in um^2 of each of ``FEATURES``; errors are those of :func:`area`."""
-    known = load()["technologies"]
-    if technology not in known:
-        raise unknown("technology to screen in", technology, known)
-    table = known[technology]["um2"]
+    if technology.screen is None:
+        raise InputError(f"no screen was fitted for {technology.name}")
+    table = technology.screen["um2"]
     return np.array([table[name] for name in FEATURES])
-
-
-@cache
-def load() -> dict[str, Any]:
-    """Return the fitted coefficients with their errors and where they come from."""
-    text = files("cost_models.data").joinpath(_DATA).read_text()
-    loaded: dict[str, Any] = yaml.safe_load(text)
-    return loaded
 
 
 def features(text: str, top: str) -> Floats:
@@ -150,39 +138,3 @@ def _add_cell(total: Floats, kind: str, entries: Mapping[str, str]) -> None:
         total[_INDEX["xor_bits"]] += y
     elif kind.startswith(("$dff", "$sdff", "$adff")):
         total[_INDEX["flip_flop_bits"]] += int(entries["WIDTH"])
-
-
-def fit(matrix: Floats, areas: Floats) -> Floats:
-    """Return the non-negative coefficients of the least squared relative error.
-
-    Parameters
-    ----------
-    matrix
-        Features, one row a unit.
-    areas
-        Areas in um^2, positive.
-    """
-    relative = matrix / areas[:, np.newaxis]
-    scale = np.maximum(relative.max(axis=0), np.finfo(float).tiny)
-    solution, _ = nnls(relative / scale, np.ones(len(areas)))
-    return solution / scale
-
-
-def errors(predicted: Floats, measured: Floats) -> dict[str, float]:
-    """Return mean and largest absolute relative error in percent, and Spearman's correlation."""
-    percent = 100 * np.abs(predicted / measured - 1)
-    return {
-        "mean_percent": round(float(percent.mean()), 2),
-        "max_percent": round(float(percent.max()), 2),
-        "rank": round(float(spearmanr(predicted, measured).statistic), 4),
-    }
-
-
-def predict_unseen(matrix: Floats, areas: Floats, groups: Sequence[object]) -> Floats:
-    """Return for each row what a fit to the rows of all other groups says of it."""
-    labels = np.array([str(group) for group in groups])
-    predicted = np.zeros(len(areas))
-    for label in np.unique(labels):
-        out = labels == label
-        predicted[out] = matrix[out] @ fit(matrix[~out], areas[~out])
-    return predicted

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from cost_models import screen
+from cost_models import technology as technologies
 from cost_models.operands import default_operands
 from hwsim.formats import Format
 from hwsim.tensors.quantise import QuantisationError
 from hwsim.units import UnitSpec
+from sweeps.targets import Target
 
 #: Metrics of quality, and where the error that they are made of is.
 QUALITIES = {"weight_sqnr_db": "weight", "output_sqnr_db": "output"}
@@ -45,7 +47,7 @@ class Screening:
     """The task of one worker: a unit and the technologies to screen it in."""
 
     unit: UnitSpec
-    technologies: tuple[str, ...]
+    targets: tuple[Target, ...]
 
 
 def screened(task: Screening) -> dict[str, float]:
@@ -54,7 +56,10 @@ def screened(task: Screening) -> dict[str, float]:
     operands = default_operands(unit)
     cycles = unit.cycles(operands.activations, operands.weights, **operands.metadata)
     rate = unit.mean_macs_per_beat(operands.metadata) / float(cycles.mean())
-    return {name: screen.area(unit, name) / rate for name in task.technologies}
+    return {
+        target.name: screen.area(unit, target.coefficients or technologies.load(target.name)) / rate
+        for target in task.targets
+    }
 
 
 def prune(

@@ -19,7 +19,7 @@ from cost_models.estimate import estimate_all
 from cost_models.published import Published
 from cost_models.scaling import QUANTITIES, SOURCES, Band, factor, scale
 from cost_models.technology import load
-from hwsim.tables import number
+from hwsim.tables import cell, number
 from hwsim.units import UnitSpec, make
 from sweeps.studies.page import Cell, Measured, Page, Piece, Table, paragraph
 from sweeps.studies.peers import ORIGINAL
@@ -313,7 +313,7 @@ def _scaled_row(
         lambda: number(unscaled()),
         str(node),
         lambda: " to ".join(map(number, scaled())),
-        number(published_value),
+        cell(published_value),
         evidence(parts[quantity]),
         lambda: verdict(*scaled(), published_value),
     ]
@@ -369,7 +369,7 @@ def _unscaled(costs: Costs) -> Table:
             name,
             lambda: number(costs[spec]["asap7"].settled_pj),
             lambda: number(costs[spec]["asap7"].clock_pj),
-            number(value),
+            cell(value),
             evidence(filters),
             lambda: f"{costs[spec]['asap7'].settled_pj / value:.2f}",
         ]
@@ -569,9 +569,9 @@ def _bitmod() -> Table:
     """Return areas of BitMoD's modules over their sum: published, and of their RTL here."""
     areas, here = _areas(MODULES | BASELINES)
     element, original = (sum(values[name] for name in MODULES) for values in (areas, here))
-    rows = [["element, the sum", number(element), "1", number(original), "1"]]
+    rows = [["element, the sum", cell(element), "1", number(original), "1"]]
     rows += [
-        [name, number(area), f"{area / element:.3f}", number(here[name]),
+        [name, cell(area), f"{area / element:.3f}", number(here[name]),
          f"{here[name] / original:.3f}"]
         for name, area in areas.items()
     ]  # fmt: skip
@@ -579,7 +579,7 @@ def _bitmod() -> Table:
         ({**SHARED, "unit": "FP16 multiplier"}, {**SHARED, "unit": "FP16 adder"}),
     )
     rows.append(
-        ["FP16 multiplier and adder", number(separate), f"{separate / element:.3f}", "-", "-"]
+        ["FP16 multiplier and adder", cell(separate), f"{separate / element:.3f}", "-", "-"]
     )
     return Table(
         ["module", "published, um^2", "over the sum", "their RTL, sky130, um^2", "over the sum"],

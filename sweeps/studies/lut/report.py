@@ -123,8 +123,9 @@ def _introduction(results: Results) -> str:
         for name, key in (("area", "area"), ("settled energy", "settled_energy"))
     )
     tools = ", ".join(f"{tool} {version}" for tool, version in versions().items())
+    fewest, most = TABLE_LANES[0], TABLE_LANES[-1]
     text = f"""A dot product with weights of few bits needs no multiplier. **LUT**: all sums of
-{TABLE_LANES[0]} to {TABLE_LANES[-1]} activations are computed once, and every column of a tile reads one of them a bit
+{fewest} to {most} activations are computed once, and every column of a tile reads one of them a bit
 plane (`lut_tensor_core`, symmetric tables, weights `binary` and `bipolarN`). **Conventional LUT**:
 digits 0 and 1, all sums (`unpu_lut`, `intN`). **ADD**: an adder a lane, one bit plane a
 cycle (`serial_add`). **Multiplier**: one a lane, all bits at once; `integer` for integer
