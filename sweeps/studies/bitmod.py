@@ -105,8 +105,10 @@ def page(libraries: "Mapping[str, Library]") -> Page:
             "sky130, ABC's default script, registers included:",
             _area(figures),
             partial(_smaller, figures),
-            "Mapped as one with buffers, which the default script does not insert, the whole unit "
-            "runs faster. sky130, synthesis, buffered and sized; normal operands:",
+            paragraph(
+                """Mapped as one with buffers, which the default script does not insert, the whole
+                unit runs faster. sky130, synthesis, buffered and sized; normal operands:"""
+            ),
             _costs(synthesised),
         ]
     estimates = {name: Measured(partial(_estimated, name)) for name in ("sky130", "asap7")}
@@ -259,7 +261,7 @@ def _costs(costs: Measured[str, Cost]) -> Table:
 
     return Table(
         ["unit", "MAC/cycle", "area um^2", "period ns", "settled energy pJ/MAC",
-         "of it clock pins"],
+         "of it clock pins pJ/MAC"],
         [row(name) for name in UNITS],
     )  # fmt: skip
 
