@@ -17,7 +17,7 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,13 @@ from cost_models.synthesis import measure
 from cost_models.synthesis.liberty import Library, opened
 from hwsim.errors import InputError, MissingToolError
 from hwsim.pool import each
+from hwsim.progress import say
+from hwsim.tables import number, plain
 from hwsim.units import UnitSpec, make
 
 HEADER = (
-    "unit", "gates", "elaborate", "screen", "/ elaborate", "estimate", "/ elaborate", "cached",
-    "/ estimate", "synthesis", "/ estimate",
+    "unit", "gates", "elaborate ms", "screen ms", "/ elaborate", "estimate ms", "/ elaborate",
+    "cached ms", "/ estimate", "synthesis ms", "/ estimate",
 )  # fmt: skip
 
 
@@ -67,18 +69,17 @@ def row(unit: UnitSpec, technology: str, library: Library | None) -> list[object
 
 def table(units: list[UnitSpec], technology: str, library: Library | None) -> None:
     """Print the first table, and the medians of its columns."""
-    print(" | ".join(HEADER))
     rows = []
     for unit in units:
         rows.append(row(unit, technology, library))
-        print_row(rows[-1])
+        say(f"{len(rows)} of {len(units)}: {unit.name}")
     columns = list(zip(*rows, strict=True))[1:]
-    print_row(["median", *(np.median(c) if "-" not in c else "-" for c in columns)])
+    rows.append(["median", *("-" if "-" in c else float(np.median(c)) for c in columns)])
+    print(plain(HEADER, [[_text(cell) for cell in cells] for cells in rows]), end="", flush=True)
 
 
-def print_row(cells: Iterable[object]) -> None:
-    texts = (f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in cells)
-    print(" | ".join(texts), flush=True)
+def _text(cell: object) -> str:
+    return number(cell) if isinstance(cell, float) else str(cell)
 
 
 def cost(unit: UnitSpec) -> int:

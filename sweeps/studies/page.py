@@ -138,4 +138,5 @@ class Measured(dict[Task, Done], Generic[Task, Done]):
 def _named(task: Hashable) -> str:
     """Return the names of what a task is made of."""
     parts = task if isinstance(task, tuple) else (task,)
-    return " ".join(str(getattr(part, "name", part)) for part in parts)
+    names = (getattr(part, "name", part) for part in parts)
+    return " ".join(str(name) for name in names if isinstance(name, str | int))

@@ -44,16 +44,19 @@ def computed(page: Page) -> list[Place]:
     ]
 
 
-def chosen(page: Page, cheap: Callable[[str, str], bool], rows: int, seed: str) -> list[Place]:
+def chosen(
+    page: Page, cheap: Callable[[str, str], bool], rows: int, seed: str, skip: set[int]
+) -> list[Place]:
     """Return the cheap cells of so many rows of a page that has some, drawn by a seed.
 
-    ``cheap`` gets the text of a row that needs no computing, and the heading of a column.
+    ``cheap`` gets the text of a row that needs no computing, and the heading of a column; no table
+    in ``skip`` has cheap cells.
     """
     by_row: dict[tuple[int, int], list[Place]] = {}
     for place in computed(page):
         table = page.tables()[place.table]
         label = " | ".join(cell for cell in table.rows[place.row] if isinstance(cell, str))
-        if cheap(label, table.header[place.column]):
+        if place.table not in skip and cheap(label, table.header[place.column]):
             by_row.setdefault((place.table, place.row), []).append(place)
     drawn = random.Random(seed).sample(sorted(by_row), min(rows, len(by_row)))
     return [place for row in drawn for place in by_row[row]]
