@@ -71,8 +71,8 @@ SAMPLES = {
                            rf"_e2m1|product_rom|lmul).*>> {NO_REAL}"), 5,
                        has(rf"^`(integer|float|posit_lanes_4_weight_posit[46]|tmac|codebook|flint)"
                            rf".*>> {NO_REAL}"), {"technology": "sky130"}),
-    "peers": Sample(has(r"^(e5m2|e4m3) \| area >> (ours|delay)"), 2,
-                    has(r"^\w+ \| (area|speed) >> ", r"^1 x int8 x int8 ")),
+    "peers": Sample(has(r"^(e5m2|e4m3) \| area \|.* >> (ours|delay)"), 2,
+                    has(r"^\w+ \| (area|speed) \|", r"^1 x int8 x int8 ")),
     "rmmec": Sample(has(r"^fixed (fp4|posit4) \|"), 3, has(r"^fixed ", r"^shared.* \|", r"^fp4"),
                     SKY130),
 }  # fmt: skip
