@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from cost_models import cache, screen, screening_set
+from cost_models import cache, screening_set, words
 from cost_models.estimate import estimate
 from cost_models.netlist import netlist, rtlil_text
 from cost_models.operands import default_operands
@@ -53,12 +53,12 @@ def row(unit: UnitSpec, technology: str, library: Library | None) -> list[object
     operands = default_operands(unit)
     text = rtlil_text(unit)
     elaborate = milliseconds(lambda: rtlil_text(unit))
-    words = milliseconds(lambda: screen.features(text, unit.name))
+    counting = milliseconds(lambda: words.features(text, unit.name))
     cold = milliseconds(lambda: estimate(unit, technology, operands))
     netlist.cache_clear()
     cached = milliseconds(lambda: estimate(unit, technology, operands))
     cells: list[object] = [
-        unit.name, len(netlist(unit).types), elaborate, words, words / elaborate,
+        unit.name, len(netlist(unit).types), elaborate, counting, counting / elaborate,
         cold, cold / elaborate, cached, cached / cold,
     ]  # fmt: skip
     if library is None:

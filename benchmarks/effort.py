@@ -30,9 +30,9 @@ class Change(NamedTuple):
     energy: float
 
 
-def chain(element: str, accumulation: str, lanes: int) -> UnitSpec:
+def chain(element: str, accumulator: str, lanes: int) -> UnitSpec:
     """Return a unit whose lanes add one after another."""
-    return make("float", lanes=lanes, weight=element, activation=element, accumulation=accumulation)
+    return make("float", lanes=lanes, weight=element, activation=element, accumulator=accumulator)
 
 
 def units() -> list[UnitSpec]:

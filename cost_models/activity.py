@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from cost_models import loops
 from cost_models.netlist import Int, Netlist
-from cost_models.operands import Operands
 from hwsim.errors import InputError, ToolError
 from hwsim.units import UnitSpec
+from hwsim.units.operands import Operands
 
 Words = NDArray[np.uint64]
 Flags = NDArray[np.bool_]
@@ -158,15 +158,7 @@ def _beats(unit: UnitSpec, operands: Operands) -> Flags:
     """Return the bits of all beats, shape (streams, beats, unit.beat_bits)."""
     size = -(-unit.beat_bits // 8)
     words = [
-        b"".join(word.to_bytes(size, "little") for word in unit.pack_beats(a, w, **metadata))
-        for a, w, metadata in (
-            (
-                operands.activations[k],
-                operands.weights[k],
-                {name: codes[k] for name, codes in operands.metadata.items()},
-            )
-            for k in range(len(operands.activations))
-        )
+        b"".join(word.to_bytes(size, "little") for word in words) for words in unit.words(operands)
     ]
     packed = np.frombuffer(b"".join(words), np.uint8).reshape(len(words), -1, size)
     bits = np.unpackbits(packed, axis=2, bitorder="little", count=unit.beat_bits)

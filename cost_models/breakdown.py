@@ -11,7 +11,7 @@ columns, not in the table.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import reduce
 from typing import Any
 
@@ -20,13 +20,19 @@ import numpy as np
 from cost_models import activity
 from cost_models import technology as technologies
 from cost_models.activity import Activity
-from cost_models.cost import Cost
+from cost_models.cost import METRICS, Cost
 from cost_models.estimate import Floats, critical_loads, estimate_all, shared_gates, vector
 from cost_models.netlist import GATES, TYPES, Int, Netlist, netlist_by_part
-from cost_models.operands import Operands, default_operands
+from cost_models.operands import default_operands
 from cost_models.technology import Technology
+from hwsim.errors import InputError
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
+from hwsim.units.operands import Operands
+from rtl.verilog import HandMade
+
+#: What a part has beside its share of a cost: numbers of cells.
+_COUNTS = ("gates", "flip_flops")
 
 
 @dataclass(frozen=True)
@@ -57,15 +63,6 @@ class Part:
     gates: int
     flip_flops: int
 
-    @property
-    def energy_pj(self) -> float:
-        """Dynamic energy per clock cycle in pJ, glitches included."""
-        return self.settled_pj + self.glitch_pj
-
-    def to_dict(self) -> dict[str, float]:
-        """Return the fields and the energy as plain values for JSON."""
-        return asdict(self) | {"energy_pj": self.energy_pj}
-
     def __add__(self, other: "Part") -> "Part":
         return Part(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
@@ -85,18 +82,34 @@ class Breakdown:
     parts: Mapping[str, Part]
     whole: Cost
 
+    def __repr__(self) -> str:
+        parts = ", ".join(self.parts)
+        return f"<Breakdown of {self.whole.unit}, {self.whole.technology}: {parts}>"
+
     @property
     def total(self) -> Part:
         """Sum of all parts."""
         return reduce(Part.__add__, self.parts.values())
 
+    def metrics(self, part: Part) -> dict[str, float]:
+        """Return the metrics that add up over parts, of one part or several, by name.
+
+        What is per MAC is per MAC of the whole unit.
+        """
+        own = {name: value for name, value in vars(part).items() if name not in _COUNTS}
+        cost = replace(self.whole, **own)
+        return {name: getattr(cost, name) for name, metric in METRICS.items() if metric.additive}
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
-            "parts": {name: part.to_dict() for name, part in self.parts.items()},
-            "sum_of_parts": self.total.to_dict(),
+            "parts": {name: self._plain(part) for name, part in self.parts.items()},
+            "sum_of_parts": self._plain(self.total),
             "whole": self.whole.to_dict(),
         }
+
+    def _plain(self, part: Part) -> dict[str, float]:
+        return self.metrics(part) | {name: getattr(part, name) for name in _COUNTS}
 
 
 def breakdown(
@@ -115,6 +128,8 @@ def breakdown_all(
 ) -> dict[str, Breakdown]:
     """Return the breakdown of ``unit`` by technology; parameters are those of ``breakdown``."""
     check_unit(unit)
+    if isinstance(unit, HandMade):
+        raise InputError(f"{unit.name} has Verilog of its own, whose parts are not told apart")
     loaded = technologies.load_all(names)
     operands = default_operands(unit) if operands is None else operands
     whole = estimate_all(unit, loaded, operands)
@@ -197,4 +212,4 @@ def _toggle_energy(gates: Netlist, toggles: Floats, own: Floats, per_load: float
 
 
 def _cast(key: str, value: float) -> Any:
-    return round(value) if key in ("gates", "flip_flops") else float(value)
+    return round(value) if key in _COUNTS else float(value)

@@ -1,9 +1,54 @@
-"""The cost of one unit in one technology."""
+"""The cost of one unit in one technology, and its metrics.
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+A cost has a few fields that are measured. Everything that follows from them is an attribute made by
+:func:`_derived`, which also enters it in ``METRICS``: one definition says what it is and how it is
+shown.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, Literal, TypedDict, Unpack
+
+from cost_models.metric import Metric
 
 Method = Literal["estimate", "synthesis"]
+
+
+class _Shown(TypedDict, total=False):
+    heading: str
+    maximise: bool
+    log: bool
+    additive: bool
+    quantity: str
+
+
+def _metric(name: str, label: str, **shown: Unpack[_Shown]) -> Metric:
+    return Metric(name, label, attrgetter(f"cost.{name}"), **shown)
+
+
+#: The metrics of a cost by name; those that are fields are here, and ``Cost`` adds the others.
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        _metric("area_um2", "area (µm²)", heading="area µm²", quantity="area", additive=True),
+        _metric("delay_ns", "delay (ns)", heading="delay ns", quantity="delay"),
+        _metric("leakage_nw", "leakage (nW)", heading="leakage nW", additive=True),
+        _metric("macs_per_cycle", "MACs per cycle", heading="MAC/cycle", maximise=True),
+    )
+}
+
+_Derivation = Callable[["Cost"], float]
+
+
+def _derived(label: str, **shown: Unpack[_Shown]) -> Callable[[_Derivation], _Derivation]:
+    """Enter what a property of a cost returns in ``METRICS``, under the property's name."""
+
+    def enter(derivation: _Derivation) -> _Derivation:
+        METRICS[derivation.__name__] = _metric(derivation.__name__, label, **shown)
+        return derivation
+
+    return enter
 
 
 @dataclass(frozen=True)
@@ -49,15 +94,12 @@ class Cost:
     macs_per_cycle: float
     provenance: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def fmax_mhz(self) -> float:
-        """Highest clock frequency in MHz."""
-        return 1e3 / self.delay_ns
-
-    @property
-    def area_per_mac(self) -> float:
-        """Area in um^2 for one multiply-accumulate per cycle."""
-        return self.area_um2 / self.macs_per_cycle
+    def __repr__(self) -> str:
+        return (
+            f"<Cost of {self.unit}, {self.technology}, {self.method}: {self.area_um2:.5g} um2, "
+            f"{self.delay_ns:.5g} ns, {self.energy_pj_per_mac:.5g} pJ/MAC, "
+            f"{self.macs_per_cycle:.5g} MAC/cycle>"
+        )
 
     @property
     def energy_pj(self) -> float:
@@ -65,21 +107,77 @@ class Cost:
         return self.settled_pj + self.glitch_pj
 
     @property
-    def energy_per_mac(self) -> float:
+    @_derived("fmax (MHz)", heading="fmax MHz", maximise=True, quantity="delay")
+    def fmax_mhz(self) -> float:
+        """Highest clock frequency in MHz."""
+        return 1e3 / self.delay_ns
+
+    @property
+    @_derived("area per MAC/cycle (µm²)", quantity="area", additive=True)
+    def area_um2_per_mac_per_cycle(self) -> float:
+        """Area in um^2 for one multiply-accumulate per cycle."""
+        return self.area_um2 / self.macs_per_cycle
+
+    @property
+    @_derived("energy per MAC (pJ)", heading="energy pJ/MAC", quantity="energy", additive=True)
+    def energy_pj_per_mac(self) -> float:
         """Dynamic energy of one multiply-accumulate in pJ, glitches included."""
         return self.energy_pj / self.macs_per_cycle
 
     @property
-    def settled_energy_per_mac(self) -> float:
+    @_derived(
+        "settled energy per MAC (pJ)", heading="settled", quantity="settled_energy", additive=True
+    )
+    def settled_energy_pj_per_mac(self) -> float:
         """Dynamic energy of one multiply-accumulate in pJ, glitches excluded."""
         return self.settled_pj / self.macs_per_cycle
 
+    @property
+    @_derived("data energy per MAC (pJ)", heading="data", log=False, additive=True)
+    def data_energy_pj_per_mac(self) -> float:
+        """The part of the settled energy of one multiply-accumulate in pJ that data take."""
+        return (self.settled_pj - self.clock_pj) / self.macs_per_cycle
+
+    @property
+    @_derived("clock energy per MAC (pJ)", heading="clock", additive=True)
+    def clock_energy_pj_per_mac(self) -> float:
+        """The part of the settled energy of one multiply-accumulate in pJ that clock pins take."""
+        return self.clock_pj / self.macs_per_cycle
+
+    @property
+    @_derived(
+        "glitch energy per MAC, at most (pJ)", heading="glitches at most", log=False, additive=True
+    )
+    def glitch_energy_pj_per_mac(self) -> float:
+        """What hazards add to the energy of one multiply-accumulate in pJ, at most."""
+        return self.glitch_pj / self.macs_per_cycle
+
+    @property
+    @_derived("throughput (GMAC/s)", heading="GMAC/s", maximise=True, quantity="delay")
+    def gmacs_per_s(self) -> float:
+        """Multiply-accumulates per time in GMAC/s at the highest clock frequency."""
+        return self.macs_per_cycle * self.fmax_mhz * 1e-3
+
+    @property
+    @_derived(
+        "throughput per area (GMAC/s/mm²)", heading="GMAC/s/mm²", maximise=True,
+        quantity="area_times_delay",
+    )  # fmt: skip
+    def gmacs_per_s_per_mm2(self) -> float:
+        """Multiply-accumulates per time and area in GMAC/s/mm^2."""
+        return self.gmacs_per_s / (self.area_um2 * 1e-6)
+
+    @property
+    @_derived("MACs per energy (GMAC/J)", heading="GMAC/J", maximise=True, quantity="energy")
+    def gmacs_per_j(self) -> float:
+        """Multiply-accumulates per energy in GMAC/J, glitches included, leakage excluded."""
+        return 1e3 / self.energy_pj_per_mac
+
+    def metrics(self) -> dict[str, float]:
+        """Return the metrics by name."""
+        return {name: getattr(self, name) for name in METRICS}
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields and the derived figures as plain values for JSON."""
-        return asdict(self) | {
-            "fmax_mhz": self.fmax_mhz,
-            "area_per_mac": self.area_per_mac,
-            "energy_pj": self.energy_pj,
-            "energy_per_mac": self.energy_per_mac,
-            "settled_energy_per_mac": self.settled_energy_per_mac,
-        }
+        """Return the metrics and what they are of as plain values for JSON."""
+        of_what = {"unit": self.unit, "technology": self.technology, "method": self.method}
+        return of_what | self.metrics() | {"provenance": self.provenance}

@@ -20,11 +20,13 @@ from cost_models import activity
 from cost_models import technology as technologies
 from cost_models.cost import Cost
 from cost_models.netlist import GATES, TYPES, Netlist, netlist
-from cost_models.operands import Operands, default_operands
+from cost_models.operands import default_operands
 from cost_models.technology import Coefficients, Technology
 from hwsim.errors import InputError
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
+from hwsim.units.operands import Operands
+from rtl import verilog
 from rtl.yosys import version
 
 Floats = NDArray[np.float64]
@@ -80,7 +82,7 @@ def features(
     if operands is None:
         operands = default_operands(unit)
     if not isinstance(operands, Operands):
-        raise InputError(f"operands={operands!r}: allowed: cost_models.operands.Operands")
+        raise InputError(f"operands={operands!r}: allowed: hwsim.units.operands.Operands")
     gates = netlist(unit, style)
     result = activity.simulate(unit, gates, operands)
     flip_flops = result.toggles[gates.first_flip_flop : gates.first_gate].sum()
@@ -137,7 +139,7 @@ def estimate(
     technology
         A name out of :func:`cost_models.technology.names`, or coefficients of one's own.
     operands
-        Operand codes to count toggles with, as :class:`~cost_models.operands.Operands`; those of
+        Operand codes to count toggles with, as :class:`~hwsim.units.operands.Operands`; those of
         :func:`~cost_models.operands.default_operands` if None.
 
     Raises
@@ -194,6 +196,7 @@ def price(unit: UnitSpec, measured: Features, technology: Technology) -> Cost:
             "tools": {"yosys": version()},
             "style": measured.netlist.style,
             "effort": "bounded" if measured.netlist.bounded else "full",
+            **verilog.provenance(unit),
             "gates": dict(zip(TYPES, measured.counts.astype(int).tolist(), strict=True)),
             "toggles_per_net_and_cycle": measured.mean_activity,
         },

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.stats import spearmanr
 
-from cost_models import cache, fitting_set, screen_fit, synthesis
+from cost_models import cache, fitting_set, screen, synthesis
 from cost_models.bands import LEVELS, QUANTITIES, error_key
 from cost_models.components import COMPONENTS
 from cost_models.cost import Cost
@@ -85,7 +85,7 @@ def characterise(
 ) -> Technology:
     """Fit a technology to a cell library and measure the error on units that the fit did not see.
 
-    To its estimates a screen is fitted (:mod:`cost_models.screen_fit`).
+    To its estimates a screen is fitted (:mod:`cost_models.screen`).
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def characterise(
     samples = iter(measured)
     sets = [[next(samples) for _ in part] for part in (COMPONENTS, fitting, held_out)]
     technology = fit(name, provenance, *sets)
-    return replace(technology, screen=screen_fit.fitted(technology, workers, progress))
+    return replace(technology, screen=screen.fitted(technology, workers, progress))
 
 
 def measure_units(

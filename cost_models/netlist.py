@@ -15,7 +15,6 @@ Mapped by part, the submodules of the unit's top module stay apart until every g
 gate belongs to one of them. Nothing is optimised across their borders, which costs some area.
 """
 
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +31,7 @@ from hwsim.errors import ToolError, check_known
 from hwsim.files import temporary_folder
 from hwsim.progress import mentioned
 from hwsim.units import UnitSpec
-from rtl import yosys
+from rtl import verilog, yosys
 
 #: Options of Yosys' ``synth`` by the name of the multiplier style.
 STYLES = {"default": "", "noalumacc": "-noalumacc", "booth": "-booth"}
@@ -192,7 +191,12 @@ def cell_count(text: str, top: str) -> int:
 
 
 def rtlil_text(unit: UnitSpec) -> str:
-    """Return the unit's hardware as RTLIL, its top module named ``unit.name``."""
+    """Return the unit's hardware as RTLIL, its top module named ``unit.name``.
+
+    Raises InputError as :func:`rtl.verilog.rtlil` for Verilog of its own.
+    """
+    if isinstance(unit, verilog.HandMade):
+        return verilog.rtlil(unit)
     return str(rtlil.convert(rtl.create(unit), name=unit.name, emit_src=False))
 
 
@@ -267,7 +271,7 @@ def _smallest(
             script = [command.format(top=top, option=STYLES[style]) for command in commands]
             script += [*together, _CLEAN, f"write_json {file}"]
             session.run(["design -load rtl", *script])
-            mapped[style] = json.loads((folder / file).read_text())["modules"][top]
+            mapped[style] = yosys.read_json(folder / file)["modules"][top]
     style = min(mapped, key=lambda name: nand2_equivalents(mapped[name]))
     return parse(mapped[style], style, instances)
 

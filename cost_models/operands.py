@@ -1,7 +1,7 @@
 """Operand streams: the data that the energy of a unit is measured with.
 
 Energy follows toggles, and toggles follow data: zeros, narrow distributions and sign bits matter.
-A stream is arrays of codes, one dot product a row. Four kinds are made here:
+Four kinds of :class:`~hwsim.units.operands.Operands` are made here, one dot product a stream:
 
 - *normal*: independent normal numbers, what costs are quoted for unless another kind is named;
 - *random*: codes drawn uniformly, which toggles most bits half of the time;
@@ -22,58 +22,33 @@ octaves as keep a sum of the largest products in range.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hwsim.errors import InputError, suggestion
 from hwsim.formats.base import Codes, Float64, Format
+from hwsim.formats.group import GroupScale
 from hwsim.formats.integer import Integer
-from hwsim.formats.minifloat import Minifloat
-from hwsim.formats.scaling import ScaleRule, least_error_scales
+from hwsim.formats.minifloat import NAMED
 from hwsim.numbers import whole
 from hwsim.tensors.load import TensorSource
-from hwsim.tensors.quantise import operand_streams, value_streams
 from hwsim.tensors.sources import SUFFIXES, Layer
 from hwsim.tensors.transformer import PACKAGES
-from hwsim.units import UnitSpec
-from hwsim.units.base import check_unit
+from hwsim.units import UnitSpec, layers
+from hwsim.units.base import OPERANDS, check_unit
 from hwsim.units.block_dot import BlockDotUnit
+from hwsim.units.layers import GROUP
 from hwsim.units.metadata import Metadata, Scope, field_shape
-from hwsim.units.result import RoundedResult
+from hwsim.units.operands import Operands
 
 #: Default size of a stream: dot products in parallel, and clock cycles that each of them takes.
 STREAMS = 64
 CYCLES = 64
-#: Neighbours that share a scale.
-GROUP = 128
 #: Correlation of a quiet activation with the one before it in its lane.
 CORRELATION = 0.9
-#: Octaves above its smallest normal number that a minifloat keeps when it leaves room for sums.
-_KEPT_OCTAVES = 4
-
-
-Scalar = TypeVar("Scalar", bound=np.generic)
-
-
-class Operands(NamedTuple):
-    """What :meth:`hwsim.units.base.UnitSpec.dot` takes, for many streams.
-
-    Attributes
-    ----------
-    activations, weights
-        Codes of shape (streams, length).
-    metadata
-        Codes by name, of shape (streams, beats) or (streams, groups).
-    """
-
-    activations: Codes
-    weights: Codes
-    metadata: Mapping[str, Codes] = MappingProxyType({})
 
 
 def create(unit: UnitSpec, source: str, match: str = "*") -> Operands:
@@ -108,11 +83,12 @@ def create(unit: UnitSpec, source: str, match: str = "*") -> Operands:
             f"operands={source}: no such file{hint}; allowed: {', '.join(known)}, a model folder, "
             f"or a tensor file ({', '.join(SUFFIXES)})"
         )
-    if not unit.takes_layer_values:
+    try:
+        unit.check_layers()
+    except InputError as error:
         raise InputError(
-            f"operands={source}: {unit.family} takes no weights and activations of a layer; "
-            f"allowed: {', '.join(KINDS)}"
-        )
+            f"operands={source}: {error}; operands of any unit: {', '.join(KINDS)}"
+        ) from None
     place = {"package": source} if source in PACKAGES else {"path": path}
     chosen = TensorSource(**place, match=match)
     return of_layers(unit, chosen.load(), STREAMS, stream_beats(unit), seed=0)
@@ -135,9 +111,10 @@ def stream_beats(unit: UnitSpec) -> int:
 def gaussian(unit: UnitSpec, dot_products: int, beats: int, seed: int) -> Operands:
     """Return standard-normal operands in the formats of ``unit``.
 
-    Formats without negative values get magnitudes. Integer metadata are uniform over their legal
-    codes; scales are log-normal with a standard deviation of one octave, and the entries of loaded
-    tables normal.
+    Formats without negative values get magnitudes. For a unit whose parameters have block formats,
+    the numbers are the rows of matrices, quantised to them. Otherwise integer metadata are uniform
+    over their legal codes; scales are log-normal with a standard deviation of one octave, and the
+    entries of loaded tables normal.
 
     Parameters
     ----------
@@ -154,6 +131,9 @@ def gaussian(unit: UnitSpec, dot_products: int, beats: int, seed: int) -> Operan
         If ``dot_products`` or ``beats`` is less than 1, or ``seed`` negative.
     """
     rng = _generator(dot_products, beats, seed)
+    if any(map(unit.tensor_format, OPERANDS)):
+        layer = _normal_layer(unit, dot_products, beats, rng)
+        return of_layers(unit, [layer], dot_products, beats, seed, source="normal")
     activations, weights = (
         rng.standard_normal((dot_products, beats * count)) for count in unit.values_per_beat
     )
@@ -168,15 +148,19 @@ def uniform(unit: UnitSpec, dot_products: int, beats: int, seed: int) -> Operand
     of :func:`gaussian`.
     """
     rng = _generator(dot_products, beats, seed)
-    peaks = _peaks(unit, beats)
     activations, weights = (
-        _uniform_codes(fmt, (dot_products, beats * lanes), peaks[fmt], refused, rng)
-        for fmt, lanes, refused in (
-            (unit.activation, unit.activation_lanes, ()),
-            (unit.weight, unit.weight_lanes, unit.refused_weights),
+        _uniform_codes(fmt, (dot_products, beats * lanes), left * layers.largest(fmt), refused, rng)
+        for fmt, lanes, left, refused in zip(
+            (unit.activation, unit.weight),
+            (unit.activation_lanes, unit.weight_lanes),
+            unit.room(unit.activation, unit.weight, beats),
+            ((), unit.refused_weights),
+            strict=True,
         )
     )
-    return Operands(activations, weights, _metadata(unit, dot_products, beats, rng))
+    return Operands(
+        activations, weights, _metadata(unit, dot_products, beats, rng), source="random"
+    )
 
 
 def quiet(unit: UnitSpec, dot_products: int, beats: int, seed: int) -> Operands:
@@ -198,7 +182,8 @@ def quiet(unit: UnitSpec, dot_products: int, beats: int, seed: int) -> Operands:
         for name, codes in _metadata(unit, dot_products, beats, rng).items()
     }
     made = _encoded(unit, activations, weights, metadata)
-    return made._replace(weights=np.tile(made.weights[:, : unit.weight_lanes], (1, beats)))
+    held = np.tile(made.weights[:, : unit.weight_lanes], (1, beats))
+    return replace(made, weights=held, source="quiet")
 
 
 #: The kinds of operands that need no file, by name.
@@ -216,64 +201,92 @@ def of_layers(
     beats: int,
     seed: int,
     group: int = GROUP,
+    source: str = "tensors",
 ) -> Operands:
-    """Return weights and activations of layers, in the formats of ``unit``.
+    """Return weights and activations of layers as :meth:`UnitSpec.operands` has them.
 
-    A dot product is a random weight row and a random token of one layer, the layers in turn. The
-    rows of a tile get other tokens and its columns other weight rows of the same layer. Metadata
-    and further parameters are those of :func:`gaussian`; ``group`` is the group size of weights.
+    A dot product is a random weight row and a random token of one layer, the layers in turn, cut or
+    continued with further rows and tokens of that layer to ``beats``. The rows of a tile get other
+    tokens and its columns other weight rows of the same layer.
+
+    Parameters
+    ----------
+    layers
+        All with activations.
+    dot_products, beats, seed
+        See :func:`gaussian`.
+    group
+        Group size of the weights where the unit's format has none.
+    source
+        Where the layers come from, for people.
 
     Raises
     ------
     InputError
-        If a layer has no activations.
+        If a layer has no activations, and for units that compute no layers.
     """
     rng = _generator(dot_products, beats, seed)
-    counts = unit.values_per_beat
-    # What a beat holds beyond the lanes is rows and columns of a tile, or more lanes in a word.
-    lanes = unit.lanes if counts[0] == unit.activation_lanes else counts[0]
-    rows, columns = (count // lanes for count in counts)
-    seeds = range(seed, seed + max(rows, columns))
-    metadata = _metadata(unit, dot_products, beats, rng)
-    if unit.takes_tensors or not columns:
-        streams = [_layer_codes(unit, layers, dot_products, beats, one, group) for one in seeds]
-        return Operands(*_tiled(streams, rows, columns, beats), metadata)
-    # What a code means is in the metadata.
-    values = [
-        value_streams(layers, streams=dot_products, length=beats * lanes, seed=one) for one in seeds
-    ]
-    return _encoded(unit, *_tiled(values, rows, columns, beats), metadata)
+    unit.check_layers()
+    rows, columns = unit.tile_shape
+    streams: list[Operands | None] = [None] * dot_products
+    for index, layer in enumerate(layers):
+        mine = range(index, dot_products, len(layers))
+        if not mine:
+            continue
+        if layer.activations is None:
+            raise InputError(f"layer {layer.name!r} has no activations to make operands from")
+        picks = _tiles_of(unit, layer, beats, group)
+        tokens = rng.integers(len(layer.activations), size=(len(mine) * picks, rows))
+        outputs = rng.integers(len(layer.weight), size=(len(mine) * picks, columns))
+        made = unit.operands(
+            layer.weight, layer.activations, group=group, tiles=(tokens, outputs), source=source
+        )
+        step = made.count // len(mine)
+        for k, stream in enumerate(mine):
+            streams[stream] = _joined(unit, made.take(slice(k * step, (k + 1) * step)), beats)
+    return _stacked([one for one in streams if one is not None], source)
 
 
-def _layer_codes(
-    unit: UnitSpec, layers: Sequence[Layer], dot_products: int, beats: int, seed: int, group: int
-) -> tuple[Codes, Codes]:
-    peaks = _peaks(unit, beats)
-    a_room, w_room = (peaks[fmt] / _largest(fmt) for fmt in (unit.activation, unit.weight))
-    return operand_streams(
-        layers,
-        unit.weight,
-        unit.activation,
-        group,
-        streams=dot_products,
-        length=beats * unit.lanes,
-        seed=seed,
-        room=(a_room, w_room),
+def _tiles_of(unit: UnitSpec, layer: Layer, beats: int, group: int) -> int:
+    """Return how many outputs of a layer have ``beats`` beats together."""
+    assert layer.activations is not None
+    rows, columns = (np.zeros((1, side), np.int64) for side in unit.tile_shape)
+    one = unit.operands(layer.weight[:1], layer.activations[:1], group=group, tiles=(rows, columns))
+    return -(-beats // (one.activations.size // unit.activation_lanes))
+
+
+def _joined(unit: UnitSpec, parts: Operands, beats: int) -> Operands:
+    """Return dot products one after another as one of ``beats`` beats."""
+    metadata = {}
+    for field in unit.metadata:
+        codes = parts.metadata[field.name].reshape(-1)
+        (wanted,) = field_shape(field, (), beats, unit.group_beats) or (0,)
+        metadata[field.name] = codes[0] if field.scope is Scope.DOT else codes[:wanted]
+    return Operands(
+        parts.activations.reshape(-1)[: beats * unit.activation_lanes],
+        parts.weights.reshape(-1)[: beats * unit.weight_lanes],
+        metadata,
     )
 
 
-def _tiled(
-    streams: Sequence[tuple[NDArray[Scalar], NDArray[Scalar]]], rows: int, columns: int, beats: int
-) -> tuple[NDArray[Scalar], NDArray[Scalar]]:
-    activations, weights = (np.stack(part) for part in zip(*streams, strict=True))
-    return side_by_side(activations[:rows], beats), side_by_side(weights[:columns], beats)
+def _stacked(streams: Sequence[Operands], source: str) -> Operands:
+    return Operands(
+        np.stack([one.activations for one in streams]),
+        np.stack([one.weights for one in streams]),
+        {name: np.stack([one.metadata[name] for one in streams]) for name in streams[0].metadata},
+        source=source,
+    )
 
 
-def side_by_side(tiles: NDArray[Scalar], beats: int) -> NDArray[Scalar]:
-    """Return streams of shape (tiles, dot products, length) as one, beat by beat."""
-    count, dot_products, length = tiles.shape
-    parts = tiles.reshape(count, dot_products, beats, length // beats).transpose(1, 2, 0, 3)
-    return parts.reshape(dot_products, count * length)
+def _normal_layer(unit: UnitSpec, dot_products: int, beats: int, rng: np.random.Generator) -> Layer:
+    """Return standard-normal matrices of as many rows as streams, of whole blocks."""
+    length = beats * max(unit.values_per_beat)
+    blocks = [unit.weight_quantiser().size, unit.activation_quantiser(length).size, GROUP]
+    length = -(-length // max(blocks)) * max(blocks)
+    weights, activations = (rng.standard_normal((dot_products, length)) for _ in range(2))
+    if unit.activation_quantiser(length).element.min >= 0:
+        activations = np.abs(activations)
+    return Layer("normal", weights, activations)
 
 
 def _generator(dot_products: int, beats: int, seed: int) -> np.random.Generator:
@@ -296,54 +309,22 @@ def _encoded(
     unit: UnitSpec, activations: Float64, weights: Float64, metadata: Mapping[str, Codes]
 ) -> Operands:
     beats = activations.shape[1] // unit.values_per_beat[0]
-    encode = partial(_encode, peaks=_peaks(unit, beats))
-    codes = unit.encode_operands(activations, weights, metadata, encode)
-    return Operands(*codes, metadata)
+    left = dict(
+        zip(
+            (unit.weight, unit.activation),
+            unit.room(unit.activation, unit.weight, beats)[::-1],
+            strict=True,
+        )
+    )
+    codes = unit.encode_operands(activations, weights, metadata, partial(_encode, left=left))
+    return Operands(*codes, metadata, source="normal")
 
 
-def _encode(fmt: Format, x: Float64, peaks: Mapping[Format, float]) -> Codes:
+def _encode(fmt: Format, x: Float64, left: Mapping[Format, float]) -> Codes:
     if fmt.min >= 0:
         x = np.abs(x)
-    length = x.shape[1]
-    groups = np.pad(x, ((0, 0), (0, -length % GROUP))).reshape(len(x), -1, GROUP)
-    if fmt.scale_rule is ScaleRule.LEAST_ERROR:
-        scale = least_error_scales(fmt, groups)
-    else:
-        scale = np.abs(groups).max(axis=-1) / peaks.get(fmt, _largest(fmt))
-    # A group of zeros stays one.
-    scaled = groups / np.where(scale == 0, 1.0, scale)[..., np.newaxis]
-    return fmt.encode(scaled.reshape(len(x), -1)[:, :length])
-
-
-def _largest(fmt: Format) -> float:
-    return fmt.max or -fmt.min
-
-
-def _peaks(unit: UnitSpec, beats: int) -> dict[Format, float]:
-    """Return the largest magnitude of the operands of each format.
-
-    It is the format's, unless the sum of as many of the largest products as a dot product has
-    overflows the format that it is rounded to. Then minifloats give up octaves, in proportion to
-    those they have to spare.
-    """
-    formats = {unit.activation, unit.weight}
-    peaks = {fmt: _largest(fmt) for fmt in formats}
-    if not isinstance(unit.result, RoundedResult):
-        return peaks
-    products = beats * unit.lanes * _largest(unit.activation) * _largest(unit.weight)
-    excess = np.log2(products / unit.result.format.max)
-    spare = {fmt: _spare_octaves(fmt) for fmt in formats}
-    total = spare[unit.activation] + spare[unit.weight]
-    if excess <= 0 or total == 0:
-        return peaks
-    share = min(1.0, excess / total)
-    return {fmt: peak * float(np.exp2(-share * spare[fmt])) for fmt, peak in peaks.items()}
-
-
-def _spare_octaves(fmt: Format) -> float:
-    if not isinstance(fmt, Minifloat):
-        return 0.0
-    return max(0.0, float(np.log2(fmt.max)) - fmt.min_exponent - _KEPT_OCTAVES)
+    blocks = GroupScale(fmt, GROUP, scale=NAMED["fp32"], scale_rule=fmt.scale_rule)
+    return layers.quantise(blocks, x, np.arange(len(x)), left.get(fmt, 1.0)).rows()
 
 
 def _uniform_codes(

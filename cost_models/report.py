@@ -239,7 +239,7 @@ def measure(
 
 
 def _technologies() -> list[Technology]:
-    return [*map(technologies.load, technologies.names()), *technologies.unseen()]
+    return [*map(technologies.load, technologies.shipped()), *technologies.unseen()]
 
 
 def _introduction(technology: Technology) -> str:
@@ -342,7 +342,7 @@ def coverage(rows: list[dict[str, Any]], quantity: str) -> NDArray[np.float64]:
         and each half is tried with the bounds of the other.
     """
     distances = fit.distances(rows, "estimate", quantity)
-    names = [_label(row) for row in rows]
+    names = [fitting_set.drawn_by(_label(row)) for row in rows]
     shares = []
     for split in range(SPLITS):
         hashes = [hashlib.sha256(f"{split} {name}".encode()).digest() for name in names]

@@ -25,7 +25,7 @@ SPACE: dict[str, Axes] = {
     },
     "float": {
         "weight": MINIFLOATS, "activation": MINIFLOATS, "lanes": (1, 2),
-        "accumulation": ("exact", "fp16"),
+        "accumulator": (None, "fp16"),
     },
     "fma": {
         "weight": MINIFLOATS, "activation": MINIFLOATS, "lanes": (1,),

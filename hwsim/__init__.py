@@ -1,8 +1,71 @@
 """What a number format really costs in silicon.
 
 Formats and the golden models of the units live here; the hardware is in :mod:`rtl`, its cost in
-:mod:`cost_models`, design-space exploration in :mod:`sweeps`. Importing this package loads none
-of them.
+:mod:`cost_models`, design-space exploration in :mod:`sweeps`. ``import hwsim`` is enough to use
+them: the names below and the packages are here, and each is imported when it is first asked for
+(PEP 562), so the import itself loads none of them.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cost_models.estimate import estimate
+    from cost_models.synthesis import synthesize
+    from hwsim import formats, frames, tensors, units
+    from hwsim.errors import HwsimError
+    from hwsim.formats import parse
+    from hwsim.formats.chart import draw
+    from hwsim.units import make
+    from rtl import create
+    from rtl.emit import verilog
+    from rtl.verification import verify
+    from sweeps import results, run_sweep
+
 __version__ = "0.1.0"
+
+#: Where the names come from.
+_HOMES = {
+    "HwsimError": "hwsim.errors",
+    "create": "rtl",
+    "draw": "hwsim.formats.chart",
+    "estimate": "cost_models.estimate",
+    "make": "hwsim.units",
+    "parse": "hwsim.formats",
+    "results": "sweeps",
+    "run_sweep": "sweeps",
+    "synthesize": "cost_models.synthesis",
+    "verify": "rtl.verification",
+    "verilog": "rtl.emit",
+}
+_PACKAGES = ("formats", "frames", "tensors", "units")
+
+__all__ = [
+    "HwsimError",
+    "create",
+    "draw",
+    "estimate",
+    "formats",
+    "frames",
+    "make",
+    "parse",
+    "results",
+    "run_sweep",
+    "synthesize",
+    "tensors",
+    "units",
+    "verify",
+    "verilog",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name in _PACKAGES:
+        return import_module(f"hwsim.{name}")
+    raise AttributeError(f"module 'hwsim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

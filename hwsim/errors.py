@@ -4,15 +4,19 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-class InputError(ValueError):
+class HwsimError(Exception):
+    """The base of all errors that hwsim raises on purpose; the message is for the user."""
+
+
+class InputError(HwsimError, ValueError):
     """What the user asked for cannot be done; the message says what is allowed."""
 
 
-class MissingToolError(RuntimeError):
+class MissingToolError(HwsimError, RuntimeError):
     """A program that the requested step needs is not installed; the message says how to."""
 
 
-class ToolError(RuntimeError):
+class ToolError(HwsimError, RuntimeError):
     """A tool failed, or what it made cannot be used; the message has its last lines."""
 
 

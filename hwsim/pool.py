@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hwsim import processes
+from hwsim.errors import HwsimError
 
 #: What the libraries behind NumPy's matrix product read their number of threads from.
 BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -35,7 +36,7 @@ Task = TypeVar("Task")
 Done = TypeVar("Done")
 
 
-class WorkerDiedError(RuntimeError):
+class WorkerDiedError(HwsimError, RuntimeError):
     """A worker process ended by itself; usually the machine was out of memory."""
 
 

@@ -31,6 +31,20 @@ def beat_layout(spec: UnitSpec) -> data.StructLayout:
     )
 
 
+def ports(spec: UnitSpec) -> list[tuple[str, str, int, str]]:
+    """Return name, direction, bits and meaning of every port of a unit in Verilog."""
+    return [
+        ("clk", "input", 1, "clock, rising edge"),
+        ("rst", "input", 1, "synchronous reset, active high"),
+        ("i__payload", "input", spec.beat_bits, f"beat: {', '.join(spec.beat_fields)}"),
+        ("i__valid", "input", 1, "a beat is offered; hold it until i__ready"),
+        ("i__ready", "output", 1, "the beat is taken at this clock edge"),
+        ("o__payload", "output", spec.result.bits, "result code"),
+        ("o__valid", "output", 1, "a result is offered"),
+        ("o__ready", "input", 1, "the result is taken at this clock edge"),
+    ]
+
+
 class Unit(wiring.Component):
     """A dot-product engine with one input and one output stream.
 

@@ -437,7 +437,7 @@ class ColumnAccumulator(wiring.Component):
                     nans[k].eq((nans[k] & ~self.first) | self.nan),
                 ]
             with m.If(self.add & here):
-                # Wraps after 2**column_guard groups.
+                # Wraps modulo 2**accumulator_bits.
                 m.d.sync += totals[k].eq(total)
             flags = [nans[k]] if result.flags else []
             m.d.comb += self.results[k].eq(Cat(totals[k], *flags, exponents[k]))

@@ -10,7 +10,7 @@ from hwsim.formats.base import Format
 from hwsim.formats.fixed import FixedPoint
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
-from hwsim.units.block_dot import FIXED, BlockDotUnit
+from hwsim.units.block_dot import Accumulation, BlockDotUnit
 from rtl.base import Unit
 from rtl.blocks.adder_tree import tree_sum
 from rtl.blocks.fma import FusedAdd, Operand, multiply, operand, short_operand
@@ -90,7 +90,7 @@ class BlockDot(Unit):
         state = wire(m, fold.state, "accumulated")
         total: Value = state
         for k, term in enumerate(terms):
-            add = self.add_fixed if spec.accumulation == FIXED else self.add_rounded
+            add = self.add_fixed if spec.accumulation is Accumulation.FIXED else self.add_rounded
             total = wire(accumulate, add(accumulate, term, total, f"sum_{k}"), f"total_{k}")
         m.d.comb += [
             fold.i.payload.value.eq(Mux(ends, total, state)),

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 from functools import lru_cache
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -26,6 +27,8 @@ from hwsim.units import Scope, UnitSpec
 from hwsim.units.base import check_unit
 from hwsim.units.stimulus import corners, random_codes
 from rtl import Unit, create, yosys
+from rtl.base import ports
+from rtl.verilog import HandMade
 
 _TRIGGER = re.compile(r"  reg (\\\$auto\$verilog_backend\S+) +(= 0;)\n")
 
@@ -40,7 +43,7 @@ TESTBENCH_SEED = 1
 
 
 def verilog(unit: UnitSpec, component: Unit | None = None) -> str:
-    """Return the Verilog of ``unit``, top module ``unit.name``.
+    """Return the Verilog of ``unit``, top module :func:`top_module`.
 
     ``component`` is hardware to emit in the place of ``rtl.create(unit)``, with the same ports.
     Raises InputError for a ``unit`` that is none.
@@ -51,6 +54,8 @@ def verilog(unit: UnitSpec, component: Unit | None = None) -> str:
 
 @lru_cache(maxsize=16)
 def _of_unit(unit: UnitSpec) -> str:
+    if isinstance(unit, HandMade):
+        return f"{_banner(unit)}// {unit.verilog.label}\n{unit.verilog.text}"
     return _of_component(unit, create(unit))
 
 
@@ -96,9 +101,12 @@ def _tidy(text: str, name: str) -> str:
 
 
 def command(unit: UnitSpec) -> str:
-    """Return the command that generates ``unit``."""
+    """Return the command that generates ``unit``, or verifies Verilog of its own."""
     given = {key: value for key, value in unit.parameters().items() if value is not None}
     parameters = " ".join(f"{key}={value}" for key, value in given.items())
+    if isinstance(unit, HandMade):
+        own = " ".join(map(shlex.quote, unit.verilog.names))
+        return f"hwsim verify {unit.family} {parameters} --verilog {own} --top {unit.verilog.top}"
     return f"hwsim generate {unit.family} {parameters}"
 
 
@@ -137,6 +145,11 @@ def _group_notes(unit: UnitSpec) -> list[str]:
     return notes
 
 
+def top_module(unit: UnitSpec) -> str:
+    """Return the name of the module that is the unit."""
+    return unit.verilog.top if isinstance(unit, HandMade) else unit.name
+
+
 def _beat_fields(unit: UnitSpec) -> list[tuple[str, int, int]]:
     fields, low = [], 0
     for name, width in unit.beat_fields.items():
@@ -165,16 +178,6 @@ def description(unit: UnitSpec, text: str) -> dict[str, Any]:
     Raises InputError for a ``unit`` that is none.
     """
     check_unit(unit)
-    ports = [
-        ("clk", "input", 1, "clock, rising edge"),
-        ("rst", "input", 1, "synchronous reset, active high"),
-        ("i__payload", "input", unit.beat_bits, f"beat: {', '.join(unit.beat_fields)}"),
-        ("i__valid", "input", 1, "a beat is offered; hold it until i__ready"),
-        ("i__ready", "output", 1, "the beat is taken at this clock edge"),
-        ("o__payload", "output", unit.result.bits, "result code"),
-        ("o__valid", "output", 1, "a result is offered"),
-        ("o__ready", "input", 1, "the result is taken at this clock edge"),
-    ]
     timing = unit.timing()
     return {
         "name": unit.name,
@@ -183,7 +186,7 @@ def description(unit: UnitSpec, text: str) -> dict[str, Any]:
         "parameters": unit.parameters(),
         "ports": [
             {"name": name, "direction": direction, "bits": bits, "meaning": meaning}
-            for name, direction, bits, meaning in ports
+            for name, direction, bits, meaning in ports(unit)
         ],
         "beat": [
             {"field": name, "low": low, "high": high} for name, low, high in _beat_fields(unit)
@@ -224,12 +227,12 @@ def self_checking_testbench(unit: UnitSpec, dots: int = 64) -> str:
     beats: list[int] = []
     expected: list[int] = []
     for stimulus in stimuli:
-        for row in stimulus.rows():
-            beats += unit.pack_beats(row.activations, row.weights, **row.metadata)
+        beats += [word for words in unit.words(stimulus) for word in words]
         codes = unit.dot(stimulus.activations, stimulus.weights, **stimulus.metadata)
         expected += [int(code) for code in codes]
     return _TESTBENCH.format(
         name=unit.name,
+        top=top_module(unit),
         beat_msb=unit.beat_bits - 1,
         result_msb=unit.result.bits - 1,
         beats=len(beats),
@@ -318,7 +321,7 @@ module {name}_tb;
   wire o__valid;
   reg o__ready = 0;
 
-  {name} dut (
+  {top} dut (
     .clk(clk), .rst(rst),
     .i__payload(i__payload), .i__valid(i__valid), .i__ready(i__ready),
     .o__payload(o__payload), .o__valid(o__valid), .o__ready(o__ready)
@@ -335,7 +338,8 @@ module {name}_tb;
   always @(posedge clk) begin
     cycle <= cycle + 1;
     if (cycle == 3) rst <= 0;
-    if (^{{i__ready, o__valid}} === 1'bx) begin
+    // Before the first edge of the reset they may be.
+    if (cycle != 0 && ^{{i__ready, o__valid}} === 1'bx) begin
       $display("FAIL: undefined handshake in cycle %0d", cycle);
       $fatal(1);
     end

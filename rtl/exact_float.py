@@ -18,7 +18,7 @@ class ExactFloat(Unit):
 
     Timing: latency 1, interval 1; the input stalls while a result is not taken.
 
-    Numerics: nothing is rounded, the sum wraps after 2**carry_guard beats.
+    Numerics: nothing is rounded, the sum wraps modulo 2**accumulator_bits.
 
     Cost drivers: lanes x mantissa bits squared for the multipliers; 2**exponent bits of both
     formats for shifters, tree and accumulator.
@@ -51,7 +51,7 @@ class ExactFloat(Unit):
         self, m: Module, activation: Value, weight: Value, k: int
     ) -> tuple[Value, list[Value]]:
         """Return the product of lane ``k`` and its flags, in the order of ``spec.flags``."""
-        a_format, w_format = self.spec.operands()
+        a_format, w_format = self.spec.operand_formats()
         a = decode(m, a_format, activation, f"activation_{k}", self.flush)
         w = decode(m, w_format, weight, f"weight_{k}", self.flush)
         return wire(m, self.product(m, a, w, k), f"product_{k}"), self.flags(a, w)

@@ -25,7 +25,7 @@ class Float(ExactFloat):
     Timing: latency 1, interval 1, all lanes in one cycle; the input stalls while a result is not
     taken.
 
-    Numerics: an exact sum keeps subnormals, is never rounded and wraps after 2**carry_guard beats;
+    Numerics: an exact sum keeps subnormals, is never rounded and wraps modulo 2**accumulator_bits;
     the others round once a lane or once a beat.
 
     Cost drivers: lanes x mantissa bits squared for the multipliers; 2**exponent bits of both
@@ -36,7 +36,7 @@ class Float(ExactFloat):
     spec: FloatUnit
 
     def elaborate(self, platform: object) -> Module:
-        if self.spec.accumulation == EXACT:
+        if self.spec.kind == EXACT:
             return super().elaborate(platform)
         m = Module()
         self.rounded(m)
@@ -75,7 +75,7 @@ class Float(ExactFloat):
     def operand_product(self, m: Module, lane: int) -> Operand:
         """Return the exact product of a lane."""
         beat = self.i.payload
-        activation, weight = self.spec.operands()
+        activation, weight = self.spec.operand_formats()
         a = operand(m, activation, beat.activations[lane], f"activation_{lane}", self.flush)
         w = operand(m, weight, beat.weights[lane], f"weight_{lane}", self.flush)
         return multiply(m, a, w, f"product_{lane}")
@@ -91,6 +91,6 @@ class Float(ExactFloat):
         bits, rounding = self.spec.aligned_bits, self.spec.rounding
         assert bits is not None
         assert rounding is not None
-        fraction = sum(fmt.mantissa for fmt in self.spec.operands())
+        fraction = sum(fmt.mantissa for fmt in self.spec.operand_formats())
         terms = [Term(product, fraction) for product in products]
         return AlignedSum(self.spec.state_format, terms, bits, rounding, self.flush)

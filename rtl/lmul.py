@@ -20,7 +20,7 @@ class Lmul(ExactFloat):
     Timing: latency 1, interval 1; the input stalls while a result is not taken.
 
     Numerics: products are approximate, subnormals count as 0, packed products saturate and
-    underflow to 0; their sum is exact and wraps after 2**carry_guard beats.
+    underflow to 0; their sum is exact and wraps modulo 2**accumulator_bits.
 
     Cost drivers: 2**exponent bits for shifters, tree and accumulator, which outweigh the adder of
     exponent + mantissa bits.

@@ -19,9 +19,9 @@ class Posit(Tapered):
     Parameters and members are those of :class:`~rtl.base.Unit`, for a
     :class:`~hwsim.units.posit.PositUnit`.
 
-    Timing: latency 1, interval 1; the input stalls while a result is not taken. With ``output``
-    the quire is rounded between its register and the output, combinationally: that path is a
-    leading-zero counter and a shifter of the whole quire.
+    Timing: latency 1, interval 1; the input stalls while a result is not taken. With an
+    ``accumulator`` the quire is rounded between its register and the output, combinationally: that
+    path is a leading-zero counter and a shifter of the whole quire.
 
     Numerics: nothing is negated on the way, see :mod:`rtl.blocks.posit`; one rounding at most.
 
@@ -32,22 +32,22 @@ class Posit(Tapered):
     spec: PositUnit
 
     @property
-    def output(self) -> PositFormat:
+    def accumulator_format(self) -> PositFormat:
         """The format of rounded results."""
-        assert isinstance(self.spec.output, PositFormat)
-        return self.spec.output
+        assert isinstance(self.spec.accumulator, PositFormat)
+        return self.spec.accumulator
 
     @property
     def surplus(self) -> int:
         # A negative posit's scale is one below its exponent.
-        return sum(posit.fraction_bits(fmt) for fmt in self.spec.operands()) + 2
+        return sum(posit.fraction_bits(fmt) for fmt in self.spec.operand_formats()) + 2
 
     def elaborate(self, platform: object) -> Module:
         if self.spec.accumulation is Accumulation.QUIRE:
             return super().elaborate(platform)
         m = Module()
         m.submodules.round = rounding = Module()
-        fmt = self.output
+        fmt = self.accumulator_format
         codes = [
             wire(rounding, posit.multiply(rounding, fmt, a, w, f"rounded_{k}"), f"code_{k}")
             for k, (a, w) in enumerate(self.operands(m))
@@ -63,13 +63,13 @@ class Posit(Tapered):
         return m
 
     def deliver(self, m: Module, accumulator: Accumulator) -> None:
-        if self.spec.output is None:
+        if self.spec.accumulator is None:
             super().deliver(m, accumulator)
             return
         m.submodules.round = rounding = Module()
         quire, nar = accumulator.o.payload[:-1].as_signed(), accumulator.o.payload[-1]
         exponent = self.sum.exponent
-        code = posit.round_quire(rounding, self.output, quire, exponent, nar, "quire")
+        code = posit.round_quire(rounding, self.accumulator_format, quire, exponent, nar, "quire")
         m.d.comb += [
             self.o.payload.eq(code),
             self.o.valid.eq(accumulator.o.valid),
@@ -79,7 +79,7 @@ class Posit(Tapered):
     def operands(self, m: Module) -> list[tuple[Parts, Parts]]:
         """Return the parts of activation and weight of all lanes."""
         m.submodules.decode = decoders = Module()
-        activation, weight = self.spec.operands()
+        activation, weight = self.spec.operand_formats()
         beat = self.i.payload
         return [
             (

@@ -45,7 +45,7 @@ class ProductRom(Unit):
 
     def product(self, m: Module, activation: Value, weight: Value, k: int) -> tuple[Value, Value]:
         """Return magnitude and sign of the product of lane ``k``."""
-        a, w = self.spec.operands()
+        a, w = self.spec.operand_formats()
         a_rank, w_rank = (
             look_up(m, code, ranks(operand), f"{name}_rank_{k}")
             for code, operand, name in ((activation, a, "activation"), (weight, w, "weight"))
@@ -68,7 +68,7 @@ class ProductRom(Unit):
 
     def add(self, terms: Sequence[tuple[Value, Value]]) -> Value:
         """Return the sum of the products, given as magnitude and sign."""
-        if any(value < 0 for operand in self.spec.operands() for value in operand.integers):
+        if any(value < 0 for operand in self.spec.operand_formats() for value in operand.integers):
             return signed_sum(terms)
         return tree_sum([magnitude for magnitude, _ in terms])
 

@@ -42,7 +42,7 @@ class Tapered(Unit):
 
     Timing: latency 1, interval 1; the input stalls while a result is not taken.
 
-    Numerics: nothing is rounded, the sum wraps after 2**carry_guard beats.
+    Numerics: nothing is rounded, the sum wraps modulo 2**accumulator_bits.
 
     Cost drivers: the range of products, twice that of the format, for shifters, tree and
     accumulator; lanes x decoder; lanes x significand bits squared.

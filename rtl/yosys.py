@@ -4,6 +4,7 @@ Yosys prints to the standard output and takes its process with it when it crashe
 has a process of its own, which costs about 0.1 s.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
 from hwsim import processes
 from hwsim.errors import ToolError
@@ -117,6 +118,20 @@ def run(commands: Sequence[str], cwd: Path) -> str:
     with session(cwd) as yosys:
         yosys.run(commands)
         return yosys.finish()
+
+
+def read_json(path: Path) -> Any:
+    """Return what a command wrote as JSON.
+
+    Raises
+    ------
+    YosysError
+        If the file is missing or cut short, as where a disk is full.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, ValueError) as error:
+        raise YosysError(f"Yosys did not write {path.name}: {error}") from None
 
 
 def version() -> str:

@@ -2,6 +2,26 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def results(folder: Path) -> "pd.DataFrame":
+    """Return the points of a finished sweep, a row each, with the columns of ``results.csv``.
+
+    Names of columns end in their units. Figures are float64, NaN where unknown, whole numbers
+    Int64, and ``feasible`` and ``pareto`` truth values.
+
+    Raises
+    ------
+    InputError
+        If ``folder`` holds no results of a sweep.
+    """
+    from sweeps import frame
+
+    return frame.read(folder)
 
 
 def run_sweep(specification: Path, folder: Path, workers: int | None = None) -> int:

@@ -1,7 +1,8 @@
 """Labels of a chart's points: what they say, and where there is room for them.
 
-A label has the formats, the lanes, and those of the family's own parameters in which its points in
-the chart differ, so that no two points of a family have the same. Where a family has formats of its
+A label has the formats, the lanes, those of the family's own parameters in which its points in the
+chart differ, and the Verilog files of a point that has its own, so that no two points of a family
+have the same. Where a family has formats of its
 own, as RMMEC its containers, its name stands in their place.
 """
 
@@ -41,7 +42,8 @@ def texts(table: Sequence[Row], daggers: Sequence[bool]) -> list[str]:
     names = dict.fromkeys(
         str(name)
         for row, own in zip(table, parameters, strict=True)
-        for name in (row["weight"], row["activation"], *own.values())
+        for name in (row["weight"], row["activation"], *own.values(), row.get("verilog"))
+        if name
     )
     short = _shortened(names)
     return [
@@ -50,6 +52,7 @@ def texts(table: Sequence[Row], daggers: Sequence[bool]) -> list[str]:
                 _operands(row, short),
                 str(row["lanes"]),
                 *(f"{k}={short[v]}" for k, v in own.items() if k in differing[row["family"]]),
+                *([short[row["verilog"]]] if row.get("verilog") else []),
             ]
         )
         + (f" {DAGGER}" if approximate else "")
@@ -82,7 +85,7 @@ def _differing(table: Sequence[Row], parameters: Sequence[dict[str, str]]) -> di
     """By family, the parameters in which its points differ.
 
     Of a family whose formats are both its own, also from what it takes by itself: its label says
-    nothing else.
+    nothing else. A width that units choose is left out where the others tell all points apart.
     """
     by_family: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row, own in zip(table, parameters, strict=True):
@@ -96,7 +99,7 @@ def _differing(table: Sequence[Row], parameters: Sequence[dict[str, str]]) -> di
                     if field.default not in (MISSING, None)
                 }
             )
-    return {
+    differing = {
         family: {
             key
             for own in all_own
@@ -105,6 +108,34 @@ def _differing(table: Sequence[Row], parameters: Sequence[dict[str, str]]) -> di
         }
         for family, all_own in by_family.items()
     }
+    for family, keys in differing.items():
+        for width in _chosen_widths(family) & keys:
+            if _distinct(table, parameters, family, keys - {width}) == _distinct(
+                table, parameters, family, keys
+            ):
+                keys.discard(width)
+    return differing
+
+
+def _chosen_widths(family: str) -> set[str]:
+    """The widths of a family that a unit chooses unless it is given them."""
+    return {
+        field.name
+        for field in fields(FAMILIES[family])
+        if field.default is None and field.name.endswith("_bits")
+    }
+
+
+def _distinct(
+    table: Sequence[Row], parameters: Sequence[dict[str, str]], family: str, keys: set[str]
+) -> int:
+    """How many points of a family its formats, lanes and these parameters tell apart."""
+    points = (
+        (*(row[key] for key in COMMON), *(own.get(key) for key in keys))
+        for row, own in zip(table, parameters, strict=True)
+        if row["family"] == family
+    )
+    return len(set(points))
 
 
 def _own_formats(family: str) -> dict[str, str]:

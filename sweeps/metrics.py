@@ -1,46 +1,84 @@
-"""What a sweep can be judged by: the figures of costs, and the quality of formats.
+"""What a sweep can be judged by: the metrics of costs and units, and those of quality.
 
 Each is a column of the results, and by its name an objective or a constraint.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from cost_models.figures import FIGURES
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A figure of a point.
-
-    Attributes
-    ----------
-    column
-        Column of the results table, unit included.
-    label
-        Axis label.
-    maximise
-        Whether more is better.
-    log
-        Whether charts show it on a logarithmic axis.
-    tensors
-        What it needs of the tensor source: nothing, ``weights`` or ``activations``.
-    """
-
-    column: str
-    label: str
-    maximise: bool = False
-    log: bool = True
-    tensors: str = ""
+from cost_models import metrics
+from cost_models.metric import Metric
+from hwsim.errors import check_known
 
 
-METRICS = {
-    name: Metric(figure.column, figure.label, figure.maximise, figure.log)
-    for name, figure in FIGURES.items()
-} | {
-    "weight_sqnr_db": Metric(
-        "weight_sqnr_db", "SQNR of weights (dB)", maximise=True, log=False, tensors="weights"
-    ),
-    "output_sqnr_db": Metric(
-        "output_sqnr_db", "SQNR of outputs (dB)", maximise=True, log=False, tensors="activations"
-    ),
+def _sqnr_db(of: str) -> Callable[[Any], float | None]:
+    """Return what gives the SQNR of ``of``, a field of a point's quality."""
+
+    def value(point: Any) -> float | None:
+        # Imports NumPy, which the specification's text is checked without.
+        from hwsim.tensors.quantise import to_db
+
+        noise = None if point.quality is None else getattr(point.quality, of)
+        return None if noise is None else to_db(noise)
+
+    return value
+
+
+def _sqnr_error_db(point: Any) -> float | None:
+    """Return by how much the SQNR changes if the noise is one standard error more."""
+    quality = point.quality
+    if quality is None or quality.output is None:
+        return None
+    from hwsim.tensors.quantise import to_db
+
+    if quality.output == 0:
+        return 0.0
+    return to_db(quality.output) - to_db(quality.output + quality.output_error)
+
+
+#: All metrics by name.
+METRICS: Mapping[str, Metric] = {
+    **metrics.METRICS,
+    **{
+        metric.name: metric
+        for metric in (
+            Metric(
+                "weight_sqnr_db", "SQNR of weights (dB)", _sqnr_db("weight"),
+                needs="weights", maximise=True, log=False,
+            ),
+            Metric(
+                "quantisation_sqnr_db", "SQNR of outputs, exact sums (dB)",
+                _sqnr_db("quantisation"), needs="activations", maximise=True, log=False,
+            ),
+            Metric(
+                "output_sqnr_db", "SQNR of outputs (dB)", _sqnr_db("output"),
+                needs="activations", maximise=True, log=False,
+            ),
+            Metric(
+                "output_sqnr_error_db", "standard error of the SQNR of outputs (dB)",
+                _sqnr_error_db, needs="activations", log=False,
+            ),
+        )
+    },
+}  # fmt: skip
+
+#: What metrics were called before their names had units, which specifications may still say.
+FORMER = {
+    "area": "area_um2",
+    "area_per_mac": "area_um2_per_mac_per_cycle",
+    "energy_per_mac": "energy_pj_per_mac",
+    "settled_energy_per_mac": "settled_energy_pj_per_mac",
+    "data_per_mac": "data_energy_pj_per_mac",
+    "clock_per_mac": "clock_energy_pj_per_mac",
+    "glitch_per_mac": "glitch_energy_pj_per_mac",
 }
+
+
+def name_of(given: str) -> str:
+    """Return the name of the metric that is, or once was, called ``given``.
+
+    Raises InputError, with the nearest name, if there is none.
+    """
+    name = FORMER.get(given, given)
+    check_known("metric", name, METRICS)
+    return name

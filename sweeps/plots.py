@@ -39,11 +39,6 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "
 MARKERS = "os^DPXv"
 #: Sizes that make markers look equally large.
 RELATIVE_SIZE = {"P": 1.3, "X": 1.3, "^": 1.1, "v": 1.1}
-#: After each round of colours the markers move by one, so that every family has its own pair.
-STYLE = {
-    family: (OKABE_ITO[i % len(OKABE_ITO)], MARKERS[(i + i // len(OKABE_ITO)) % len(MARKERS)])
-    for i, family in enumerate(FAMILIES)
-}
 
 #: Inches. Two panels fill the width of a two-column page. Heights include what is written along the
 #: axes; in more than two rows panels are lower, so that five fit on a page.
@@ -98,10 +93,7 @@ def _draw(sweep: Sweep, table: Sequence[Row], technology: str) -> Figure:
     FigureCanvasAgg(figure)
     groups = _groups(sweep, table)
     _frame(figure, _title(sweep, technology), _handles(groups), _small_print(sweep, table, groups))
-    scales = {
-        name: scale(METRICS[name], [row[METRICS[name].column] for row in table])
-        for name in sweep.objectives
-    }
+    scales = {name: scale(METRICS[name], [row[name] for row in table]) for name in sweep.objectives}
     grid = figure.add_gridspec(rows, columns)
     panels: list[_Panel] = []
     for index, name in enumerate(horizontal):
@@ -134,7 +126,18 @@ class _Group:
 
     @property
     def look(self) -> dict[str, Any]:
-        return _look(*STYLE[self.family], self.state, self.approximate)
+        return _look(*styles()[self.family], self.state, self.approximate)
+
+
+def styles() -> dict[str, tuple[str, str]]:
+    """Return colour and marker of every family.
+
+    After each round of colours the markers move by one, so that of 49 families none are alike.
+    """
+    return {
+        family: (OKABE_ITO[i % len(OKABE_ITO)], MARKERS[(i + i // len(OKABE_ITO)) % len(MARKERS)])
+        for i, family in enumerate(FAMILIES)
+    }
 
 
 def _look(colour: str, marker: str, state: str, approximate: bool) -> dict[str, Any]:
@@ -160,11 +163,11 @@ def _look(colour: str, marker: str, state: str, approximate: bool) -> dict[str, 
 def _groups(sweep: Sweep, table: Sequence[Row]) -> list[_Group]:
     """Return all points of the chart in groups, in the order in which they are drawn."""
     # Nothing is said of arithmetic where no axis leaves it out.
-    quality = any(METRICS[name].tensors for name in sweep.objectives)
+    quality = any(METRICS[name].is_quality for name in sweep.objectives)
     indices: dict[tuple[str, str, bool], list[int]] = {
         (family, state, approximate): []
         for state in ("infeasible", "dominated", "optimal")
-        for family in STYLE
+        for family in FAMILIES
         for approximate in (False, True)
     }
     for index, row in enumerate(table):
@@ -183,7 +186,7 @@ class _Panel:
         self, axes: Axes, names: tuple[str, str], scales: tuple[Scale, Scale], table: Sequence[Row]
     ) -> None:
         self.axes, self.scales, self.table = axes, scales, table
-        places = [[one.position(row[one.metric.column]) for one in scales] for row in table]
+        places = [[one.position(row[one.metric.name]) for one in scales] for row in table]
         self.shown = [None not in place for place in places]
         self.points = np.array(places, np.float64)
         feasible = [i for i, row in enumerate(table) if row["feasible"] and self.shown[i]]
@@ -218,7 +221,7 @@ class _Panel:
 
     def label(self, labels: Sequence[str], groups: Sequence[_Group]) -> None:
         """Label the front's points where there is room, and say in the panel what is not there."""
-        colours = {i: STYLE[group.family][0] for group in groups for i in group.indices}
+        colours = {i: styles()[group.family][0] for group in groups for i in group.indices}
         strong = {i for group in groups if group.state == "optimal" for i in group.indices}
         strong |= set(self.front)
         faint = {i for i, shown in enumerate(self.shown) if shown} - strong
@@ -314,7 +317,7 @@ def _handles(groups: Sequence[_Group]) -> list[Line2D]:
     states = {(group.state, group.approximate) for group in groups}
     handles = [
         Line2D([], [], label=family, **_look(*style, "optimal", approximate=False))
-        for family, style in STYLE.items()
+        for family, style in styles().items()
         if family in families
     ]
     if any(approximate for _, approximate in states):

@@ -1,4 +1,4 @@
-"""Axes of charts: where a figure of a point lies, how far an axis goes, and what its ticks say.
+"""Axes of charts: where a metric of a point lies, how far an axis goes, and what its ticks say.
 
 A chart must hold every value that a sweep can deliver. Costs are on logarithmic axes, qualities on
 linear ones. Values that have no place on such an axis are *pinned* in a band of their own at its
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 
-from sweeps.metrics import Metric
+from cost_models.metric import Metric
 
 #: Parts of the range of the values: beside them, and a band for values pinned at an end.
 MARGIN, BAND = 0.07, 0.16

@@ -1,28 +1,33 @@
 """Leave out the candidates whose area, screened from words, is far from the front.
 
-A candidate is compared with the smallest one that is at least as good: in the metrics of quality
-among the objectives, or, where there is none, of the same formats. Areas are per MAC and cycle, the
-cycles those of normal operands. What is left out is told from what is kept by the screen alone,
-whose error (:mod:`cost_models.screen`) the factor has to cover.
+A candidate is compared with the smallest one that is at least as good: in the objectives that are
+known before a cost is, or, where none of them is of quality, of the same formats. Areas are per MAC
+and cycle, the cycles those of normal operands. What is left out is told from what is kept by the
+screen alone, whose error (:mod:`cost_models.screen`) the factor has to cover.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from cost_models import screen
 from cost_models import technology as technologies
 from cost_models.operands import default_operands
-from hwsim.formats import Format
-from hwsim.tensors.quantise import QuantisationError
+from hwsim.tensors.quality import Quality
 from hwsim.units import UnitSpec
+from sweeps.metrics import METRICS
 from sweeps.targets import Target
 
-#: Metrics of quality, and where the error that they are made of is.
-QUALITIES = {"weight_sqnr_db": "weight", "output_sqnr_db": "output"}
 
-Pair = tuple[Format, Format]
+@dataclass(frozen=True)
+class Candidate:
+    """A unit whose cost is not known; ``quality`` and ``group`` are None without tensors."""
+
+    unit: UnitSpec
+    quality: Quality | None
+    group: int | None
 
 
 @dataclass(frozen=True)
@@ -62,12 +67,23 @@ def screened(task: Screening) -> dict[str, float]:
     }
 
 
+def goodness(candidate: Candidate, objectives: Sequence[str]) -> tuple[float, ...]:
+    """Return the objectives that are known before a cost is, each so that more is better.
+
+    Empty where none of them is of quality; NaN for what has no value.
+    """
+    known = [METRICS[name] for name in objectives if METRICS[name].needs != "cost"]
+    if not any(metric.is_quality for metric in known):
+        return ()
+    values = np.array([metric.value(candidate) for metric in known], np.float64)
+    return tuple(np.where([metric.maximise for metric in known], values, -values).tolist())
+
+
 def prune(
     areas: Mapping[UnitSpec, float],
     technology: str,
     factor: float,
-    errors: Mapping[Pair, QuantisationError | None],
-    qualities: Sequence[str],
+    good: Mapping[UnitSpec, tuple[float, ...]],
 ) -> list[Pruned]:
     """Return the units of one technology that are left out.
 
@@ -77,19 +93,19 @@ def prune(
         Screened area per MAC and cycle of every candidate.
     factor
         At least 1: how much larger than the smallest one as good a candidate may be.
-    errors
-        Quantisation error of every pair of weight and activation, where there are ``qualities``.
-    qualities
-        Fields of :class:`~hwsim.tensors.quantise.QuantisationError` that are objectives.
+    good
+        What :func:`goodness` says of every candidate. One without a value stays.
     """
-    smallest: dict[Pair, float] = {}
+    smallest: dict[Any, float] = {}
+    rivals = {unit: good[unit] or (unit.weight, unit.activation) for unit in areas}
     for unit, area in areas.items():
-        pair = unit.weight, unit.activation
-        smallest[pair] = min(area, smallest.get(pair, area))
-    if qualities:
-        noise = np.array([[getattr(errors[pair], name) for name in qualities] for pair in smallest])
-        as_good = (noise[np.newaxis] <= noise[:, np.newaxis]).all(axis=2)
-        least = np.where(as_good, list(smallest.values()), np.inf).min(axis=1)
-        smallest = dict(zip(smallest, least.tolist(), strict=True))
-    ratios = {u: area / smallest[u.weight, u.activation] for u, area in areas.items()}
-    return [Pruned(u, technology, ratio) for u, ratio in ratios.items() if ratio > factor]
+        key = rivals[unit]
+        smallest[key] = min(area, smallest.get(key, area))
+    if any(good[unit] for unit in areas):
+        values, least = np.array([*smallest]), np.array([*smallest.values()])
+        smallest = {
+            key: least[(values >= row).all(axis=1)].min(initial=np.inf)
+            for key, row in zip(smallest, values, strict=True)
+        }
+    ratios = {unit: area / smallest[rivals[unit]] for unit, area in areas.items()}
+    return [Pruned(unit, technology, ratio) for unit, ratio in ratios.items() if ratio > factor]

@@ -12,7 +12,7 @@
       group: 128                    # optional: group size of the weights
     units:                          # every entry is the product of its lists
       - {unit: integer, weight: [int4, int8], activation: [int8], lanes: [4, 16]}
-    objectives: [area_per_mac, energy_per_mac, output_sqnr_db]
+    objectives: [area_um2_per_mac_per_cycle, energy_pj_per_mac, output_sqnr_db]
     constraints: {delay_ns: {max: 5}}   # optional: what a Pareto-optimal point must keep
     screen: 2                       # optional: leave out what a screen finds twice the front's area
 
@@ -24,21 +24,28 @@ area per MAC and cycle is screened (:mod:`cost_models.screen`), and those of mor
 times the smallest candidate that is at least as good are left out, see :mod:`sweeps.screen`. They
 are counted on stdout and listed in ``pruned.csv``.
 
-Keys of an entry besides ``unit`` are parameters of that unit, see ``hwsim units``.
+Objectives and constraints are metrics (:mod:`sweeps.metrics`), the columns of ``results.csv``.
+
+Keys of an entry besides ``unit`` are parameters of that unit, see ``hwsim units``, and ``verilog``
+and ``top``: a unit's hardware from files in place of the generator's (:mod:`rtl.verilog`), in an
+entry of single values::
+
+    - {unit: integer, weight: int4, activation: int8, lanes: 4, verilog: [my mac.v], top: mac}
 
 What needs only the text is checked first, and what takes a second to import is imported after.
 """
 
 import itertools
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cost_models.metric import Metric
 from hwsim.errors import unknown
 from sweeps.decode import Value, load
-from sweeps.metrics import METRICS, Metric
+from sweeps.metrics import METRICS, name_of
 
 if TYPE_CHECKING:
     from hwsim.formats import Format
@@ -50,6 +57,8 @@ METHODS = ("estimate", "synthesis")
 GROUP = 128
 #: Longest name of a sweep, which stands above its charts.
 MAX_NAME = 100
+#: Keys of an entry that are no parameters.
+_OF_VERILOG = ("verilog", "top")
 #: Most units of a sweep, which are made within seconds.
 MAX_UNITS = 100_000
 
@@ -77,6 +86,16 @@ class Constraint:
     metric: str
     minimum: float | None
     maximum: float | None
+
+    def violation(self, value: float | None) -> str:
+        """Return how ``value`` breaks a limit; empty if it keeps both, as no value does not."""
+        if value is None or math.isnan(value):
+            return f"{self.metric} has no value"
+        if self.minimum is not None and value < self.minimum:
+            return f"{self.metric} < {self.minimum:g}"
+        if self.maximum is not None and value > self.maximum:
+            return f"{self.metric} > {self.maximum:g}"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -173,19 +192,11 @@ def _units(value: Value, tensors: Tensors | None) -> "tuple[UnitSpec, ...]":
     count = sum(math.prod(map(len, options)) for *_, options in axes)
     if count > MAX_UNITS:
         value.fail(f"{count} units, and a sweep has at most {MAX_UNITS}; make several of it")
+    labels: dict[tuple[UnitSpec, str], Value] = {}
     for entry, family, options in axes:
-        for unit in _expand(entry, family, options):
-            if tensors is not None and unit.metadata:
-                fields = ", ".join(field.name for field in unit.metadata)
-                entry.fail(
-                    f"{unit.family} takes {fields} with every beat, which tensors do not give; "
-                    "leave out the key 'tensors'"
-                )
-            if tensors is not None and not unit.takes_tensors:
-                entry.fail(
-                    f"{unit.family} takes no weights and activations of a layer; leave out the key "
-                    "'tensors'"
-                )
+        for unit in _with_verilog(entry, _expand(entry, family, options), labels):
+            if tensors is not None:
+                entry.refine(unit.check_layers)
             if unit in places:
                 entry.fail(f"the point {unit.name} stands twice; also at {places[unit].place}")
             places[unit] = entry
@@ -195,17 +206,19 @@ def _units(value: Value, tensors: Tensors | None) -> "tuple[UnitSpec, ...]":
 def _axes(entry: Value) -> "tuple[str, list[list[tuple[str, Format | int | str]]]]":
     """Return the family of an entry, and for each parameter its choices."""
     from hwsim.units import FAMILIES
+    from hwsim.units.base import parameter_fields
 
     axes = entry.mapping()
     if "unit" not in axes:
         entry.fail("the key 'unit' is missing")
     family = axes.pop("unit").choice("unit", FAMILIES)
-    known = {field.name: field for field in fields(FAMILIES[family])}
+    axes = {key: axis for key, axis in axes.items() if key not in _OF_VERILOG}
+    known = {field.name: field for field in parameter_fields(FAMILIES[family])}
     for key, axis in axes.items():
         if key not in known:
             axis.fail(str(unknown(f"parameter of {family}", key, known)))
     return family, [
-        [(key, _parameter(item, known[key].type)) for item in axis.scalars()]
+        [(key, _parameter(item, key, known[key].type)) for item in axis.scalars()]
         for key, axis in axes.items()
     ]
 
@@ -221,17 +234,49 @@ def _expand(
     ]
 
 
-def _parameter(item: Value, kind: Any) -> "Format | int | str":
-    from hwsim.formats import Format, parse_scalar
+def _with_verilog(
+    entry: Value, units: "list[UnitSpec]", labels: "dict[tuple[UnitSpec, str], Value]"
+) -> "list[UnitSpec]":
+    """Return the units of an entry, the one that has files with them as its hardware.
 
+    ``labels`` has the entries with files by unit and names of files, which charts tell apart.
+    """
+    given = {key: value for key, value in entry.mapping().items() if key in _OF_VERILOG}
+    if "verilog" not in given:
+        if given:
+            given["top"].fail("goes with the key 'verilog'")
+        return units
+    if len(units) != 1:
+        given["verilog"].fail(f"is the hardware of one unit, and the entry has {len(units)}")
+
+    from rtl.verilog import HandMade, with_verilog
+
+    paths = [item.existing_path() for item in given["verilog"].scalars()]
+    top = given["top"].text() if "top" in given else None
+    made = given["verilog"].refine(partial(with_verilog, units[0], paths, top))
+    assert isinstance(made, HandMade)
+    label = units[0], made.verilog.label
+    if label in labels:
+        entry.fail(f"files of these names are a point at {labels[label].place}; rename them")
+    labels[label] = entry
+    return [made]
+
+
+def _parameter(item: Value, key: str, kind: Any) -> "Format | int | str":
+    from hwsim.formats import Format, parse, parse_scalar
+    from hwsim.units.base import OPERANDS
+
+    if key in OPERANDS:
+        item.refine(partial(parse, item.text()))
+        return item.text()
     if kind in (Format, Format | None):
         return item.refine(partial(parse_scalar, item.text()))
     return item.integer() if kind in (int, int | None) else item.text()
 
 
-def _metric(item: Value, has_tensors: bool) -> str:
-    name = item.choice("metric", METRICS)
-    if METRICS[name].tensors and not has_tensors:
+def _metric(item: Value, given: str, has_tensors: bool) -> str:
+    name = item.refine(partial(name_of, given))
+    if METRICS[name].is_quality and not has_tensors:
         item.fail(f"{name} needs the key 'tensors'")
     return name
 
@@ -239,26 +284,26 @@ def _metric(item: Value, has_tensors: bool) -> str:
 def _objectives(value: Value, has_tensors: bool) -> tuple[str, ...]:
     names: list[str] = []
     for item in value.sequence():
-        if _metric(item, has_tensors) in names:
-            item.fail(f"{item.text()!r} stands twice")
-        names.append(item.text())
+        name = _metric(item, item.text(), has_tensors)
+        if name in names:
+            item.fail(f"{name!r} stands twice")
+        names.append(name)
     if len(names) < 2:
         value.fail("a Pareto front needs at least two objectives")
     return tuple(names)
 
 
 def _constraints(value: Value, has_tensors: bool) -> tuple[Constraint, ...]:
-    constraints = []
-    for name, limits in value.mapping().items():
-        if name not in METRICS:
-            limits.fail(str(unknown("metric", name, METRICS)))
-        if METRICS[name].tensors and not has_tensors:
-            limits.fail(f"{name} needs the key 'tensors'")
+    constraints: dict[str, Constraint] = {}
+    for given, limits in value.mapping().items():
+        name = _metric(limits, given, has_tensors)
+        if name in constraints:
+            limits.fail(f"{name!r} stands twice")
         ends = limits.record(optional=("min", "max"))
         if not ends:
             limits.fail("give min, max or both")
         low, high = (ends[end].number() if end in ends else None for end in ("min", "max"))
         if low is not None and high is not None and low > high:
             limits.fail(f"min is {low:g} and max is {high:g}; no value keeps both")
-        constraints.append(Constraint(name, low, high))
-    return tuple(constraints)
+        constraints[name] = Constraint(name, low, high)
+    return tuple(constraints.values())

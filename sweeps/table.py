@@ -12,25 +12,31 @@ import pyarrow.parquet as pq
 
 from cost_models.bands import LEVELS, error_key
 from cost_models.cost import Cost
-from cost_models.figures import FIGURES, percents
+from cost_models.metrics import percents
 from hwsim.files import write_text
 from hwsim.formats.base import Bools
-from hwsim.tensors.quantise import to_db
+from hwsim.formats.block import BlockFormat
+from hwsim.tensors.quality import formats_of
 from hwsim.units import UnitSpec
+from rtl.verilog import HandMade
 from sweeps.metrics import METRICS
 from sweeps.pareto import pareto
 from sweeps.run import Point
 from sweeps.screen import Pruned
-from sweeps.spec import Sweep
+from sweeps.spec import Sweep, Tensors
 from sweeps.store import versions
 
 Row = dict[str, Any]
 
 #: Parameters that every unit has; those of one family are together in ``parameters``.
 COMMON = ("lanes", "weight", "activation")
+#: Columns that say how tensors were quantised.
+QUANTISERS = (
+    "weight_quantiser", "activation_quantiser", "weight_scale_rule", "activation_scale_rule",
+)  # fmt: skip
 #: Columns of the candidates that the screen left out.
 PRUNED = (
-    "unit", "family", "weight", "activation", "lanes", "parameters", "technology",
+    "unit", "family", "weight", "activation", "lanes", "parameters", "verilog", "technology",
     "times_smallest_as_good",
 )  # fmt: skip
 
@@ -38,14 +44,18 @@ PRUNED = (
 def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
     """Return one row a point, in the order of ``points``.
 
-    ``weight_scale_rule`` and ``activation_scale_rule`` say how tensors were scaled, see
-    :mod:`hwsim.formats.scaling`. The SQNR columns are of the formats alone, with exact products and
-    sums; ``exact_arithmetic`` says whether the unit has these, too.
-    ``feasible`` says whether the constraints hold, ``pareto`` whether no other feasible point of
-    the same technology dominates the point in all objectives of the sweep.
+    ``verilog`` names the files that are a unit's hardware in place of its generator's.
+    ``weight_quantiser`` and ``activation_quantiser`` say how tensors were quantised, the columns
+    of scale rules by which rule (:mod:`hwsim.formats.scaling`).
+    ``quantisation_sqnr_db`` is of the formats alone, with exact products and sums,
+    ``output_sqnr_db`` of the unit (:mod:`hwsim.tensors.quality`); ``exact_arithmetic`` says whether
+    the unit has exact ones, too.
+    ``violates`` says which constraints do not hold, a metric without a value among them;
+    ``feasible`` whether all hold; ``pareto`` whether no other feasible point of the same technology
+    dominates the point in all objectives of the sweep.
     """
     table = [_row(sweep, point) for point in points]
-    feasible = np.array([_is_feasible(sweep, row) for row in table], bool)
+    feasible = np.array([not row["violates"] for row in table], bool)
     optimal = np.zeros(len(table), bool)
     for technology in sweep.technologies:
         chosen = feasible & np.array([row["technology"] == technology for row in table], bool)
@@ -61,7 +71,7 @@ def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
 def front(table: Sequence[Row], objectives: Sequence[str]) -> Bools:
     """Return which rows are Pareto-optimal in these objectives."""
     metrics = [METRICS[name] for name in objectives]
-    values = [[row[metric.column] for metric in metrics] for row in table]
+    values = [[row[name] for name in objectives] for row in table]
     return pareto(
         np.array(values, np.float64).reshape(-1, len(metrics)), [m.maximise for m in metrics]
     )
@@ -74,51 +84,56 @@ def pruned_row(one: Pruned) -> Row:
 
 
 def _described(unit: UnitSpec) -> Row:
-    own = {key: value for key, value in unit.parameters().items() if key not in COMMON}
+    given = unit.parameters()
+    own = {key: value for key, value in given.items() if key not in COMMON}
     return {
         "unit": unit.name,
         "family": unit.family,
-        "weight": unit.weight.name,
-        "activation": unit.activation.name,
+        "weight": given["weight"],
+        "activation": given["activation"],
         "lanes": unit.lanes,
         "parameters": " ".join(f"{key}={value}" for key, value in own.items()),
+        "verilog": unit.verilog.label if isinstance(unit, HandMade) else None,
     }
 
 
 def _row(sweep: Sweep, point: Point) -> Row:
-    unit, cost, error = point.unit, point.cost, point.error
+    unit, cost = point.unit, point.cost
+    measured = {name: metric.value(point) for name, metric in METRICS.items()}
+    violations = [limit.violation(measured[limit.metric]) for limit in sweep.constraints]
     return _described(unit) | {
         "technology": point.technology,
         "method": cost.method,
-        **{figure.column: figure.value(cost) for figure in FIGURES.values()},
+        **measured,
         "exact_arithmetic": unit.is_exact,
         "tensors": sweep.tensors.source.label if sweep.tensors else None,
         "group": sweep.tensors.group if sweep.tensors else None,
-        "weight_scale_rule": str(unit.weight.scale_rule) if sweep.tensors else None,
-        "activation_scale_rule": str(unit.activation.scale_rule) if sweep.tensors else None,
-        "weight_sqnr_db": None if error is None else to_db(error.weight),
-        "output_sqnr_db": None if error is None or error.output is None else to_db(error.output),
+        **_quantisers(unit, sweep.tensors),
         **_errors(cost),
+        "violates": "; ".join(filter(None, violations)),
     }
+
+
+def _quantisers(unit: UnitSpec, tensors: Tensors | None) -> Row:
+    """Return how a unit's tensors were quantised."""
+    if tensors is None:
+        return dict.fromkeys(QUANTISERS)
+    weight, activation = formats_of(unit, tensors.group)
+    once = "" if isinstance(activation, BlockFormat) else " per token"
+    rules = [str(getattr(fmt, "scale_rule", "")) or None for fmt in (weight, activation)]
+    values = weight.name, f"{activation.name}{once}", *rules
+    return dict(zip(QUANTISERS, values, strict=True))
 
 
 def _errors(cost: Cost) -> Row:
     """Return the errors of an estimate behind the names of the columns that they are of."""
     known = percents(cost)
     return {
-        f"{figure.column}_{error_key(level)}": known.get(name, {}).get(level)
-        for name, figure in FIGURES.items()
-        if figure.quantity
+        f"{name}_{error_key(level)}": known.get(name, {}).get(level)
+        for name, metric in METRICS.items()
+        if metric.quantity
         for level in LEVELS
     }
-
-
-def _is_feasible(sweep: Sweep, row: Row) -> bool:
-    return all(
-        (limit.minimum is None or row[METRICS[limit.metric].column] >= limit.minimum)
-        and (limit.maximum is None or row[METRICS[limit.metric].column] <= limit.maximum)
-        for limit in sweep.constraints
-    )
 
 
 def write_csv(path: Path, table: Sequence[Row], columns: Iterable[str]) -> None:

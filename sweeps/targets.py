@@ -48,10 +48,17 @@ def of_estimates(value: Value) -> tuple[Target, ...]:
 
 def _of_estimates(item: Value) -> Target:
     if not item.text().endswith(technology.SUFFIX):
-        return Target(item.choice("technology", technology.names()))
+        name = item.choice("technology", technology.names())
+        if name in technology.shipped():
+            return Target(name)
+        return _of_coefficients(item.refine(partial(technology.load, name)))
     found = item.refine(partial(technology.read, item.existing_path()))
     if found.name in technology.names():
-        item.fail(f"{found.name!r} is the name of a technology of hwsim; change it in the file")
+        item.fail(f"{found.name!r} is the name of a known technology; change it in the file")
+    return _of_coefficients(found)
+
+
+def _of_coefficients(found: Technology) -> Target:
     # The list of units is long, and no estimate needs it.
     return Target(found.name, replace(found, units=[]), sha256=digest(vars(found)))
 

@@ -23,7 +23,7 @@ def test_listings_are_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert formats["int2"]["epsilon"] is None
     assert cli.main(["units", "--json"]) == 0
     units = {row["unit"]: row for row in json.loads(capsys.readouterr().out)}
-    assert units["float"]["optional"]["carry_guard"] == 8
+    assert units["lmul"]["optional"]["reading"] == "carry"
     assert units["mx_dot"]["optional"]["block_size"] == 32
 
 
@@ -70,6 +70,33 @@ def test_block_formats_are_shown(name: str, capsys: pytest.CaptureFixture[str]) 
     assert cli.main(["formats", "show", name]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.split() == ["scale", fmt.scale.name] for line in lines)
+
+
+def test_a_block_format_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["formats", "show", "mxfp4", "--json"]) == 0
+    example = json.loads(capsys.readouterr().out)["example"]
+    # The largest number, 1.3, has the exponent 0; that of the largest element, 6, is 2.
+    assert len(example["numbers"]) == 32
+    assert (example["scale_codes"], example["scales"]) == ([127 + 1 - 2], [0.5])
+    place = example["numbers"].index(0.64)
+    # 0.64 / 0.5 is 1.28, and 1.5 the nearest element, whose code is 3.
+    assert (example["codes"][place], example["values"][place]) == (3, 0.75)
+    assert cli.main(["formats", "show", "mxfp4"]) == 0
+    out = capsys.readouterr().out
+    assert "For example, 32 normally distributed numbers, the first 8:" in out
+    assert "scale: 0x7e, which is 0.5" in out
+
+
+def test_a_block_format_too_narrow_for_the_example_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = "codebook(-1,0,0.001,1)_g16[scale=q1.7]"
+    assert cli.main(["formats", "show", name]) == 0
+    assert "No example: a scale overflows q1.7" in capsys.readouterr().out
+    assert cli.main(["formats", "show", name, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["example"] is None
+    assert "overflows q1.7" in shown["example_omitted"]
 
 
 def test_options_of_a_block_format_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -210,6 +237,12 @@ def test_missing_simulator_exits_3(
         ("vvp", "echo broken; exit 3", 1, "the simulation gave no results:\nbroken\n"),
         ("vvp", "kill -9 $$", 1, "the simulation gave no results:\n"),
         ("vvp", None, 3, "vvp (Icarus Verilog) is not installed"),
+        (
+            "vvp",
+            "echo '<testsuites>' > $COCOTB_RESULTS_FILE",
+            1,
+            "the simulation's results are cut",
+        ),
     ],
 )
 def test_tools_that_fail_are_messages(
@@ -248,6 +281,26 @@ def test_doctor_names_what_is_missing(
     assert findings["amaranth"]["found"]
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("#!/bin/sh\nexit 3\n", "ends with status 3"), ("no program", "does not run: ")],
+)
+def test_doctor_names_a_program_that_does_not_run(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    problem: str,
+) -> None:
+    (tmp_path / "sta").write_text(text)
+    (tmp_path / "sta").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert cli.main(["doctor", "--json"]) == 1
+    findings = {f["name"]: f for f in json.loads(capsys.readouterr().out)}
+    assert findings["sta (OpenSTA)"]["found"] == ""
+    assert problem in findings["sta (OpenSTA)"]["problem"]
+
+
 def test_breakdown_has_every_part(capsys: pytest.CaptureFixture[str]) -> None:
     unit = ["cost", "fma", "lanes=1", "weight=int2", "activation=e4m3", "accumulator=fp16"]
     unit += ["--breakdown", "--technology", "sky130"]
@@ -256,6 +309,8 @@ def test_breakdown_has_every_part(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(result["parts"]) == {"fold", "top"}
     areas = [part["area_um2"] for part in result["parts"].values()]
     assert result["sum_of_parts"]["area_um2"] == pytest.approx(sum(areas))
+    energies = [part["energy_pj_per_mac"] for part in result["parts"].values()]
+    assert result["sum_of_parts"]["energy_pj_per_mac"] == pytest.approx(sum(energies))
     assert result["whole"]["method"] == "estimate"
     assert cli.main(unit) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -294,10 +349,13 @@ def test_costs_in_json_have_everything(capsys: pytest.CaptureFixture[str]) -> No
     (cost,) = json.loads(capsys.readouterr().out)
     assert cost["operands"] == "random"
     assert cost["method"] == "estimate"
-    settled = cost["settled_energy_per_mac"]
-    assert settled == pytest.approx(cost["data_per_mac"] + cost["clock_per_mac"])
-    assert cost["energy_per_mac"] == pytest.approx(settled + cost["glitch_per_mac"])
-    assert cost["gmacs_per_j"] == pytest.approx(1e3 / cost["energy_per_mac"])
+    settled = cost["settled_energy_pj_per_mac"]
+    parts = cost["data_energy_pj_per_mac"] + cost["clock_energy_pj_per_mac"]
+    assert settled == pytest.approx(parts)
+    energy = cost["energy_pj_per_mac"]
+    assert energy == pytest.approx(settled + cost["glitch_energy_pj_per_mac"])
+    assert cost["gmacs_per_j"] == pytest.approx(1e3 / energy)
+    assert cost["weight_bits_per_element"] == cost["activation_bits_per_element"] == 2
     for levels in cost["error_percent"].values():
         assert 0 < levels["68"] < levels["95"]
 
@@ -307,7 +365,7 @@ def test_breakdown_takes_operands(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*arguments, "quiet"]) == 0
     assert cli.main([*arguments, "random"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    quiet, random = (float(line.split()[4]) for line in lines if line.startswith("sum of parts"))
+    quiet, random = (float(line.split()[5]) for line in lines if line.startswith("sum of parts"))
     assert quiet < random
 
 

@@ -21,7 +21,7 @@ name: two
 technology: [osu018]
 method: synthesis
 units: [{unit: integer, lanes: [6, 5], weight: int8, activation: int8}]
-objectives: [area_per_mac, energy_per_mac]
+objectives: [area_um2_per_mac_per_cycle, energy_pj_per_mac]
 """
 
 #: What is started, and a program that then runs for a while.

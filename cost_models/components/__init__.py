@@ -6,16 +6,12 @@ it is asked how far the estimate is from units of any kind that it has never see
 A component looks like a unit, with a golden model of its own, so it is mapped, simulated, proved
 and measured like one. It takes a beat, computes, and keeps what it computes in the register at
 the end of every unit; the last beat's is the result. It is no family: ``hwsim units`` does not
-know it. Importing this package makes its hardware known to ``rtl.create``.
+know it.
 """
 
-import rtl
-from cost_models.components.hardware import ComponentHardware
 from cost_models.components.spec import KINDS, Component
 
 __all__ = ["COMPONENTS", "KINDS", "Component"]
-
-rtl.GENERATORS[Component] = ComponentHardware
 
 
 def _components(*rows: tuple[str, int, str, int, str]) -> list[Component]:

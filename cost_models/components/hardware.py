@@ -8,7 +8,7 @@ from amaranth.hdl import Array, C, Cat, Module, Mux, Value
 from amaranth.lib import wiring
 
 from cost_models.components.spec import Component, table
-from hwsim.units.bitmod import Alignment
+from hwsim.units.rounding import SumRounding
 from rtl.base import Unit
 from rtl.blocks.adder_tree import tree_sum
 from rtl.blocks.booth import booth_multiply
@@ -86,7 +86,7 @@ def _magnitude(m: Module, values: Values, arguments: Values) -> list[Value]:
 
 
 def _round_right(m: Module, values: Values, arguments: Values) -> list[Value]:
-    return [shift_right(m, values[0], arguments[0], Alignment.NEAREST_EVEN, "rounded")]
+    return [shift_right(m, values[0], arguments[0], SumRounding.NEAREST_EVEN, "rounded")]
 
 
 def _select(m: Module, values: Values, arguments: Values) -> list[Value]:

@@ -69,6 +69,7 @@ class Component(UnitSpec):
     """
 
     family: ClassVar[str] = "component"
+    generator: ClassVar[str] = "cost_models.components.hardware:ComponentHardware"
 
     kind: str
     value_count: int

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from cost_models.cost import Cost
-from cost_models.operands import Operands, default_operands
+from cost_models.operands import default_operands
 from cost_models.synthesis import opensta, simulation, yosys
 from cost_models.synthesis.energy import energies
 from cost_models.synthesis.liberty import Library, opened
@@ -19,7 +19,8 @@ from cost_models.synthesis.yosys import Objective
 from hwsim.errors import check_known
 from hwsim.files import temporary_folder
 from hwsim.units import UnitSpec
-from rtl import icarus
+from hwsim.units.operands import Operands
+from rtl import icarus, verilog
 from rtl.yosys import version
 
 __all__ = ["Library", "Objective", "measure", "opened", "synthesize"]
@@ -100,6 +101,7 @@ def measure(
                 "icarus": icarus.version(),
             },
             "libraries": library.digests,
+            **verilog.provenance(unit),
             "objective": objective,
             "style": mapped.style,
             "variant": mapped.variant,

@@ -12,6 +12,8 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
+from hwsim.errors import HwsimError
+
 Bits = NDArray[np.bool_]
 
 #: Parentheses in each other.
@@ -20,7 +22,7 @@ _DEEPEST = 50
 _TOKEN = re.compile(r"\s*([A-Za-z_][\w\[\]]*|[01]|[!'^*&+|()])")
 
 
-class ExpressionError(ValueError):
+class ExpressionError(HwsimError, ValueError):
     """A text is no Boolean expression."""
 
 

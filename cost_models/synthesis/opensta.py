@@ -25,6 +25,9 @@ _PERIOD_PS = 1e6
 #: mapped. Warnings about libraries are about things that cells are not timed by.
 _FAILURE = re.compile(r"^(?:Error\b.*|Warning: \S+\.v, .*)", re.MULTILINE)
 
+#: A slack; that of a netlist without a path is infinite.
+_NUMBER = re.compile(r"-?[0-9.]+(e[-+]?[0-9]+)?")
+
 
 class StaError(ToolError):
     """OpenSTA reported an error or no number."""
@@ -105,7 +108,8 @@ def analyse(netlists: Sequence[Path], library: Library, rank: int = 0) -> Timing
     slacks = re.findall(r"^worst slack (\S+)$", log, re.MULTILINE)
     chosen = re.search(r"^slews of (\S+)$", log, re.MULTILINE)
     pins = re.findall(r"^(\S+)/(\S+) \^ \S+:(\S+) v \S+:(\S+)$", log, re.MULTILINE)
-    if len(slacks) != len(names) or chosen is None or not pins:
+    known = len(slacks) == len(names) and all(map(_NUMBER.fullmatch, slacks))
+    if not known or chosen is None or not pins:
         said = library.in_words((log + done.stderr)[-2000:])
         raise StaError(f"OpenSTA reports no slack or slews for {', '.join(names)}:\n{said}")
     return Timing(

@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cost_models.activity import SimulationError
-from cost_models.operands import Operands
 from cost_models.synthesis.expressions import Expression
 from cost_models.synthesis.mapped import Instance, MappedNetlist
 from hwsim.errors import InputError
 from hwsim.units import UnitSpec
+from hwsim.units.operands import Operands
 from rtl import icarus
 
 Floats = NDArray[np.float64]
@@ -110,13 +110,9 @@ def simulate(
     warm_up = timing.latency + timing.interval
     ends = taken.sum(axis=1).cumsum()
     count = min(len(ends), int(np.searchsorted(ends, cycles + warm_up)) + 1)
-    played = Operands(
-        operands.activations[:count],
-        operands.weights[:count],
-        {name: codes[:count] for name, codes in operands.metadata.items()},
-    )
+    played = operands.take(slice(count))
     expected = unit.dot(played.activations, played.weights, **played.metadata).tolist()
-    beats = _beats(unit, played)
+    beats = [word for words in unit.words(played) for word in words]
     limit = int(ends[count - 1]) + timing.latency + _PATIENCE
     (folder / "beats.hex").write_text("\n".join(f"{beat:x}" for beat in beats))
     (folder / "simulation.v").write_text(
@@ -139,18 +135,6 @@ def simulate(
         last - warm_up,
         unit.mean_macs_per_beat(played.metadata) / float(taken[:count].mean()),
     )
-
-
-def _beats(unit: UnitSpec, operands: Operands) -> list[int]:
-    return [
-        beat
-        for k in range(len(operands.activations))
-        for beat in unit.pack_beats(
-            operands.activations[k],
-            operands.weights[k],
-            **{name: codes[k] for name, codes in operands.metadata.items()},
-        )
-    ]
 
 
 def _check(unit: UnitSpec, results: list[int], expected: list[int]) -> None:
@@ -292,6 +276,7 @@ def _count(raw: bytes, nets: int, warm_up: int, last: int) -> tuple[Int, Int]:
     """Count, for each net, cycles with a settled change and all changes, in a value change dump.
 
     Icarus repeats a value where a net came back to it within a unit of time; these do not count.
+    A dump that ends before the cycle ``last`` raises SimulationError.
     """
     head, _, body = raw.partition(b"$enddefinitions $end\n")
     identifiers = {
@@ -300,11 +285,14 @@ def _count(raw: bytes, nets: int, warm_up: int, last: int) -> tuple[Int, Int]:
     }
     text = np.frombuffer(body, np.uint8)
     ends = np.flatnonzero(text == ord("\n"))
-    starts = np.concatenate([[0], ends[:-1] + 1])
+    starts = np.concatenate([[0], ends + 1])[: len(ends)]
     first = text[starts]
     is_time = first == ord("#")
     spans = zip(starts[is_time] + 1, ends[is_time], strict=True)
     times = np.array([int(body[start:end]) for start, end in spans], np.int64)
+    # The clock changes in every cycle.
+    if not times.size or (times[-1] - _RESET) // _PERIOD < last:
+        raise SimulationError("Icarus did not write all toggles; is a disk full?")
     cycle = ((times - _RESET) // _PERIOD)[np.maximum(np.cumsum(is_time) - 1, 0)]
     is_value = (first == ord("0")) | (first == ord("1"))
     keys = _keys(text, starts[is_value] + 1, ends[is_value])

@@ -9,7 +9,6 @@ scripts for an impossible delay: one restructures first, the other keeps what it
 carry-lookahead adders.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,10 +203,10 @@ class _Flow:
         return float(self._statistics(name)["area"])
 
     def _statistics(self, name: str) -> dict[str, Any]:
-        statistics: dict[str, Any] = json.loads((self.folder / f"{name}.area").read_text())
+        statistics: dict[str, Any] = yosys.read_json(self.folder / f"{name}.area")
         return statistics["design"]
 
     def netlist(self, name: str) -> MappedNetlist:
         """Return a netlist."""
-        modules = json.loads((self.folder / f"{name}.json").read_text())["modules"]
+        modules = yosys.read_json(self.folder / f"{name}.json")["modules"]
         return read(modules[name], self.library)

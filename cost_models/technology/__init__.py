@@ -3,14 +3,15 @@
 A file holds what the estimate multiplies gate counts, paths and toggles with, where the numbers
 come from, and how far the estimate was from synthesis on units that the fit did not see.
 A file of a library of one's own, made by ``hwsim characterise``, serves like those that come with
-the package.
+the package. Other packages add technologies by entry points of the group ``hwsim.technologies``,
+whose objects are paths of such files, and scripts by :func:`register` (:mod:`hwsim.registration`).
 """
 
 import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ import yaml
 
 from cost_models.bands import LEVELS, QUANTITIES, UNSEEN, error_key
 from cost_models.netlist import GATES, TYPES
-from cost_models.screen import FEATURES
+from cost_models.words import FEATURES
 from hwsim import files
-from hwsim.errors import InputError, check_known, unknown
+from hwsim.errors import InputError, unknown
+from hwsim.registration import Registry
 
 #: Coefficients by the name of the cell type.
 Coefficients = dict[str, float]
@@ -93,7 +95,7 @@ class Technology:
         ``units``, the number of units.
     screen
         What :mod:`cost_models.screen` multiplies counts of words with, ``um2``, and its errors on
-        ``unseen_units`` and ``unseen_families``, see :mod:`cost_models.screen_fit`; None if no
+        ``unseen_units`` and ``unseen_families``; None if no
         screen was fitted.
     units
         The units of both sets, those fitted to first, with the figures of ``synthesis``,
@@ -121,14 +123,25 @@ class Technology:
     units: list[dict[str, Any]]
 
 
-def names() -> list[str]:
-    """Return the names of the technologies that come with the package."""
+def shipped() -> list[str]:
+    """Return the names of the technologies that come with this package."""
     found = (entry.name for entry in resources(__name__).iterdir())
     return sorted(name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX))
 
 
+def names() -> list[str]:
+    """Return the names of the technologies of this package, and of those that others registered."""
+    return list(_registry())
+
+
+def register(technology: Technology) -> None:
+    """Make a technology known by its name; InputError if the name is taken."""
+    name = getattr(technology, "name", "")
+    _registry().register(name, technology)
+
+
 def load(name: str) -> Technology:
-    """Return a technology that comes with the package, or the one in a file.
+    """Return the technology of a name, or the one in a file.
 
     Parameters
     ----------
@@ -144,8 +157,7 @@ def load(name: str) -> Technology:
         raise InputError(f"technology={name!r}: allowed: {', '.join(names())}, or FILE.yaml")
     if name.endswith(SUFFIX):
         return read(Path(name))
-    check_known("technology", name, names())
-    return _shipped(name)
+    return _registry()[name]
 
 
 def load_all(technologies: Iterable[str | Technology]) -> list[Technology]:
@@ -164,6 +176,24 @@ def load_all(technologies: Iterable[str | Technology]) -> list[Technology]:
         if one.name in [other.name for other in loaded[:k]]:
             raise InputError(f"the technology {one.name} is given twice")
     return loaded
+
+
+@cache
+def _registry() -> Registry[Technology]:
+    own = {name: name for name in shipped()}
+    return Registry("technology", "hwsim.technologies", own, _check_registered, _shipped)
+
+
+def _check_registered(name: str, found: Any) -> Technology:
+    """Return the technology that another package or a script has by this name."""
+    if callable(getattr(found, "read_text", None)):
+        found = parse(found.read_text(encoding="utf-8"), str(found))
+    if not isinstance(found, Technology):
+        raise InputError(f"{found!r} is no technology; allowed: one, or the path of its YAML file")
+    check_name("name", name)
+    if found.name != name:
+        raise InputError(f"the technology's name is {found.name!r}; allowed: that of the entry")
+    return found
 
 
 @lru_cache

@@ -21,6 +21,7 @@ from hwsim.cli import (
     formats,
     generate,
     memory,
+    plugins,
     published,
     study,
     sweep,
@@ -29,9 +30,9 @@ from hwsim.cli import (
 )
 from hwsim.cli.arguments import BAD_INPUT, Parser
 from hwsim.cli.output import one_line
-from hwsim.errors import InputError, MissingToolError, ToolError
+from hwsim.errors import HwsimError, InputError, MissingToolError
 from hwsim.files import reason
-from hwsim.pool import WorkerDiedError, interruptible
+from hwsim.pool import interruptible
 
 TOOL_FAILED, MISSING_TOOL, INTERRUPTED = 1, 3, 130
 
@@ -52,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Names of files that are no text, and terminals without the characters of tables.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        options = _parser().parse_args(arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        options = _parser(words).parse_args(words)
         command: Callable[[argparse.Namespace], int] = options.command
         # As Ctrl-C: workers end, and what is finished is kept.
         with interruptible():
@@ -63,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error))
     except MissingToolError as error:
         return _refuse(str(error), MISSING_TOOL)
-    except (ToolError, WorkerDiedError) as error:
+    except HwsimError as error:
         # With the last lines that the tool printed.
         print(f"hwsim: {error}", file=sys.stderr)
         return TOOL_FAILED
@@ -92,7 +94,7 @@ def _discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser() -> Parser:
+def _parser(words: Sequence[str]) -> Parser:
     parser = Parser(
         prog="hwsim",
         description="What a number format costs in silicon: formats, verified units, cost, sweeps.",
@@ -101,4 +103,5 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in COMMANDS:
         module.add(commands)
+    plugins.add(commands, next((word for word in words if not word.startswith("-")), None))
     return parser

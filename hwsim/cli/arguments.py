@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 from hwsim.cli.output import one_line
-from hwsim.errors import InputError, suggestion
+from hwsim.errors import InputError, check_known, suggestion
 from hwsim.files import check_readable
 from hwsim.numbers import whole
 
@@ -45,6 +45,9 @@ class Parser(argparse.ArgumentParser):
                 action, f"unknown {value!r}{hint} allowed: {', '.join(known)}"
             )
 
+
+#: Options that several files may follow, and what their names have.
+_OF_FILES = {"--liberty": ".lib", "--verilog": ".v"}
 
 #: What a command's module adds its parser to.
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
@@ -104,16 +107,49 @@ def liberty_option(parser: argparse.ArgumentParser, purpose: str, required: bool
     )
 
 
+def verilog_option(parser: argparse.ArgumentParser) -> None:
+    """Let a command take a unit's hardware from Verilog files."""
+    parser.add_argument(
+        "--verilog",
+        action="append",
+        type=input_path,
+        metavar="FILE",
+        help="hardware of the one unit that is named, in place of the generator's; several files: "
+        "--verilog FILE FILE",
+    )
+    parser.add_argument(
+        "--top", metavar="NAME", help="the module that is the unit (default: named as the unit)"
+    )
+
+
+def with_verilog(options: argparse.Namespace, units: "Sequence[UnitSpec]") -> "list[UnitSpec]":
+    """Return the units, with the hardware that ``--verilog`` and ``--top`` say."""
+    if not options.verilog:
+        if options.top is not None:
+            raise InputError("--top goes with --verilog")
+        return [*units]
+    if len(units) != 1:
+        raise InputError(
+            f"--verilog is the hardware of one unit, as UNIT key=value...; {len(units)} are given"
+        )
+    from rtl import verilog
+
+    return [verilog.with_verilog(units[0], options.verilog, options.top)]
+
+
 def _one_file_each(words: Iterable[str]) -> list[str]:
-    """Repeat ``--liberty`` before every file but the first that follows it."""
+    """Repeat an option of several files before every file but the first that follows it."""
     result: list[str] = []
-    inside = False
+    option = ""
     for word in words:
-        file = not word.startswith("-") and (".lib" in word or _is_file(word))
-        first = bool(result) and result[-1] == "--liberty"
-        inside = word == "--liberty" or first or (inside and file)
-        if inside and file and not first:
-            result.append("--liberty")
+        first = bool(result) and result[-1] in _OF_FILES
+        if word in _OF_FILES:
+            option = word
+        elif not first and option:
+            file = not word.startswith("-") and (_OF_FILES[option] in word or _is_file(word))
+            option = option if file else ""
+            if file:
+                result.append(option)
         result.append(word)
     return result
 
@@ -147,12 +183,12 @@ def make_unit(family: str, parameters: Iterable[str]) -> "UnitSpec":
 
 def families(words: Sequence[str]) -> list[tuple[str, list[str]]]:
     """Group ``UNIT key=value... UNIT ...`` into families with their parameters."""
-    from hwsim.units.registry import family
+    from hwsim.units import FAMILIES
 
     groups: list[tuple[str, list[str]]] = []
     for word in words:
         if "=" not in word:
-            family(word)  # Raises for an unknown one.
+            check_known("unit", word, FAMILIES)
             groups.append((word, []))
         elif groups:
             groups[-1][1].append(word)

@@ -11,7 +11,9 @@ from hwsim.cli.arguments import (
     json_option,
     liberty_option,
     make_unit,
+    verilog_option,
     whole_number,
+    with_verilog,
 )
 from hwsim.cli.output import print_json, print_table
 from hwsim.cli.phrases import errors_phrase
@@ -21,9 +23,10 @@ from hwsim.tables import cell
 if TYPE_CHECKING:
     from cost_models.breakdown import Breakdown
     from cost_models.cost import Cost
-    from cost_models.operands import Operands
+    from cost_models.metrics import Priced
     from cost_models.scaling import Band
     from hwsim.units import UnitSpec
+    from hwsim.units.operands import Operands
 
 
 def add(commands: Commands) -> None:
@@ -61,15 +64,17 @@ def add(commands: Commands) -> None:
         help="bands at 45, 28 or 16 nm, too",
     )
     parser.add_argument("--breakdown", action="store_true", help="estimate every part of the units")
+    verilog_option(parser)
     parser.set_defaults(command=run)
     json_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print costs as a table or JSON."""
-    from cost_models import figures, operands, scaling, technology
+    from cost_models import metrics, operands, scaling, technology
 
     units = [make_unit(family, parameters) for family, parameters in families(options.units)]
+    units = with_verilog(options, units)
     if repeated := [unit.name for k, unit in enumerate(units) if unit in units[:k]]:
         raise InputError(f"the unit {repeated[0]} is given twice")
     if options.match is not None and options.operands in operands.KINDS:
@@ -86,19 +91,20 @@ def run(options: argparse.Namespace) -> int:
         return _breakdown(options, units)
     if options.method == "estimate":
         every = technology.names() if options.scale_to is None else scaling.anchors()
-        costs = _estimates(units, options.technology or every, options)
+        priced = _estimates(units, options.technology or every, options)
     else:
-        costs = _syntheses(units, options)
+        priced = _syntheses(units, options)
+    costs = [one.cost for one in priced]
     bands: list[list[Band]] = []
     if options.scale_to is not None:
         bands = [scaling.bands(cost, options.scale_to) for cost in costs]
     if options.json:
-        rows = [figures.plain(cost) | {"operands": options.operands} for cost in costs]
+        rows = [metrics.plain(one) | {"operands": options.operands} for one in priced]
         for row, several in zip(rows, bands, strict=False):
             row["scaled"] = [*map(asdict, several)]
         print_json(rows)
         return 0
-    _print_costs(costs, options.operands)
+    _print_costs(priced, options.operands)
     if bands:
         _print_bands(costs, bands)
     return 0
@@ -106,17 +112,19 @@ def run(options: argparse.Namespace) -> int:
 
 def _estimates(
     units: "Sequence[UnitSpec]", names: Sequence[str], options: argparse.Namespace
-) -> "list[Cost]":
+) -> "list[Priced]":
     from cost_models.estimate import estimate_all
+    from cost_models.metrics import Priced
 
     return [
-        cost
+        Priced(unit, cost)
         for unit in units
         for cost in estimate_all(unit, names, _operands(unit, options)).values()
     ]
 
 
-def _syntheses(units: "Sequence[UnitSpec]", options: argparse.Namespace) -> "list[Cost]":
+def _syntheses(units: "Sequence[UnitSpec]", options: argparse.Namespace) -> "list[Priced]":
+    from cost_models.metrics import Priced
     from cost_models.synthesis import Objective, measure
     from cost_models.synthesis.liberty import opened
 
@@ -127,7 +135,7 @@ def _syntheses(units: "Sequence[UnitSpec]", options: argparse.Namespace) -> "lis
     streams = [_operands(unit, options) for unit in units]
     with opened(name, options.liberty) as library:
         return [
-            measure(unit, name, library, stream, objective)
+            Priced(unit, measure(unit, name, library, stream, objective))
             for unit, stream in zip(units, streams, strict=True)
         ]
 
@@ -138,27 +146,28 @@ def _operands(unit: "UnitSpec", options: argparse.Namespace) -> "Operands":
     return operands.create(unit, options.operands, "*" if options.match is None else options.match)
 
 
-def _print_costs(costs: "Sequence[Cost]", source: str) -> None:
+def _print_costs(priced: "Sequence[Priced]", source: str) -> None:
     """Print costs of one method as a table, and what its errors mean."""
-    from cost_models import figures
+    from cost_models import metrics
     from cost_models.bands import LEVELS
 
+    costs = [one.cost for one in priced]
     method = costs[0].method
     print(
         f"{source} operands; energy in pJ/MAC: settled is data + clock, energy is settled + "
         "glitches, which are an upper bound"
     )
-    shown = {name: figure for name, figure in figures.FIGURES.items() if figure.heading}
+    shown = [metric for metric in metrics.METRICS.values() if metric.heading]
     print_table(
-        ["unit", "technology", "method", *(figure.heading for figure in shown.values())],
+        ["unit", "technology", "method", *(metric.heading for metric in shown)],
         [
             [
-                cost.unit,
-                cost.technology,
-                cost.method,
-                *(cell(figure.value(cost)) + error[name] for name, figure in shown.items()),
+                one.cost.unit,
+                one.cost.technology,
+                one.cost.method,
+                *(cell(metric.value(one)) + error[metric.name] for metric in shown),
             ]
-            for cost, error in ((cost, _errors(cost)) for cost in costs)
+            for one, error in ((one, _errors(one.cost)) for one in priced)
         ],
     )
     if method == "synthesis":
@@ -167,7 +176,7 @@ def _print_costs(costs: "Sequence[Cost]", source: str) -> None:
     levels = " / ".join(f"{level} %" for level in LEVELS)
     print(f"± what {levels} of units stay within")
     for name, cost in {cost.technology: cost for cost in costs}.items():
-        print(f"{name}: {errors_phrase(figures.errors(cost))}")
+        print(f"{name}: {errors_phrase(metrics.errors(cost))}")
     for cost in {cost.unit: cost for cost in costs}.values():
         _print_effort(cost)
 
@@ -181,13 +190,13 @@ def _print_effort(cost: "Cost") -> None:
 
 
 def _errors(cost: "Cost") -> dict[str, str]:
-    """Return what a table says behind the figures of a cost, by name."""
-    from cost_models import figures
+    """Return what a table says behind the metrics of a cost, by name."""
+    from cost_models import metrics
 
-    known = {name: [*levels.values()] for name, levels in figures.percents(cost).items()}
-    known |= {name: [spread] for name, spread in figures.spreads(cost).items()}
+    known = {name: [*levels.values()] for name, levels in metrics.percents(cost).items()}
+    known |= {name: [spread] for name, spread in metrics.spreads(cost).items()}
     texts = {name: "/".join(f"{value:.1f}" for value in known[name]) for name in known}
-    return {name: f" ±{texts[name]}%" if name in texts else "" for name in figures.FIGURES}
+    return {name: f" ±{texts[name]}%" if name in texts else "" for name in metrics.METRICS}
 
 
 def _print_bands(costs: "Sequence[Cost]", bands: Sequence[Sequence["Band"]]) -> None:
@@ -232,23 +241,26 @@ def _breakdown(options: argparse.Namespace, units: "Sequence[UnitSpec]") -> int:
 
 
 def _print_breakdown(result: "Breakdown", source: str) -> None:
-    from cost_models import figures
+    from cost_models import metrics
 
     whole = result.whole
-    macs = whole.macs_per_cycle
-    print(f"{whole.unit}, {whole.technology}, estimate: {macs:.3g} MAC/cycle, {source} operands")
+    print(
+        f"{whole.unit}, {whole.technology}, estimate: {whole.macs_per_cycle:.3g} MAC/cycle, "
+        f"{source} operands"
+    )
+    rows = [
+        (label, result.metrics(part), part.flip_flops)
+        for label, part in [*result.parts.items(), ("sum of parts", result.total)]
+    ]
+    shown = {name: metrics.METRICS[name].heading for name in rows[-1][1]}
+    shown = {name: heading for name, heading in shown.items() if heading}
     print_table(
-        ["part", "area µm²", "energy pJ/MAC", "settled", "clock", "glitches at most", "leakage nW",
-         "flip-flops"],
-        [
-            [label, p.area_um2, p.energy_pj / macs, p.settled_pj / macs, p.clock_pj / macs,
-             p.glitch_pj / macs, p.leakage_nw, p.flip_flops]
-            for label, p in [*result.parts.items(), ("sum of parts", result.total)]
-        ],
-    )  # fmt: skip
+        ["part", *shown.values(), "flip-flops"],
+        [[label, *map(values.get, shown), flip_flops] for label, values, flip_flops in rows],
+    )
     print(
         f"Nothing is optimised across the borders of parts. The whole unit is estimated at "
-        f"{whole.area_um2:.4g} µm² and {whole.energy_per_mac:.4g} pJ/MAC."
+        f"{whole.area_um2:.4g} µm² and {whole.energy_pj_per_mac:.4g} pJ/MAC."
     )
-    print(f"{whole.technology}, whole units: {errors_phrase(figures.errors(whole))}")
+    print(f"{whole.technology}, whole units: {errors_phrase(metrics.errors(whole))}")
     _print_effort(whole)

@@ -1,6 +1,7 @@
 """``hwsim doctor``: what is installed, and what is missing."""
 
 import argparse
+import platform
 from dataclasses import asdict
 
 from hwsim.cli.arguments import CHECK_FAILED, Commands, json_option
@@ -16,15 +17,20 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is installed; exit status 1 if something is missing."""
-    from hwsim.doctor import examine
+    from cost_models import findings as of_cost_models
+    from hwsim.findings import Finding
+    from hwsim.tensors import findings as of_tensors
+    from rtl import findings as of_rtl
 
-    findings = list(examine())
+    found = [Finding("Python", platform.python_version(), "everything", "", "")]
+    for package in (of_rtl, of_cost_models, of_tensors):
+        found += package.examine()
     if options.json:
-        print_json([asdict(finding) for finding in findings])
+        print_json([asdict(finding) for finding in found])
     else:
         print_table(
             ["what", "found", "for", "to install"],
-            [[f.name, f.found or "missing", f.purpose, "" if f.found else f.install]
-             for f in findings],
+            [[f.name, f.found or f.problem, f.purpose, "" if f.found else f.install]
+             for f in found],
         )  # fmt: skip
-    return 0 if all(finding.found for finding in findings) else CHECK_FAILED
+    return 0 if all(finding.found for finding in found) else CHECK_FAILED

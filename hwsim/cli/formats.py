@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: The code table of a wider format is too long to read.
 SHOWN_BITS = 10
+#: Numbers of an example's block.
+SHOWN_NUMBERS = 8
 
 
 def add(commands: Commands) -> None:
@@ -101,11 +103,17 @@ def _show_scalar(fmt: "Format", options: argparse.Namespace) -> int:
 
 
 def _show_block(fmt: "BlockFormat", options: argparse.Namespace) -> int:
+    from hwsim.formats.example import example
     from hwsim.formats.table import block_row
 
     row = asdict(block_row(fmt))
+    try:
+        shown, omitted = example(fmt).plain(), ""
+    except InputError as error:
+        # Such as scales of a format that is too narrow for the numbers.
+        shown, omitted = None, str(error)
     if options.json:
-        print_json(row)
+        print_json({**row, "example": shown} | ({"example_omitted": omitted} if omitted else {}))
         return 0
     for key in ("metadata", "options"):
         row[key] = ", ".join(f"{name} {value}" for name, value in row[key].items()) or "none"
@@ -113,8 +121,29 @@ def _show_block(fmt: "BlockFormat", options: argparse.Namespace) -> int:
     row["size"] = row["size"] or "a row"
     row["bits_per_element"] = f"{fmt.bits_per_element:.9g}"
     print_table(["figure", "value"], [list(item) for item in row.items()])
+    if shown is None:
+        print(f"\nNo example: {omitted}")
+    else:
+        _print_example(fmt, shown)
     print(f"\nCodes of the elements: hwsim formats show {fmt.element.name}")
     return 0
+
+
+def _print_example(fmt: "BlockFormat", shown: dict[str, Any]) -> None:
+    count = len(shown["numbers"])
+    first = f", the first {SHOWN_NUMBERS}" if count > SHOWN_NUMBERS else ""
+    print(f"\nFor example, {count} normally distributed numbers{first}:")
+    digits = -(-fmt.element.bits // 4)
+    columns = [shown[key][:SHOWN_NUMBERS] for key in ("numbers", "codes", "values")]
+    print_table(
+        ["number", "code", "value"],
+        [[x, f"0x{code:0{digits}x}", value] for x, code, value in zip(*columns, strict=True)],
+    )
+    shared = {"scale": shown["scale_codes"], **shown["metadata"]}
+    for name, codes in shared.items():
+        listed = " ".join(f"0x{code:x}" for code in codes[:SHOWN_NUMBERS]) or "none"
+        value = f", which is {shown['scales'][0]:.9g}" if name == "scale" else ""
+        print(f"{name.replace('_', ' ')}: {listed}{value}")
 
 
 def _show_complex(fmt: "IFairy", options: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 import argparse
 import shlex
 import textwrap
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, asdict
 from typing import TYPE_CHECKING, Any
 
 from hwsim.cli.arguments import Commands, json_option
@@ -28,6 +28,7 @@ def run(options: argparse.Namespace) -> int:
     if options.unit is not None:
         return _describe(options.unit, options.json)
     from hwsim.units import FAMILIES
+    from hwsim.units.base import parameter_fields
     from hwsim.units.manual import summary
     from hwsim.units.naming import plain
 
@@ -36,9 +37,11 @@ def run(options: argparse.Namespace) -> int:
         rows.append(
             {
                 "unit": name,
-                "required": [f.name for f in fields(cls) if f.default is MISSING],
+                "required": [f.name for f in parameter_fields(cls) if f.default is MISSING],
                 "optional": {
-                    f.name: plain(f.default) for f in fields(cls) if f.default is not MISSING
+                    f.name: plain(f.default)
+                    for f in parameter_fields(cls)
+                    if f.default is not MISSING
                 },
                 "what": summary(name),
             }
@@ -63,19 +66,17 @@ def run(options: argparse.Namespace) -> int:
 
 def example(family: str) -> list[str]:
     """Return a command that generates a unit of the family, as words."""
-    from rtl.verification.suite import CONFIGURATIONS
+    from hwsim.units import FAMILIES
 
-    values = [f"{key}={value}" for key, value in CONFIGURATIONS[family][0].items()]
+    values = [f"{key}={value}" for key, value in FAMILIES[family].configurations[0].items()]
     return ["hwsim", "generate", family, *values, "-o", "pe"]
 
 
 def _describe(name: str, as_json: bool) -> int:
-    from hwsim.units import manual
-    from hwsim.units.registry import make
-    from rtl.verification.suite import CONFIGURATIONS
+    from hwsim.units import FAMILIES, make, manual
 
     parameters = manual.parameters(name)
-    unit = make(name, **CONFIGURATIONS[name][0])
+    unit = make(name, **FAMILIES[name].configurations[0])
     timing = unit.timing()
     command = shlex.join(example(name))
     if as_json:
@@ -112,4 +113,9 @@ def _print_parameter(parameter: "Parameter") -> None:
     if not parameter.required and parameter.default is None:
         default = "optional"
     print(f"  {parameter.name}: {kind}, {default}")
-    print(textwrap.fill(parameter.meaning, 96, initial_indent=" " * 6, subsequent_indent=" " * 6))
+    formerly = "".join(f" Formerly {name}." for name in parameter.formerly)
+    print(
+        textwrap.fill(
+            parameter.meaning + formerly, 96, initial_indent=" " * 6, subsequent_indent=" " * 6
+        )
+    )

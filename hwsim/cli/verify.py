@@ -11,7 +11,9 @@ from hwsim.cli.arguments import (
     families,
     json_option,
     make_unit,
+    verilog_option,
     whole_number,
+    with_verilog,
 )
 from hwsim.cli.output import print_json
 from hwsim.errors import InputError
@@ -38,6 +40,7 @@ def add(commands: Commands) -> None:
         metavar="N",
         help="seed of the vectors (default: 1)",
     )
+    verilog_option(parser)
     parser.set_defaults(command=run)
     json_option(parser)
 
@@ -52,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
     units: list[UnitSpec] = []
     for family, parameters in families(options.units or list(FAMILIES)):
         units += [make_unit(family, parameters)] if parameters else suite(family)
+    units = with_verilog(options, units)
     if repeated := [unit.name for k, unit in enumerate(units) if unit in units[:k]]:
         raise InputError(f"the unit {repeated[0]} is given twice")
     verdicts = {}

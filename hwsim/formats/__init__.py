@@ -8,6 +8,7 @@ from hwsim.formats.registry import (
     parse,
     parse_block,
     parse_scalar,
+    register,
     scalar_names,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "parse",
     "parse_block",
     "parse_scalar",
+    "register",
     "scalar_names",
 ]

@@ -10,7 +10,7 @@ Every format has an exact encoder that works on float64, some 50 ns a number. Fo
 :mod:`hwsim.formats.fast` derives from it a table that gives the same codes in about 1 ns.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from functools import cached_property, lru_cache, partial
@@ -21,7 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from hwsim.errors import InputError, unknown
 from hwsim.formats import fast
-from hwsim.formats.fields import convert_fields
+from hwsim.formats.fields import Named, convert_fields
+from hwsim.formats.registry import parse_scalar
 from hwsim.formats.scaling import FP32_BITS, ScaleRule, is_finer_than
 
 #: Formats up to this width decode through a table.
@@ -254,7 +255,7 @@ def leaves_range(negative: Bools, rounding: Rule) -> Bools:
             return np.ones(negative.shape, bool)
 
 
-class Format(ABC):
+class Format(Named):
     """A scalar number format: a set of real values and their codes.
 
     Subclasses are frozen dataclasses whose fields are the definition, so that equal formats
@@ -264,6 +265,10 @@ class Format(ABC):
 
     def __post_init__(self) -> None:
         convert_fields(self)
+
+    @classmethod
+    def named(cls, name: str) -> "Format":
+        return parse_scalar(name)
 
     @property
     @abstractmethod

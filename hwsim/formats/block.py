@@ -11,7 +11,7 @@ the real quotient, once.
 """
 
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from math import fsum, prod
@@ -32,7 +32,8 @@ from hwsim.formats.base import (
     parse_rounding,
     to_float64,
 )
-from hwsim.formats.fields import convert_fields
+from hwsim.formats.fields import Named, convert_fields
+from hwsim.formats.registry import parse_block, parse_scalar
 
 #: What happens to an axis that the block size does not divide.
 PARTIAL = ("error", "pad")
@@ -124,7 +125,7 @@ class QuantizedTensor:
         return np.moveaxis(merged[..., :length], -1, self.axis)
 
 
-class BlockFormat(ABC):
+class BlockFormat(Named):
     """Elements that share metadata over blocks along one axis.
 
     Subclasses are frozen dataclasses; the fields named in ``OPTIONS`` are the ones that
@@ -146,6 +147,10 @@ class BlockFormat(ABC):
         def scale(self) -> Format:
             """Format of the scales."""
 
+    @classmethod
+    def named(cls, name: str) -> "BlockFormat":
+        return parse_block(name)
+
     @property
     @abstractmethod
     def base_name(self) -> str:
@@ -162,8 +167,6 @@ class BlockFormat(ABC):
         return f"{self.base_name}[{options}]" if options else self.base_name
 
     def _changed_options(self) -> dict[str, str]:
-        from hwsim.formats.registry import parse_block
-
         default = parse_block(self.base_name)
         changed = {}
         for key in self.OPTIONS:
@@ -195,6 +198,15 @@ class BlockFormat(ABC):
         :attr:`QuantizedTensor.bits_per_element`.
         """
         return self.element.bits + (self.scale.bits + sum(self.metadata_bits.values())) / self.size
+
+    @property
+    def spans_tensor(self) -> bool:
+        """Whether the codes of a block depend on the whole tensor."""
+        return False
+
+    def tensor_factor(self, tensor: QuantizedTensor) -> float:
+        """Return what all values of a tensor are multiplied with besides their scales."""
+        return 1.0
 
     def storage_bits(self, tensor: QuantizedTensor) -> int:
         """Return the bits that a quantised tensor takes, metadata and padding included."""
@@ -232,8 +244,6 @@ class BlockFormat(ABC):
             raise InputError(f"{self.base_name} has no option {name!r}{hint}")
         present = getattr(self, name)
         if isinstance(present, Format) and isinstance(value, str):
-            from hwsim.formats.registry import parse_scalar
-
             return parse_scalar(value)
         kinds = {
             Format: ("a format or its name", Format),

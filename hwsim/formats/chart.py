@@ -27,7 +27,23 @@ BLUE, ORANGE = "#0072B2", "#D55E00"
 
 
 def write(fmt: Format, path: Path) -> None:
-    """Draw the number line and the error over magnitude of ``fmt`` into a PNG or SVG.
+    """Draw ``fmt`` as :func:`draw` does into a PNG or SVG.
+
+    Raises
+    ------
+    InputError
+        As :func:`draw` does, or if ``path`` exists or ends in neither ``.png`` nor ``.svg``.
+    """
+    drawing.check_suffix(path)
+    figure = draw(fmt)
+    if path.exists():
+        raise InputError(f"{path} exists; choose another file")
+    with drawing.style(SETTINGS):
+        drawing.save(figure, path, DPI)
+
+
+def draw(fmt: Format) -> Figure:
+    """Draw the number line and the error over magnitude of ``fmt``.
 
     The upper panel marks every positive value on a logarithmic axis. The lower one shows the
     relative error of rounding to nearest even, with saturation, for positive numbers: the largest
@@ -36,20 +52,19 @@ def write(fmt: Format, path: Path) -> None:
     Raises
     ------
     InputError
-        For formats of more than 16 bits or without positive values, or if ``path`` exists or ends
-        in neither ``.png`` nor ``.svg``.
+        For what is no scalar format, formats of more than 16 bits, and ones without positive
+        values.
     """
-    drawing.check_suffix(path)
+    if not isinstance(fmt, Format):
+        raise InputError(f"charts are drawn of scalar formats, not {fmt!r}")
     if fmt.bits > MAX_BITS:
         raise InputError(f"{fmt.name} has {fmt.bits} bits; charts are drawn up to {MAX_BITS}")
-    if path.exists():
-        raise InputError(f"{path} exists; choose another file")
     values = fmt.values()
     values = values[values > 0]
     if not values.size:
         raise InputError(f"{fmt.name} has no positive values to draw")
     with drawing.style(SETTINGS):
-        drawing.save(_draw(fmt, values), path, DPI)
+        return _draw(fmt, values)
 
 
 def _draw(fmt: Format, values: Float64) -> Figure:

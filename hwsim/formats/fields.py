@@ -6,6 +6,8 @@ representation of every value: 4, never ``"4"`` or a NumPy integer. Constructors
 """
 
 import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import fields
 from enum import StrEnum
 from functools import cache
@@ -19,8 +21,41 @@ from hwsim.errors import InputError, unknown
 _DECIMAL = re.compile(r"-?[0-9]+")
 #: No integer of a format or a unit is anywhere near.
 _INTEGER_BITS = 64
+#: The key of a field's metadata under which it names those members of its enum that it takes.
+CHOICES = "choices"
 #: Characters of a refused value that a message shows.
 _SHOWN = 80
+
+
+class Named(ABC):
+    """What fields take by its name, too."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__repr__" not in vars(cls):
+            # The decorator of dataclasses leaves one that is there.
+            setattr(cls, "__repr__", Named.__repr__)  # noqa: B010 - a method, to type checkers
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name that :meth:`named` reads back."""
+
+    def __repr__(self) -> str:
+        """Return what makes it: its name where that is enough, else all its fields."""
+        try:
+            known = self.named(self.name) == self
+        except InputError:
+            known = False
+        if known:
+            return f"hwsim.parse({self.name!r})"
+        values = vars(self).items()
+        return f"{type(self).__qualname__}({', '.join(f'{k}={v!r}' for k, v in values)})"
+
+    @classmethod
+    @abstractmethod
+    def named(cls, name: str) -> "Named":
+        """Return what is called ``name``, of this class or a related one, or raise InputError."""
 
 
 def convert_fields(instance: Any) -> None:
@@ -34,6 +69,16 @@ def convert_fields(instance: Any) -> None:
     cls: type = type(instance)
     for key, kinds in _kinds(cls).items():
         object.__setattr__(instance, key, convert(key, getattr(instance, key), kinds))
+    for key, allowed in _choices(cls).items():
+        value = getattr(instance, key)
+        if value is not None and value not in allowed:
+            raise unknown(key, str(value), allowed)
+
+
+@cache
+def _choices(cls: type) -> dict[str, tuple[StrEnum, ...]]:
+    """Return the members that fields take which do not take all of their enum."""
+    return {f.name: f.metadata[CHOICES] for f in fields(cls) if CHOICES in f.metadata}
 
 
 @cache
@@ -67,8 +112,6 @@ def convert(key: str, value: Any, kinds: tuple[Any, ...]) -> Any:
     InputError
         For a value that is none of them.
     """
-    from hwsim.formats.base import Format
-
     if value is None and NoneType in kinds:
         return None
     classes = tuple(kind for kind in kinds if kind is not NoneType)
@@ -77,8 +120,8 @@ def convert(key: str, value: Any, kinds: tuple[Any, ...]) -> Any:
     for kind in classes:
         if not isinstance(kind, type):
             return value
-        if issubclass(kind, Format):
-            return _format(key, value, classes)
+        if issubclass(kind, Named):
+            return _named(key, value, classes, kind.named)
         if issubclass(kind, StrEnum):
             return _choice(key, value, kind)
         if kind in _CONVERSIONS:
@@ -123,10 +166,8 @@ def _numbers(key: str, value: Any) -> tuple[float, ...]:
 
 
 def _text(key: str, value: Any) -> str:
-    from hwsim.formats.base import Format
-
     # A format stands for its name.
-    if not isinstance(value, str | Format):
+    if not isinstance(value, str | Named):
         raise InputError(f"{key} must be text, not {_shown(value)}")
     return str(value)
 
@@ -142,11 +183,9 @@ def _choice(key: str, value: Any, choices: type[StrEnum]) -> StrEnum:
         raise unknown(key, shown, [choice.value for choice in choices]) from None
 
 
-def _format(key: str, value: Any, classes: tuple[type, ...]) -> Any:
-    from hwsim.formats.registry import parse_scalar
-
+def _named(key: str, value: Any, classes: tuple[type, ...], named: Callable[[str], Named]) -> Any:
     try:
-        fmt = parse_scalar(value) if isinstance(value, str) else value
+        fmt = named(value) if isinstance(value, str) else value
     except InputError as error:
         raise InputError(f"{key}: {error}") from None
     if not isinstance(fmt, classes):

@@ -24,7 +24,7 @@ NAMES = ("ifairy",)
 Complex = NDArray[np.complex128]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class IFairy:
     """The four units; like a :class:`~hwsim.formats.base.Format`, but of complex numbers."""
 
@@ -32,6 +32,9 @@ class IFairy:
     def name(self) -> str:
         """The name of the format."""
         return "ifairy"
+
+    def __repr__(self) -> str:
+        return f"hwsim.parse({self.name!r})"
 
     @property
     def family(self) -> str:

@@ -125,10 +125,18 @@ class TensorBlockScale(BlockFormat):
     def bits_per_element(self) -> float:
         return self.element.bits + self.scale.bits / self.size
 
+    @property
+    def spans_tensor(self) -> bool:
+        return self.levels == 2
+
+    def tensor_factor(self, tensor: QuantizedTensor) -> float:
+        if not self.spans_tensor:
+            return 1.0
+        return float(FP32.decode(tensor.metadata["tensor_scale"]))
+
     def decode(self, tensor: QuantizedTensor) -> Float64:
         values = super().decode(tensor)
-        if self.levels == 2:
-            values *= FP32.decode(tensor.metadata["tensor_scale"])
+        values *= self.tensor_factor(tensor)
         return values
 
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:

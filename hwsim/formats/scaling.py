@@ -12,15 +12,12 @@ distributed numbers best, at the group's root mean square.
 
 from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hwsim.errors import unknown
-
-if TYPE_CHECKING:
-    from hwsim.formats.base import Format
 
 Float64 = NDArray[np.float64]
 
@@ -30,6 +27,19 @@ REACH = 4
 FP32_BITS = 22
 #: Octaves by which normal numbers may exceed a format's largest value, in the search for that one.
 _CLIPPED = 4
+
+
+class Element(Protocol):
+    """What the rules need of a format."""
+
+    @property
+    def min(self) -> float: ...
+    @property
+    def max(self) -> float: ...
+    @property
+    def smallest(self) -> float: ...
+    def quantize(self, x: ArrayLike) -> NDArray[Any]: ...
+    def __hash__(self) -> int: ...
 
 
 class ScaleRule(StrEnum):
@@ -47,13 +57,13 @@ def parse_scale_rule(rule: str) -> ScaleRule:
         raise unknown("scale_rule", str(rule), list(ScaleRule)) from None
 
 
-def is_finer_than(element: "Format", bits: int) -> bool:
+def is_finer_than(element: Element, bits: int) -> bool:
     """Whether 1 - 2**-bits, the error of a scale of so many bits, changes the largest value."""
     top = element.max or element.min
     return float(element.quantize(top * (1 - 2.0**-bits))) != top
 
 
-def least_error_scales(element: "Format", groups: Float64) -> Float64:
+def least_error_scales(element: Element, groups: Float64) -> Float64:
     """Return the power of two that quantises each group with the least sum of squared errors.
 
     Of several, the smallest within reach (see the module). Elements are rounded to nearest even and
@@ -91,7 +101,7 @@ def _log2_rms(groups: Float64) -> Float64:
     return half
 
 
-def _squared_error(element: "Format", groups: Float64, octave: NDArray[np.int64]) -> Float64:
+def _squared_error(element: Element, groups: Float64, octave: NDArray[np.int64]) -> Float64:
     """Return the sum of squared errors of each group with a scale of 2**octave."""
     scale = np.ldexp(1.0, octave)[..., np.newaxis]
     error: Float64 = np.square(element.quantize(groups / scale) * scale - groups).sum(axis=-1)
@@ -99,7 +109,7 @@ def _squared_error(element: "Format", groups: Float64, octave: NDArray[np.int64]
 
 
 @lru_cache(maxsize=256)
-def _normal_octave(element: "Format") -> int:
+def _normal_octave(element: Element) -> int:
     """Return the exponent of the best scale for standard normal numbers, magnitudes if unsigned."""
     numbers = np.random.default_rng(0).standard_normal(1 << 12)
     if element.min >= 0:

@@ -67,6 +67,11 @@ class Layer:
     weight: Floats
     activations: Floats | None = None
 
+    def __repr__(self) -> str:
+        outputs, inputs = self.weight.shape
+        tokens = "no" if self.activations is None else len(self.activations)
+        return f"<Layer {self.name}: {outputs} outputs, {inputs} inputs, {tokens} tokens>"
+
     @cached_property
     def weight_octave(self) -> int:
         """The power of two that brings the largest weight's magnitude into [1, 2) if divided by."""

@@ -2,7 +2,17 @@
 
 from hwsim.units.base import Timing, UnitSpec
 from hwsim.units.metadata import Metadata, Scope
-from hwsim.units.registry import FAMILIES, make
+from hwsim.units.registry import FAMILIES, make, register
 from hwsim.units.result import Result, RoundedResult
 
-__all__ = ["FAMILIES", "Metadata", "Result", "RoundedResult", "Scope", "Timing", "UnitSpec", "make"]
+__all__ = [
+    "FAMILIES",
+    "Metadata",
+    "Result",
+    "RoundedResult",
+    "Scope",
+    "Timing",
+    "UnitSpec",
+    "make",
+    "register",
+]

@@ -25,8 +25,8 @@ def default_bits(largest_beat: int) -> int:
     return max(ACCUMULATOR_BITS, bits_for(largest_beat) + HEADROOM)
 
 
-def check_bits(bits: int, largest_product: int, product: str) -> None:
-    """Raise InputError unless an accumulator holds a product and is at most ``MAX_BITS`` wide.
+def check_bits(bits: int, largest_product: int, product: str, widest: int = MAX_BITS) -> None:
+    """Raise InputError unless an accumulator holds a product and is at most ``widest`` wide.
 
     Parameters
     ----------
@@ -36,11 +36,13 @@ def check_bits(bits: int, largest_product: int, product: str) -> None:
         The largest magnitude that a product adds, in units of the sum.
     product
         What the message calls it.
+    widest
+        The widest accumulator that the unit takes.
     """
     needed = bits_for(largest_product)
-    if not needed <= bits <= MAX_BITS:
+    if not needed <= bits <= widest:
         trouble = f"cannot hold {product}" if bits < needed else "is too wide"
-        raise InputError(f"accumulator_bits={bits} {trouble}; allowed: {needed} to {MAX_BITS}")
+        raise InputError(f"accumulator_bits={bits} {trouble}; allowed: {needed} to {widest}")
 
 
 def safe_beats(bits: int, largest_beat: int) -> int:

@@ -18,7 +18,8 @@ from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED, Minifloat
 from hwsim.units import accumulator as accumulators
 from hwsim.units.result import Integers, Result, RoundedResult
-from hwsim.units.sums import FloatSums, IntegerSums, Values, rounded_format
+from hwsim.units.rounding import rounded_format
+from hwsim.units.sums import FloatSums, IntegerSums, Values
 from hwsim.units.tile import TileSpec
 
 

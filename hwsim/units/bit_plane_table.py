@@ -34,7 +34,7 @@ from hwsim.units import accumulator as accumulators
 from hwsim.units.base import StoredWeights, Timing
 from hwsim.units.result import Integers, Result, RoundedResult
 from hwsim.units.sum_table import Combination, sum_table
-from hwsim.units.sums import FloatSums, IntegerSums, Sums, Values, float_sums
+from hwsim.units.sums import FloatSums, IntegerSums, Sums, Values, float_sums, table_octaves
 from hwsim.units.table_quantisation import quantise
 from hwsim.units.tile import TileSpec
 
@@ -194,6 +194,10 @@ class BitPlaneTable(TileSpec):
         name = f"a product of {self.weight.name} and {fmt.name}"
         accumulators.check_bits(bits, largest, name)
         return IntegerSums(fmt, bits)
+
+    @property
+    def _activation_octaves(self) -> float:
+        return table_octaves(self.sums, self.table_lanes)
 
     def entry_bound(self, sums: IntegerSums) -> int:
         """Return the largest magnitude of an exact entry."""

@@ -30,6 +30,11 @@ zero for a significand and toward minus infinity for a sum; ``nearest_even`` rou
 the result is exact. Activations may be subnormal; NaN and infinity set the flag ``nan`` and count
 as zero in the sum, though not in the exponents.
 
+The formats have fp16 group scales, the unit 8 bits. The paper leaves open how one becomes the
+other; here the largest scale of an output's weights becomes 255 and the others follow, rounded to
+nearest even, under one factor an output that is applied outside. That moves a scale by 0.2 % of the
+largest at most.
+
 INT5 weights are sent sign-extended as INT6. Weight codes sit in the low bits of 8; the others are
 ignored. Groups of different types may follow each other.
 
@@ -38,8 +43,8 @@ Source: Chen et al., BitMoD, HPCA 2025, arXiv 2411.11745, sections III-C, IV-A a
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from dataclasses import dataclass, field
+from enum import IntEnum
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
@@ -48,11 +53,19 @@ import numpy as np
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Codes, Format, Int64, Kind
+from hwsim.formats.bitmod import BitMod
+from hwsim.formats.block import BlockFormat
+from hwsim.formats.fields import CHOICES
+from hwsim.formats.group import GroupScale
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
+from hwsim.units import accumulator, layers
 from hwsim.units.base import Timing, UnitSpec
+from hwsim.units.configurations import Configurations
+from hwsim.units.layers import GROUP, Matrix, Rows
 from hwsim.units.metadata import Metadata, Scope, group_ends
 from hwsim.units.result import Integers, Result
+from hwsim.units.rounding import SumRounding
 
 SCALE_BITS = 8
 #: Cycles from a group's last term to its dequantised sum: group sum, then a scale bit a cycle.
@@ -61,9 +74,12 @@ DEQUANTISE = 1 + SCALE_BITS
 COLUMN = 2
 #: Holds the weight codes of all types.
 CONTAINER = Integer(8)
+_SCALE = Integer(SCALE_BITS, signed=False)
 #: Terms have exponents 0 to 3.
 MAX_TERM_EXPONENT = 3
 MAX_FRACTION_BITS = 64
+#: Most bits that the column accumulator may have above what a scaled group needs.
+MAX_HEADROOM = 64
 
 
 class WeightType(IntEnum):
@@ -73,13 +89,6 @@ class WeightType(IntEnum):
     INT6 = 1
     FP4 = 2
     FP3 = 3
-
-
-class Alignment(StrEnum):
-    """What happens to bits that are shifted out to the right."""
-
-    TRUNCATE = "truncate"
-    NEAREST_EVEN = "nearest_even"
 
 
 #: Cycles per beat, which is terms per weight, by weight type.
@@ -141,7 +150,9 @@ class BitmodUnit(UnitSpec):
     lanes
         Products per beat, 1 to 64.
     weight
-        The container of a weight code, int8.
+        A block format of weights in groups: ``bitmod4_g128``, ``bitmod3_g128``, ``e2m1_g128``, or
+        signed integers of up to 8 bits, such as ``int6_g128``; or the container of a weight code,
+        int8, whose type only the metadata say.
     activation
         A minifloat of at most 5 exponent bits; fp16 in the paper.
     group_size
@@ -153,9 +164,9 @@ class BitmodUnit(UnitSpec):
     special_values
         The register file after reset: ``fp4`` (+-5, +-8), ``fp3`` (+-3, +-6), or four numbers such
         as ``5,-5,7,-7``, by selector.
-    column_guard
-        Carry guard bits of the column accumulator, 0 to 64: 2**column_guard groups of any
-        operands cannot overflow it.
+    accumulator_bits
+        Width of the two's complement column accumulator, from what a scaled group needs to 64
+        more. It wraps; :attr:`safe_beats` says from when. The default is 8 more.
 
     Metadata
     --------
@@ -171,13 +182,17 @@ class BitmodUnit(UnitSpec):
     """
 
     family: ClassVar[str] = "bitmod"
+    generator: ClassVar[str] = "rtl.bitmod:Bitmod"
 
     weight: Format = CONTAINER
     group_size: int = 128
     fraction_bits: int = 3
-    rounding: Alignment = Alignment.TRUNCATE
+    rounding: SumRounding = field(
+        default=SumRounding.TRUNCATE,
+        metadata={CHOICES: (SumRounding.TRUNCATE, SumRounding.NEAREST_EVEN)},
+    )
     special_values: str = "fp4"
-    column_guard: int = 8
+    accumulator_bits: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -200,13 +215,24 @@ class BitmodUnit(UnitSpec):
             raise InputError(
                 f"fraction_bits must be 0 to {MAX_FRACTION_BITS}, not {self.fraction_bits}"
             )
-        if not 0 <= self.column_guard <= 64:
-            raise InputError(f"column_guard must be 0 to 64, not {self.column_guard}")
+        if self.accumulator_bits is None:
+            object.__setattr__(self, "accumulator_bits", self._default("accumulator_bits"))
+        assert self.accumulator_bits is not None
+        if not 0 <= self.accumulator_bits - self.scaled_group_bits <= MAX_HEADROOM:
+            raise InputError(
+                f"accumulator_bits must be {self.scaled_group_bits} to "
+                f"{self.scaled_group_bits + MAX_HEADROOM}, not {self.accumulator_bits}"
+            )
         self.special_terms()
         object.__setattr__(self, "special_values", self._canonical_values())
 
     def _check_sides(self) -> None:
         """Raise InputError if rows or columns are too few or too many."""
+
+    def _default(self, key: str) -> Any:
+        if key == "accumulator_bits":
+            return self.scaled_group_bits + accumulator.HEADROOM
+        return super()._default(key)
 
     @property
     def operand(self) -> Minifloat:
@@ -264,6 +290,68 @@ class BitmodUnit(UnitSpec):
                 for column in range(self.columns)
             ),
         )
+
+    def _holding(self, operand: str, fmt: Format | BlockFormat) -> dict[str, Any]:
+        if operand != "weight":
+            return super()._holding(operand, fmt)
+        held = {"weight": CONTAINER, "group_size": getattr(fmt, "size", None)}
+        if isinstance(fmt, BitMod):
+            return held | {"special_values": f"fp{fmt.bits}"}
+        if isinstance(fmt, GroupScale) and _weight_type(fmt.element) is not None:
+            return held
+        raise InputError(
+            f"weight={fmt.name}: bitmod takes groups of bitmod3, bitmod4, e2m1 and of signed "
+            "integers of up to 8 bits, such as bitmod4_g128 or int6_g128"
+        )
+
+    def weight_quantiser(self, group: int = GROUP) -> BlockFormat:
+        if isinstance(self.weight_tensor, BlockFormat):
+            return self.weight_tensor
+        return GroupScale(CONTAINER, self.group_size)
+
+    def bits_per_element(self, operand: str, group: int | None = None) -> float | None:
+        if operand != "weight":
+            return super().bits_per_element(operand, group)
+        if self.weight_tensor is None:
+            return None
+        fmt = self.weight_quantiser()
+        # The unit's scale is shorter than the format's.
+        return fmt.bits_per_element - (fmt.scale.bits - SCALE_BITS) / fmt.size
+
+    def _dot_length(self, activations: Matrix, weights: Matrix) -> int:
+        if activations.blocks > 1:
+            raise InputError(
+                f"activations in blocks of {activations.block}: {self.family} takes one scale for "
+                "all inputs of a token"
+            )
+        return weights.blocks * weights.block
+
+    def _weight_rows(self, matrix: Matrix, length: int) -> Rows:
+        element = matrix.format.element
+        kind = _weight_type(element)
+        assert kind is not None
+        codes = matrix.codes.reshape(len(matrix.codes), -1)
+        if isinstance(element, Integer):
+            codes = CONTAINER.encode(element.decode(codes))
+        elif not isinstance(matrix.format, BitMod):
+            # No special value stands in for -0.
+            codes = np.where(codes == element.encode(-0.0), 0, codes)
+        scales, factor = layers.short_scales(_SCALE, matrix.scales)
+        beats = length // self.lanes
+        selectors = matrix.tensor.metadata.get("selectors", np.zeros_like(scales))
+        return Rows(
+            layers.split(codes.astype(CONTAINER.code_dtype), length, self.lanes, 0),
+            (factor * matrix.factor)[:, np.newaxis],
+            {
+                "weight_type": np.full((len(codes), 1, beats), kind, np.uint8),
+                "selector": np.repeat(selectors, self.group_beats, axis=-1)[:, np.newaxis],
+                "scale": scales[:, np.newaxis],
+            },
+        )
+
+    def _layer_field(self, field: Metadata, shape: tuple[int, ...]) -> Codes:
+        # No beat of a layer loads a special value.
+        return np.zeros(shape, field.format.code_dtype)
 
     def _canonical_values(self) -> str:
         """Return the special values as the name or the shortest text that stands for them."""
@@ -324,10 +412,16 @@ class BitmodUnit(UnitSpec):
         return self.beat_sum_bits + (self.group_beats - 1).bit_length()
 
     @property
+    def scaled_group_bits(self) -> int:
+        """Width of the sum of a group times its scale."""
+        return self.group_sum_bits + SCALE_BITS
+
+    @property
     def result(self) -> Result:
+        assert self.accumulator_bits is not None
         flags = ("nan",) if self.operand.has_nan or self.operand.has_infinity else ()
         return Result(
-            width=self.group_sum_bits + SCALE_BITS + self.column_guard,
+            width=self.accumulator_bits,
             exponent=self.operand.subnormal_exponent - self.fraction_bits - 1,
             flags=flags,
             exponent_bits=self.operand.exponent,
@@ -336,7 +430,7 @@ class BitmodUnit(UnitSpec):
 
     @property
     def safe_beats(self) -> int:
-        return self.group_beats << self.column_guard
+        return self.group_beats << (self.result.width - self.scaled_group_bits)
 
     def timing(self) -> Timing:
         slowest, fastest = max(TERMS.values()), min(TERMS.values())
@@ -449,13 +543,39 @@ class BitmodUnit(UnitSpec):
     def _shift_right(self, values: Integers, amount: Int64) -> Integers:
         """Divide by 2**amount, rounded as ``rounding`` says."""
         kept = values >> amount
-        if self.rounding == Alignment.TRUNCATE:
+        if self.rounding == SumRounding.TRUNCATE:
             return kept
         one = values.dtype.type(1) if values.dtype != object else 1
         rest = values - (kept << amount)
         half = (one << amount) >> 1
         up = (rest > half) | ((rest == half) & (kept & 1 == 1))
         return kept + (up & (amount > 0)).astype(values.dtype)
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 4, "activation": "fp16"},
+        {"lanes": 4, "activation": "fp16", "fraction_bits": 30, "special_values": "fp3"},
+        {"lanes": 4, "activation": "fp16", "rounding": "nearest_even"},
+        {"lanes": 8, "activation": "e2m1", "group_size": 48, "special_values": "7,-7,0,3.5"},
+        {"lanes": 1, "activation": "fp16", "group_size": 6, "fraction_bits": 0,
+         "accumulator_bits": 31},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        {"lanes": 1, "activation": "e4m3", "group_size": 6, "fraction_bits": 0,
+         "accumulator_bits": 24},
+        {"lanes": 1, "activation": "e2m1", "group_size": 8},
+        {"lanes": 2, "activation": "e2m1", "group_size": 16, "accumulator_bits": 26},
+    )  # fmt: skip
+
+
+def _weight_type(element: Format) -> WeightType | None:
+    """Return how weights of a format are sent, None if they cannot be."""
+    if isinstance(element, Integer) and element.signed and element.bits <= CONTAINER.bits:
+        return WeightType.INT6 if element.bits <= 6 else WeightType.INT8
+    floats: dict[Format, WeightType] = {
+        BitMod(4).element: WeightType.FP4,
+        BitMod(3).element: WeightType.FP3,
+    }
+    return floats.get(element)
 
 
 @lru_cache(maxsize=64)

@@ -8,8 +8,9 @@ instead of once a product, and that is what these formats are for.
 
 Blocks are added up
 
-- in a minifloat, ``accumulation=fp32``: ``sum = round(block + sum)`` to nearest even, one rounding
-  a block, in the order of the blocks, as in :mod:`hwsim.units.fma`; or
+- in a minifloat, ``accumulation=rounded``: ``sum = round(block + sum)`` to nearest even in the
+  format ``accumulator``, one rounding a block, in the order of the blocks, as in
+  :mod:`hwsim.units.fma`; or
 - in fixed point, ``accumulation=fixed``: a two's complement sum of ``accumulator_bits`` bits in
   units of 2**-fraction_bits. A scaled block whose magnitude is 2**(accumulator_bits - 1) units or
   more, or a sum out of range, sets the sticky flag ``overflow``; the sum then wraps, and decodes
@@ -25,30 +26,43 @@ import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
 from hwsim.errors import InputError
-from hwsim.formats import parse_scalar
 from hwsim.formats.base import Bools, Codes, Format, Int64, Kind, Unpacked
+from hwsim.formats.block import BlockFormat
 from hwsim.formats.e8m0 import E8M0
 from hwsim.formats.fixed import FixedPoint
 from hwsim.formats.integer import Integer
-from hwsim.formats.minifloat import Minifloat
-from hwsim.units import rounding
-from hwsim.units.base import Timing, UnitSpec
+from hwsim.formats.minifloat import NAMED, Minifloat
+from hwsim.units import layers, rounding
+from hwsim.units.base import OPERANDS, Timing, UnitSpec
 from hwsim.units.exact_sum import product_flags, sticky
+from hwsim.units.layers import GROUP, Matrix, Rows
 from hwsim.units.metadata import Metadata, Scope
 from hwsim.units.result import Integers, Result, RoundedResult, exact_sums
 
-FIXED = "fixed"
-DEFAULT_ACCUMULATOR_BITS = 64
-DEFAULT_FRACTION_BITS = 32
 MAX_ACCUMULATOR_BITS = 1024
 MAX_BLOCK_SIZE = 1 << 16
 
 Element = Minifloat | FixedPoint | Integer
+
+
+class Accumulation(StrEnum):
+    """How blocks are added up."""
+
+    ROUNDED = "rounded"
+    FIXED = "fixed"
+
+
+#: Parameters that only one kind of accumulation has, and their defaults.
+DEFAULTS: dict[Accumulation, dict[str, Any]] = {
+    Accumulation.ROUNDED: {"accumulator": NAMED["fp32"]},
+    Accumulation.FIXED: {"accumulator_bits": 64, "fraction_bits": 32},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +80,16 @@ class BlockDotUnit(UnitSpec):
     block_size
         Elements that share a scale, 1 to 65536.
     accumulation
-        ``fixed``, or a signed minifloat that has NaN.
+        ``rounded`` or ``fixed``.
+    accumulator
+        Format of a rounded sum, a signed minifloat that has NaN; fp32 by default.
     accumulator_bits, fraction_bits
-        Of fixed-point accumulation: width, and fraction bits of its unit; 64 and 32 by default.
+        Of a sum in fixed point: width, and fraction bits of its unit; 64 and 32 by default.
     """
 
     block_size: int
-    accumulation: str = "fp32"
+    accumulation: Accumulation = Accumulation.ROUNDED
+    accumulator: Format | None = None
     accumulator_bits: int | None = None
     fraction_bits: int | None = None
 
@@ -85,34 +102,30 @@ class BlockDotUnit(UnitSpec):
             raise InputError(f"lanes={lanes} must divide block_size={size} or be a multiple of it")
         for name, fmt in (("activation", self.activation), ("weight", self.weight)):
             self._check_element(name, fmt)
-        if self.accumulation != FIXED:
-            object.__setattr__(self, "accumulation", self.sum_format.name)
-        self._check_fixed()
+        self._check_accumulator()
 
-    def _check_fixed(self) -> None:
-        for key, default, lowest, highest in (
-            ("accumulator_bits", DEFAULT_ACCUMULATOR_BITS, 2, MAX_ACCUMULATOR_BITS),
-            ("fraction_bits", DEFAULT_FRACTION_BITS, 0, MAX_ACCUMULATOR_BITS),
-        ):
-            given = getattr(self, key)
-            if self.accumulation != FIXED:
-                if given is not None:
+    def _check_accumulator(self) -> None:
+        for kind, defaults in DEFAULTS.items():
+            for key, default in defaults.items():
+                given = getattr(self, key)
+                if given is None and self.accumulation is kind:
+                    object.__setattr__(self, key, default)
+                elif given is not None and self.accumulation is not kind:
                     raise InputError(
-                        f"{key}={given}: only accumulation=fixed has any, not {self.accumulation}"
+                        f"{key}={given}: only accumulation={kind} has any, not {self.accumulation}"
                     )
-            elif given is None:
-                object.__setattr__(self, key, default)
-            elif not lowest <= given <= highest:
-                raise InputError(f"{key} must be {lowest} to {highest}, not {given}")
+        if self.accumulation is Accumulation.ROUNDED:
+            self.sum_format  # noqa: B018
+            return
+        for key, lowest in (("accumulator_bits", 2), ("fraction_bits", 0)):
+            if not lowest <= getattr(self, key) <= MAX_ACCUMULATOR_BITS:
+                raise InputError(
+                    f"{key} must be {lowest} to {MAX_ACCUMULATOR_BITS}, not {getattr(self, key)}"
+                )
 
     def _default(self, key: str) -> Any:
-        defaults = {
-            "accumulator_bits": DEFAULT_ACCUMULATOR_BITS,
-            "fraction_bits": DEFAULT_FRACTION_BITS,
-        }
-        if key in defaults and self.accumulation == FIXED:
-            return defaults[key]
-        return super()._default(key)
+        defaults = DEFAULTS[self.accumulation]
+        return defaults[key] if key in defaults else super()._default(key)
 
     @abstractmethod
     def _check_element(self, parameter: str, fmt: Format) -> None:
@@ -122,6 +135,55 @@ class BlockDotUnit(UnitSpec):
     @abstractmethod
     def scale_format(self) -> Format:
         """Format of both scales: E8M0, a minifloat, or an integer, which is the exponent of 2."""
+
+    @abstractmethod
+    def _block_format(self, operand: str, element: Element) -> BlockFormat:
+        """Return the block format of tensors where only their elements are given."""
+
+    def weight_quantiser(self, group: int = GROUP) -> BlockFormat:
+        return self._quantiser("weight")
+
+    def activation_quantiser(self, inputs: int) -> BlockFormat:
+        return self._quantiser("activation")
+
+    def _quantiser(self, operand: str) -> BlockFormat:
+        fmt = self.tensor_format(operand)
+        if isinstance(fmt, BlockFormat):
+            return fmt
+        return self._block_format(operand, self.elements[OPERANDS[::-1].index(operand)])
+
+    def bits_per_element(self, operand: str, group: int | None = None) -> float | None:
+        return self._quantiser(operand).bits_per_element
+
+    def _dot_length(self, activations: Matrix, weights: Matrix) -> int:
+        return activations.blocks * activations.block
+
+    def _activation_rows(self, matrix: Matrix, length: int) -> Rows:
+        return self._scaled_rows("activation", self.activation, matrix)
+
+    def _weight_rows(self, matrix: Matrix, length: int) -> Rows:
+        return self._scaled_rows("weight", self.weight, matrix)
+
+    def _scaled_rows(self, operand: str, fmt: Format, matrix: Matrix) -> Rows:
+        """Return rows as one dot product each, with the scale of every block."""
+        rows = len(matrix.codes)
+        zero = layers.zero_code(fmt)
+        codes = layers.split(
+            matrix.codes.reshape(rows, -1), matrix.blocks * matrix.block, self.lanes, zero
+        )
+        missing = -matrix.blocks % self.beat_blocks
+        scales = self._scale_codes(np.pad(matrix.tensor.scales, ((0, 0), (0, missing))))
+        by_beat = scales.reshape(rows, 1, -1, self.beat_blocks)
+        names = self.scale_names(operand)
+        return Rows(
+            codes,
+            np.full((rows, 1), matrix.factor),
+            {name: by_beat[..., k] for k, name in enumerate(names)},
+        )
+
+    def _scale_codes(self, scales: Codes) -> Codes:
+        """Return the scales of tensors as the unit takes them; overridden where these differ."""
+        return scales
 
     @property
     def elements(self) -> tuple[Element, Element]:
@@ -133,13 +195,8 @@ class BlockDotUnit(UnitSpec):
     @property
     def sum_format(self) -> Minifloat:
         """Format of a sum of blocks that is rounded."""
-        fmt = parse_scalar(self.accumulation)
-        if not isinstance(fmt, Minifloat) or not fmt.signed or not fmt.has_nan:
-            raise InputError(
-                f"accumulation={fmt.name}: {self.family} takes fixed, or signed minifloats that "
-                "have NaN, such as fp32"
-            )
-        return fmt
+        assert self.accumulator is not None
+        return rounding.rounded_format("accumulator", self.accumulator)
 
     @property
     def beat_blocks(self) -> int:
@@ -186,7 +243,7 @@ class BlockDotUnit(UnitSpec):
 
     @property
     def result(self) -> Result | RoundedResult[Minifloat]:
-        if self.accumulation != FIXED:
+        if self.accumulation is Accumulation.ROUNDED:
             return RoundedResult(self.sum_format)
         return self.fixed_result
 
@@ -235,7 +292,7 @@ class BlockDotUnit(UnitSpec):
         flags["nan"] = flags["nan"] | scale_nan | (infinite & scale_zero)
         significands = sums.astype(object) * (x.significand * y.significand).astype(object)
         exponents = x.exponent + y.exponent + self.unit_exponent
-        if self.accumulation == FIXED:
+        if self.accumulation is Accumulation.FIXED:
             return self._fixed(significands, exponents, flags)
         return self._rounded(significands, exponents, flags)
 

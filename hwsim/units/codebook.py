@@ -19,6 +19,9 @@ power of two for which all of them are in range, so that a few bits are used wel
 integer activations counts in units that take account of that. A floating-point result is that much
 too large, and the group scale that follows absorbs it. Minifloat entries are not scaled.
 
+Of a layer, a loaded table is learnt from each output's weights, once their groups are scaled to the
+range of the entries (:func:`learnt_codebook`).
+
 A group's scale and zero point (any4) are applied outside, to the sum.
 
 Sources: QLoRA (arXiv:2305.14314), appendix E, for NF4; any4 (arXiv:2507.04610) for one
@@ -34,13 +37,17 @@ import numpy as np
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Float64, Format, Int64
+from hwsim.formats.block import BlockFormat
 from hwsim.formats.fixed import FixedPoint
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
+from hwsim.units import layers
 from hwsim.units.base import Timing, UnitSpec
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.exact_float import require_signed_minifloat
 from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
+from hwsim.units.layers import GROUP, Matrix, Rows
 from hwsim.units.metadata import Metadata, Scope
 from hwsim.units.naming import plain
 from hwsim.units.result import Integers, Result, RoundedResult
@@ -49,6 +56,7 @@ MAX_WEIGHT_BITS = 4
 #: Widths of an integer or fixed-point entry.
 ENTRY_BITS = range(2, 25)
 DEFAULT_ENTRY = Integer(8)
+_LLOYD_ROUNDS = 20
 
 
 class Table(StrEnum):
@@ -84,6 +92,7 @@ class CodebookUnit(UnitSpec):
     """
 
     family: ClassVar[str] = "codebook"
+    generator: ClassVar[str] = "rtl.codebook:Codebook"
 
     table: Table = Table.CONSTANT
     entry: Format | None = None
@@ -216,6 +225,37 @@ class CodebookUnit(UnitSpec):
         """Return the codes of the entries of a constant table, by weight code."""
         return self.entries.encode(np.ldexp(self.values, self.entry_scale))
 
+    def weight_quantiser(self, group: int = GROUP) -> BlockFormat:
+        if self.table is Table.CONSTANT:
+            return super().weight_quantiser(group)
+        # Groups are scaled to the entries' range before a row's table is learnt.
+        return layers.per_group(self.entries, group)
+
+    def bits_per_element(self, operand: str, group: int | None = None) -> float | None:
+        bits = super().bits_per_element(operand, group)
+        if operand == "weight" and self.table is Table.LOADED and group is not None:
+            # Positions are stored, not entries.
+            return (bits or 0) + self.weight.bits - self.entries.bits
+        return bits
+
+    def _weight_rows(self, matrix: Matrix, length: int) -> Rows:
+        if self.table is Table.CONSTANT:
+            return super()._weight_rows(matrix, length)
+        fmt = self.entries
+        levels, codes = learnt_codebook(fmt.decode(matrix.rows()), 1 << self.weight.bits)
+        # Entries are rounded, and every weight takes the nearest: itself, mostly.
+        entries = fmt.encode(levels)
+        indices = layers.split(codes.astype(self.weight.code_dtype), length, self.lanes, 0)
+        dots = indices.shape[1]
+        return Rows(
+            indices,
+            layers.part_scales(matrix, length),
+            {
+                f"entry_{k}": np.repeat(entries[:, k : k + 1], dots, axis=1)
+                for k in range(entries.shape[1])
+            },
+        )
+
     @property
     def metadata(self) -> tuple[Metadata, ...]:
         if self.table is Table.CONSTANT:
@@ -260,6 +300,60 @@ class CodebookUnit(UnitSpec):
         table = np.stack([metadata[field.name] for field in self.metadata], axis=-1)
         chosen = np.take_along_axis(table, weights.astype(np.int64), axis=-1)
         return self.multiplier.dot(activations, chosen)
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16, "weight": "nf4", "activation": "int8"},
+        {"lanes": 3, "weight": "nf3", "activation": "uint5", "entry": "q1.9"},
+        {"lanes": 1, "weight": "codebook(-1.0,1.0)", "activation": "int1", "entry": "int2"},
+        {"lanes": 1, "weight": "nf4", "activation": "fp16"},
+        {"lanes": 2, "weight": "nf4", "activation": "e4m3", "accumulator": "fp16"},
+        {"lanes": 1, "weight": "nf4", "activation": "e5m2", "entry": "int6",
+         "accumulator": "fp16"},
+        {"lanes": 4, "weight": "uint4", "activation": "int8", "table": "loaded"},
+        {"lanes": 2, "weight": "uint1", "activation": "int4", "table": "loaded", "entry": "q2.4"},
+        {"lanes": 1, "weight": "uint3", "activation": "fp16", "table": "loaded", "entry": "bf16"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((2, "nf4", "int8"), (4, "nf3", "int6"), (1, "nf4", "int12")),
+        *dots((1, "nf4", "e5m2"), entry="int6", accumulator="fp16"),
+        *dots((1, "uint3", "int6"), (2, "uint2", "int8"), table="loaded"),
+    )  # fmt: skip
+
+
+def learnt_codebook(values: Float64, count: int) -> tuple[Float64, Codes]:
+    """Return the levels that quantise each row with the least squared error, as far as found.
+
+    Lloyd's iteration from evenly spaced quantiles, 20 rounds; a level that no value is nearest to
+    stays where it is.
+
+    Parameters
+    ----------
+    values
+        Shape (rows, length).
+    count
+        Levels of a row.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Levels in ascending order, (rows, count), and the index of each value's, (rows, length).
+    """
+    shares = (np.arange(count) + 0.5) / count
+    levels = np.quantile(values, shares, axis=1).T
+    rows = np.arange(len(values))[:, np.newaxis]
+    for _ in range(_LLOYD_ROUNDS):
+        codes = _nearest(values, levels)
+        sums, sizes = np.zeros(levels.shape), np.zeros(levels.shape)
+        np.add.at(sums, (rows, codes), values)
+        np.add.at(sizes, (rows, codes), 1.0)
+        levels = np.where(sizes > 0, sums / np.maximum(sizes, 1), levels)
+    return levels, _nearest(values, levels).astype(np.uint8)
+
+
+def _nearest(values: Float64, levels: Float64) -> Int64:
+    """Return the index of the nearest level of each row's values, levels ascending."""
+    middles = (levels[:, 1:] + levels[:, :-1]) / 2
+    return (values[:, :, np.newaxis] > middles[:, np.newaxis]).sum(axis=-1)
 
 
 def _holds(fmt: Integer, values: Float64) -> bool:

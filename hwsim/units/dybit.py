@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from hwsim.formats.base import Format
 from hwsim.formats.dybit import DyBit
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.tapered import TaperedUnit
 
 
@@ -21,11 +22,25 @@ class DyBitUnit(TaperedUnit):
 
     Parameters
     ----------
-    lanes, weight, activation, carry_guard
+    lanes, weight, activation, accumulator_bits
         See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are DyBits, signed or
         unsigned, of any widths.
     """
 
     family: ClassVar[str] = "dybit"
+    generator: ClassVar[str] = "rtl.dybit:DyBit"
     operand: ClassVar[type[Format]] = DyBit
     example: ClassVar[str] = "dybit4 or dybit4u"
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16, "weight": "dybit4", "activation": "dybit4"},
+        {"lanes": 16, "weight": "dybit4", "activation": "dybit4u"},
+        {"lanes": 16, "weight": "dybit8", "activation": "dybit8u"},
+        {"lanes": 1, "weight": "dybit2u", "activation": "dybit3", "accumulator_bits": 6},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = dots(
+        (4, "dybit4", "dybit4"),
+        (8, "dybit4", "dybit4u"),
+        (2, "dybit6", "dybit6"),
+        (1, "dybit8", "dybit8u"),
+    )  # fmt: skip

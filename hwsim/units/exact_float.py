@@ -14,11 +14,11 @@ class ExactFloat(ExactSum):
 
     Parameters
     ----------
-    lanes, weight, activation, carry_guard
+    lanes, weight, activation, accumulator_bits
         See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are minifloats.
     """
 
-    def operands(self) -> tuple[Minifloat, Minifloat]:
+    def operand_formats(self) -> tuple[Minifloat, Minifloat]:
         return (
             require_minifloat("activation", self.activation, self.family),
             require_minifloat("weight", self.weight, self.family),

@@ -15,16 +15,17 @@ Source: Kulisch, Computer Arithmetic and Validity, 2nd ed., 2013, chapter 8.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Codes, Format, Int64, Kind, Unpacked
+from hwsim.units import accumulator
 from hwsim.units.base import Timing, UnitSpec
 from hwsim.units.result import Integers, Result, RoundedResult, exact_sums
 
-MAX_CARRY_GUARD = 64
+#: Most bits that the accumulator may have above what one beat needs.
+MAX_HEADROOM = 64
 
 
 class Products(NamedTuple):
@@ -43,27 +44,50 @@ class ExactSum(UnitSpec):
     ----------
     lanes, weight, activation
         See :class:`~hwsim.units.base.UnitSpec`.
-    carry_guard
-        Carry guard bits of the accumulator, 0 to 64: 2**carry_guard beats of any operands cannot
-        overflow it; beyond, the sum wraps.
+    accumulator_bits
+        Width of the two's complement accumulator, from what holds a product to 1024, or to 64 more
+        than a beat needs. It wraps; :attr:`safe_beats` says from when, and is 0 where one beat can
+        wrap. The default is what 256 beats need.
     """
 
-    carry_guard: int = 8
+    accumulator_bits: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.carry_guard <= MAX_CARRY_GUARD:
-            raise InputError(f"carry_guard must be 0 to {MAX_CARRY_GUARD}, not {self.carry_guard}")
-        self.operands()
+        self.operand_formats()
+        if self.accumulator_bits is None:
+            object.__setattr__(self, "accumulator_bits", self._default("accumulator_bits"))
+        elif self.has_exact_accumulator:
+            accumulator.check_bits(
+                self.accumulator_bits,
+                self.largest_product,
+                f"a product of {self.weight.name} and {self.activation.name}",
+                max(accumulator.MAX_BITS, self.beat_sum_bits + MAX_HEADROOM),
+            )
 
-    def operands(self) -> tuple[Format, Format]:
+    def _default(self, key: str) -> Any:
+        if key == "accumulator_bits" and self.has_exact_accumulator:
+            return self.beat_sum_bits + accumulator.HEADROOM
+        return super()._default(key)
+
+    @property
+    def has_exact_accumulator(self) -> bool:
+        """Whether exact sums are accumulated over the beats."""
+        return True
+
+    @property
+    def beat_sum_bits(self) -> int:
+        """Width of a two's complement number that holds the sum of any beat."""
+        return accumulator.bits_for(self.lanes * self.largest_product)
+
+    def operand_formats(self) -> tuple[Format, Format]:
         """Return the formats that activations and weights are read in, or raise InputError."""
         return self.activation, self.weight
 
     @property
     def largest_product(self) -> int:
         """The largest finite product, in units of the product of the smallest values."""
-        activation, weight = self.operands()
+        activation, weight = self.operand_formats()
         return span(activation) * span(weight)
 
     @property
@@ -74,8 +98,10 @@ class ExactSum(UnitSpec):
     @property
     def exact_result(self) -> Result:
         """Layout of an exact sum, which counts multiples of the product of the smallest values."""
-        width = (self.lanes * self.largest_product).bit_length() + self.carry_guard + 1
-        return Result(width, sum(map(unit_exponent, self.operands())), self.flags)
+        assert self.accumulator_bits is not None
+        return Result(
+            self.accumulator_bits, sum(map(unit_exponent, self.operand_formats())), self.flags
+        )
 
     @property
     def result(self) -> Result | RoundedResult[Format]:
@@ -84,11 +110,11 @@ class ExactSum(UnitSpec):
     @property
     def flags(self) -> tuple[str, ...]:
         """The flags that the two formats can raise, lowest bit first."""
-        return flag_names(self.operands())
+        return flag_names(self.operand_formats())
 
     @property
     def safe_beats(self) -> int:
-        return 1 << self.carry_guard
+        return accumulator.safe_beats(self.exact_result.width, self.lanes * self.largest_product)
 
     def timing(self) -> Timing:
         return Timing(latency=1, interval=1)
@@ -98,7 +124,7 @@ class ExactSum(UnitSpec):
 
     def unpack(self, activations: Codes, weights: Codes) -> tuple[Unpacked, Unpacked]:
         """Take the operands apart."""
-        activation, weight = self.operands()
+        activation, weight = self.operand_formats()
         return activation.unpack(activations), weight.unpack(weights)
 
     def products(self, activations: Codes, weights: Codes) -> Products:

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from hwsim.formats.base import Format
 from hwsim.formats.flint import Flint
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.tapered import TaperedUnit
 
 
@@ -21,11 +22,25 @@ class FlintUnit(TaperedUnit):
 
     Parameters
     ----------
-    lanes, weight, activation, carry_guard
+    lanes, weight, activation, accumulator_bits
         See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are flints, signed or
         unsigned, of any widths.
     """
 
     family: ClassVar[str] = "flint"
+    generator: ClassVar[str] = "rtl.flint:Flint"
     operand: ClassVar[type[Format]] = Flint
     example: ClassVar[str] = "flint4 or flint4u"
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16, "weight": "flint4", "activation": "flint4"},
+        {"lanes": 16, "weight": "flint4", "activation": "flint4u"},
+        {"lanes": 16, "weight": "flint8", "activation": "flint8u"},
+        {"lanes": 1, "weight": "flint2u", "activation": "flint3", "accumulator_bits": 6},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = dots(
+        (4, "flint4", "flint4"),
+        (8, "flint4", "flint4u"),
+        (2, "flint6", "flint6"),
+        (1, "flint8", "flint8u"),
+    )  # fmt: skip

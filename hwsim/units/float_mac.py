@@ -6,9 +6,10 @@ r"""Floating-point dot products, by how they accumulate: exactly, rounded, or al
     the order does not matter. The price is width: the sum spans every exponent that a product can
     have, 2**exponent bits of each operand, so formats with few exponent bits (E2M1, E2M3) are
     cheap and bf16 is far out of reach.
-a minifloat such as ``fp32``, ``fp16``, ``bf16``, ``e5m2``
+``rounded``
     A fused multiply-add a lane, one after another in lane order: ``sum = round(product + sum)``,
-    as in :mod:`hwsim.units.fma`. Cost: a wide alignment and a normalisation shifter a lane.
+    as in :mod:`hwsim.units.fma`, in the format ``accumulator``. Cost: a wide alignment and a
+    normalisation shifter a lane.
 ``aligned13`` and other widths
     All products of a beat and the accumulator are aligned to the largest exponent among them, cut
     off some bits below it, and summed once. One narrow shifter a lane, one normaliser a beat: the
@@ -59,17 +60,18 @@ measured on H100 and RTX 4060; microsoft/MMA-Sim, truncated fused dot-product-ad
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, ClassVar
 
 import numpy as np
 
-from hwsim.errors import InputError
-from hwsim.formats import parse_scalar
+from hwsim.errors import InputError, check_known
 from hwsim.formats.base import Codes, Format, Unpacked
+from hwsim.formats.fields import CHOICES
 from hwsim.formats.minifloat import NAMED, Minifloat, Specials
 from hwsim.units import aligned, rounding
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.exact_float import ExactFloat
 from hwsim.units.result import Integers, Result, RoundedResult
 from hwsim.units.rounding import Subnormals, SumRounding
@@ -80,6 +82,8 @@ MAX_ALIGNED = 40
 FLOAT64_EXPONENTS = range(-1020, 1020)
 
 EXACT = "exact"
+ROUNDED = "rounded"
+ALIGNED = "aligned"
 _ALIGNED = re.compile(r"aligned(\d+)")
 
 
@@ -103,15 +107,14 @@ class FloatUnit(ExactFloat):
     ----------
     lanes, weight, activation
         See :class:`~hwsim.units.base.UnitSpec`; both formats are minifloats, signed or unsigned.
-    carry_guard
-        Carry guard bits of an exact accumulator, 0 to 64: 2**carry_guard beats of any operands
-        cannot overflow it; beyond, the sum wraps.
+    accumulator_bits
+        Of an exact sum, see :class:`~hwsim.units.exact_sum.ExactSum`.
     accumulation
-        ``exact``; a signed minifloat that has NaN, such as ``fp32``; or ``alignedF`` with F from
-        0 to 40.
+        ``exact``, ``rounded``, or ``alignedF`` with F from 0 to 40. The default is ``rounded`` if
+        an ``accumulator`` is given, else ``exact``.
     accumulator
-        Format of an aligned sum from beat to beat, and of its result, a signed minifloat that has
-        NaN; fp32 by default.
+        Format that a rounded or aligned sum has from step to step, and its result: a signed
+        minifloat that has NaN; fp32 by default.
     fraction_bits
         Fraction bits that are kept of an aligned sum, at least 1, at most those of the
         accumulator, the others being 0. By default F, or the most and least that is allowed.
@@ -124,39 +127,63 @@ class FloatUnit(ExactFloat):
     """
 
     family: ClassVar[str] = "float"
+    generator: ClassVar[str] = "rtl.float_mac:Float"
 
-    accumulation: str = EXACT
+    accumulation: str | None = None
     accumulator: Format | None = None
     fraction_bits: int | None = None
-    rounding: SumRounding | None = None
+    rounding: SumRounding | None = field(
+        default=None, metadata={CHOICES: (SumRounding.NEAREST_EVEN, SumRounding.TOWARD_ZERO)}
+    )
     subnormals: Subnormals = Subnormals.KEEP
     specials: SpecialOperands = SpecialOperands.PROPAGATE
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.accumulation != EXACT and self.aligned_bits is None:
-            fmt = _require_sum_format("accumulation", parse_scalar(self.accumulation))
-            object.__setattr__(self, "accumulation", fmt.name)
+        if self.accumulation is None:
+            object.__setattr__(self, "accumulation", self.kind)
         self._check_unused()
         for key in ("accumulator", "fraction_bits", "rounding"):
             if getattr(self, key) is None:
                 object.__setattr__(self, key, self._default(key))
-        if self.accumulation != EXACT:
+        if self.kind != EXACT:
             self._check_rounded()
+
+    @property
+    def kind(self) -> str:
+        """How products are added up: ``exact``, ``rounded`` or ``aligned``.
+
+        Raises
+        ------
+        InputError
+            For an accumulation that is none of these.
+        """
+        if self.aligned_bits is not None:
+            return ALIGNED
+        if self.accumulation is None:
+            return EXACT if self.accumulator is None else ROUNDED
+        check_known("accumulation", self.accumulation, [EXACT, ROUNDED, "aligned13"])
+        return self.accumulation
+
+    @property
+    def has_exact_accumulator(self) -> bool:
+        return self.kind == EXACT
 
     def _check_unused(self) -> None:
         """Refuse parameters that mean nothing for this accumulation."""
-        only = {"exact": ("carry_guard",), "aligned": ("accumulator", "fraction_bits")}
-        kind = "aligned" if self.aligned_bits is not None else self.accumulation
-        for owner, keys in only.items():
-            for key in keys:
-                if kind != owner and getattr(self, key) != super()._default(key):
-                    raise InputError(
-                        f"{key}={getattr(self, key)}: only accumulation={owner} has one, "
-                        f"not {self.accumulation}"
-                    )
-        if kind == EXACT and self.rounding is not None:
-            raise InputError(f"rounding={self.rounding}: accumulation=exact rounds nothing")
+        parts = {
+            "accumulator_bits": (EXACT,),
+            "accumulator": (ROUNDED, ALIGNED),
+            "rounding": (ROUNDED, ALIGNED),
+            "fraction_bits": (ALIGNED,),
+        }
+        for key, kinds in parts.items():
+            value = getattr(self, key)
+            if value is not None and self.kind not in kinds:
+                raise InputError(
+                    f"{key}={value}: only accumulation={' and '.join(kinds)} has any, "
+                    f"not {self.accumulation}"
+                )
 
     def _check_rounded(self) -> None:
         fmt = self.sum_format
@@ -169,7 +196,7 @@ class FloatUnit(ExactFloat):
                 )
             if not 1 <= bits <= fmt.mantissa:
                 raise InputError(f"fraction_bits must be 1 to {fmt.mantissa}, not {bits}")
-        lowest = sum(f.subnormal_exponent for f in self.operands())
+        lowest = sum(f.subnormal_exponent for f in self.operand_formats())
         highest = lowest + self.product_bits + self.lanes.bit_length()
         if lowest - MAX_ALIGNED not in FLOAT64_EXPONENTS or highest not in FLOAT64_EXPONENTS:
             raise InputError(
@@ -179,9 +206,11 @@ class FloatUnit(ExactFloat):
 
     def _default(self, key: str) -> Any:
         bits = self.aligned_bits
-        if key == "rounding" and self.accumulation != EXACT:
+        if key == "accumulation":
+            return EXACT
+        if key == "rounding" and self.kind != EXACT:
             return SumRounding.NEAREST_EVEN if bits is None else SumRounding.TOWARD_ZERO
-        if key == "accumulator" and bits is not None:
+        if key == "accumulator" and self.kind != EXACT:
             return NAMED["fp32"]
         if key == "fraction_bits" and bits is not None:
             fmt = self.sum_format
@@ -198,7 +227,7 @@ class FloatUnit(ExactFloat):
         InputError
             If there are more than 40.
         """
-        match = _ALIGNED.fullmatch(self.accumulation)
+        match = _ALIGNED.fullmatch(self.accumulation or "")
         if match is None:
             return None
         if int(match[1]) > MAX_ALIGNED:
@@ -207,9 +236,9 @@ class FloatUnit(ExactFloat):
             )
         return int(match[1])
 
-    def operands(self) -> tuple[Minifloat, Minifloat]:
+    def operand_formats(self) -> tuple[Minifloat, Minifloat]:
         """Return the activation and weight formats, without special codes if these are excluded."""
-        formats = super().operands()
+        formats = super().operand_formats()
         if self.specials is SpecialOperands.PROPAGATE:
             return formats
         activation, weight = (replace(fmt, specials=Specials.NONE) for fmt in formats)
@@ -221,16 +250,14 @@ class FloatUnit(ExactFloat):
 
     @property
     def result(self) -> Result | RoundedResult[Minifloat]:
-        if self.accumulation == EXACT:
+        if self.kind == EXACT:
             return self.exact_result
         return RoundedResult(self.sum_format)
 
     @property
     def sum_format(self) -> Minifloat:
         """Format of the result of a rounded or aligned sum."""
-        if self.aligned_bits is None:
-            return _require_sum_format("accumulation", parse_scalar(self.accumulation))
-        return _require_sum_format("accumulator", self.accumulator or NAMED["fp32"])
+        return rounding.rounded_format("accumulator", self.accumulator or NAMED["fp32"])
 
     @property
     def state_format(self) -> Minifloat:
@@ -240,20 +267,17 @@ class FloatUnit(ExactFloat):
 
     @property
     def structure(self) -> str:
-        if self.accumulation == EXACT:
-            return self.family
-        kind = "rounded" if self.aligned_bits is None else "aligned"
-        return f"{self.family}, {kind}"
+        return self.family if self.kind == EXACT else f"{self.family}, {self.kind}"
 
     @property
     def safe_beats(self) -> int:
-        if self.accumulation == EXACT:
+        if self.kind == EXACT:
             return super().safe_beats
-        largest = float(np.prod([fmt.max for fmt in self.operands()]))
+        largest = float(np.prod([fmt.max for fmt in self.operand_formats()]))
         return int(largest * self.lanes <= self.state_format.max)
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
-        if self.accumulation == EXACT:
+        if self.kind == EXACT:
             return super()._dot(activations, weights, metadata)
         bits = self.aligned_bits
         if bits is None:
@@ -264,17 +288,19 @@ class FloatUnit(ExactFloat):
         a, w = super().unpack(activations, weights)
         if self.subnormals is Subnormals.KEEP:
             return a, w
-        activation, weight = self.operands()
+        activation, weight = self.operand_formats()
         return rounding.flush_unpacked(activation, a), rounding.flush_unpacked(weight, w)
 
     def _rounded(self, activations: Codes, weights: Codes) -> Codes:
         assert self.rounding is not None
         a, w = (
             fmt.decode(codes)
-            for fmt, codes in zip(self.operands(), (activations, weights), strict=True)
+            for fmt, codes in zip(self.operand_formats(), (activations, weights), strict=True)
         )
         if self.subnormals is Subnormals.FLUSH:
-            a, w = (rounding.flush(f, x) for f, x in zip(self.operands(), (a, w), strict=True))
+            a, w = (
+                rounding.flush(f, x) for f, x in zip(self.operand_formats(), (a, w), strict=True)
+            )
         with np.errstate(invalid="ignore"):
             products = a * w
         fmt = self.state_format
@@ -285,7 +311,7 @@ class FloatUnit(ExactFloat):
 
     def _aligned(self, a: Unpacked, w: Unpacked, bits: int) -> Codes:
         assert self.rounding is not None
-        terms = aligned.products(self.operands(), a, w)
+        terms = aligned.products(self.operand_formats(), a, w)
         fmt = self.state_format
         codes = np.zeros(a.sign.shape[:-1], np.int64)
         for start in range(0, a.sign.shape[-1], self.lanes):
@@ -294,11 +320,45 @@ class FloatUnit(ExactFloat):
         padding = self.sum_format.mantissa - fmt.mantissa
         return (codes << padding).astype(self.sum_format.code_dtype)
 
-
-def _require_sum_format(parameter: str, fmt: Format) -> Minifloat:
-    if not isinstance(fmt, Minifloat) or not fmt.signed or not fmt.has_nan:
-        raise InputError(
-            f"{parameter}={fmt.name}: sums are rounded to signed minifloats that have NaN, such "
-            "as fp32; other accumulations are exact and aligned0 to aligned40"
-        )
-    return fmt
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 64, "weight": "e4m3", "activation": "e4m3"},
+        {"lanes": 64, "weight": "e2m1", "activation": "e5m2"},
+        {"lanes": 16, "weight": "e2m3", "activation": "e3m2"},
+        {"lanes": 16, "weight": "e4m3fnuz", "activation": "e5m2fnuz"},
+        {"lanes": 1, "weight": "e2m1", "activation": "e2m1"},
+        {"lanes": 1, "weight": "minifloat(exponent=1,mantissa=0,bias=0,specials=none)",
+         "activation": "minifloat(exponent=3,mantissa=2,bias=3,specials=p3109)"},
+        {"lanes": 4, "weight": "fp16", "activation": "e4m3"},
+        {"lanes": 2, "weight": "bf16", "activation": "bf16"},
+        {"lanes": 3, "weight": "e3m2", "activation": "e3m2", "accumulator_bits": 21},
+        {"lanes": 16, "weight": "e5m2", "activation": "e4m3u", "subnormals": "flush"},
+        {"lanes": 16, "weight": "e2m3", "activation": "e5m2", "specials": "exclude"},
+        {"lanes": 16, "weight": "e4m3", "activation": "e4m3", "accumulation": "aligned13"},
+        {"lanes": 32, "weight": "e5m2", "activation": "e2m1", "accumulation": "aligned13"},
+        {"lanes": 1, "weight": "e2m1", "activation": "e2m1", "accumulation": "aligned0",
+         "accumulator": "e5m2"},
+        {"lanes": 4, "weight": "fp16", "activation": "fp16", "accumulation": "aligned24"},
+        {"lanes": 3, "weight": "bf16", "activation": "bf16", "accumulation": "aligned25",
+         "accumulator": "fp16", "rounding": "nearest_even"},
+        {"lanes": 5, "weight": "e5m2", "activation": "e3m2", "accumulation": "aligned3",
+         "accumulator": "e4m3fnuz", "subnormals": "flush", "specials": "exclude"},
+        {"lanes": 2, "weight": "e2m1", "activation": "e4m3", "accumulator": "fp32"},
+        {"lanes": 4, "weight": "e2m1", "activation": "e5m2", "accumulator": "fp16",
+         "rounding": "toward_zero"},
+        {"lanes": 2, "weight": "e2m1", "activation": "e4m3u", "accumulator": "bf16",
+         "subnormals": "flush", "specials": "exclude"},
+        {"lanes": 3, "weight": "e3m2", "activation": "e2m1", "accumulator": "e5m2",
+         "rounding": "toward_zero", "subnormals": "flush"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots(
+            (1, "e3m2", "e4m3"),
+            (1, "e4m3", "e5m2"),
+            (2, "e2m1", "e2m3"),
+            (3, "e2m1", "e2m1"),
+            (3, "e3m2", "e3m2"),
+            (8, "e2m1", "e2m3"),
+        ),
+        *dots((2, "e2m1", "e2m3"), (1, "e4m3", "e4m3"), accumulation="aligned9"),
+        *dots((1, "e2m1", "e4m3"), (1, "e3m2", "e2m1"), accumulator="e5m2"),
+    )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from hwsim.formats.base import Format
 from hwsim.formats.hif8 import HiFloat8
+from hwsim.units.configurations import Configurations
 from hwsim.units.tapered import TaperedUnit
 
 
@@ -22,10 +23,20 @@ class HiFloat8Unit(TaperedUnit):
 
     Parameters
     ----------
-    lanes, weight, activation, carry_guard
+    lanes, weight, activation, accumulator_bits
         See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are ``hif8``.
     """
 
     family: ClassVar[str] = "hif8"
+    generator: ClassVar[str] = "rtl.hif8:HiFloat8"
     operand: ClassVar[type[Format]] = HiFloat8
     example: ClassVar[str] = "hif8"
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16, "weight": "hif8", "activation": "hif8"},
+        {"lanes": 5, "weight": "hif8", "activation": "hif8", "accumulator_bits": 78},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        {"lanes": 1, "weight": "hif8", "activation": "hif8"},
+        {"lanes": 2, "weight": "hif8", "activation": "hif8"},
+    )  # fmt: skip

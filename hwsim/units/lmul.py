@@ -45,6 +45,7 @@ import numpy as np
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Int64, Kind, Unpacked
 from hwsim.formats.minifloat import Minifloat
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.exact_float import ExactFloat, require_signed_minifloat
 from hwsim.units.exact_sum import product_flags, sticky
 from hwsim.units.result import Integers, Result, exact_sums
@@ -70,7 +71,7 @@ class LmulUnit(ExactFloat):
 
     Parameters
     ----------
-    lanes, weight, activation, carry_guard
+    lanes, weight, activation, accumulator_bits
         See :class:`~hwsim.units.exact_sum.ExactSum`; both operands have one format, with at
         least one mantissa bit and normal values.
     reading
@@ -80,12 +81,13 @@ class LmulUnit(ExactFloat):
     """
 
     family: ClassVar[str] = "lmul"
+    generator: ClassVar[str] = "rtl.lmul:Lmul"
 
     reading: Reading = Reading.CARRY
     product_range: ProductRange = ProductRange.PACKED
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def operand_formats(self) -> tuple[Minifloat, Minifloat]:
+        formats = super().operand_formats()
         fmt = self.operand
         if self.weight != fmt:
             raise InputError(
@@ -96,10 +98,17 @@ class LmulUnit(ExactFloat):
             raise InputError(f"activation={fmt.name}: lmul takes minifloats with a mantissa")
         if fmt.max_code >> fmt.mantissa == 0:
             raise InputError(f"activation={fmt.name}: lmul takes minifloats with normal values")
+        return formats
 
     @property
     def is_exact(self) -> bool:
         return False
+
+    def _excess(self, product: float, count: int) -> float:
+        # Packed products saturate one by one; their sum is exact.
+        if self.product_range is ProductRange.WIDE:
+            return 0.0
+        return product - float(np.log2(self.operand.max))
 
     @property
     def operand(self) -> Minifloat:
@@ -145,10 +154,10 @@ class LmulUnit(ExactFloat):
 
     @property
     def exact_result(self) -> Result:
-        width = (self.lanes * self.largest_product).bit_length() + self.carry_guard + 1
+        assert self.accumulator_bits is not None
         # Field 1 of a product has the exponent of two fields whose sum is one above the offset.
         lowest = 2 * self.operand.min_exponent + self.offset - 1
-        return Result(width, lowest - self.fraction_bits, self.flags)
+        return Result(self.accumulator_bits, lowest - self.fraction_bits, self.flags)
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
         a, w = self._flushed(activations), self._flushed(weights)
@@ -183,3 +192,22 @@ class LmulUnit(ExactFloat):
         halved = ((exponent + 1) << (m + 1)) + significand - 2 * hidden
         doubled = (exponent << (m + 1)) + 2 * (significand - hidden)
         return np.where(significand >= 2 * hidden, halved, doubled)
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 32, "weight": "e4m3", "activation": "e4m3"},
+        {"lanes": 32, "weight": "e4m3", "activation": "e4m3", "reading": "formula"},
+        {"lanes": 32, "weight": "e5m2", "activation": "e5m2"},
+        {"lanes": 16, "weight": "e4m3", "activation": "e4m3", "product_range": "wide"},
+        {"lanes": 3, "weight": "e3m2", "activation": "e3m2", "reading": "formula",
+         "product_range": "wide"},
+        {"lanes": 32, "weight": "e3m4", "activation": "e3m4", "reading": "formula"},
+        {"lanes": 16, "weight": "e5m2fnuz", "activation": "e5m2fnuz", "reading": "formula"},
+        {"lanes": 1, "weight": "e2m1", "activation": "e2m1"},
+        {"lanes": 3, "weight": "e3m2", "activation": "e3m2", "accumulator_bits": 12},
+        {"lanes": 2, "weight": "fp16", "activation": "fp16"},
+        {"lanes": 1, "weight": "bf16", "activation": "bf16", "reading": "formula"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((2, "e4m3", "e4m3"), (4, "e2m1", "e2m1")),
+        *dots((2, "e3m2", "e3m2"), (1, "e5m2", "e5m2"), reading="formula"),
+    )  # fmt: skip

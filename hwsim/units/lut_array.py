@@ -5,19 +5,28 @@ need them. This unit is what is left of :mod:`hwsim.units.lut_tensor_core` then:
 conditional negation, shift, and accumulation. A beat carries tables in the place of activations,
 2**(K-1) entries each, entry i for digit 1 in lane 0 and the bits of i in the others.
 
+Of a layer, the activations are of as many bits fewer as leave room for the sums, or of the entries'
+own minifloat, and the tables those of :mod:`hwsim.units.lut_table`.
+
 The price is the beat: tables have 2**(K-1) / K times the words of the activations, and wider ones.
 
 Source: Mo et al., LUT Tensor Core, ISCA 2025, arXiv:2408.06003, section 4 (tile of M2 N64 K4).
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Format
+from hwsim.formats.block import BlockFormat
+from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
+from hwsim.units import layers
+from hwsim.units.configurations import Configurations, dots
+from hwsim.units.layers import Matrix, Rows
 from hwsim.units.lut_tensor_core import SymmetricTable
-from hwsim.units.sums import IntegerSums, Values
+from hwsim.units.sum_table import sum_table
+from hwsim.units.sums import FloatSums, IntegerSums, Sums, Values, float_sums
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,18 +48,59 @@ class LutArrayUnit(SymmetricTable):
     """
 
     family: ClassVar[str] = "lut_array"
+    generator: ClassVar[str] = "rtl.lut_array:LutArray"
 
     @property
     def activation_lanes(self) -> int:
         return self.row_count * self.tables * len(self.combinations)
 
     @property
-    def takes_tensors(self) -> bool:
-        return False
+    def tile_shape(self) -> tuple[int, int]:
+        return self.row_count, self.column_count
 
     @property
-    def takes_layer_values(self) -> bool:
-        return False
+    def table_sums(self) -> Sums:
+        """The arithmetic of tables whose entries have the format ``activation``.
+
+        Raises
+        ------
+        InputError
+            If entries are too short for sums of ``table_lanes`` numbers, or have no sign.
+        """
+        fmt = self.activation
+        if isinstance(fmt, Minifloat):
+            return float_sums(fmt, fmt, None)
+        bits = fmt.bits - (self.table_lanes - 1).bit_length()
+        if not isinstance(fmt, Integer) or not fmt.signed or bits < 2:
+            raise InputError(
+                f"activation={fmt.name}: entries of layers are signed integers that hold sums of "
+                f"{self.table_lanes} numbers of at least 2 bits, or minifloats"
+            )
+        return IntegerSums(Integer(bits), fmt.bits)
+
+    def activation_quantiser(self, inputs: int) -> BlockFormat:
+        # Tables are made of the numbers that their entries have room for sums of.
+        return layers.per_token(self.table_sums.activation, inputs)
+
+    def _activation_rows(self, matrix: Matrix, length: int) -> Rows:
+        sums = self.table_sums
+        codes = layers.split(matrix.rows(), length, self.lanes, 0)
+        operands = sums.operands(codes).reshape(*codes.shape[:2], -1, self.table_lanes)
+        entries = sum_table(sums, operands, self.combinations)
+        fmt = self.activation
+        encoded = sums.entry_codes(entries) if isinstance(sums, FloatSums) else fmt.encode(entries)
+        return Rows(
+            encoded.reshape(*codes.shape[:2], -1).astype(fmt.code_dtype),
+            layers.part_scales(matrix, length),
+            {},
+        )
+
+    def _holding(self, operand: str, fmt: Format | BlockFormat) -> dict[str, Any]:
+        if operand == "activation":
+            raise InputError(
+                f"activation={fmt.name}: lut_array takes tables of entries in a scalar format"
+            )
+        return super()._holding(operand, fmt)
 
     def _check_weight(self) -> None:
         super()._check_weight()
@@ -70,3 +120,16 @@ class LutArrayUnit(SymmetricTable):
     def _tables(self, activations: Codes) -> Values:
         shape = (*activations.shape[:-1], -1, self.row_count, self.tables, len(self.combinations))
         return self.sums.operands(activations).reshape(shape)
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 4, "weight": "int2", "activation": "int11", "row_count": 2, "column_count": 4},
+        {"lanes": 4, "weight": "uint4", "activation": "int6", "table_lanes": 2},
+        {"lanes": 4, "weight": "bipolar3", "activation": "fp16", "accumulator": "fp16"},
+        {"lanes": 3, "weight": "int3", "activation": "e5m2", "table_lanes": 3,
+         "accumulator": "e5m2"},
+        {"lanes": 1, "weight": "binary", "activation": "int1", "table_lanes": 1},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((2, "int2", "int8"), (4, "uint3", "int6"), table_lanes=2, column_count=2),
+        *dots((3, "int3", "int4"), (6, "bipolar2", "int6"), table_lanes=3),
+    )  # fmt: skip

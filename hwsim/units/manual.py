@@ -7,15 +7,17 @@ finds everything in one place.
 
 import inspect
 import re
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any, get_args
 
 from hwsim.formats import Format
-from hwsim.units.base import UnitSpec
+from hwsim.formats.fields import CHOICES
+from hwsim.units.base import UnitSpec, parameter_fields
 from hwsim.units.naming import plain
-from hwsim.units.registry import FAMILIES, family
+from hwsim.units.registry import FAMILIES
+from hwsim.units.spelling import former
 
 #: Types of parameters as a reader knows them.
 _TYPES = {int: "whole number", str: "text", Format: "format"}
@@ -44,6 +46,8 @@ class Parameter:
         The values of a choice.
     meaning
         What it does, and which values are legal.
+    formerly
+        What older versions called it; still understood.
     """
 
     name: str
@@ -52,17 +56,18 @@ class Parameter:
     default: int | str | None
     choices: tuple[str, ...]
     meaning: str
+    formerly: tuple[str, ...]
 
 
 def summary(name: str) -> str:
     """Return what the family ``name`` is, in a line; InputError for an unknown one."""
-    return _plain_text((inspect.getdoc(family(name)) or "").splitlines()[0])
+    return _plain_text((inspect.getdoc(FAMILIES[name]) or "").splitlines()[0])
 
 
 def parameters(name: str) -> list[Parameter]:
     """Return the parameters of the family ``name``; InputError for an unknown one."""
-    cls = family(name)
-    return [_parameter(cls, field) for field in fields(cls)]
+    cls = FAMILIES[name]
+    return [_parameter(cls, field) for field in parameter_fields(cls)]
 
 
 def _parameter(cls: type[UnitSpec], field: "Field[Any]") -> Parameter:
@@ -70,7 +75,7 @@ def _parameter(cls: type[UnitSpec], field: "Field[Any]") -> Parameter:
     kinds = _kinds(field)
     for kind in kinds:
         if issubclass(kind, StrEnum):
-            choices = tuple(choice.value for choice in kind)
+            choices = tuple(choice.value for choice in field.metadata.get(CHOICES, kind))
     required = field.default is MISSING
     return Parameter(
         name=field.name,
@@ -79,6 +84,7 @@ def _parameter(cls: type[UnitSpec], field: "Field[Any]") -> Parameter:
         default=None if required else plain(field.default),
         choices=choices,
         meaning=_plain_text(_meaning(cls, field.name)),
+        formerly=tuple(old for old, new in former(cls.family).items() if new == field.name),
     )
 
 
@@ -112,7 +118,9 @@ def _referenced() -> dict[str, type]:
     """Return the classes that families are made of, and those of their choices, by name."""
     bases = [base for cls in FAMILIES.values() for base in inspect.getmro(cls)]
     units = [base for base in bases if issubclass(base, UnitSpec)]
-    choices = [kind for cls in FAMILIES.values() for f in fields(cls) for kind in _kinds(f)]
+    choices = [
+        kind for cls in FAMILIES.values() for f in parameter_fields(cls) for kind in _kinds(f)
+    ]
     return {cls.__name__: cls for cls in [*units, *choices]}
 
 

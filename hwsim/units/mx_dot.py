@@ -22,15 +22,19 @@ Source: OCP Microscaling Formats (MX) 1.0, sections 5 (formats) and 6 (dot produ
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Format
+from hwsim.formats.block import BlockFormat
 from hwsim.formats.e8m0 import E8M0
 from hwsim.formats.fixed import FixedPoint
+from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
-from hwsim.formats.mx import SIZE
-from hwsim.units.block_dot import BlockDotUnit
+from hwsim.formats.mx import SIZE, Microscaling
+from hwsim.formats.shared_exponent import SharedExponent
+from hwsim.units.block_dot import BlockDotUnit, Element
+from hwsim.units.configurations import Configurations, dots
 
 #: The widest element of MX.
 MAX_ELEMENT_BITS = 8
@@ -42,19 +46,38 @@ class MxDotUnit(BlockDotUnit):
 
     Parameters
     ----------
-    lanes, block_size, accumulation, accumulator_bits, fraction_bits
+    lanes, block_size, accumulation, accumulator, accumulator_bits, fraction_bits
         See :class:`~hwsim.units.block_dot.BlockDotUnit`; blocks of MX 1.0 have 32 elements.
     weight, activation
-        Elements: signed minifloats or fixed point of up to 8 bits, such as ``e2m1`` or ``q2.6``.
+        Block formats under an E8M0 scale, such as ``mxfp4`` or ``bm_e2m3_g48``, or their elements:
+        signed minifloats or fixed point of up to 8 bits, such as ``e2m1`` or ``q2.6``.
     """
 
     family: ClassVar[str] = "mx_dot"
+    generator: ClassVar[str] = "rtl.block_dot:BlockDot"
 
     block_size: int = SIZE
 
     @property
     def scale_format(self) -> E8M0:
         return E8M0()
+
+    def _holding(self, operand: str, fmt: Format | BlockFormat) -> dict[str, Any]:
+        if not isinstance(fmt, SharedExponent):
+            raise InputError(
+                f"{operand}={fmt.name}: mx_dot takes blocks under an E8M0 scale, such as mxfp4"
+            )
+        return {operand: fmt.element, "block_size": fmt.size}
+
+    def _block_format(self, operand: str, element: Element) -> Microscaling:
+        assert not isinstance(element, Integer)
+        try:
+            return Microscaling(element, self.block_size)
+        except InputError:
+            raise InputError(
+                f"{operand}={element.name} does not say how tensors are quantised; give a block "
+                "format, such as mxfp4"
+            ) from None
 
     def _check_element(self, parameter: str, fmt: Format) -> None:
         known = isinstance(fmt, Minifloat | FixedPoint) and fmt.signed
@@ -63,3 +86,20 @@ class MxDotUnit(BlockDotUnit):
                 f"{parameter}={fmt.name}: mx_dot takes signed minifloats and fixed point of up to "
                 f"{MAX_ELEMENT_BITS} bits, such as e4m3, e2m1 or q2.6"
             )
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 32, "weight": "e2m1", "activation": "e2m1"},
+        {"lanes": 32, "weight": "e4m3", "activation": "e4m3"},
+        {"lanes": 8, "weight": "e5m2", "activation": "e3m2", "accumulator": "bf16"},
+        {"lanes": 16, "weight": "e5m2", "activation": "e5m2", "accumulation": "fixed"},
+        {"lanes": 16, "weight": "e2m3", "activation": "q2.6", "block_size": 8},
+        {"lanes": 32, "weight": "q2.6", "activation": "q2.6", "accumulation": "fixed",
+         "accumulator_bits": 40, "fraction_bits": 10},
+        {"lanes": 1, "weight": "e3m2", "activation": "e2m1", "block_size": 3,
+         "accumulator": "e5m2"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((2, "e2m1", "e2m1"), (1, "e3m2", "e2m1"), block_size=4, accumulator="e5m2"),
+        {"lanes": 4, "weight": "e2m1", "activation": "e2m1", "block_size": 8,
+         "accumulation": "fixed", "accumulator_bits": 24, "fraction_bits": 8},
+    )  # fmt: skip

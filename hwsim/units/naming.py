@@ -16,6 +16,7 @@ from typing import Any
 from hwsim.errors import InputError
 from hwsim.formats import parse_scalar
 from hwsim.formats.base import Format
+from hwsim.formats.block import BlockFormat
 
 #: Longest name. File systems take 255 bytes for a name with its suffix.
 MAX_NAME = 160
@@ -31,7 +32,7 @@ _READABLE = re.compile(r"(?:[a-z0-9_.,()=]|(?<!e)-)+")
 
 def plain(value: Any) -> int | str | None:
     """Return a parameter's value as text or a number, as :func:`hwsim.units.make` reads it."""
-    if isinstance(value, Format):
+    if isinstance(value, Format | BlockFormat):
         return value.name
     return str(value) if isinstance(value, StrEnum) else value
 
@@ -55,8 +56,8 @@ def _is_unique(value: Any) -> bool:
     match value:
         case Format():
             return _is_unique_format(value)
-        case StrEnum():
-            return _WORD.fullmatch(value) is not None
+        case StrEnum() | BlockFormat():
+            return _WORD.fullmatch(str(value)) is not None
         case str():
             fmt = _named(value)
             if fmt is not None:

@@ -12,13 +12,15 @@ Sources: NVIDIA, cuBLAS documentation, 1D block scaling (NVFP4); PTX ISA for UE5
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Format
+from hwsim.formats.block import BlockFormat
 from hwsim.formats.minifloat import NAMED
-from hwsim.formats.nvfp import SIZE
-from hwsim.units.block_dot import BlockDotUnit
+from hwsim.formats.nvfp import SIZE, TensorBlockScale
+from hwsim.units.block_dot import BlockDotUnit, Element
+from hwsim.units.configurations import Configurations
 
 ELEMENT = NAMED["e2m1"]
 SCALES = ("e4m3", "e4m3u", "e5m3u", "e5m3u_ieee")
@@ -30,16 +32,17 @@ class Nvfp4DotUnit(BlockDotUnit):
 
     Parameters
     ----------
-    lanes, block_size, accumulation, accumulator_bits, fraction_bits
+    lanes, block_size, accumulation, accumulator, accumulator_bits, fraction_bits
         See :class:`~hwsim.units.block_dot.BlockDotUnit`; blocks of NVFP4 have 16 elements.
     weight, activation
-        ``e2m1``.
+        ``nvfp4``, also of another block size, or its element, ``e2m1``.
     scale
         Format of both scales: ``e4m3`` with the sign bit at 0, ``e4m3u``, which is the same
         without that bit, ``e5m3u`` or ``e5m3u_ieee``.
     """
 
     family: ClassVar[str] = "nvfp4_dot"
+    generator: ClassVar[str] = "rtl.block_dot:BlockDot"
 
     weight: Format = ELEMENT
     activation: Format = ELEMENT
@@ -55,6 +58,26 @@ class Nvfp4DotUnit(BlockDotUnit):
     def scale_format(self) -> Format:
         return self.scale
 
+    def _holding(self, operand: str, fmt: Format | BlockFormat) -> dict[str, Any]:
+        if not isinstance(fmt, TensorBlockScale) or fmt.element != ELEMENT:
+            raise InputError(f"{operand}={fmt.name}: nvfp4_dot takes nvfp4 and nvfp4_g<size>")
+        return {operand: fmt.element, "block_size": fmt.size, "scale": fmt.scale}
+
+    def _block_format(self, operand: str, element: Element) -> TensorBlockScale:
+        return TensorBlockScale(size=self.block_size, scale=self.scale)
+
     def _check_element(self, parameter: str, fmt: Format) -> None:
         if fmt != ELEMENT:
             raise InputError(f"{parameter}={fmt.name}: nvfp4_dot takes {ELEMENT.name} only")
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16},
+        {"lanes": 4, "scale": "e5m3u", "accumulation": "fixed"},
+        {"lanes": 32, "scale": "e4m3u", "accumulator": "fp16"},
+        {"lanes": 1, "scale": "e5m3u_ieee", "block_size": 1, "accumulator": "e4m3fnuz"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        {"lanes": 1, "block_size": 1, "accumulator": "e5m2"},
+        {"lanes": 2, "block_size": 4, "accumulation": "fixed", "accumulator_bits": 32,
+         "fraction_bits": 8},
+    )  # fmt: skip

@@ -2,9 +2,9 @@
 
 ``accumulation="quire"`` is the dot product of the standard: products are exact, and so is their sum
 in the quire, a fixed-point number that spans all products, 4 * (n - 2) * 2**es bits and a sign
-and carry guard. It is delivered as it is, or with ``output`` rounded to a posit, once. Costs are
-dominated by the quire: 58 bits for the products of posit8_1, 114 for those of posit16_1, 226 for
-posit16_2, through which every product is shifted.
+and carry guard. It is delivered as it is, or with ``accumulator`` rounded to a posit, once. Costs
+are dominated by the quire: 58 bits for the products of posit8_1, 114 for those of posit16_1, 226
+for posit16_2, through which every product is shifted.
 
 ``accumulation="none"`` has no quire: ``lanes`` multipliers side by side round every product once,
 to the nearest posit, and deliver those of the last beat; the products of earlier beats are
@@ -15,8 +15,8 @@ A NaR operand sets the quire's flag ``nan``, or gives NaR. Rounding is nearest e
 bit string; beyond the range the result is the largest or smallest posit, never NaR or 0.
 
 Source: Posit standard 2022, sections 3 to 5. Sizes and exponents other than those of the standard
-(es = 2, n <= 32) are those of the drafts; a carry guard of 6 makes posit8_0 quires of 32 bits,
-one of 14 posit16_1 quires of 128 bits, both for one lane, as in SoftPosit.
+(es = 2, n <= 32) are those of the drafts; ``accumulator_bits=32`` makes the quires of
+SoftPosit for posit8_0, ``accumulator_bits=128`` those for posit16_1.
 """
 
 from collections.abc import Mapping
@@ -29,6 +29,7 @@ import numpy as np
 from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Codes, Float64, Format, Int64
 from hwsim.formats.posit import Posit
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.result import Integers, Result, RoundedResult
 from hwsim.units.rounding import add_to_odd
 from hwsim.units.tapered import TaperedUnit
@@ -50,67 +51,97 @@ class PositUnit(TaperedUnit):
 
     Parameters
     ----------
-    lanes, weight, activation, carry_guard
+    lanes, weight, activation, accumulator_bits
         See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are posits and may differ.
     accumulation
-        ``quire``, or ``none`` for the products of the last beat, which have no carry guard.
-    output
-        The posit that results are rounded to; none delivers the quire.
+        ``quire``, or ``none`` for the products of the last beat, which has no accumulator_bits.
+    accumulator
+        The posit that the quire is rounded to at the end, or every product; by default the quire is
+        delivered as it is.
     """
 
     family: ClassVar[str] = "posit"
+    generator: ClassVar[str] = "rtl.posit:Posit"
     operand: ClassVar[type[Format]] = Posit
     example: ClassVar[str] = "posit8_0 or posit16_1"
 
     accumulation: Accumulation = Accumulation.QUIRE
-    output: Format | None = None
+    accumulator: Format | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.output is not None and not isinstance(self.output, Posit):
+        if self.accumulator is not None and not isinstance(self.accumulator, Posit):
             raise InputError(
-                f"output={self.output.name}: posit rounds to posits such as {self.example}"
+                f"accumulator={self.accumulator.name}: posit rounds to posits such as "
+                f"{self.example}"
             )
         if self.accumulation is Accumulation.NONE:
-            if self.output is None:
+            if self.accumulator is None:
                 raise InputError(
-                    "output=None: without accumulation the products are rounded; give a posit "
+                    "accumulator=None: without accumulation the products are rounded; give a posit "
                     f"such as {self.example}"
                 )
-            if self.carry_guard != self._default("carry_guard"):
+            if self.accumulator_bits is not None:
                 raise InputError(
-                    f"carry_guard={self.carry_guard}: there is no accumulator; leave it out"
+                    f"accumulator_bits={self.accumulator_bits}: only accumulation=quire has any, "
+                    "not none"
                 )
 
-    def operands(self) -> tuple[Posit, Posit]:
-        activation, weight = super().operands()
+    @property
+    def has_exact_accumulator(self) -> bool:
+        return self.accumulation is Accumulation.QUIRE
+
+    def operand_formats(self) -> tuple[Posit, Posit]:
+        activation, weight = super().operand_formats()
         assert isinstance(activation, Posit)
         assert isinstance(weight, Posit)
         return activation, weight
 
     @property
     def result(self) -> Result | RoundedResult[Format]:
-        if self.output is None:
+        if self.accumulator is None:
             return self.exact_result
-        assert isinstance(self.output, Posit)
+        assert isinstance(self.accumulator, Posit)
         several = self.accumulation is Accumulation.NONE and self.lanes > 1
-        return RoundedResult(self.output, (self.lanes,) if several else ())
+        return RoundedResult(self.accumulator, (self.lanes,) if several else ())
 
     @property
     def safe_beats(self) -> int:
         return 1 if self.accumulation is Accumulation.NONE else super().safe_beats
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
-        if self.output is None:
+        if self.accumulator is None:
             return super()._dot(activations, weights, metadata)
-        assert isinstance(self.output, Posit)
+        assert isinstance(self.accumulator, Posit)
         if self.accumulation is Accumulation.NONE:
             last = np.s_[..., -self.lanes :]
             value, exponent, flags = self.products(activations[last], weights[last])
-            codes = round_to_posit(self.output, value, exponent, flags["nan"])
+            codes = round_to_posit(self.accumulator, value, exponent, flags["nan"])
             return self.result.pack(codes) if self.lanes > 1 else codes[..., 0]
         sums, flags = self.add_up(self.products(activations, weights))
-        return round_to_posit(self.output, sums, self.exact_result.exponent, flags["nan"])
+        return round_to_posit(self.accumulator, sums, self.exact_result.exponent, flags["nan"])
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16, "weight": "posit8_0", "activation": "posit8_0"},
+        {"lanes": 8, "weight": "posit4_1", "activation": "posit8_2"},
+        {"lanes": 2, "weight": "posit16_1", "activation": "posit16_1", "accumulator_bits": 127},
+        {"lanes": 1, "weight": "posit2_0", "activation": "posit3_1", "accumulator_bits": 6},
+        {"lanes": 4, "weight": "posit6_1", "activation": "posit6_1", "accumulator": "posit8_1"},
+        {"lanes": 1, "weight": "posit16_2", "activation": "posit16_2", "accumulator": "posit16_2"},
+        {"lanes": 8, "weight": "posit8_1", "activation": "posit8_1", "accumulator": "posit8_1",
+         "accumulation": "none"},
+        {"lanes": 1, "weight": "posit16_1", "activation": "posit16_1", "accumulator": "posit16_1",
+         "accumulation": "none"},
+        {"lanes": 5, "weight": "posit6_0", "activation": "posit7_3", "accumulator": "posit10_2",
+         "accumulation": "none"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((1, "posit8_0", "posit8_0"), (2, "posit6_1", "posit6_1")),
+        *dots((2, "posit4_1", "posit6_0")),
+        *dots((1, "posit6_1", "posit6_1"), accumulator="posit8_1"),
+        *dots((1, "posit8_1", "posit8_1"), accumulator="posit8_1", accumulation="none"),
+        *dots((2, "posit6_0", "posit7_1"), accumulator="posit8_1", accumulation="none"),
+    )  # fmt: skip
 
 
 def round_to_posit(fmt: Posit, value: Integers, exponent: Int64 | int, nar: Bools) -> Codes:

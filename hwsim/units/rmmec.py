@@ -36,19 +36,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from hwsim.errors import InputError, unknown
 from hwsim.formats.base import Bools, Codes, Float64, Format, Int64, Kind
+from hwsim.formats.block import BlockFormat
+from hwsim.formats.group import GroupScale
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat, Specials
 from hwsim.formats.posit import Posit
-from hwsim.units import accumulator
+from hwsim.units import accumulator, layers
 from hwsim.units.base import Timing, UnitSpec
+from hwsim.units.configurations import Configurations
+from hwsim.units.layers import Matrix, Rows
 from hwsim.units.metadata import Metadata
+from hwsim.units.naming import plain
 from hwsim.units.quire import NARROW_BITS, WIDE_BITS, QuireResult, add_limbs, split_limbs
 from hwsim.units.result import Integers
 
@@ -154,7 +159,9 @@ class RmmecUnit(UnitSpec):
         k of every word adds to quire k; posit8 and posit16 use the first word only. With 4 words
         the 4-bit modes have 16 lanes, and 16 of the 49 bricks work.
     weight, activation
-        The container of a word, uint16; the mode says what is in it.
+        The container of a word, uint16; the mode says what is in it. Or the format of the numbers
+        of one mode, ``e2m1``, ``posit4_1``, ``posit8_0`` or ``posit16_1``, also in groups, which
+        says in what mode layers are computed; the hardware is the same.
     modes
         The modes that the unit has, separated by commas; one with a single mode is a fixed unit,
         with plain multipliers and nothing of the other modes.
@@ -169,6 +176,7 @@ class RmmecUnit(UnitSpec):
     """
 
     family: ClassVar[str] = "rmmec"
+    generator: ClassVar[str] = "rtl.rmmec:Rmmec"
 
     lanes: int = 1
     weight: Format = CONTAINER
@@ -194,9 +202,60 @@ class RmmecUnit(UnitSpec):
                 "one word; allowed: 1"
             )
 
+    def _is_tensor_format(self, fmt: object) -> bool:
+        return super()._is_tensor_format(fmt) or (
+            isinstance(fmt, Format) and fmt in FORMATS.values()
+        )
+
+    def _holding(self, operand: str, fmt: Format | BlockFormat) -> dict[str, Any]:
+        element = fmt.element if isinstance(fmt, GroupScale) else fmt
+        if element not in FORMATS.values():
+            names = ", ".join(sorted(one.name for one in FORMATS.values()))
+            raise InputError(
+                f"{operand}={fmt.name}: rmmec takes numbers of {names}, in groups or without, or "
+                "uint16, which is what holds them"
+            )
+        return {operand: CONTAINER}
+
     @property
-    def takes_tensors(self) -> bool:
-        return False
+    def layer_mode(self) -> Mode | None:
+        """The mode of tensors, if ``weight`` and ``activation`` say what the words hold."""
+        elements = [
+            fmt.element if isinstance(fmt, BlockFormat) else fmt
+            for fmt in (self.weight_tensor, self.activation_tensor)
+        ]
+        modes = [mode for mode in self.mode_list if elements == [FORMATS[mode]] * 2]
+        return modes[0] if modes else None
+
+    def check_layers(self) -> None:
+        if self.layer_mode is None:
+            allowed = ", ".join(FORMATS[mode].name for mode in self.mode_list)
+            given = self._values()
+            raise InputError(
+                f"weight={plain(given['weight'])} activation={plain(given['activation'])}: rmmec "
+                f"computes layers of one of its modes; allowed for both: {allowed}"
+            )
+
+    def _plain_rows(self, matrix: Matrix, length: int, fmt: Format) -> Rows:
+        mode = self.layer_mode
+        assert mode is not None
+        codes = layers.split(matrix.rows(), length, self.lane_count(mode), 0)
+        return Rows(self.pack_words(codes, mode), layers.part_scales(matrix, length), {})
+
+    def _layer_field(self, field: Metadata, shape: tuple[int, ...]) -> Codes:
+        assert self.layer_mode is not None
+        position = self.mode_list.index(self.layer_mode)
+        return np.full(shape, position, field.format.code_dtype)
+
+    def _result_values(self, codes: Integers) -> Float64:
+        # The lanes of a word are parts of one dot product, each in a quire of its own.
+        values: Float64 = self.result.decode(codes).sum(axis=-1)
+        return values
+
+    def bits_per_element(self, operand: str, group: int | None = None) -> float | None:
+        if self.tensor_format(operand) is None:
+            return None
+        return super().bits_per_element(operand, group)
 
     @property
     def mode_list(self) -> tuple[Mode, ...]:
@@ -418,3 +477,22 @@ class RmmecUnit(UnitSpec):
         used = words[..., : self.lane_count(mode) // per_word, np.newaxis].astype(np.int64)
         lanes = used >> (fmt.bits * np.arange(per_word)) & ((1 << fmt.bits) - 1)
         return lanes.astype(fmt.code_dtype)
+
+    configurations: ClassVar[Configurations] = (
+        {},
+        {"isolation": "results"},
+        {"lanes": 4, "modes": "fp4,posit16"},
+        {"lanes": 2, "modes": "posit4,posit8", "isolation": "results"},
+        {"lanes": 3, "modes": "fp4"},
+        {"modes": "posit4,posit16"},
+        {"modes": "fp4"},
+        {"modes": "posit8"},
+        {"modes": "posit16"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        {"lanes": 1, "modes": "fp4"},
+        {"lanes": 2, "modes": "fp4"},
+        {"lanes": 1, "modes": "posit8"},
+        {"lanes": 1, "modes": "posit4"},
+        {"lanes": 2, "modes": "posit4"},
+    )  # fmt: skip

@@ -12,7 +12,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from hwsim.formats.base import Codes, Float64, Int64, Kind, Overflow, Unpacked
+from hwsim.errors import InputError
+from hwsim.formats.base import Codes, Float64, Format, Int64, Kind, Overflow, Rounding, Unpacked
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units.result import Integers
 
@@ -21,14 +22,18 @@ _BITS = 53
 
 
 class SumRounding(StrEnum):
-    """How a sum is rounded to the accumulator's format.
+    """How sums and their terms are rounded; a family says which of these it takes.
 
-    What is too large gives infinity, or NaN in a format without infinity, under ``nearest_even``,
-    and the largest finite value under ``toward_zero`` (IEEE 754-2019 section 7.4).
+    ``nearest_even`` and ``toward_zero`` are those of formats. What is too large for an
+    accumulator's format gives infinity, or NaN in a format without infinity, under
+    ``nearest_even``, and the largest finite value under ``toward_zero`` (IEEE 754-2019 section
+    7.4). ``truncate`` drops the low bits of a fixed-point number as it stands, which rounds
+    magnitudes toward zero and two's complement numbers toward minus infinity.
     """
 
-    NEAREST_EVEN = "nearest_even"
-    TOWARD_ZERO = "toward_zero"
+    NEAREST_EVEN = Rounding.NEAREST_EVEN.value
+    TOWARD_ZERO = Rounding.TOWARD_ZERO.value
+    TRUNCATE = "truncate"
 
 
 class Subnormals(StrEnum):
@@ -39,6 +44,16 @@ class Subnormals(StrEnum):
 
     KEEP = "keep"
     FLUSH = "flush"
+
+
+def rounded_format(parameter: str, fmt: Format) -> Minifloat:
+    """Return a format that sums are rounded to, or raise InputError naming the parameter."""
+    if not isinstance(fmt, Minifloat) or not fmt.has_nan or not fmt.signed:
+        raise InputError(
+            f"{parameter}={fmt.name}: sums are rounded to signed minifloats that have NaN, such "
+            "as fp16 or fp32"
+        )
+    return fmt
 
 
 def add_to_odd(x: Float64, y: Float64) -> Float64:

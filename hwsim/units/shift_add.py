@@ -18,6 +18,10 @@ NaN and infinity set sticky flags. ``nan``: a NaN among activations or scales, a
 or an infinite activation, as infinity - zero_point * infinity is NaN. A unit has the flag only if
 one of its formats can raise it.
 
+A tensor's group scales are taken as they are if ``scale`` is their format. Otherwise the largest of
+an output's weights becomes the largest value of ``scale``, and the others follow, rounded to
+nearest even, under one factor an output that is applied outside.
+
 The accumulator of a group cannot overflow. That of the groups wraps; ``safe_beats`` says when.
 
 Source: Zhang et al., MixPE, arXiv:2411.16158 (dequantisation after the group's sum, shift and
@@ -32,11 +36,15 @@ import numpy as np
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Format, Kind
+from hwsim.formats.block import BlockFormat
+from hwsim.formats.group import GroupScale, GroupZeroPoint
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
-from hwsim.units import accumulator
+from hwsim.units import accumulator, layers
 from hwsim.units.base import Timing, UnitSpec
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.integer import require_integer
+from hwsim.units.layers import GROUP, Matrix, Rows
 from hwsim.units.metadata import Metadata, Scope, group_ends
 from hwsim.units.result import Integers, Result
 
@@ -55,7 +63,9 @@ class ShiftAddUnit(UnitSpec):
     lanes
         See :class:`~hwsim.units.base.UnitSpec`.
     weight
-        An integer of up to 8 bits. The zero point has the same format.
+        Groups of integers of up to 8 bits, with a zero point or without, such as
+        ``int4_asym_g128`` or ``int4_g128``, or their elements alone: ``int4`` is without a zero
+        point then, ``uint4`` with one. The zero point has the format of the weights.
     activation, scale
         Integers or minifloats.
     group_size
@@ -68,6 +78,7 @@ class ShiftAddUnit(UnitSpec):
     """
 
     family: ClassVar[str] = "shift_add"
+    generator: ClassVar[str] = "rtl.shift_add:ShiftAdd"
 
     scale: Format = DEFAULT_SCALE
     group_size: int = 128
@@ -99,6 +110,48 @@ class ShiftAddUnit(UnitSpec):
         return (
             Metadata("zero_point", self.weight, Scope.GROUP),
             Metadata("scale", self.scale, Scope.GROUP),
+        )
+
+    def _holding(self, operand: str, fmt: Format | BlockFormat) -> dict[str, Any]:
+        if operand == "weight" and isinstance(fmt, GroupZeroPoint | GroupScale):
+            require_integer("weight", fmt.element, self.family)
+            return {"weight": fmt.element, "group_size": fmt.size}
+        return super()._holding(operand, fmt)
+
+    def weight_quantiser(self, group: int = GROUP) -> BlockFormat:
+        if isinstance(self.weight_tensor, BlockFormat):
+            return self.weight_tensor
+        weight = require_integer("weight", self.weight, self.family)
+        return (GroupScale if weight.signed else GroupZeroPoint)(weight, self.group_size)
+
+    def bits_per_element(self, operand: str, group: int | None = None) -> float | None:
+        if operand != "weight":
+            return super().bits_per_element(operand, group)
+        fmt = self.weight_quantiser()
+        # The scale is the unit's, not the format's.
+        return fmt.bits_per_element - (fmt.scale.bits - self.scale.bits) / fmt.size
+
+    def _dot_length(self, activations: Matrix, weights: Matrix) -> int:
+        if activations.blocks > 1:
+            raise InputError(
+                f"activations in blocks of {activations.block}: {self.family} takes one scale for "
+                "all inputs of a token"
+            )
+        return weights.blocks * weights.block
+
+    def _weight_rows(self, matrix: Matrix, length: int) -> Rows:
+        codes = matrix.codes.reshape(len(matrix.codes), -1)
+        if self.scale == matrix.format.scale:
+            scales, factor = matrix.tensor.scales, np.ones(len(codes))
+        else:
+            scales, factor = layers.short_scales(self.scale, matrix.scales)
+        zero_points = matrix.tensor.metadata.get("zero_points")
+        if zero_points is None:
+            zero_points = np.zeros(scales.shape, self.weight.code_dtype)
+        return Rows(
+            layers.split(codes, length, self.lanes, 0),
+            (factor * matrix.factor)[:, np.newaxis],
+            {"scale": scales[:, np.newaxis], "zero_point": zero_points[:, np.newaxis]},
         )
 
     @property
@@ -144,6 +197,25 @@ class ShiftAddUnit(UnitSpec):
         return self.result.pack(
             np.asarray(scaled.sum(axis=-1), object), {"nan": nan} if self.result.flags else {}
         )
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16, "weight": "int4", "activation": "int8"},
+        {"lanes": 32, "weight": "int4", "activation": "fp16", "group_size": 32},
+        {"lanes": 4, "weight": "uint4", "activation": "int8", "group_size": 16},
+        {"lanes": 4, "weight": "int4", "activation": "fp16", "scale": "fp16", "group_size": 16},
+        {"lanes": 2, "weight": "uint4", "activation": "fp16", "scale": "int8", "group_size": 8},
+        {"lanes": 3, "weight": "int3", "activation": "uint5", "scale": "e4m3", "group_size": 3},
+        {"lanes": 1, "weight": "uint1", "activation": "int1", "group_size": 1},
+        {"lanes": 1, "weight": "int1", "activation": "e5m2", "group_size": 5},
+        {"lanes": 2, "weight": "int4", "activation": "int4", "scale": "int4", "group_size": 4,
+         "accumulator_bits": 14},
+        {"lanes": 2, "weight": "int4", "activation": "int4", "scale": "int4", "group_size": 4,
+         "accumulator_bits": 11},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((1, "int4", "int4"), (2, "int3", "int4"), scale="int4", group_size=4),
+        *dots((2, "uint3", "uint5"), (4, "int2", "int4"), scale="e2m1", group_size=8),
+    )  # fmt: skip
 
 
 def lowest_exponent(fmt: Format) -> int:

@@ -1,12 +1,10 @@
 """Operands that find mistakes: every pair where that is possible, corners and random beyond.
 
-A stimulus is what :meth:`hwsim.units.base.UnitSpec.dot` takes, for many dot products.
+Codes are drawn as such: what numbers a network has is of no interest here.
 """
 
-from collections.abc import Iterator
 from itertools import product
 from math import prod
-from typing import NamedTuple
 
 import numpy as np
 
@@ -15,34 +13,11 @@ from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units.base import UnitSpec
 from hwsim.units.metadata import Metadata, Scope, field_shape
+from hwsim.units.operands import Operands
 
 #: Operand pairs, and beats that they fill, up to which a unit is tested exhaustively.
 EXHAUSTIVE_PAIRS = 1 << 20
 EXHAUSTIVE_BEATS = 1 << 16
-
-
-class Stimulus(NamedTuple):
-    """Codes of dot products.
-
-    Attributes
-    ----------
-    activations, weights
-        Shape (dot products, length).
-    metadata
-        By name, of shape (dot products, beats), (dot products, groups) or (dot products,).
-    """
-
-    activations: Codes
-    weights: Codes
-    metadata: dict[str, Codes]
-
-    def rows(self) -> Iterator["Stimulus"]:
-        """Take the dot products apart; each has shapes (length,), and (beats,),
-        (groups,) or ()."""
-        for k, (activations, weights) in enumerate(
-            zip(self.activations, self.weights, strict=True)
-        ):
-            yield Stimulus(activations, weights, {n: c[k] for n, c in self.metadata.items()})
 
 
 def is_exhaustive(unit: UnitSpec) -> bool:
@@ -58,7 +33,7 @@ def _per_beat(unit: UnitSpec) -> list[Metadata]:
     return [field for field in unit.metadata if field.scope is Scope.BEAT]
 
 
-def all_pairs(unit: UnitSpec, rng: np.random.Generator) -> Stimulus:
+def all_pairs(unit: UnitSpec, rng: np.random.Generator) -> Operands:
     """Return every pair of operand codes once, in random order, one beat a dot product.
 
     With metadata, that is once for every combination of the per-beat fields' codes; those of
@@ -78,14 +53,14 @@ def all_pairs(unit: UnitSpec, rng: np.random.Generator) -> Stimulus:
     extra = random_metadata(unit, len(order), 1, rng)
     for k, field in enumerate(fields):
         extra[field.name] = metadata[:, k : k + 1].astype(field.format.code_dtype)
-    return Stimulus(
+    return Operands(
         (chosen & ((1 << activations.bits) - 1)).astype(activations.code_dtype),
         (chosen >> activations.bits).astype(weights.code_dtype),
         extra,
     )
 
 
-def random_codes(unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator) -> Stimulus:
+def random_codes(unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator) -> Operands:
     """Return dot products of ``beats`` beats, half uniform over codes and half over values.
 
     Uniform codes spread over all exponents; normally distributed values, scaled to a part of the
@@ -95,16 +70,17 @@ def random_codes(unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator
     weights = _random(unit.weight, (dots, beats * unit.weight_lanes), rng)
     refused = np.isin(weights, unit.refused_weights)
     weights = np.where(refused, unit.weight.encode(0.0), weights)
-    return Stimulus(activations, weights, random_metadata(unit, dots, beats, rng))
+    return Operands(activations, weights, random_metadata(unit, dots, beats, rng))
 
 
-def cancelling(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Stimulus:
+def cancelling(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Operands:
     """Return random dot products of two beats, the second taking away most of the first.
 
     The activations come again with the other sign and up to two codes away, so that the leading
     digits of the sums vanish.
     """
-    first, weights, metadata = random_codes(unit, dots, 2, rng)
+    drawn = random_codes(unit, dots, 2, rng)
+    first, weights = drawn.activations, drawn.weights
     fmt = unit.activation
     first = first[:, : unit.activation_lanes]
     values = fmt.decode(first)
@@ -112,7 +88,7 @@ def cancelling(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Stimulus:
     second = np.clip(second + rng.integers(-2, 3, second.shape), 0, (1 << fmt.bits) - 1)
     activations = np.concatenate([first, second.astype(fmt.code_dtype)], axis=1)
     again = np.tile(weights[:, : unit.weight_lanes], (1, 2))
-    return Stimulus(activations, again, metadata)
+    return Operands(activations, again, drawn.metadata)
 
 
 def random_metadata(
@@ -171,7 +147,7 @@ def corner_codes(fmt: Format) -> Codes:
     return np.array(sorted(c for c in near if 0 <= c < 2 * half), fmt.code_dtype)
 
 
-def corners(unit: UnitSpec, rng: np.random.Generator) -> Stimulus:
+def corners(unit: UnitSpec, rng: np.random.Generator) -> Operands:
     """Return all pairs of corner codes, each alone in one lane while the other lanes hold zero.
 
     A lane that is wired to another lane's operand, or that leaks into the sum, cannot hide here.
@@ -192,4 +168,4 @@ def corners(unit: UnitSpec, rng: np.random.Generator) -> Stimulus:
     activations[rows, row * unit.lanes + lane] = [a for a, _ in pairs]
     if unit.weight_lanes:
         weights[rows, column * unit.lanes + lane] = [w for _, w in pairs]
-    return Stimulus(activations, weights, random_metadata(unit, len(pairs), 1, rng))
+    return Operands(activations, weights, random_metadata(unit, len(pairs), 1, rng))

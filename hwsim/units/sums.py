@@ -24,6 +24,7 @@ from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED, Minifloat
 from hwsim.units import rounding
 from hwsim.units.result import Integers, Result, RoundedResult
+from hwsim.units.rounding import rounded_format
 
 #: Values that sums work on: int64 for integers, float64 for minifloats.
 Values = NDArray[Any]
@@ -141,6 +142,13 @@ class FloatSums:
 Sums = IntegerSums | FloatSums
 
 
+def table_octaves(sums: Sums, lanes: int) -> float:
+    """Return the logarithm of the largest activation of which ``lanes`` have a finite sum."""
+    if isinstance(sums, IntegerSums):
+        return float("inf")
+    return float(np.log2(sums.table_format.max / lanes))
+
+
 def float_sums(
     activation: Minifloat, table_format: Format | None, accumulator: Format | None
 ) -> FloatSums:
@@ -173,13 +181,3 @@ def _default_table_format(activation: Minifloat) -> Minifloat:
         and activation.mantissa <= fp16.mantissa
     )
     return fp16 if fits else NAMED["tf32"]
-
-
-def rounded_format(parameter: str, fmt: Format) -> Minifloat:
-    """Return a format that sums are rounded to, or raise InputError naming the parameter."""
-    if not isinstance(fmt, Minifloat) or not fmt.has_nan or not fmt.signed:
-        raise InputError(
-            f"{parameter}={fmt.name}: sums are rounded to signed minifloats that have NaN, such "
-            "as fp16 or fp32"
-        )
-    return fmt

@@ -20,7 +20,7 @@ class TaperedUnit(ExactSum):
 
     Parameters
     ----------
-    lanes, weight, activation, carry_guard
+    lanes, weight, activation, accumulator_bits
         See :class:`~hwsim.units.exact_sum.ExactSum`.
     """
 
@@ -28,11 +28,11 @@ class TaperedUnit(ExactSum):
     operand: ClassVar[type[Format]]
     example: ClassVar[str]
 
-    def operands(self) -> tuple[Format, Format]:
+    def operand_formats(self) -> tuple[Format, Format]:
         for parameter in ("activation", "weight"):
             fmt = getattr(self, parameter)
             if not isinstance(fmt, self.operand):
                 raise InputError(
                     f"{parameter}={fmt.name}: {self.family} takes formats such as {self.example}"
                 )
-        return super().operands()
+        return super().operand_formats()

@@ -41,8 +41,9 @@ from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units.adder_tile import AdderTile
 from hwsim.units.base import StoredWeights, Timing
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.sum_table import Combination, sum_table
-from hwsim.units.sums import Values, float_sums
+from hwsim.units.sums import Values, float_sums, table_octaves
 from hwsim.units.ternary_add import REFUSED, require_ternary, ternary_digits
 
 TABLE_LANES = range(2, 6)
@@ -78,6 +79,7 @@ class TernaryLutUnit(AdderTile):
     """
 
     family: ClassVar[str] = "ternary_lut"
+    generator: ClassVar[str] = "rtl.ternary_lut:TernaryLut"
 
     table_lanes: int = 3
     table: Table = Table.SYMMETRIC
@@ -112,6 +114,10 @@ class TernaryLutUnit(AdderTile):
 
     def _table_format(self, activation: Minifloat) -> Minifloat:
         return float_sums(activation, self.table_format, self.accumulator).table_format
+
+    @property
+    def _activation_octaves(self) -> float:
+        return table_octaves(self.sums, self.table_lanes)
 
     @property
     def refused_weights(self) -> tuple[int, ...]:
@@ -171,3 +177,26 @@ class TernaryLutUnit(AdderTile):
         )[..., 0]
         negative = (stored >> self.index_bits).astype(bool)[..., np.newaxis, :, :]
         return self.sums.accumulate(totals, np.where(negative, -read, read))
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 24, "weight": "ternary", "activation": "int8"},
+        {"lanes": 16, "weight": "ternary", "activation": "int8", "table_lanes": 2,
+         "table": "full"},
+        {"lanes": 4, "weight": "ternary", "activation": "uint3", "table_lanes": 4},
+        {"lanes": 3, "weight": "ternary", "activation": "uint1", "table": "full"},
+        {"lanes": 5, "weight": "ternary", "activation": "int1", "table_lanes": 5,
+         "accumulator_bits": 4},
+        {"lanes": 6, "weight": "ternary", "activation": "int8", "row_count": 2, "column_count": 3},
+        {"lanes": 2, "table_lanes": 2, "weight": "ternary", "activation": "fp16",
+         "column_count": 2},
+        {"lanes": 4, "weight": "ternary", "activation": "e5m2", "table_lanes": 2, "table": "full",
+         "accumulator": "fp16"},
+        {"lanes": 3, "weight": "ternary", "activation": "e4m3fnuz", "accumulator": "e5m2fnuz",
+         "table_format": "e5m2fnuz", "row_count": 2},
+        {"lanes": 2, "weight": "ternary", "activation": "bf16", "table_lanes": 2},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((6, "ternary", "int8"), (9, "ternary", "int4"), (3, "ternary", "int12")),
+        *dots((4, "ternary", "int6"), table_lanes=2, table="full"),
+        *dots((2, "ternary", "e4m3"), table_lanes=2, accumulator="fp16"),
+    )  # fmt: skip

@@ -2,11 +2,11 @@
 
 from amaranth.hdl import C, Cat, Module, Value
 
-from hwsim.units.bitmod import Alignment
+from hwsim.units.rounding import SumRounding
 from rtl.blocks.wire import wire
 
 
-def shift_right(m: Module, value: Value, amount: Value, rounding: Alignment, name: str) -> Value:
+def shift_right(m: Module, value: Value, amount: Value, rounding: SumRounding, name: str) -> Value:
     """Return ``value`` / 2**amount in the width of ``value``, rounded to an integer.
 
     ``truncate`` drops the bits that are shifted out (toward minus infinity for a signed value);
@@ -15,7 +15,7 @@ def shift_right(m: Module, value: Value, amount: Value, rounding: Alignment, nam
     Cost: a barrel shifter of ``value``; as wide again by the largest amount, and an incrementer,
     for ``nearest_even``.
     """
-    if rounding == Alignment.TRUNCATE:
+    if rounding == SumRounding.TRUNCATE:
         return wire(m, value >> amount, name)
     dropped_bits = (1 << len(amount)) - 1
     extended = Cat(C(0, dropped_bits), value)

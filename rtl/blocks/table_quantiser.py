@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from amaranth.hdl import C, Cat, Module, Mux, Value
 
 from hwsim.formats.minifloat import Minifloat
-from hwsim.units.bitmod import Alignment
+from hwsim.units.rounding import SumRounding
 from rtl.blocks.fma import Operand, short_operand
 from rtl.blocks.largest import largest
 from rtl.blocks.minifloat import Decoded, decode
@@ -52,7 +52,7 @@ def quantise_integers(m: Module, entries: Sequence[Value], bits: int, name: str)
     limit = (1 << (bits - 1)) - 1
     rounded = []
     for k, entry in enumerate(entries):
-        value = shift_right(m, entry, scale, Alignment.NEAREST_EVEN, f"{name}_{k}")
+        value = shift_right(m, entry, scale, SumRounding.NEAREST_EVEN, f"{name}_{k}")
         clipped = Mux(value > limit, limit, Mux(value < -limit, -limit, value))
         rounded.append(wire(m, clipped[:bits].as_signed(), f"{name}_{k}_quantised"))
     return Quantised(rounded, scale, C(0, 1))
@@ -89,7 +89,7 @@ def _aligned(m: Module, fmt: Minifloat, part: Decoded, scale: Value, bits: int, 
     amount = wire(m, down + longer if longer > 0 else down, f"{name}_down")
     capped = wire(m, Mux(amount > most, most, amount)[: most.bit_length()], f"{name}_amount")
     padded = wire(m, padded, f"{name}_padded")
-    rounded = shift_right(m, padded, capped, Alignment.NEAREST_EVEN, name)
+    rounded = shift_right(m, padded, capped, SumRounding.NEAREST_EVEN, name)
     if longer <= 0:
         return rounded
     # What is as high as the largest may round up past the last place.

@@ -16,9 +16,10 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from hwsim.units import UnitSpec, make
+from hwsim.errors import InputError
+from hwsim.units.operands import Operands
+from hwsim.units.recipe import made
 from hwsim.units.stimulus import (
-    Stimulus,
     all_pairs,
     cancelling,
     corners,
@@ -28,7 +29,13 @@ from hwsim.units.stimulus import (
 )
 
 JOB = json.loads(os.environ["HWSIM_VERIFY"])
-UNIT: UnitSpec = make(JOB["family"], **JOB["parameters"])
+
+try:
+    UNIT = made(JOB["unit"])
+except InputError as error:
+    # cocotb says nothing of it but a traceback.
+    Path(JOB["report"]).write_text(json.dumps({"refused": str(error)}))
+    raise
 
 #: Dot products of random operands where not all pairs can be tested.
 RANDOM_DOTS: int = JOB["random_dots"]
@@ -154,17 +161,13 @@ class Bench:
 
     async def check(
         self,
-        stimulus: Stimulus,
+        stimulus: Operands,
         pause_input: Pause = never,
         pause_output: Pause = never,
     ) -> None:
         """Run dot products and compare every result, and without pauses every cycle count."""
         rows = list(stimulus.rows())
-        beats = [
-            word
-            for row in rows
-            for word in UNIT.pack_beats(row.activations, row.weights, **row.metadata)
-        ]
+        beats = [word for words in UNIT.words(stimulus) for word in words]
         codes = UNIT.dot(stimulus.activations, stimulus.weights, **stimulus.metadata)
         expected = [int(code) for code in codes]
         log = await self.run(beats, len(expected), pause_input, pause_output)
@@ -176,13 +179,13 @@ class Bench:
         REPORT.write()
 
 
-def describe(row: Stimulus) -> str:
+def describe(row: Operands) -> str:
     """Return the operands of one dot product as text."""
     fields = {"activations": row.activations, "weights": row.weights, **row.metadata}
     return ", ".join(f"{name} {codes.tolist()}" for name, codes in fields.items())
 
 
-def compare_timing(stimulus: Stimulus, log: Transfers) -> None:
+def compare_timing(stimulus: Operands, log: Transfers) -> None:
     """Compare the cycles of every beat and the wait for every result with the declared ones."""
     declared = UNIT.timing()
     predicted = UNIT.cycles(stimulus.activations, stimulus.weights, **stimulus.metadata)

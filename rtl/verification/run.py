@@ -2,20 +2,28 @@
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from xml.etree import ElementTree
 
 from cocotb_tools.runner import Icarus
+from find_libpython import find_libpython
 
+from hwsim.errors import InputError, MissingToolError
 from hwsim.files import temporary_folder
 from hwsim.numbers import whole
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
+from hwsim.units.recipe import recipe
 from rtl import Unit, emit, icarus
+from rtl.verilog import SOURCE, HandMade, plain
+
+#: Environment variable of the simulator's process: what the testbench has to do, as JSON.
+JOB = "HWSIM_VERIFY"
 
 DEFAULT_SEED = 1
 MAX_SEED = 2**32 - 1
@@ -58,6 +66,9 @@ class Verdict:
     simulator: str
     seconds: float
     failure: str
+
+    def __repr__(self) -> str:
+        return f"<Verdict on {' '.join(str(self).split())}>"
 
     def __str__(self) -> str:
         if not self.passed:
@@ -109,21 +120,28 @@ def verify(
     Raises
     ------
     InputError
-        For a ``unit`` that is none, a seed out of range, and fewer than 1 random dot product.
+        For a ``unit`` that is none or that the simulator's process cannot make again
+        (:mod:`hwsim.units.recipe`), a seed out of range, and fewer than 1 random dot product.
     MissingToolError, rtl.icarus.IcarusError
         If Icarus Verilog is not installed or fails.
     """
     check_unit(unit)
+    if JOB in os.environ:
+        raise InputError(
+            "a script that verifies its own units is run again in the simulator's process; put "
+            "what it does under: if __name__ == '__main__'"
+        )
     whole("seed", seed, 0, MAX_SEED)
     whole("random_dots", random_dots, 1)
     simulator = simulator_version()
     started = time.perf_counter()
     with temporary_folder() as folder:
-        source = folder / f"{unit.name}.v"
-        source.write_text(emit.verilog(unit, component))
+        source = folder / SOURCE
+        own = unit.verilog.text if isinstance(unit, HandMade) and component is None else ""
+        source.write_text(own or emit.verilog(unit, component))
         report = folder / "report.json"
         failure = _simulate(unit, source, report, seed, random_dots)
-        facts = json.loads(report.read_text()) if report.exists() else {}
+        facts = _facts(report)
     vectors = facts.get("vectors", 0)
     if not failure and vectors == 0:
         failure = "no vector was compared"
@@ -145,8 +163,7 @@ def verify(
 def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots: int) -> str:
     """Build and run the simulation; return what failed, or an empty string."""
     job = {
-        "family": unit.family,
-        "parameters": unit.parameters(),
+        "unit": recipe(plain(unit)),
         "seed": seed,
         "random_dots": random_dots,
         "report": str(report),
@@ -157,28 +174,39 @@ def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots
     runner = _Runner()
     runner.build(
         sources=[source],
-        hdl_toplevel=unit.name,
+        hdl_toplevel=emit.top_module(unit),
         build_dir=folder / "build",
         timescale=("1ns", "1ps"),
         log_file=log,
     )
     # Under pytest the runner exits where it elsewhere returns; the results say why, if any.
-    with contextlib.suppress(SystemExit, icarus.IcarusError):
+    with contextlib.suppress(SystemExit, icarus.IcarusError, ElementTree.ParseError):
         runner.test(
-            hdl_toplevel=unit.name,
+            hdl_toplevel=emit.top_module(unit),
             test_module="rtl.verification.bench",
             build_dir=folder / "build",
             test_dir=folder,
             results_xml=str(results),
             seed=seed,
-            extra_env={"HWSIM_VERIFY": json.dumps(job)},
+            extra_env={JOB: json.dumps(job)},
             log_file=log,
         )
+    if report.exists() and "refused" in (said := json.loads(report.read_text())):
+        raise InputError(said["refused"])
     return _failures(results, log)
 
 
 class _Runner(Icarus):
     """cocotb's, but the programs that it starts end with this process."""
+
+    def _set_env_common(self) -> None:
+        # It asks for the library of Python, which the simulator loads, and raises ValueError.
+        if not os.environ.get("LIBPYTHON_LOC") and find_libpython() is None:
+            raise MissingToolError(
+                "the shared library of Python (libpython), which the simulator loads, is not "
+                "installed; on Debian: apt-get install libpython3-dev; or set LIBPYTHON_LOC to it"
+            )
+        super()._set_env_common()
 
     def _execute_cmds(
         self, cmds: Sequence[Sequence[str]], cwd: Path, stdout: IO[str] | None = None
@@ -187,11 +215,25 @@ class _Runner(Icarus):
             icarus.run(command, cwd, stdout, {**self.env, "TMPDIR": str(self.build_dir)})
 
 
+def _facts(report: Path) -> dict[str, Any]:
+    """Return what the testbench counted and measured; nothing if it did not get that far."""
+    if not report.exists():
+        return {}
+    try:
+        facts: dict[str, Any] = json.loads(report.read_text())
+    except ValueError as error:
+        raise icarus.IcarusError(f"the simulation's report is cut short: {error}") from None
+    return facts
+
+
 def _failures(results: Path, log: Path) -> str:
     if not results.exists():
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
         raise icarus.IcarusError(f"the simulation gave no results:\n{tail}")
-    cases = list(ElementTree.parse(results).iter("testcase"))
+    try:
+        cases = list(ElementTree.parse(results).iter("testcase"))
+    except ElementTree.ParseError as error:
+        raise icarus.IcarusError(f"the simulation's results are cut short: {error}") from None
     if not cases:
         return "no test ran"
     failed = [(case.get("name"), case.find("failure")) for case in cases]

@@ -19,7 +19,14 @@ TECHNOLOGY = "sky130"
 #: One style of Yosys for all, to save time: adders and small multipliers hardly differ.
 STYLE = "noalumacc"
 ELEMENTS = ("e2m1", "e2m3", "e3m2", "e4m3", "e5m2", "fp16", "bf16")
-ACCUMULATIONS = ("exact", "aligned13", "fp16", "fp32")
+#: Parameters by what stands in the tables.
+SUMS: dict[str, dict[str, str]] = {
+    "exact": {},
+    "aligned13": {"accumulation": "aligned13"},
+    "fp16": {"accumulator": "fp16"},
+    "fp32": {"accumulator": "fp32"},
+}
+ACCUMULATIONS = tuple(SUMS)
 LANES = (1, 4, 8, 16, 32)
 
 #: Element format, accumulation, lanes.
@@ -47,7 +54,7 @@ Points = Measured[Key, Point]
 def unit(key: Key) -> UnitSpec:
     """Return the unit with an element format, accumulation and lanes."""
     element, accumulation, lanes = key
-    return make("float", lanes=lanes, weight=element, activation=element, accumulation=accumulation)
+    return make("float", lanes=lanes, weight=element, activation=element, **SUMS[accumulation])
 
 
 def measure(key: Key) -> Point:
@@ -55,7 +62,10 @@ def measure(key: Key) -> Point:
     spec = unit(key)
     cost = price(spec, features(spec, style=STYLE), technology.load(TECHNOLOGY))
     return Point(
-        cost.area_per_mac, cost.delay_ns, cost.settled_energy_per_mac, cost.provenance["effort"]
+        cost.area_um2_per_mac_per_cycle,
+        cost.delay_ns,
+        cost.settled_energy_pj_per_mac,
+        cost.provenance["effort"],
     )
 
 

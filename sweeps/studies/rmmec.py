@@ -12,10 +12,10 @@ import numpy as np
 
 from cost_models import estimate, synthesis, technology
 from cost_models.cost import Cost
-from cost_models.operands import Operands
 from hwsim import __version__
 from hwsim.tables import number, percent
 from hwsim.units import make
+from hwsim.units.operands import Operands
 from hwsim.units.rmmec import FORMATS, FP4, Isolation, Mode, RmmecUnit
 from rtl import yosys
 from sweeps.studies.page import Cell, Measured, Page, Piece, Table
@@ -231,12 +231,12 @@ def _energy(price: Price) -> Table:
     """Return energy per MAC by mode, with and without isolation, and of the fixed units."""
 
     def per_mac(spec: RmmecUnit, mode: Mode) -> float:
-        return price(spec, mode).settled_energy_per_mac
+        return price(spec, mode).settled_energy_pj_per_mac
 
     def with_clock(spec: RmmecUnit, mode: Mode) -> Cell:
         def text() -> str:
             cost = price(spec, mode)
-            clock = number(cost.clock_pj / cost.macs_per_cycle)
+            clock = number(cost.clock_energy_pj_per_mac)
             return f"{number(per_mac(spec, mode))} ({clock})"
 
         return text

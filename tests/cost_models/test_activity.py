@@ -5,9 +5,10 @@ import pytest
 
 from cost_models.activity import SimulationError, _Machine, hazards, simulate
 from cost_models.netlist import GATES, netlist, parse
-from cost_models.operands import Operands, default_operands, gaussian
+from cost_models.operands import default_operands, gaussian
 from hwsim.errors import InputError
 from hwsim.units import make
+from hwsim.units.operands import Operands
 from tests.cost_models.test_netlist import gate, module, toggle_flip_flop
 
 UNITS = [

@@ -7,10 +7,12 @@ from amaranth.lib.wiring import Component, In, Out
 from cost_models import estimate, netlist
 from cost_models.activity import Activity, SimulationError
 from cost_models.breakdown import breakdown, breakdown_all, price
+from cost_models.cost import METRICS
 from cost_models.netlist import TYPES, netlist_by_part, parse
-from cost_models.operands import Operands, default_operands
+from cost_models.operands import default_operands
 from cost_models.technology import load
 from hwsim.units import make
+from hwsim.units.operands import Operands
 from tests.cost_models.test_netlist import gate, module
 
 UNITS = [
@@ -36,6 +38,23 @@ def test_borders_cost_little(unit):
     result = breakdown(unit, "sky130")
     assert result.whole == estimate.estimate(unit, "sky130")
     assert result.total.area_um2 == pytest.approx(result.whole.area_um2, rel=0.15)
+
+
+def test_metrics_of_parts_add_up():
+    result = breakdown(UNITS[0], "sky130")
+    whole = result.metrics(result.total)
+    assert {name for name, metric in METRICS.items() if metric.additive} == set(whole)
+    parts = [result.metrics(part) for part in result.parts.values()]
+    for name, value in whole.items():
+        assert value == pytest.approx(sum(part[name] for part in parts))
+    energy = result.total.settled_pj + result.total.glitch_pj
+    assert whole["energy_pj_per_mac"] == pytest.approx(energy / result.whole.macs_per_cycle)
+    plain = result.to_dict()
+    assert plain["sum_of_parts"] == whole | {
+        "gates": result.total.gates,
+        "flip_flops": result.total.flip_flops,
+    }
+    assert plain["whole"] == result.whole.to_dict()
 
 
 def test_the_accumulator_has_its_registers_and_their_clock():

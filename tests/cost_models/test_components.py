@@ -4,9 +4,10 @@ import pytest
 from cost_models import activity
 from cost_models.components import COMPONENTS, KINDS, Component
 from cost_models.netlist import netlist
-from cost_models.operands import Operands, default_operands
+from cost_models.operands import default_operands
 from hwsim.errors import InputError
 from hwsim.units import FAMILIES
+from hwsim.units.operands import Operands
 
 
 @pytest.mark.parametrize("kind", KINDS)

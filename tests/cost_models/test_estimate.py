@@ -6,7 +6,6 @@ import pytest
 
 from cost_models import technology
 from cost_models.components import COMPONENTS
-from cost_models.cost import Cost
 from cost_models.estimate import (
     PathDelays,
     critical_loads,
@@ -17,9 +16,10 @@ from cost_models.estimate import (
 )
 from cost_models.fit import figures
 from cost_models.netlist import GATES, netlist, parse
-from cost_models.operands import Operands, default_operands
+from cost_models.operands import default_operands
 from hwsim.errors import InputError
 from hwsim.units import make
+from hwsim.units.operands import Operands
 from tests.cost_models.test_netlist import gate, module, toggle_flip_flop
 
 #: Units whose estimates are quick to make again.
@@ -67,13 +67,6 @@ def test_energy_follows_the_operands_and_area_does_not():
     assert rest.area_um2 == full.area_um2
     assert rest.clock_pj == full.clock_pj
     assert rest.clock_pj <= rest.settled_pj < 0.5 * full.settled_pj
-
-
-def test_derived_figures():
-    cost = Cost("u", "t", "estimate", 100.0, 2.0, 8.0, 1.0, 2.0, 5.0, 4.0)
-    assert (cost.fmax_mhz, cost.area_per_mac) == (500.0, 25.0)
-    assert (cost.energy_pj, cost.energy_per_mac, cost.settled_energy_per_mac) == (10.0, 2.5, 2.0)
-    assert json.loads(json.dumps(cost.to_dict()))["area_per_mac"] == 25.0
 
 
 def test_costs_are_plain_json():

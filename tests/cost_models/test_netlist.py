@@ -111,7 +111,7 @@ def test_cells_are_counted_as_often_as_their_module_is_there():
 
 
 def test_large_designs_are_mapped_with_bounded_effort(monkeypatch):
-    unit = make("float", lanes=3, weight="e2m1", activation="e2m1", accumulation="fp16")
+    unit = make("float", lanes=3, weight="e2m1", activation="e2m1", accumulator="fp16")
     full = netlist(unit)
     monkeypatch.setattr("cost_models.netlist.LARGE", cell_count(rtlil_text(unit), unit.name))
     bounded = netlist.__wrapped__(unit)

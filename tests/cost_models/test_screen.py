@@ -7,9 +7,9 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from cost_models import screen, screen_fit, screening_set, technology
+from cost_models import screen, screening_set, technology
 from cost_models.estimate import estimate
-from cost_models.screen import FEATURES, features
+from cost_models.words import FEATURES, features
 from hwsim.errors import InputError
 from hwsim.units import make
 
@@ -128,17 +128,17 @@ def test_fit_finds_the_coefficients_of_exact_areas():
     matrix = rng.integers(0, 50, (40, len(FEATURES))).astype(float)
     true = rng.uniform(0, 9, len(FEATURES))
     true[3] = 0.0
-    np.testing.assert_allclose(screen_fit.fit(matrix, matrix @ true), true, atol=1e-9)
+    np.testing.assert_allclose(screen.fit(matrix, matrix @ true), true, atol=1e-9)
 
 
 def test_unseen_groups_are_predicted_without_themselves():
     matrix = np.ones((4, 1))
-    predicted = screen_fit.predict_unseen(matrix, np.array([1.0, 1.0, 4.0, 4.0]), list("aabb"))
+    predicted = screen.predict_unseen(matrix, np.array([1.0, 1.0, 4.0, 4.0]), list("aabb"))
     np.testing.assert_allclose(predicted, [4, 4, 1, 1])
 
 
 def test_errors_are_relative():
-    found = screen_fit.errors(np.array([1.1, 2.0, 2.7]), np.array([1.0, 2.0, 3.0]))
+    found = screen.errors(np.array([1.1, 2.0, 2.7]), np.array([1.0, 2.0, 3.0]))
     assert found == {"mean_percent": pytest.approx(6.67), "max_percent": 10.0, "rank": 1.0}
 
 
@@ -178,7 +178,7 @@ def test_a_screen_is_fitted_to_estimates(monkeypatch):
     monkeypatch.setattr(screening_set, "units", lambda count: units[:count])
     sky130 = technology.load("sky130")
     lines = []
-    found = screen_fit.fitted(sky130, 1, lines.append)
+    found = screen.fitted(sky130, 1, lines.append)
     assert len(lines) == len(units)
     # Few units do not determine all coefficients, but they are met.
     own = replace(sky130, screen=found)
@@ -193,7 +193,7 @@ def test_a_screen_is_fitted_to_estimates(monkeypatch):
 def test_the_shipped_screens_are_those_of_a_fit(name):
     """Within what a change of Yosys' result for a few units may do to the areas."""
     loaded = technology.load(name)
-    own = replace(loaded, screen=screen_fit.fitted(loaded))
-    units = screening_set.units(screen_fit.UNITS)
+    own = replace(loaded, screen=screen.fitted(loaded))
+    units = screening_set.units(screen.UNITS)
     ratios = [screen.area(unit, own) / screen.area(unit, loaded) for unit in units]
     np.testing.assert_allclose(ratios, 1, atol=0.02)

@@ -76,7 +76,7 @@ class LateAccumulator(Accumulator):
 
 
 def with_accumulator(unit: UnitSpec, accumulator: type[Accumulator]) -> rtl.Unit:
-    class Mutant(rtl.GENERATORS[type(unit)]):
+    class Mutant(rtl.generator(type(unit))):
         def accumulator(self, term: Value) -> Accumulator:
             return accumulator(self.sum.width, term.shape(), len(self.sum.flags))
 

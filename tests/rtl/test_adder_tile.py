@@ -11,6 +11,9 @@ from amaranth.hdl import C, Module, Value
 from amaranth.sim import Simulator
 
 import rtl
+import rtl.serial_add
+import rtl.ternary_add
+import rtl.ternary_lut
 from hwsim.formats.base import Codes
 from hwsim.units import UnitSpec, make
 from rtl.adder_tile import AdderTile, Column
@@ -113,7 +116,7 @@ WRONG_SIGN = {
 
 def with_mistake(unit: UnitSpec, mistake: type) -> AdderTile:
     """Return the unit's hardware with the methods of ``mistake`` in the place of its own."""
-    return type("Mutant", (mistake, rtl.GENERATORS[type(unit)]), {})(unit)
+    return type("Mutant", (mistake, rtl.generator(type(unit))), {})(unit)
 
 
 class DroppedCarry:

@@ -131,18 +131,18 @@ def test_every_float(family: str, activation: str, lanes: int, weight: str) -> N
 
 def mutant(unit: UnitSpec, **methods: object) -> rtl.Unit:
     """Return the hardware of ``unit`` with methods replaced."""
-    generator = rtl.GENERATORS[type(unit)]
+    generator = rtl.generator(type(unit))
     return type("Mutant", (generator,), methods)(unit)
 
 
 def reversed_entries(unit: UnitSpec) -> rtl.Unit:
-    right = rtl.GENERATORS[type(unit)].sum_table
+    right = rtl.generator(type(unit)).sum_table
     return mutant(unit, sum_table=lambda self, m, row, table: right(self, m, row, table)[::-1])
 
 
 def swapped_tables(unit: UnitSpec) -> rtl.Unit:
     """Every table gets the next one's indices, by column if there is one table."""
-    right = rtl.GENERATORS[type(unit)].reads
+    right = rtl.generator(type(unit)).reads
 
     def reads(self, m, column, position):
         found = right(self, m, (column + 1) % self.spec.column_count, position)
@@ -153,7 +153,7 @@ def swapped_tables(unit: UnitSpec) -> rtl.Unit:
 
 def positive_entries(unit: UnitSpec) -> rtl.Unit:
     """Nothing is negated: neither an entry nor the top plane."""
-    generator = rtl.GENERATORS[type(unit)]
+    generator = rtl.generator(type(unit))
     read, element = generator.read, generator.element
 
     def positive_read(self, word: Value) -> Read:
@@ -170,7 +170,7 @@ def _without_top(plane):
 
 
 def unshifted_planes(unit: UnitSpec) -> rtl.Unit:
-    element = rtl.GENERATORS[type(unit)].element
+    element = rtl.generator(type(unit)).element
 
     def unshifted(self, m, state, tables, reads, plane, *rest) -> Value:
         flat = type(plane)(plane.shift & 0, plane.highest, plane.top)
@@ -215,7 +215,7 @@ def no_correction(unit: UnitSpec) -> rtl.Unit:
 
 def kept_scale(unit: UnitSpec) -> rtl.Unit:
     """Entries are not scaled back."""
-    quantise = rtl.GENERATORS[type(unit)].quantise
+    quantise = rtl.generator(type(unit)).quantise
 
     def unscaled(self, m, entries, bits, name) -> Quantised:
         right = quantise(self, m, entries, bits, name)

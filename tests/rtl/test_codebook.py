@@ -4,6 +4,7 @@ import pytest
 from amaranth.hdl import Value
 
 import rtl
+import rtl.integer
 from hwsim.units import UnitSpec, make
 from rtl.codebook import Codebook
 from rtl.verification import verify

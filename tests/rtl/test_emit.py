@@ -129,7 +129,7 @@ def test_units_of_one_project_have_modules_of_their_own(tmp_path: Path) -> None:
              activation="minifloat(exponent=2,mantissa=1,bias=-5,specials=none)"),
         make("float", lanes=1, weight="e2m1",
              activation="minifloat(exponent=2,mantissa=1,bias=5,specials=none)",
-             accumulation="e5m2"),
+             accumulator="e5m2"),
     ]  # fmt: skip
     files = [path for unit in units for path in emit.write(unit, tmp_path / unit.name)]
     sources = [path for path in files if path.suffix == ".v"]

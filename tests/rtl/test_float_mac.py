@@ -7,6 +7,7 @@ import pytest
 from amaranth.hdl import Module, Mux, Value
 
 import rtl
+import rtl.float_mac
 from hwsim.units import make
 from hwsim.units.rounding import SumRounding
 from rtl.blocks.aligned import AlignedSum, Term
@@ -16,7 +17,7 @@ from tests.rtl.mutants import ExtraCycle, SwappedLanes, without_carry
 
 ALIGNED = make("float", lanes=4, weight="e2m1", activation="e4m3", accumulation="aligned5",
                accumulator="fp16")  # fmt: skip
-ROUNDED = make("float", lanes=2, weight="e2m1", activation="e3m2", accumulation="fp16",
+ROUNDED = make("float", lanes=2, weight="e2m1", activation="e3m2", accumulator="fp16",
                rounding="toward_zero")  # fmt: skip
 FLUSHED = make("float", lanes=2, weight="e2m1", activation="e4m3", accumulation="aligned5",
                accumulator="e4m3", subnormals="flush")  # fmt: skip

@@ -3,6 +3,7 @@
 import pytest
 
 import rtl
+import rtl.lut_table
 from hwsim.units import make
 from hwsim.units.sum_table import Combination
 from rtl.blocks.sum_table import SumTable

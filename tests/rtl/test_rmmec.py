@@ -13,9 +13,9 @@ from amaranth.lib.wiring import In, Out
 import rtl
 from cost_models import activity
 from cost_models.netlist import netlist
-from cost_models.operands import Operands
 from hwsim.formats.base import Codes
 from hwsim.units import make
+from hwsim.units.operands import Operands
 from hwsim.units.rmmec import FORMATS, ROWS, Brick, Mode, RmmecUnit
 from rtl import yosys
 from rtl.base import beat_layout
@@ -307,6 +307,6 @@ def test_a_wrong_unit_fails(mutant: type[rtl.Unit]) -> None:
 def test_a_fixed_unit_is_as_small_as_separate_multiply_accumulates() -> None:
     """Four exact E2M1 units with 32-bit accumulators have as many gates as the fixed fp4 unit."""
     fixed = netlist(make("rmmec", modes="fp4"))
-    single = netlist(make("float", lanes=1, weight="e2m1", activation="e2m1", carry_guard=23))
+    single = netlist(make("float", lanes=1, weight="e2m1", activation="e2m1", accumulator_bits=32))
     assert single.outputs["o__payload"].size == 32
     assert fixed.counts().sum() <= 4 * single.counts().sum()

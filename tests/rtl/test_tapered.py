@@ -6,6 +6,10 @@ import pytest
 from amaranth.hdl import C, Cat, Module, Value
 
 import rtl
+import rtl.dybit
+import rtl.flint
+import rtl.posit
+import rtl.tapered_magnitude
 from hwsim.units import UnitSpec, make
 from rtl.blocks.minifloat import Decoded
 from rtl.blocks.posit import Parts
@@ -21,12 +25,14 @@ from tests.rtl.mutants import (
 
 UNITS = {
     "posit": make("posit", lanes=2, weight="posit5_1", activation="posit6_0"),
-    "rounded": make("posit", lanes=2, weight="posit4_0", activation="posit6_1", output="posit6_1"),
+    "rounded": make(
+        "posit", lanes=2, weight="posit4_0", activation="posit6_1", accumulator="posit6_1"
+    ),
     "hif8": make("hif8", lanes=4, weight="hif8", activation="hif8"),
     "flint": make("flint", lanes=2, weight="flint4", activation="flint4u"),
     "dybit": make("dybit", lanes=2, weight="dybit4", activation="dybit4u"),
 }
-PRODUCT = make("posit", lanes=2, weight="posit5_1", activation="posit6_0", output="posit6_1",
+PRODUCT = make("posit", lanes=2, weight="posit5_1", activation="posit6_0", accumulator="posit6_1",
                accumulation="none")  # fmt: skip
 
 

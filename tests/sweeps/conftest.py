@@ -14,7 +14,7 @@ tensors: {path: layers.npz, group: 8}
 units:
   - {unit: integer, weight: [int2, int4, int8], activation: int8, lanes: [4, 16]}
   - {unit: float, weight: e2m1, activation: [e2m1, e4m3], lanes: 4}
-objectives: [area_per_mac, energy_per_mac, output_sqnr_db]
+objectives: [area_um2_per_mac_per_cycle, energy_pj_per_mac, output_sqnr_db]
 """
 AREA = {"osu018": 20.0, "sky130": 10.0, "asap7": 0.1}
 #: A library as small as one can be.

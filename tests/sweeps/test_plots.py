@@ -19,7 +19,13 @@ from sweeps.metrics import METRICS
 from sweeps.scales import LEAST_FACTOR, scale, tick_labels
 from sweeps.spec import Constraint
 
-COSTS = ("area_per_mac", "energy_per_mac", "delay_ns", "leakage_nw", "macs_per_cycle")
+COSTS = (
+    "area_um2_per_mac_per_cycle",
+    "energy_pj_per_mac",
+    "delay_ns",
+    "leakage_nw",
+    "macs_per_cycle",
+)
 FORMATS = ("int2", "int4", "int8", "e2m1", "e4m3", "posit8_2", "fp16")
 
 
@@ -147,7 +153,7 @@ def test_every_number_of_objectives_and_families_fits(count, families):
 @pytest.mark.parametrize("vertical", METRICS)
 def test_every_metric_fits_on_both_axes(vertical):
     names = [name for name in METRICS if name != vertical]
-    more = {metric.column: lambda i: 3.0 + i / 7 for metric in METRICS.values()}
+    more = {name: lambda i: 3.0 + i / 7 for name in METRICS}
     rows = points(10, **(more | {"area_um2": lambda i: 300.0 + i}))
     assert_printable(figure_of(Sweep((*names, vertical)), rows))
 
@@ -265,12 +271,24 @@ def test_labels_have_the_parameters_in_which_a_family_differs():
 
 def test_parameters_without_a_value_are_left_out_of_labels():
     units = [
-        described("float", lanes=4, weight="e4m3", activation="e4m3", accumulation=accumulation)
-        for accumulation in ("exact", "fp32")
+        described("float", lanes=4, weight="e4m3", activation="e4m3", accumulator=accumulator)
+        for accumulator in (None, "fp16")
     ]
     assert texts_of(figure_of(Sweep(objectives(2)), chain(units))) == {
         "e4m3 × e4m3 · 4 · accumulation=exact",
-        "e4m3 × e4m3 · 4 · accumulation=fp32 · rounding=nearest_even",
+        "e4m3 × e4m3 · 4 · accumulation=rounded · accumulator=fp16 · rounding=nearest_even",
+    }
+
+
+def test_widths_are_in_labels_where_nothing_else_tells_points_apart():
+    units = [
+        described("float", lanes=n, weight="e4m3", activation="e4m3", accumulator_bits=bits)
+        for n, bits in ((1, None), (1, 40), (2, None))
+    ]
+    assert texts_of(figure_of(Sweep(objectives(2)), chain(units))) == {
+        "e4m3 × e4m3 · 1 · accumulator_bits=45",
+        "e4m3 × e4m3 · 1 · accumulator_bits=40",
+        "e4m3 × e4m3 · 2 · accumulator_bits=46",
     }
 
 
@@ -348,7 +366,7 @@ def test_approximate_arithmetic_is_marked():
     exact = chain([{"exact_arithmetic": True}, {}, {"exact_arithmetic": None}])
     assert "†" not in figure_of(Sweep(objectives(2)), exact).texts[1].get_text()
     # Costs alone are what they are.
-    costs = Sweep(("area_per_mac", "energy_per_mac"))
+    costs = Sweep(("area_um2_per_mac_per_cycle", "energy_pj_per_mac"))
     assert "†" not in figure_of(costs, rows).texts[1].get_text()
 
 
@@ -363,7 +381,7 @@ def test_no_value_is_lost():
 @pytest.mark.parametrize("low", [1e-9, 0.00123, 0.5, 7.3, 999.0, 123456.0, 3e8])
 @pytest.mark.parametrize("factor", [1, 1.0001, 1.02, 1.5, 3, 7, 30, 200, 2000, 1e5, 1e12, 1e20])
 def test_logarithmic_axes_have_some_ticks_that_differ(low, factor):
-    axis = scale(METRICS["area"], [low, low * factor])
+    axis = scale(METRICS["area_um2"], [low, low * factor])
     figure = plots.Figure()
     panel = figure.add_subplot()
     axis.apply(panel, "x")

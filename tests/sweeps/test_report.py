@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from matplotlib.text import Text
 
+from cost_models import metrics
 from cost_models import technology as technologies
-from cost_models.figures import FIGURES
 from hwsim.errors import InputError
-from sweeps import plots, report, run_sweep, spec, table
+from hwsim.tensors.quantise import to_db
+from sweeps import plots, report, results, run_sweep, spec, table
 from sweeps.metrics import METRICS
 from sweeps.run import Outcome, run
 
@@ -55,6 +56,26 @@ def test_report_writes_tables_charts_and_verilog(sweep, outcome, tmp_path):
     assert {path.name for path in (folder / "verilog").iterdir()} == units
     assert all((folder / "verilog" / name / f"{name}.v").is_file() for name in units)
     assert all(path.exists() for path in paths)
+
+
+@pytest.mark.parametrize("tensors", [True, False])
+def test_results_are_a_data_frame(specification, costs, tmp_path, tensors):
+    if not tensors:
+        text = specification.read_text().replace("tensors: {path: layers.npz, group: 8}\n", "")
+        specification.write_text(text.replace(", output_sqnr_db", ""))
+    sweep = spec.read(specification)
+    folder = tmp_path / "out"
+    report.write(sweep, run(sweep, folder, workers=1), folder)
+    frame, rows = results(folder), read_csv(folder / "results.csv")
+    assert list(frame) == list(rows[0])
+    assert list(frame["unit"]) == [row["unit"] for row in rows]
+    assert list(frame["area_um2"]) == [float(row["area_um2"]) for row in rows]
+    assert frame["pareto"].dtype == bool
+    assert frame["lanes"].dtype == "Int64"
+    for name in METRICS:
+        assert frame[name].dtype == np.float64
+    assert frame["area_um2_error_68_percent"].dtype == np.float64
+    assert frame["output_sqnr_db"].isna().all() == (not tensors)
 
 
 def test_report_is_the_same_again(sweep, outcome, tmp_path):
@@ -162,7 +183,7 @@ def test_folders_of_the_first_version_go_on(sweep, outcome, tmp_path):
 
 
 def test_no_feasible_point_is_drawn_as_such(specification, costs, tmp_path, capsys):
-    specification.write_text(specification.read_text() + "constraints: {area: {max: 0.001}}\n")
+    specification.write_text(specification.read_text() + "constraints: {area_um2: {max: 0.001}}\n")
     folder = tmp_path / "out"
     assert run_sweep(specification, folder, 1) == 0
     assert "0 of 16 points feasible" in capsys.readouterr().out.splitlines()
@@ -185,21 +206,22 @@ def test_columns_are_consistent(rows):
     for row in rows:
         assert row["area_um2_per_mac_per_cycle"] == row["area_um2"] / row["macs_per_cycle"]
         assert row["fmax_mhz"] == 1e3 / row["delay_ns"]
-        energy = row["settled_energy_pj_per_mac"] + row["glitch_pj_per_mac"]
+        energy = row["settled_energy_pj_per_mac"] + row["glitch_energy_pj_per_mac"]
         assert row["energy_pj_per_mac"] == pytest.approx(energy)
-        settled = row["data_pj_per_mac"] + row["clock_pj_per_mac"]
+        settled = row["data_energy_pj_per_mac"] + row["clock_energy_pj_per_mac"]
         assert row["settled_energy_pj_per_mac"] == pytest.approx(settled)
         assert row["gmacs_per_j"] == pytest.approx(1e3 / row["energy_pj_per_mac"])
         assert row["gmacs_per_s"] == pytest.approx(row["fmax_mhz"] * row["macs_per_cycle"] / 1e3)
-    assert all(metric.column in rows[0] for metric in METRICS.values())
 
 
-def test_figures_of_costs_are_metrics(rows):
-    for name, figure in FIGURES.items():
-        assert METRICS[name].column == figure.column
-        assert METRICS[name].maximise == figure.maximise
-        assert METRICS[name].log == figure.log
-        assert all(row[figure.column] > 0 for row in rows)
+def test_metrics_are_columns(rows, outcome):
+    for row, point in zip(rows, outcome.points, strict=True):
+        assert {name: row[name] for name in METRICS} == {
+            **metrics.values(point),
+            "weight_sqnr_db": to_db(point.error.weight),
+            "output_sqnr_db": to_db(point.error.output),
+        }
+        assert all(row[name] > 0 for name in METRICS)
 
 
 def test_errors_are_columns(sweep, outcome):
@@ -219,27 +241,29 @@ def test_errors_are_columns(sweep, outcome):
         for key in ("error_68_percent", "error_95_percent"):
             assert row[f"{column}_{key}"] == known["unseen_units"][quantity][key]
             assert unknown[f"{column}_{key}"] is None
-    assert not [name for name in row if name.startswith(("leakage_nw_error", "clock_pj_per_mac_e"))]
+    assert not [
+        name for name in row if name.startswith(("leakage_nw_error", "clock_energy_pj_per_mac_e"))
+    ]
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_is_objective_and_constraint(specification, costs, tmp_path, name):
-    figure = FIGURES[name]
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_is_objective_and_constraint(specification, costs, tmp_path, name):
+    best = max if METRICS[name].maximise else min
     text = specification.read_text().split("objectives")[0]
-    other = "delay_ns" if name == "area" else "area"
-    objectives = f"objectives: [{name}, {other}, weight_sqnr_db]\n"
+    others = [other for other in ("area_um2", "weight_sqnr_db") if other != name]
+    objectives = f"objectives: [{', '.join([name, *others])}]\n"
     specification.write_text(text + objectives)
     sweep = spec.read(specification)
     points = run(sweep, tmp_path / "free", workers=1).points
     rows = table.rows(sweep, points)
-    values = sorted({row[figure.column] for row in rows})
+    values = sorted({row[name] for row in rows})
     chosen = [row for row in rows if row["technology"] == "sky130"]
-    best = (max if figure.maximise else min)(row[figure.column] for row in chosen)
-    assert any(row["pareto"] and row[figure.column] == best for row in chosen)
+    value = best(row[name] for row in chosen)
+    assert any(row["pareto"] and row[name] == value for row in chosen)
     middle = values[len(values) // 2]
     specification.write_text(f"{text}{objectives}constraints: {{{name}: {{max: {middle!r}}}}}\n")
     limited = table.rows(spec.read(specification), points)
-    assert [row["feasible"] for row in limited] == [row[figure.column] <= middle for row in rows]
+    assert [row["feasible"] for row in limited] == [row[name] <= middle for row in rows]
 
 
 def test_pareto_is_a_set_of_each_technology(rows):
@@ -259,12 +283,26 @@ def test_constraints_leave_the_front(specification, costs, tmp_path):
     assert {row["feasible"] for row in rows} == {True, False}
     for row in rows:
         assert row["feasible"] == (row["weight_sqnr_db"] >= 15)
+        assert row["violates"] == ("" if row["feasible"] else "weight_sqnr_db < 15")
         assert row["feasible"] or not row["pareto"]
+
+
+def test_a_metric_without_a_value_keeps_no_limit(specification, costs, tmp_path):
+    limits = "constraints: {output_sqnr_db: {max: 1.0e+9}, delay_ns: {max: 1}}\n"
+    specification.write_text(specification.read_text() + limits)
+    sweep = spec.read(specification)
+    first, *rest = run(sweep, tmp_path / "out", workers=1).points
+    first = replace(first, error=replace(first.error, output=None))
+    rows = table.rows(sweep, [first, *rest])
+    assert rows[0]["output_sqnr_db"] is None
+    assert rows[0]["violates"] == "output_sqnr_db has no value; delay_ns > 1"
+    assert {row["violates"] for row in rows[1:]} == {"delay_ns > 1"}
+    assert not any(row["feasible"] or row["pareto"] for row in rows)
 
 
 def crowded(count):
     """Rows on one front, closer and closer together."""
-    families = list(plots.STYLE)
+    families = list(plots.styles())
     return [
         {
             "weight": "int4", "activation": "int8", "lanes": 2**i, "family": families[i % 3],
@@ -315,6 +353,6 @@ def test_line_is_the_front_of_the_panel(sweep):
 
 
 def test_no_two_families_look_alike():
-    assert len(set(plots.STYLE.values())) == len(plots.STYLE)
+    assert len(set(plots.styles().values())) == len(plots.styles())
     for at in range(2):
-        assert len({style[at] for style in list(plots.STYLE.values())[:7]}) == 7
+        assert len({style[at] for style in list(plots.styles().values())[:7]}) == 7

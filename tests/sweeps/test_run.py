@@ -133,8 +133,8 @@ def test_other_code_or_tensors_make_other_points(sweep, costs, tmp_path, monkeyp
     ("old", "new", "computed"),
     [
         ("name: tiny", "name: other", 0),
-        ("[area_per_mac, ", "[delay_ns, ", 0),
-        ("lanes: 4}", "lanes: 4}\nconstraints: {area: {max: 1}}", 0),
+        ("[area_um2_per_mac_per_cycle, ", "[delay_ns, ", 0),
+        ("lanes: 4}", "lanes: 4}\nconstraints: {area_um2: {max: 1}}", 0),
         ("[4, 16]", "[4, 8]", 6),
         ("[sky130, asap7]", "[osu018, asap7]", 8),
         ("[sky130, asap7]", "[asap7]", 0),

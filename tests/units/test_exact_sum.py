@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from hwsim.errors import InputError
 from hwsim.formats import parse_scalar
 from hwsim.units import make
 from hwsim.units.exact_sum import span, unit_exponent
@@ -97,14 +98,28 @@ def test_only_flags_that_can_rise(
     assert unit.result.flags == flags
 
 
-@pytest.mark.parametrize("guard", [0, 3])
+@pytest.mark.parametrize("headroom", [0, 3])
 @pytest.mark.parametrize(
     ("family", "name", "width"), [("flint", "flint4u", 15), ("float", "e2m1", 10)]
 )
-def test_carry_guard_is_tight(family: str, name: str, width: int, guard: int) -> None:
+def test_safe_beats_are_tight(family: str, name: str, width: int, headroom: int) -> None:
     """3 * 64 * 64 units have 14 bits, 3 * 12 * 12 have 9; and a sign."""
-    unit = make(family, lanes=3, weight=name, activation=name, carry_guard=guard)
+    dot = {"lanes": 3, "weight": name, "activation": name}
+    assert make(family, **dot).result.width == width + 8
+    unit = make(family, **dot, accumulator_bits=width + headroom)
     largest = unit.activation.max
-    codes = np.full(3 * unit.safe_beats, unit.activation.encode(largest))
-    assert unit.result.decode(unit.dot(codes, codes)) == largest**2 * 3 * unit.safe_beats
-    assert unit.result.width == width + guard
+    for beats, wraps in ((unit.safe_beats, False), (unit.safe_beats + 1, True)):
+        codes = np.full(3 * beats, unit.activation.encode(largest))
+        total = unit.result.decode(unit.dot(codes, codes))
+        assert (total != largest**2 * 3 * beats) == wraps
+
+
+def test_accumulators_may_be_narrower_than_a_beat():
+    unit = make("float", lanes=3, weight="e2m1", activation="e2m1", accumulator_bits=9)
+    assert unit.safe_beats == 0
+    assert unit.parameters()["accumulator_bits"] == 9
+    with pytest.raises(InputError) as error:
+        make("float", lanes=3, weight="e2m1", activation="e2m1", accumulator_bits=8)
+    assert str(error.value) == (
+        "accumulator_bits=8 cannot hold a product of e2m1 and e2m1; allowed: 9 to 1024"
+    )

@@ -14,28 +14,33 @@ from hwsim.units.stimulus import cancelling, random_codes
     ("parameters", "message"),
     [
         ({"weight": "int4"}, "weight=int4: float takes minifloats such as e4m3 or fp16"),
-        ({"carry_guard": 65}, "carry_guard must be 0 to 64, not 65"),
-        ({"accumulation": "fp31"}, "unknown format 'fp31'; did you mean 'fp32'?"),
-        ({"accumulation": "e2m1"},
-         "accumulation=e2m1: sums are rounded to signed minifloats that have NaN, such as fp32; "
-         "other accumulations are exact and aligned0 to aligned40"),
+        ({"accumulator_bits": 1025}, "accumulator_bits=1025 is too wide; allowed: 37 to 1024"),
+        ({"accumulation": "fp31"},
+         "unknown accumulation 'fp31'; known: exact, rounded, aligned13"),
+        ({"accumulator": "e2m1"},
+         "accumulator=e2m1: sums are rounded to signed minifloats that have NaN, such as fp16 or "
+         "fp32"),
         ({"accumulation": "aligned41"},
          "accumulation=aligned41: allowed are aligned0 to aligned40"),
         ({"accumulation": "aligned13", "accumulator": "e4m3u"},
-         "accumulator=e4m3u: sums are rounded to signed minifloats that have NaN, such as fp32; "
-         "other accumulations are exact and aligned0 to aligned40"),
+         "accumulator=e4m3u: sums are rounded to signed minifloats that have NaN, such as fp16 or "
+         "fp32"),
         ({"accumulation": "aligned13", "fraction_bits": 24},
          "fraction_bits must be 1 to 23, not 24"),
         ({"accumulation": "aligned13", "accumulator": "e4m3", "fraction_bits": 2},
          "fraction_bits=2: accumulator=e4m3 must keep all its 3; fewer need a format with the "
          "special codes of IEEE 754"),
-        ({"accumulation": "aligned13", "carry_guard": 3},
-         "carry_guard=3: only accumulation=exact has one, not aligned13"),
-        ({"accumulation": "fp32", "accumulator": "fp32"},
-         "accumulator=fp32: only accumulation=aligned has one, not fp32"),
+        ({"accumulation": "aligned13", "accumulator_bits": 40},
+         "accumulator_bits=40: only accumulation=exact has any, not aligned13"),
+        ({"accumulation": "exact", "accumulator": "fp32"},
+         "accumulator=fp32: only accumulation=rounded and aligned has any, not exact"),
+        ({"accumulator": "fp32", "fraction_bits": 13},
+         "fraction_bits=13: only accumulation=aligned has any, not rounded"),
         ({"rounding": "toward_zero"},
-         "rounding=toward_zero: accumulation=exact rounds nothing"),
-        ({"accumulation": "fp32", "weight": "minifloat(exponent=8,mantissa=3,bias=512)",
+         "rounding=toward_zero: only accumulation=rounded and aligned has any, not exact"),
+        ({"accumulator": "fp32", "rounding": "truncate"},
+         "unknown rounding 'truncate'; known: nearest_even, toward_zero"),
+        ({"accumulator": "fp32", "weight": "minifloat(exponent=8,mantissa=3,bias=512)",
           "activation": "minifloat(exponent=8,mantissa=3,bias=480)"},
          "weight=minifloat(exponent=8,mantissa=3,bias=512,specials=ieee): products with "
          "minifloat(exponent=8,mantissa=3,bias=480,specials=ieee) leave the range of the golden "
@@ -128,10 +133,10 @@ def slow_dot(unit: FloatUnit, a: list[float], w: list[float]) -> Fraction:
          "activation": "e5m2", "rounding": "nearest_even"},
         {"lanes": 2, "accumulation": "aligned20", "accumulator": "bf16", "weight": "e5m2",
          "rounding": "nearest_even", "subnormals": "flush"},
-        {"lanes": 1, "accumulation": "fp32", "rounding": "toward_zero"},
-        {"lanes": 3, "accumulation": "bf16", "rounding": "toward_zero", "weight": "e5m2"},
-        {"lanes": 2, "accumulation": "fp16", "weight": "e2m1", "subnormals": "flush"},
-        {"lanes": 2, "accumulation": "e5m2", "weight": "e2m1", "activation": "e3m2",
+        {"lanes": 1, "accumulator": "fp32", "rounding": "toward_zero"},
+        {"lanes": 3, "accumulator": "bf16", "rounding": "toward_zero", "weight": "e5m2"},
+        {"lanes": 2, "accumulator": "fp16", "weight": "e2m1", "subnormals": "flush"},
+        {"lanes": 2, "accumulator": "e5m2", "weight": "e2m1", "activation": "e3m2",
          "rounding": "toward_zero", "subnormals": "flush"},
     ],
     ids=str,
@@ -199,7 +204,7 @@ def test_results_of_13_fraction_bits_are_fp32_codes() -> None:
     assert not (unit.dot(a, w) & 0x3FF).any()
 
 
-@pytest.mark.parametrize("accumulation", ["fp16", "aligned13"])
+@pytest.mark.parametrize("sums", [{"accumulator": "fp16"}, {"accumulation": "aligned13"}])
 @pytest.mark.parametrize(
     ("a", "w", "expected"),
     [
@@ -211,37 +216,37 @@ def test_results_of_13_fraction_bits_are_fp32_codes() -> None:
     ],
 )
 def test_rounded_special_values_follow_ieee(
-    accumulation: str, a: list[float], w: list[float], expected: float
+    sums: dict[str, str], a: list[float], w: list[float], expected: float
 ) -> None:
-    unit = float_unit(lanes=1, accumulation=accumulation, weight="e5m2", activation="e5m2")
+    unit = float_unit(lanes=1, **sums, weight="e5m2", activation="e5m2")
     codes = [fmt.encode(x, overflow="ieee") for fmt, x in ((unit.activation, a), (unit.weight, w))]
     np.testing.assert_equal(float(unit.result.decode(unit.dot(*codes))), expected)
 
 
 @pytest.mark.parametrize(("rule", "expected"), [("nearest_even", np.inf), ("toward_zero", 65504.0)])
-@pytest.mark.parametrize("kind", ["fp16", "aligned13"])
+@pytest.mark.parametrize("kind", ["rounded", "aligned13"])
 def test_overflow_depends_on_the_rounding(kind: str, rule: str, expected: float) -> None:
-    more = {"accumulator": "fp16", "fraction_bits": 10} if kind == "aligned13" else {}
-    unit = float_unit(lanes=1, accumulation=kind, rounding=rule, **more)
+    more = {"fraction_bits": 10} if kind == "aligned13" else {}
+    unit = float_unit(lanes=1, accumulation=kind, accumulator="fp16", rounding=rule, **more)
     codes = unit.activation.encode([448.0])
     assert unit.result.decode(unit.dot(codes, codes)) == expected
 
 
 def test_rounded_sums_are_those_of_fma() -> None:
-    unit = float_unit(lanes=4, accumulation="fp16", weight="e5m2")
+    unit = float_unit(lanes=4, accumulator="fp16", weight="e5m2")
     other = make("fma", lanes=4, accumulator="fp16", weight="e5m2", activation="e4m3")
     a, w, _ = random_codes(unit, 300, 3, np.random.default_rng(0))
     np.testing.assert_array_equal(unit.dot(a, w), other.dot(a, w))
 
 
-@pytest.mark.parametrize("accumulation", ["exact", "fp32", "aligned13"])
+@pytest.mark.parametrize("accumulation", ["exact", "rounded", "aligned13"])
 def test_excluded_codes_count_as_numbers(accumulation: str) -> None:
     unit = float_unit(lanes=1, accumulation=accumulation, weight="e5m2", specials="exclude")
     assert unit.result.decode(unit.dot([0x7F], [0x3C])) == 480.0
     assert unit.result.decode(unit.dot([0x38], [0x7C])) == 65536.0
 
 
-@pytest.mark.parametrize("accumulation", ["exact", "fp32", "aligned13"])
+@pytest.mark.parametrize("accumulation", ["exact", "rounded", "aligned13"])
 def test_flushed_operands_are_zeros(accumulation: str) -> None:
     unit = float_unit(lanes=2, accumulation=accumulation, subnormals="flush")
     subnormal, smallest = unit.activation.encode([7 * 2.0**-9, 2.0**-6])
@@ -253,7 +258,11 @@ def test_flushed_operands_are_zeros(accumulation: str) -> None:
 def test_names_show_the_accumulation() -> None:
     plain = "float_lanes_16_weight_e4m3_activation_e4m3"
     assert float_unit(lanes=16).name == plain
-    assert float_unit(lanes=16, accumulation="float32").name == f"{plain}_accumulation_fp32"
+    rounded = float_unit(lanes=16, accumulator="float32")
+    assert rounded.name == f"{plain}_accumulation_rounded"
+    assert rounded == float_unit(lanes=16, accumulation="rounded")
+    half = float_unit(lanes=16, accumulator="fp16")
+    assert half.name == f"{plain}_accumulation_rounded_accumulator_fp16"
     unit = float_unit(lanes=16, accumulation="aligned13", rounding="toward_zero")
     assert unit.name == f"{plain}_accumulation_aligned13"
     assert make("float", **unit.parameters()) == unit

@@ -170,12 +170,14 @@ def test_spans_of_the_sum() -> None:
 
 
 @pytest.mark.parametrize("reading", READINGS)
-@pytest.mark.parametrize("guard", [0, 3])
-def test_carry_guard_is_tight(guard: int, reading: str) -> None:
-    unit = lmul("e3m2", lanes=3, carry_guard=guard, reading=reading)
-    beats = unit.safe_beats
-    largest = np.full(3 * beats, unit.operand.max_code)
-    assert unit.result.decode(unit.dot(largest, largest)) == unit.operand.max * 3 * beats
+@pytest.mark.parametrize("headroom", [0, 3])
+def test_safe_beats_are_tight(headroom: int, reading: str) -> None:
+    bits = lmul("e3m2", lanes=3, reading=reading).beat_sum_bits + headroom
+    unit = lmul("e3m2", lanes=3, accumulator_bits=bits, reading=reading)
+    for beats, wraps in ((unit.safe_beats, False), (unit.safe_beats + 1, True)):
+        largest = np.full(3 * beats, unit.operand.max_code)
+        total = unit.result.decode(unit.dot(largest, largest))
+        assert (total != unit.operand.max * 3 * beats) == wraps
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,8 @@ def test_carry_guard_is_tight(guard: int, reading: str) -> None:
          "weight=e5m2: lmul takes two operands of one format, and the activation is e4m3"),
         ({"weight": "int4"}, "weight=int4: lmul takes minifloats such as e4m3 or fp16"),
         ({"reading": "carr"}, "unknown reading 'carr'; did you mean 'carry'?"),
-        ({"carry_guard": 65}, "carry_guard must be 0 to 64, not 65"),
+        ({"accumulator_bits": 17},
+         "accumulator_bits=17 cannot hold a product of e4m3 and e4m3; allowed: 19 to 1024"),
         ({"fmt": "minifloat(exponent=3,mantissa=0,bias=3,specials=none)"},
          "activation=minifloat(exponent=3,mantissa=0,bias=3,specials=none): lmul takes minifloats "
          "with a mantissa"),

@@ -23,7 +23,7 @@ def posit(**parameters: object) -> PositUnit:
 
 
 def multiplier(weight: str, activation: str, output: str) -> PositUnit:
-    return posit(weight=weight, activation=activation, output=output, accumulation="none")
+    return posit(weight=weight, activation=activation, accumulator=output, accumulation="none")
 
 
 def values(fmt: Posit, codes: np.ndarray) -> list[Fraction | None]:
@@ -36,8 +36,8 @@ def test_every_product_is_rounded_once(width: int, es: int) -> None:
     unit = multiplier(name, name, name)
     a, w, _ = all_pairs(unit, np.random.default_rng(0))
     codes = unit.dot(a, w)
-    pairs = zip(values(unit.operands()[0], a[:, 0]), values(unit.operands()[1], w[:, 0]),
-                strict=True)  # fmt: skip
+    activation, weight = unit.operand_formats()
+    pairs = zip(values(activation, a[:, 0]), values(weight, w[:, 0]), strict=True)
     for code, (x, y) in zip(codes, pairs, strict=True):
         assert code == oracle.rounded(oracle.dot([x], [y]), width, es), (x, y)
 
@@ -59,7 +59,7 @@ def test_products_of_corners_are_rounded_once(weight: str, activation: str, outp
     a = np.concatenate([np.repeat(corners[0], len(corners[1])), random.activations[:, 0]])
     w = np.concatenate([np.tile(corners[1], len(corners[0])), random.weights[:, 0]])
     codes = unit.dot(a[:, np.newaxis], w[:, np.newaxis])
-    x, y = (values(f, c) for f, c in zip(unit.operands(), (a, w), strict=True))
+    x, y = (values(f, c) for f, c in zip(unit.operand_formats(), (a, w), strict=True))
     for k, code in enumerate(codes):
         assert code == oracle.rounded(oracle.dot([x[k]], [y[k]]), fmt.width, fmt.es)
 
@@ -70,7 +70,7 @@ def test_every_product_is_exact_in_the_quire(name: str) -> None:
     a, w, _ = all_pairs(unit, np.random.default_rng(0))
     codes = unit.dot(a, w)
     sums, nar = unit.exact_result.to_int(codes), unit.exact_result.flag(codes, "nan")
-    fmt = unit.operands()[0]
+    fmt = unit.operand_formats()[0]
     scaled = [
         None if x is None else x * 2 ** (-unit.exact_result.exponent // 2)
         for x in values(fmt, np.arange(1 << fmt.width))
@@ -93,12 +93,12 @@ def test_every_product_is_exact_in_the_quire(name: str) -> None:
     ],
 )
 def test_dot_products_are_rounded_once(weight: str, activation: str, output: str) -> None:
-    unit = posit(lanes=3, weight=weight, activation=activation, output=output)
+    unit = posit(lanes=3, weight=weight, activation=activation, accumulator=output)
     fmt = parse_scalar(output)
     a, w, _ = random_codes(unit, 120, 4, np.random.default_rng(2))
     quires = posit(lanes=3, weight=weight, activation=activation).dot(a, w)
     for row, code in enumerate(unit.dot(a, w)):
-        x, y = (values(f, c[row]) for f, c in zip(unit.operands(), (a, w), strict=True))
+        x, y = (values(f, c[row]) for f, c in zip(unit.operand_formats(), (a, w), strict=True))
         exact = oracle.dot(x, y)
         assert code == oracle.rounded(exact, fmt.width, fmt.es)
         assert unit.exact_result.flag(quires[row], "nan") == (exact is None)
@@ -127,21 +127,23 @@ def test_quires_beyond_float64_are_rounded_once(name: str) -> None:
 
 
 def test_quires_have_the_usual_widths() -> None:
-    assert posit(carry_guard=6).exact_result.width == 32
-    posit16 = posit(weight="posit16_1", activation="posit16_1", carry_guard=14)
-    assert posit16.exact_result.width == 128
+    # SoftPosit has 32 and 128 bits, of which these are above what a beat needs.
+    assert posit().beat_sum_bits == 32 - 6
+    posit16 = posit(weight="posit16_1", activation="posit16_1")
+    assert posit16.beat_sum_bits == 128 - 14
 
 
-@pytest.mark.parametrize("guard", [0, 3])
-def test_carry_guard_is_tight(guard: int) -> None:
-    unit = posit(lanes=3, carry_guard=guard)
-    length = 3 * unit.safe_beats
-    largest = np.full(length, unit.activation.encode(64.0))
-    assert unit.exact_result.decode(unit.dot(largest, largest)) == 64 * 64 * length
+@pytest.mark.parametrize("headroom", [0, 3])
+def test_safe_beats_are_tight(headroom: int) -> None:
+    unit = posit(lanes=3, accumulator_bits=posit(lanes=3).beat_sum_bits + headroom)
+    for beats, wraps in ((unit.safe_beats, False), (unit.safe_beats + 1, True)):
+        largest = np.full(3 * beats, unit.activation.encode(64.0))
+        total = unit.exact_result.decode(unit.dot(largest, largest))
+        assert (total != 64 * 64 * 3 * beats) == wraps
 
 
 def test_without_accumulation_the_last_beat_counts() -> None:
-    unit = posit(lanes=2, output="posit8_0", accumulation="none")
+    unit = posit(lanes=2, accumulator="posit8_0", accumulation="none")
     a = unit.activation.encode([5.0, 6.0, 0.5, 3.0])
     w = unit.weight.encode([7.0, 8.0, 0.5, -1.0])
     assert unit.result.decode(unit.dot(a, w)).tolist() == [0.25, -3.0]
@@ -153,13 +155,15 @@ def test_without_accumulation_the_last_beat_counts() -> None:
     ("parameters", "message"),
     [
         ({"weight": "int4"}, "weight=int4: posit takes formats such as posit8_0 or posit16_1"),
-        ({"output": "fp16"}, "output=fp16: posit rounds to posits such as posit8_0 or posit16_1"),
-        ({"carry_guard": 65}, "carry_guard must be 0 to 64, not 65"),
+        ({"accumulator": "fp16"},
+         "accumulator=fp16: posit rounds to posits such as posit8_0 or posit16_1"),
+        ({"accumulator_bits": 1025},
+         "accumulator_bits=1025 is too wide; allowed: 26 to 1024"),
         ({"accumulation": "none"},
-         "output=None: without accumulation the products are rounded; give a posit such as "
+         "accumulator=None: without accumulation the products are rounded; give a posit such as "
          "posit8_0 or posit16_1"),
-        ({"accumulation": "none", "output": "posit8_0", "carry_guard": 3},
-         "carry_guard=3: there is no accumulator; leave it out"),
+        ({"accumulation": "none", "accumulator": "posit8_0", "accumulator_bits": 29},
+         "accumulator_bits=29: only accumulation=quire has any, not none"),
     ],
 )  # fmt: skip
 def test_bad_parameters(parameters: dict[str, object], message: str) -> None:

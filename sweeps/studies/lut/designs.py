@@ -25,12 +25,13 @@ from cost_models import technology as technologies
 from cost_models.breakdown import price
 from cost_models.estimate import PathDelays, critical_path
 from cost_models.netlist import TOP, Netlist, netlist, netlist_by_part
-from cost_models.operands import Operands, default_operands
+from cost_models.operands import default_operands
 from hwsim.formats import parse_scalar
 from hwsim.formats.integer import Integer
 from hwsim.units import UnitSpec, make
 from hwsim.units.adder_tile import AdderTile
 from hwsim.units.bit_plane_table import BitPlaneTable
+from hwsim.units.operands import Operands
 from hwsim.units.sums import FloatSums
 
 LUT, CONVENTIONAL, ADD, MULTIPLIER = "LUT", "conventional LUT", "ADD", "multiplier"
@@ -234,7 +235,7 @@ def operands_of(design: Design, unit: UnitSpec) -> Operands:
     if not summed or float_sums(unit).table_format != unit.activation:
         return operands
     smaller = unit.activation.encode(unit.activation.decode(operands.activations) / HEADROOM)
-    return operands._replace(activations=smaller)
+    return replace(operands, activations=smaller)
 
 
 def measure(design: Design, lanes: int, technology: str) -> Tile:

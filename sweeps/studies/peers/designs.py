@@ -136,7 +136,7 @@ DESIGNS: dict[str, Callable[[], Any]] = {
     **{f"plain acc + a*b, {shape}": partial(plain, shape) for shape in SHAPES},
     **{f"integer, {shape}": _integer(shape) for shape in SHAPES},
     **{f"multiply-add, {name}": partial(_multiply_add, name) for name in FORMATS},
-    "float, 2 x e5m2, fp16 sums": _unit("float", accumulation="fp16", **_E5M2),
+    "float, 2 x e5m2, fp16 sums": _unit("float", accumulator="fp16", **_E5M2),
     "float, 2 x e5m2, aligned25, fp16 sums": _unit(
         "float", accumulation="aligned25", accumulator="fp16", **_E5M2
     ),

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from cost_models.activity import SimulationError
-from cost_models.operands import Operands, default_operands
+from cost_models.operands import default_operands
 from cost_models.synthesis.expressions import parse
 from cost_models.synthesis.mapped import CLOCK
 from cost_models.synthesis.simulation import simulate
 from hwsim.errors import InputError
+from hwsim.units.operands import Operands
 from rtl import icarus
 from rtl.icarus import IcarusError
 
@@ -151,6 +152,25 @@ def test_a_simulator_that_fails_is_an_error(
 def test_a_simulator_that_says_nothing_is_an_error(unit, mapped, operands, tmp_path, fake_tool):
     fake_tool("vvp", "exit 0")
     with pytest.raises(SimulationError, match="the cells deliver 0 results in time, not 1"):
+        simulate(unit, mapped.netlist, operands, tmp_path, CYCLES)
+
+
+@pytest.mark.parametrize("part", [0, 0.01, 0.5, 0.8])
+def test_toggles_that_were_not_written_whole_are_an_error(
+    unit, mapped, operands, tmp_path, monkeypatch, part
+):
+    run = icarus.run
+
+    def cut_short(command, folder):
+        said = run(command, folder)
+        if (dump := folder / "toggles.vcd").exists():
+            raw = dump.read_bytes()
+            head = raw.index(b"$enddefinitions")
+            dump.write_bytes(raw[: head + int(part * (len(raw) - head))])
+        return said
+
+    monkeypatch.setattr(icarus, "run", cut_short)
+    with pytest.raises(SimulationError, match="did not write all toggles"):
         simulate(unit, mapped.netlist, operands, tmp_path, CYCLES)
 
 

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from cost_models import bands, technology
-from cost_models.operands import Operands, default_operands
+from cost_models.operands import default_operands
 from cost_models.synthesis import liberty, opensta, synthesize
 from cost_models.synthesis.mapped import MappingError
 from cost_models.synthesis.opensta import StaError
 from hwsim import cli
 from hwsim.errors import InputError, MissingToolError
 from hwsim.units import make
+from hwsim.units.operands import Operands
 from rtl.yosys import YosysError
 
 SMALL = make("integer", lanes=1, weight="int2", activation="int2")

@@ -1,0 +1,117 @@
+"""What a unit's cost is quoted as: metrics, each with the error that is known of it.
+
+The error of an estimate is what 68 % and 95 % of units stay within, by units that the fit did not
+see (:func:`cost_models.fit.errors_of`): of products and quotients by themselves, not by adding the
+errors of factors. A reciprocal has the error of what it is the reciprocal of. A synthesised netlist
+has no error, but a spread: how far the other netlists that were made of the unit lie from it, which
+is the noise of the flow.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cost_models import cost as costs
+from cost_models.bands import LEVELS, UNSEEN, error_key
+from cost_models.cost import Cost
+from cost_models.metric import Metric
+
+if TYPE_CHECKING:
+    from hwsim.units import UnitSpec
+
+
+@dataclass(frozen=True)
+class Priced:
+    """A unit and its cost in one technology."""
+
+    unit: "UnitSpec"
+    cost: Cost
+    #: Group size of weights whose format has none; without tensors there is none.
+    group: int | None = None
+
+
+def _bits(operand: str) -> Metric:
+    """Return the metric of the bits that are stored for an element, metadata included."""
+
+    def value(point: Any) -> float | None:
+        bits: float | None = point.unit.bits_per_element(operand, point.group)
+        return bits
+
+    name = f"{operand}_bits_per_element"
+    return Metric(name, f"bits per {operand}", value, "unit", f"{operand} bits", log=False)
+
+
+#: The metrics of costs and of units by name.
+METRICS: Mapping[str, Metric] = costs.METRICS | {
+    metric.name: metric
+    for metric in (
+        _bits("weight"),
+        _bits("activation"),
+    )
+}
+
+
+def values(priced: Priced) -> dict[str, float | None]:
+    """Return the metrics of a unit and its cost by name."""
+    return {name: metric.value(priced) for name, metric in METRICS.items()}
+
+
+def errors(cost: Cost) -> Mapping[str, Mapping[str, float | None]]:
+    """Return the errors of an estimate's technology on unseen units, by quantity."""
+    found: Mapping[str, Mapping[str, float | None]] = cost.provenance.get("errors", {}).get(
+        UNSEEN, {}
+    )
+    return found
+
+
+def percents(cost: Cost) -> dict[str, dict[int, float]]:
+    """Return the errors of an estimate in percent, by metric and by ``LEVELS``.
+
+    Estimate and synthesis are within it of each other, whichever of them it is taken of, for that
+    percentage of units. Metrics whose error is unknown are left out.
+    """
+    if cost.method != "estimate":
+        return {}
+    known = errors(cost)
+    found = {
+        name: {
+            level: percent
+            for level in LEVELS
+            if (percent := known.get(metric.quantity, {}).get(error_key(level))) is not None
+        }
+        for name, metric in METRICS.items()
+    }
+    return {name: levels for name, levels in found.items() if levels}
+
+
+def spreads(cost: Cost) -> dict[str, float]:
+    """Return how far other netlists lie from a synthesised one, in percent by metric, at most."""
+    if cost.method != "synthesis":
+        return {}
+    ratios = {
+        "area": [row["area_um2"] / cost.area_um2 for row in cost.provenance["candidates"]],
+        "delay": [row["delay_ns"] / cost.delay_ns for row in cost.provenance["candidates"]],
+    }
+    ratios["area_times_delay"] = [
+        area * delay for area, delay in zip(ratios["area"], ratios["delay"], strict=True)
+    ]
+    return {
+        name: 100 * max(abs(ratio - 1) for ratio in ratios[metric.quantity])
+        for name, metric in METRICS.items()
+        if metric.quantity in ratios
+    }
+
+
+def plain(priced: Priced) -> dict[str, Any]:
+    """Return a unit's cost with all metrics and their errors as plain values for JSON.
+
+    ``error_percent`` of an estimate and ``spread_percent`` of synthesis have those metrics that
+    something is known of.
+    """
+    cost = priced.cost
+    error = (
+        {"error_percent": percents(cost)}
+        if cost.method == "estimate"
+        else {"spread_percent": spreads(cost)}
+    )
+    return cost.to_dict() | values(priced) | error
