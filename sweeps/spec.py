@@ -264,7 +264,7 @@ def _with_verilog(
 
 def _parameter(item: Value, key: str, kind: Any) -> "Format | int | str":
     from hwsim.formats import Format, parse, parse_scalar
-    from hwsim.units.base import OPERANDS
+    from hwsim.units.layer_operands import OPERANDS
 
     if key in OPERANDS:
         item.refine(partial(parse, item.text()))
