@@ -38,7 +38,9 @@ def percent(value: float, reference: float, places: int = 0) -> str:
 
 
 def cell(value: object) -> str:
-    """Return a value as a terminal's table shows it, numbers with five digits."""
+    """Return a value as a terminal's table shows it: numbers with five digits, None as a dash."""
+    if value is None:
+        return "-"
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
