@@ -295,3 +295,23 @@ def test_a_wrong_one_fails_its_command(
     assert "FAIL" in capsys.readouterr().out
     assert cli.main(["cost", *WORDS, "--verilog", *names, "--top", "mac"]) == 1
     assert "the golden model" in capsys.readouterr().err
+
+
+def test_the_example_is_right_and_as_large_as_the_generated_one() -> None:
+    unit = make("integer", lanes=4, weight="int4", activation="int8")
+    example = Path(__file__).parents[2] / "examples" / "mac.v"
+    own = with_verilog(unit, [example])
+    assert verify(own, random_dots=64).passed
+    areas = [estimate(one, "sky130").area_um2 for one in (own, unit)]
+    assert areas[0] == pytest.approx(areas[1], rel=0.02)
+
+
+def test_a_unit_of_a_tensor_format(tmp_path: Path) -> None:
+    unit = make("integer", lanes=2, weight="int4_g32", activation="int4")
+    path = tmp_path / "unit.v"
+    path.write_text(emit.verilog(unit))
+    own = with_verilog(unit, [path], unit.name)
+    assert isinstance(own, HandMade)
+    assert own.plain == unit
+    assert pickle.loads(pickle.dumps(own)) == own
+    assert own.parameters()["weight"] == "int4_g32"
