@@ -307,9 +307,9 @@ class _Engine:
         failed = {unit for unit, _ in self.failures}
         units = [unit for unit in self.sweep.units if unit not in failed]
         areas: dict[str, dict[UnitSpec, float]] = {name: {} for name in self.sweep.technologies}
-        tasks = [Screening(unit, self.sweep.technologies) for unit in units]
+        tasks = [Screening(unit, tuple(self.targets.values())) for unit in units]
         for done, (task, result) in enumerate(each(screened, tasks, self.workers), 1):
-            for technology in task.technologies:
+            for technology in areas:
                 if isinstance(result, Exception):
                     self._fail(task.unit, technology, result)
                 else:

@@ -15,9 +15,10 @@ from hwsim.cli.arguments import (
     whole_number,
     with_verilog,
 )
-from hwsim.cli.output import cell, print_json, print_table
+from hwsim.cli.output import print_json, print_table
 from hwsim.cli.phrases import errors_phrase
 from hwsim.errors import InputError
+from hwsim.tables import cell
 
 if TYPE_CHECKING:
     from cost_models.breakdown import Breakdown

@@ -6,7 +6,8 @@ sums are its own. The second is measured on a sample of outputs, drawn by a seed
 outputs differ in squared error from exact sums of the same quantised operands. Added to the first
 it is the whole, without the sample's error in the first, which is most of it: for a unit that is
 exact nothing is left of the sample. Where a unit errs so much that its plain mean squared error
-over the sample is the surer one, that is taken. The standard error is stated.
+over the sample is the surer one, that is taken. The standard error is stated; what befalls one
+output in many thousands, such as a sum that seldom wraps, a sample does not see.
 """
 
 from collections.abc import Sequence
