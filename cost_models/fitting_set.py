@@ -211,6 +211,10 @@ DRAWN_AS = {
 }  # fmt: skip
 
 
+#: Families whose hardware is an exact sum behind the decoder of a tapered format.
+TAPERED = ("posit", "hif8", "flint", "dybit")
+
+
 def drawn_by(name: str) -> str:
     """Return the name that a unit called ``name`` is drawn by."""
     return DRAWN_AS.get(name, name)
@@ -234,7 +238,10 @@ def generator(unit: UnitSpec) -> str:
     """Return the name of the generator that a unit's hardware comes from.
 
     Families whose generators have a common base below :class:`rtl.base.Unit` are built alike, so
-    none of them is unseen if another was seen.
+    none of them is unseen if another was seen. Exact sums are two kinds of hardware: those of
+    minifloats, and those behind the decoders of tapered formats, of which the quire is one.
     """
+    if unit.family in TAPERED:
+        return "tapered"
     bases = rtl.generator(type(unit)).__mro__
     return bases[bases.index(rtl.Unit) - 1].__name__
