@@ -3,9 +3,9 @@
     python benchmarks/cost.py [--units N] [--count N] [--workers N]
                               [--technology T] [--liberty FILE...]
 
-The first table has N units of ``benchmarks/points.py``, one process, in ms: elaboration to RTLIL,
-which every method starts with; what the screen adds to it; an estimate with an empty cache and
-with a full one; synthesis, if OpenSTA, Icarus and the library are there. Ratios are of figures
+The first table has N units of ``cost_models/screening_set.py``, one process, in ms: elaboration to
+RTLIL, which every method starts with; what the screen adds to it; an estimate with an empty cache
+and with a full one; synthesis, if OpenSTA, Icarus and the library are there. Ratios are of figures
 that were taken one after the other. The operands are in memory, as in a sweep.
 
 Then the design space: ``--count`` units (default: 1000; 0 leaves it out) estimated by ``--workers``
@@ -17,15 +17,14 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import points
 
-from cost_models import cache, screen
+from cost_models import cache, screening_set, words
 from cost_models.estimate import estimate
 from cost_models.netlist import netlist, rtlil_text
 from cost_models.operands import default_operands
@@ -33,11 +32,13 @@ from cost_models.synthesis import measure
 from cost_models.synthesis.liberty import Library, opened
 from hwsim.errors import InputError, MissingToolError
 from hwsim.pool import each
+from hwsim.progress import say
+from hwsim.tables import number, plain
 from hwsim.units import UnitSpec, make
 
 HEADER = (
-    "unit", "gates", "elaborate", "screen", "/ elaborate", "estimate", "/ elaborate", "cached",
-    "/ estimate", "synthesis", "/ estimate",
+    "unit", "gates", "elaborate ms", "screen ms", "/ elaborate", "estimate ms", "/ elaborate",
+    "cached ms", "/ estimate", "synthesis ms", "/ estimate",
 )  # fmt: skip
 
 
@@ -52,12 +53,12 @@ def row(unit: UnitSpec, technology: str, library: Library | None) -> list[object
     operands = default_operands(unit)
     text = rtlil_text(unit)
     elaborate = milliseconds(lambda: rtlil_text(unit))
-    words = milliseconds(lambda: screen.features(text, unit.name))
+    counting = milliseconds(lambda: words.features(text, unit.name))
     cold = milliseconds(lambda: estimate(unit, technology, operands))
     netlist.cache_clear()
     cached = milliseconds(lambda: estimate(unit, technology, operands))
     cells: list[object] = [
-        unit.name, len(netlist(unit).types), elaborate, words, words / elaborate,
+        unit.name, len(netlist(unit).types), elaborate, counting, counting / elaborate,
         cold, cold / elaborate, cached, cached / cold,
     ]  # fmt: skip
     if library is None:
@@ -68,18 +69,17 @@ def row(unit: UnitSpec, technology: str, library: Library | None) -> list[object
 
 def table(units: list[UnitSpec], technology: str, library: Library | None) -> None:
     """Print the first table, and the medians of its columns."""
-    print(" | ".join(HEADER))
     rows = []
     for unit in units:
         rows.append(row(unit, technology, library))
-        print_row(rows[-1])
+        say(f"{len(rows)} of {len(units)}: {unit.name}")
     columns = list(zip(*rows, strict=True))[1:]
-    print_row(["median", *(np.median(c) if "-" not in c else "-" for c in columns)])
+    rows.append(["median", *("-" if "-" in c else float(np.median(c)) for c in columns)])
+    print(plain(HEADER, [[_text(cell) for cell in cells] for cells in rows]), end="", flush=True)
 
 
-def print_row(cells: Iterable[object]) -> None:
-    texts = (f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in cells)
-    print(" | ".join(texts), flush=True)
+def _text(cell: object) -> str:
+    return number(cell) if isinstance(cell, float) else str(cell)
 
 
 def cost(unit: UnitSpec) -> int:
@@ -96,7 +96,7 @@ def processor_seconds() -> float:
 
 def space(count: int, workers: int) -> None:
     """Estimate the design space with an empty cache, and again with a full one."""
-    units = points.units(count)
+    units = screening_set.units(count)
     for label in ("empty", "full"):
         start, before = time.perf_counter(), processor_seconds()
         gates = []
@@ -126,7 +126,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ[cache.VARIABLE] = folder
         estimate(warm, options.technology)
-        chosen = points.units(options.units)
+        chosen = screening_set.units(options.units)
         with ExitStack() as stack:
             library = None
             try:

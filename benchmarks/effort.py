@@ -13,10 +13,11 @@ from typing import NamedTuple
 from cost_models import netlist, technology
 from cost_models.estimate import features, price
 from hwsim.pool import each
+from hwsim.tables import markdown
 from hwsim.units import UnitSpec, make
 
 TECHNOLOGY = "sky130"
-#: As in `accumulation.py`.
+#: As in `hwsim study accumulation`.
 STYLE = "noalumacc"
 ELEMENTS = ("e2m1", "e2m3", "e3m2", "e4m3", "e5m2")
 
@@ -67,10 +68,8 @@ def main() -> None:
         if isinstance(result, Exception):
             raise result
         changes[unit] = result
-    print("| unit | area | delay | settled energy |")
-    print("|---|---:|---:|---:|")
-    for unit in units():
-        print(f"| {unit.name} | " + " | ".join(f"{x:+.1f} %" for x in changes[unit]) + " |")
+    rows = [[unit.name, *(f"{x:+.1f} %" for x in changes[unit])] for unit in units()]
+    print(markdown(["unit", "area", "delay", "settled energy"], rows), end="")
 
 
 if __name__ == "__main__":

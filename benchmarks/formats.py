@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.formats import BlockFormat, parse, parse_block, parse_scalar
+from hwsim.tables import number, plain
 
 Array = NDArray[np.float32]
 Call = Callable[[Array], object]
@@ -161,20 +162,24 @@ def report(size: int) -> None:
     copyto = nanoseconds(lambda a: np.copyto(target, a), x)
     copy = nanoseconds(lambda a: a.copy(), x)
     print(f"\n{size:,} float32: np.copyto {copyto:.2f}, x.copy() {copy:.2f} ns per element")
-    columns = ["hwsim", "ml_dtypes", "gfloat", "torch", "torchao"]
-    print(f"{'format':14}" + "".join(f"{c:>11}" for c in columns)
-          + f"{'/copyto':>9}{'/copy':>8}{'target':>8}{'peak':>7}")  # fmt: skip
+    libraries = ["hwsim", "ml_dtypes", "gfloat", "torch", "torchao"]
+    rows = []
     for row in scalar_rows() + block_rows():
-        cells = []
-        for column in columns:
-            call = row.calls.get(column)
-            part = x[:SLOW_PART] if column in row.slow else x
-            cells.append(f"{nanoseconds(call, part):11.2f}" if call else f"{'-':>11}")
-        ours = float(cells[0])
-        limit = f"{row.target:.0f}x" if row.target else "-"
-        peak = peak_bytes(row.calls["hwsim"], x)
-        print(f"{row.name:14}" + "".join(cells)
-              + f"{ours / copyto:9.1f}{ours / copy:8.1f}{limit:>8}{peak:7.2f}")  # fmt: skip
+        times: dict[str, float] = {}
+        for library, call in row.calls.items():
+            part = x[:SLOW_PART] if library in row.slow else x
+            times[library] = nanoseconds(call, part)
+        ours = times["hwsim"]
+        rows.append([
+            row.name,
+            *(number(times[library]) if library in times else "-" for library in libraries),
+            number(ours / copyto), number(ours / copy),
+            f"{row.target:.0f}" if row.target else "-",
+            number(peak_bytes(row.calls["hwsim"], x)),
+        ])  # fmt: skip
+    header = ["format", *(f"{library} ns" for library in libraries), "/ copyto", "/ copy",
+              "target / copyto", "peak bytes"]  # fmt: skip
+    print(plain(header, rows), end="")
 
 
 def main() -> int:

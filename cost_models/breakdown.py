@@ -25,9 +25,11 @@ from cost_models.estimate import Floats, critical_loads, estimate_all, shared_ga
 from cost_models.netlist import GATES, TYPES, Int, Netlist, netlist_by_part
 from cost_models.operands import default_operands
 from cost_models.technology import Technology
+from hwsim.errors import InputError
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
 from hwsim.units.operands import Operands
+from rtl.verilog import HandMade
 
 #: What a part has beside its share of a cost: numbers of cells.
 _COUNTS = ("gates", "flip_flops")
@@ -126,6 +128,8 @@ def breakdown_all(
 ) -> dict[str, Breakdown]:
     """Return the breakdown of ``unit`` by technology; parameters are those of ``breakdown``."""
     check_unit(unit)
+    if isinstance(unit, HandMade):
+        raise InputError(f"{unit.name} has Verilog of its own, whose parts are not told apart")
     loaded = technologies.load_all(names)
     operands = default_operands(unit) if operands is None else operands
     whole = estimate_all(unit, loaded, operands)

@@ -97,7 +97,7 @@ class Cost:
     def __repr__(self) -> str:
         return (
             f"<Cost of {self.unit}, {self.technology}, {self.method}: {self.area_um2:.5g} um2, "
-            f"{self.delay_ns:.5g} ns, {self.energy_per_mac:.5g} pJ/MAC, "
+            f"{self.delay_ns:.5g} ns, {self.energy_pj_per_mac:.5g} pJ/MAC, "
             f"{self.macs_per_cycle:.5g} MAC/cycle>"
         )
 

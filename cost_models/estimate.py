@@ -26,6 +26,7 @@ from hwsim.errors import InputError
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
 from hwsim.units.operands import Operands
+from rtl import verilog
 from rtl.yosys import version
 
 Floats = NDArray[np.float64]
@@ -195,6 +196,7 @@ def price(unit: UnitSpec, measured: Features, technology: Technology) -> Cost:
             "tools": {"yosys": version()},
             "style": measured.netlist.style,
             "effort": "bounded" if measured.netlist.bounded else "full",
+            **verilog.provenance(unit),
             "gates": dict(zip(TYPES, measured.counts.astype(int).tolist(), strict=True)),
             "toggles_per_net_and_cycle": measured.mean_activity,
         },

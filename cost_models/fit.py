@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.stats import spearmanr
 
-from cost_models import cache, fitting_set, synthesis
+from cost_models import cache, fitting_set, screen, synthesis
 from cost_models.bands import LEVELS, QUANTITIES, error_key
 from cost_models.components import COMPONENTS
 from cost_models.cost import Cost
@@ -85,6 +85,8 @@ def characterise(
 ) -> Technology:
     """Fit a technology to a cell library and measure the error on units that the fit did not see.
 
+    To its estimates a screen is fitted (:mod:`cost_models.screen`).
+
     Parameters
     ----------
     files
@@ -122,7 +124,8 @@ def characterise(
     }
     samples = iter(measured)
     sets = [[next(samples) for _ in part] for part in (COMPONENTS, fitting, held_out)]
-    return fit(name, provenance, *sets)
+    technology = fit(name, provenance, *sets)
+    return replace(technology, screen=screen.fitted(technology, workers, progress))
 
 
 def measure_units(
@@ -285,6 +288,7 @@ def coefficients(name: str, samples: list[Sample], start: Technology | None = No
         clock_fj_per_cycle=rounded(float(np.median(clock_fj / flip_flops))),
         provenance={},
         errors={},
+        screen=None,
         units=[],
     )
 

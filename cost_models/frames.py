@@ -7,18 +7,18 @@ import pandas as pd
 
 from cost_models import published as papers
 from cost_models.bands import error_key
-from cost_models.cost import Cost
-from cost_models.figures import FIGURES, percents, spreads
+from cost_models.cost import METRICS, Cost
+from cost_models.metrics import percents, spreads
 from hwsim.errors import InputError
 
 
 def costs(costs: Sequence[Cost]) -> pd.DataFrame:
     """Return costs as a table, a row each.
 
-    Columns are the names of unit, technology and method, all figures of
-    :data:`cost_models.figures.FIGURES` under the names that the results of sweeps have, and, in
-    percent, what is known of their errors: of estimates what 68 % and 95 % of units stay within, of
-    synthesis how far its other netlists lie (``..._spread_percent``).
+    Columns are the names of unit, technology and method, all metrics of a cost
+    (:data:`cost_models.cost.METRICS`), and what is known of their errors in percent: of estimates
+    what 68 % and 95 % of units stay within, of synthesis how far its other netlists lie
+    (``..._spread_percent``).
 
     Raises
     ------
@@ -34,11 +34,10 @@ def _row(cost: Cost) -> dict[str, str | float]:
     row: dict[str, str | float] = {
         "unit": cost.unit, "technology": cost.technology, "method": cost.method
     }  # fmt: skip
-    row |= {figure.column: figure.value(cost) for figure in FIGURES.values()}
+    row |= {name: getattr(cost, name) for name in METRICS}
     for name, levels in percents(cost).items():
-        row |= {f"{FIGURES[name].column}_{error_key(k)}": error for k, error in levels.items()}
-    spread = spreads(cost).items()
-    return row | {f"{FIGURES[name].column}_spread_percent": error for name, error in spread}
+        row |= {f"{name}_{error_key(k)}": error for k, error in levels.items()}
+    return row | {f"{name}_spread_percent": error for name, error in spreads(cost).items()}
 
 
 def published(filters: Mapping[str, str] | None = None) -> pd.DataFrame:

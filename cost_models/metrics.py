@@ -9,7 +9,6 @@ is the noise of the flow.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from cost_models import cost as costs
@@ -27,18 +26,27 @@ class Priced:
 
     unit: "UnitSpec"
     cost: Cost
+    #: Group size of weights whose format has none; without tensors there is none.
+    group: int | None = None
 
 
-def _of_unit(name: str, label: str, heading: str) -> Metric:
-    return Metric(name, label, attrgetter(f"unit.{name}"), "unit", heading, log=False)
+def _bits(operand: str) -> Metric:
+    """Return the metric of the bits that are stored for an element, metadata included."""
+
+    def value(point: Any) -> float | None:
+        bits: float | None = point.unit.bits_per_element(operand, point.group)
+        return bits
+
+    name = f"{operand}_bits_per_element"
+    return Metric(name, f"bits per {operand}", value, "unit", f"{operand} bits", log=False)
 
 
 #: The metrics of costs and of units by name.
 METRICS: Mapping[str, Metric] = costs.METRICS | {
     metric.name: metric
     for metric in (
-        _of_unit("weight_bits_per_element", "bits per weight", "weight bits"),
-        _of_unit("activation_bits_per_element", "bits per activation", "activation bits"),
+        _bits("weight"),
+        _bits("activation"),
     )
 }
 

@@ -17,7 +17,7 @@ from cost_models import technology as technologies
 from cost_models.bands import LEVELS, QUANTITIES, UNSEEN, error_key
 from cost_models.synthesis import liberty
 from cost_models.technology import Technology
-from hwsim import files
+from hwsim import files, tables
 from hwsim.units import make
 
 #: What the errors are of, by their keys in a technology file.
@@ -32,6 +32,7 @@ KINDS = {
 
 #: Headings by quantity.
 _HEADINGS = {quantity: quantity.replace("_", " ") for quantity in QUANTITIES}
+_HEADER = ("technology", *_HEADINGS.values())
 
 #: How often the held-out units are split to check what is said of further ones.
 SPLITS = 500
@@ -255,38 +256,30 @@ def _introduction(technology: Technology) -> str:
 
 
 def _noise(loaded: list[Technology]) -> str:
-    lines = [_NOISE, "| technology | area | delay |", "|---|---|---|"]
-    for technology in loaded:
-        means = [
-            np.mean([row["noise_percent"][field] for row in technology.units])
-            for field in ("area_um2", "delay_ns")
+    rows = [
+        [
+            technology.name,
+            *(
+                f"{np.mean([row['noise_percent'][field] for row in technology.units]):.1f} %"
+                for field in ("area_um2", "delay_ns")
+            ),
         ]
-        lines.append(f"| {technology.name} | {means[0]:.1f} % | {means[1]:.1f} % |")
-    return "\n".join([*lines, ""])
+        for technology in loaded
+    ]
+    return f"{_NOISE}\n{tables.markdown(['technology', 'area', 'delay'], rows)}"
 
 
 def _summary(loaded: list[Technology]) -> str:
-    lines = ["## Errors", ""]
+    sections = ["## Errors\n"]
     for kind, label in KINDS.items():
-        lines += [
-            f"### {label[0].upper()}{label[1:]}",
-            "",
-            *_header(),
+        rows = [
+            [technology.name, *(_errors(technology.errors[kind][q]) for q in QUANTITIES)]
+            for technology in loaded
         ]
-        for technology in loaded:
-            cells = [_errors(technology.errors[kind][quantity]) for quantity in QUANTITIES]
-            lines.append(f"| {technology.name} | {' | '.join(cells)} |")
         if kind == "unseen_units":
-            lines.append(f"| wanted: at most | {' | '.join(_ALLOWED.values())} |")
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _header() -> list[str]:
-    return [
-        f"| technology | {' | '.join(_HEADINGS.values())} |",
-        "|---" * (1 + len(QUANTITIES)) + "|",
-    ]
+            rows.append(["wanted: at most", *_ALLOWED.values()])
+        sections += [f"### {label[0].upper()}{label[1:]}\n", tables.markdown(_HEADER, rows)]
+    return "\n".join(sections)
 
 
 def _within(loaded: list[Technology]) -> str:
@@ -309,11 +302,8 @@ def _within(loaded: list[Technology]) -> str:
 
 
 def _by_quantity(loaded: list[Technology], cell: Callable[[Technology, str], str]) -> str:
-    lines = _header()
-    for technology in loaded:
-        cells = [cell(technology, quantity) for quantity in QUANTITIES]
-        lines.append(f"| {technology.name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    rows = [[technology.name, *(cell(technology, q) for q in QUANTITIES)] for technology in loaded]
+    return tables.markdown(_HEADER, rows).rstrip("\n")
 
 
 def _bounds(technology: Technology, quantity: str) -> str:
@@ -388,17 +378,21 @@ def _section(technology: Technology) -> str:
         "",
         "Held-out units, synthesis and error of the estimate:",
         "",
-        "| unit | area um^2 | error | delay ns | error | settled energy pJ/cycle | error "
-        "| energy pJ/cycle | error |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in _held_out(technology):
-        cells = [
-            f"{row['synthesis'][field]:.4g} | {100 * _error(row, field):+.1f} %"
-            for field in fit.FIGURES
-        ]
-        lines.append(f"| {_label(row)} | {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+        tables.markdown(
+            ["unit", "area um^2", "error", "delay ns", "error", "settled energy pJ/cycle", "error",
+             "energy pJ/cycle", "error"],
+            [_held_out_row(row) for row in _held_out(technology)],
+        ),
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _held_out_row(row: dict[str, Any]) -> list[str]:
+    cells = [_label(row)]
+    for field in fit.FIGURES:
+        figures = row["synthesis"][field], row["estimate"][field]
+        cells += [tables.number(figures[0]), tables.percent(figures[1], figures[0], places=1)]
+    return cells
 
 
 def _worst(rows: list[dict[str, Any]]) -> list[str]:

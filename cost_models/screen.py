@@ -1,70 +1,41 @@
 """Area from words alone: a screen for spaces that are too large to map every unit to gates.
 
-The unit is elaborated to RTLIL, and what its cells are made of is counted: bits of partial
-products, of adders, multiplexers, shifters, comparisons and registers. A coefficient a kind, fitted
-to estimates, makes an area of them. Yosys does not run, so nothing is simplified, and what the
-optimiser would merge or drop is counted: the error is several times that of an estimate. Delay and
-energy do not follow from words at all.
+The unit is elaborated to RTLIL, and what its cells are made of is counted
+(:mod:`cost_models.words`). A coefficient a kind, kept with the technology, makes an area of them.
+The error is several times that of an estimate; delay and energy do not follow from words at all. So
+a screen only chooses what to estimate, and is reported as nothing else.
 
-So a screen only chooses what to estimate, and is reported as nothing else.
+They are fitted to estimates, which the technology's other coefficients give, of the first
+:data:`UNITS` units of :mod:`cost_models.screening_set`. Errors are of units, and of families, that
+the fit has not seen: it is made again without each tenth of the units, and without each family.
 """
 
-import math
-import re
-from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
+import datetime
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
-import yaml
-from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.stats import spearmanr
 
+from cost_models import screening_set
+from cost_models.estimate import estimate_all
 from cost_models.netlist import rtlil_text
-from hwsim.errors import unknown
+from cost_models.technology import Technology
+from cost_models.words import FEATURES, Floats, features
+from hwsim.errors import InputError
+from hwsim.pool import each
+from hwsim.progress import Countdown, say
 from hwsim.units import UnitSpec
+from rtl.yosys import version
 
-#: What is counted, in the order of feature vectors.
-FEATURES = (
-    "product_bits",  # of multiplications: a bit of a times a bit of b
-    "product_sum_bits",  # of their sums
-    "constant_product_bits",  # of multiplications by a constant
-    "sum_bits",  # of additions and subtractions
-    "sum_bits_log",  # times log2 of the width: carries
-    "constant_sum_bits",  # where one operand is constant, and of negations
-    "compare_bits",
-    "equal_bits",
-    "equal_constant_bits",
-    "mux_bits",
-    "constant_mux_bits",  # where one choice is constant
-    "shift_bits",  # times the bits of the distance that matter
-    "and_or_bits",
-    "xor_bits",
-    "reduced_bits",
-    "flip_flop_bits",
-)
-_INDEX = {name: k for k, name in enumerate(FEATURES)}
-_DATA = "screen.yaml"
-
-Floats = NDArray[np.float64]
-
-_MODULE = re.compile(r"^module \\(\S+)\n(.*?)^end$", re.MULTILINE | re.DOTALL)
-_CELL = re.compile(r"^  cell (\S+) \S+\n((?:    .*\n)*)", re.MULTILINE)
-_ENTRY = re.compile(r"    (?:parameter|connect) \\(\S+) (.*)")
-#: An assignment inside a switch; those of the process itself are defaults.
-_CHOICE = re.compile(r"^ {6,}assign \S+ \[(\d+)(?::(\d+))?\] (.*)$", re.MULTILINE)
-_CASE = re.compile(r"^ +case (\d+)'", re.MULTILINE)
-_CONSTANT = re.compile(r"\d+'[01x-]+$")
-
-_SUMS = {"$add", "$sub"}
-_COMPARISONS = {"$lt", "$le", "$gt", "$ge"}
-_SHIFTS = {"$shl", "$shr", "$sshl", "$sshr", "$shift", "$shiftx"}
-_REDUCTIONS = {"$reduce_and", "$reduce_or", "$reduce_xor", "$reduce_bool", "$logic_not"}
+UNITS = 150
+FOLDS = 10
+_DIGITS = 4
 
 
-def area(unit: UnitSpec, technology: str) -> float:
+def area(unit: UnitSpec, technology: Technology) -> float:
     """Return the screened area of ``unit`` in um^2.
 
     Raises
@@ -75,81 +46,61 @@ def area(unit: UnitSpec, technology: str) -> float:
     return float(features(rtlil_text(unit), unit.name) @ coefficients(technology))
 
 
-def coefficients(technology: str) -> Floats:
+def coefficients(technology: Technology) -> Floats:
     """Return the area in um^2 of each of ``FEATURES``; errors are those of :func:`area`."""
-    known = load()["technologies"]
-    if technology not in known:
-        raise unknown("technology to screen in", technology, known)
-    table = known[technology]["um2"]
+    if technology.screen is None:
+        raise InputError(f"no screen was fitted for {technology.name}")
+    table = technology.screen["um2"]
     return np.array([table[name] for name in FEATURES])
 
 
-@cache
-def load() -> dict[str, Any]:
-    """Return the fitted coefficients with their errors and where they come from."""
-    text = files("cost_models.data").joinpath(_DATA).read_text()
-    loaded: dict[str, Any] = yaml.safe_load(text)
-    return loaded
+def fitted(
+    technology: Technology,
+    workers: int | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Return what ``Technology.screen`` holds.
+
+    Parameters
+    ----------
+    technology
+        With the coefficients of its estimates.
+    workers
+        Units estimated at a time, by default one a core.
+    progress
+        Called with a line of text after every unit; by default it goes to the standard error.
+    """
+    report = progress or say
+    units = screening_set.units(UNITS)
+    measured = {}
+    countdown = Countdown(len(units))
+    for unit, result in each(partial(_measure, technology), units, workers):
+        if isinstance(result, Exception):
+            raise result
+        measured[unit] = result
+        report(f"{countdown.step()} screen, {unit.name}: {result[1]:.4g} um^2")
+    matrix = np.array([measured[unit][0] for unit in units])
+    areas = np.array([measured[unit][1] for unit in units])
+    folds = [k % FOLDS for k in range(len(units))]
+    families = [unit.structure for unit in units]
+    return {
+        "date": datetime.date.today().isoformat(),
+        "yosys": version(),
+        "fitted_to": f"areas of estimates of the first {len(units)} units of "
+        "cost_models/screening_set.py",
+        "um2": {
+            name: float(f"{value:.{_DIGITS}g}")
+            for name, value in zip(FEATURES, fit(matrix, areas), strict=True)
+        },
+        "unseen_units": errors(predict_unseen(matrix, areas, folds), areas),
+        "unseen_families": errors(predict_unseen(matrix, areas, families), areas),
+    }
 
 
-def features(text: str, top: str) -> Floats:
-    """Return the counts of ``FEATURES`` in RTLIL, a module as often as it is instantiated."""
-    modules = dict(_MODULE.findall(text))
-    known: dict[str, Floats] = {}
-
-    def count(name: str) -> Floats:
-        if name not in known:
-            total = np.zeros(len(FEATURES))
-            for kind, body in _CELL.findall(modules[name]):
-                if kind.startswith("\\"):
-                    total += count(kind[1:])
-                else:
-                    _add_cell(total, kind, dict(_ENTRY.findall(body)))
-            _add_choices(total, modules[name])
-            known[name] = total
-        return known[name]
-
-    return count(top)
-
-
-def _add_choices(total: Floats, body: str) -> None:
-    """Count the multiplexers of processes: one for every bit that a case assigns."""
-    for high, low, value in _CHOICE.findall(body):
-        width = int(high) - int(low or high) + 1
-        total[_INDEX["constant_mux_bits" if _CONSTANT.match(value) else "mux_bits"]] += width
-    for width in _CASE.findall(body):
-        total[_INDEX["equal_constant_bits"]] += int(width)
-
-
-def _add_cell(total: Floats, kind: str, entries: Mapping[str, str]) -> None:
-    a, b, y = (int(entries.get(f"{name}_WIDTH", 0)) for name in "ABY")
-    constant = any(_CONSTANT.match(entries.get(name, "")) for name in "AB")
-    width = min(y, max(a, b) + 1)
-    if kind == "$mul":
-        total[_INDEX["constant_product_bits" if constant else "product_bits"]] += a * b
-        total[_INDEX["product_sum_bits"]] += 0 if constant else y
-    elif kind == "$neg" or (kind in _SUMS and constant):
-        total[_INDEX["constant_sum_bits"]] += width
-    elif kind in _SUMS:
-        total[_INDEX["sum_bits"]] += width
-        total[_INDEX["sum_bits_log"]] += width * math.log2(width)
-    elif kind in _COMPARISONS:
-        total[_INDEX["compare_bits"]] += max(a, b)
-    elif kind in ("$eq", "$ne"):
-        total[_INDEX["equal_constant_bits" if constant else "equal_bits"]] += max(a, b)
-    elif kind in _SHIFTS and not _CONSTANT.match(entries["B"]):
-        total[_INDEX["shift_bits"]] += max(a, y) * min(b, math.ceil(math.log2(max(a, y) + 1)))
-    elif kind in _REDUCTIONS:
-        total[_INDEX["reduced_bits"]] += a
-    elif kind == "$mux":
-        width = int(entries["WIDTH"])
-        total[_INDEX["constant_mux_bits" if constant else "mux_bits"]] += width
-    elif kind in ("$and", "$or") and not constant:
-        total[_INDEX["and_or_bits"]] += y
-    elif kind in ("$xor", "$xnor") and not constant:
-        total[_INDEX["xor_bits"]] += y
-    elif kind.startswith(("$dff", "$sdff", "$adff")):
-        total[_INDEX["flip_flop_bits"]] += int(entries["WIDTH"])
+def _measure(technology: Technology, unit: UnitSpec) -> tuple[Floats, float]:
+    """Return the screen's features and the estimated area."""
+    (cost,) = estimate_all(unit, [technology]).values()
+    return features(rtlil_text(unit), unit.name), cost.area_um2
 
 
 def fit(matrix: Floats, areas: Floats) -> Floats:

@@ -59,12 +59,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    if name in _PACKAGES:
-        return import_module(f"hwsim.{name}")
-    raise AttributeError(f"module 'hwsim' has no attribute {name!r}")
+# A type checker would take every name for one of it.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name in _HOMES:
+            return getattr(import_module(_HOMES[name]), name)
+        if name in _PACKAGES:
+            return import_module(f"hwsim.{name}")
+        raise AttributeError(f"module 'hwsim' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

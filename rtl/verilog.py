@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, make_dataclass
+from dataclasses import dataclass, field, make_dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -115,9 +115,8 @@ class HandMade:
     def plain(self) -> UnitSpec:
         """The unit with its generator's hardware."""
         # Behind the class itself and this one.
-        cls = type(self).__mro__[2]
-        values = {field.name: getattr(self, field.name) for field in fields(cls)}
-        plain: UnitSpec = cls(**values)
+        cls: Any = type(self).__mro__[2]
+        plain: UnitSpec = cls(**self._values())
         return plain
 
     @property
@@ -133,7 +132,8 @@ class HandMade:
         raise InputError(f"the hardware of {self.name} is {self.verilog.label}, no component")
 
     def _values(self) -> dict[str, Any]:
-        return self.plain._values()
+        values: dict[str, Any] = super()._values()  # type: ignore[misc]
+        return {key: value for key, value in values.items() if key != "verilog"}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _joined, (self.plain, self.verilog)
@@ -176,6 +176,14 @@ def plain(unit: UnitSpec) -> UnitSpec:
     return unit.plain if isinstance(unit, HandMade) else unit
 
 
+def provenance(unit: UnitSpec) -> dict[str, Any]:
+    """Return what results say of a unit's own Verilog; nothing of other units."""
+    if not isinstance(unit, HandMade):
+        return {}
+    own = unit.verilog
+    return {"verilog": {"files": [*own.names], "top": own.top, "sha256": own.sha256}}
+
+
 def rtlil(unit: HandMade) -> str:
     """Return the hardware as RTLIL, its one module named ``unit.name``.
 
@@ -208,8 +216,7 @@ def _class(cls: type[UnitSpec]) -> Any:
 
 
 def _joined(unit: UnitSpec, verilog: Verilog) -> UnitSpec:
-    values = {field.name: getattr(unit, field.name) for field in fields(unit)}
-    made: UnitSpec = _class(type(unit))(**values, verilog=verilog)
+    made: UnitSpec = _class(type(unit))(**unit._values(), verilog=verilog)
     return made
 
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 def results(folder: Path) -> "pd.DataFrame":
     """Return the points of a finished sweep, a row each, with the columns of ``results.csv``.
 
-    Names of columns end in their units. Figures are float64, NaN where unknown; ``feasible`` and
-    ``pareto`` are truth values.
+    Names of columns end in their units. Figures are float64, NaN where unknown, whole numbers
+    Int64, and ``feasible`` and ``pareto`` truth values.
 
     Raises
     ------

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from hwsim.errors import InputError
 from hwsim.files import as_path, reason
@@ -18,10 +20,15 @@ def read(folder: Path) -> pd.DataFrame:
     if not path.exists():
         raise InputError(f"{path} is not there; run a sweep into {folder} first")
     try:
-        table = pd.read_parquet(path)
+        stored = pq.read_table(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is no table of a sweep: {reason(error)}") from None
-    # Nothing is known of a column without any value, nor that one with some is of integers.
-    numbers = [metric.column for metric in METRICS.values() if metric.column in table]
-    table[numbers] = table[numbers].astype("float64")
-    return table.astype({"group": "Int64"})
+    table: pd.DataFrame = stored.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    # A column without any value has no type of its own.
+    numbers = [name for name in table if _is_metric(str(name))]
+    return table.astype(dict.fromkeys(numbers, "float64"))
+
+
+def _is_metric(column: str) -> bool:
+    """Whether a column is a metric or the error of one."""
+    return any(column == name or column.startswith(f"{name}_") for name in METRICS)

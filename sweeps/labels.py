@@ -1,7 +1,8 @@
 """Labels of a chart's points: what they say, and where there is room for them.
 
-A label has the formats, the lanes, and those of the family's own parameters in which its points in
-the chart differ, so that no two points of a family have the same. Where a family has formats of its
+A label has the formats, the lanes, those of the family's own parameters in which its points in the
+chart differ, and the Verilog files of a point that has its own, so that no two points of a family
+have the same. Where a family has formats of its
 own, as RMMEC its containers, its name stands in their place.
 """
 
@@ -41,7 +42,8 @@ def texts(table: Sequence[Row], daggers: Sequence[bool]) -> list[str]:
     names = dict.fromkeys(
         str(name)
         for row, own in zip(table, parameters, strict=True)
-        for name in (row["weight"], row["activation"], *own.values())
+        for name in (row["weight"], row["activation"], *own.values(), row.get("verilog"))
+        if name
     )
     short = _shortened(names)
     return [
@@ -50,6 +52,7 @@ def texts(table: Sequence[Row], daggers: Sequence[bool]) -> list[str]:
                 _operands(row, short),
                 str(row["lanes"]),
                 *(f"{k}={short[v]}" for k, v in own.items() if k in differing[row["family"]]),
+                *([short[row["verilog"]]] if row.get("verilog") else []),
             ]
         )
         + (f" {DAGGER}" if approximate else "")

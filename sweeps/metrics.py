@@ -12,16 +12,28 @@ from hwsim.errors import check_known
 
 
 def _sqnr_db(of: str) -> Callable[[Any], float | None]:
-    """Return what gives the SQNR of ``of``, a field of a point's quantisation error."""
+    """Return what gives the SQNR of ``of``, a field of a point's quality."""
 
     def value(point: Any) -> float | None:
         # Imports NumPy, which the specification's text is checked without.
         from hwsim.tensors.quantise import to_db
 
-        noise = None if point.error is None else getattr(point.error, of)
+        noise = None if point.quality is None else getattr(point.quality, of)
         return None if noise is None else to_db(noise)
 
     return value
+
+
+def _sqnr_error_db(point: Any) -> float | None:
+    """Return by how much the SQNR changes if the noise is one standard error more."""
+    quality = point.quality
+    if quality is None or quality.output is None:
+        return None
+    from hwsim.tensors.quantise import to_db
+
+    if quality.output == 0:
+        return 0.0
+    return to_db(quality.output) - to_db(quality.output + quality.output_error)
 
 
 #: All metrics by name.
@@ -35,8 +47,16 @@ METRICS: Mapping[str, Metric] = {
                 needs="weights", maximise=True, log=False,
             ),
             Metric(
+                "quantisation_sqnr_db", "SQNR of outputs, exact sums (dB)",
+                _sqnr_db("quantisation"), needs="activations", maximise=True, log=False,
+            ),
+            Metric(
                 "output_sqnr_db", "SQNR of outputs (dB)", _sqnr_db("output"),
                 needs="activations", maximise=True, log=False,
+            ),
+            Metric(
+                "output_sqnr_error_db", "standard error of the SQNR of outputs (dB)",
+                _sqnr_error_db, needs="activations", log=False,
             ),
         )
     },

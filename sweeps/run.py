@@ -1,9 +1,9 @@
 """Compute the points of a sweep, each saved as soon as it is finished.
 
-First the quantisation error, which depends on the two formats alone and is shared by many points;
-then the screen, if the sweep has one, which leaves candidates out; then the cost, one task a unit,
-because one mapping to gates serves all technologies. The operands that switch a unit's gates are
-rows and tokens of the same layers.
+First the quantisation error, which depends on the two formats alone and is shared by many points,
+and what the units' own arithmetic adds to it; then the screen, if the sweep has one, which leaves
+candidates out; then the cost, one task a unit, because one mapping to gates serves all
+technologies. The operands that switch a unit's gates are rows and tokens of the same layers.
 """
 
 import os
@@ -21,12 +21,15 @@ from cost_models.operands import STREAMS, of_layers, stream_beats
 from cost_models.synthesis import opensta, synthesize
 from hwsim.errors import InputError
 from hwsim.formats import Format
+from hwsim.formats.block import BlockFormat
 from hwsim.pool import each
-from hwsim.tensors.quantise import ErrorMeter, QuantisationError, check_group
+from hwsim.tensors.quality import Quality, UnitError, UnitMeter, formats_of
+from hwsim.tensors.quantise import ErrorMeter, Pair, QuantisationError, check_group
 from hwsim.units import UnitSpec
 from hwsim.units.operands import Operands
 from hwsim.units.recipe import source_digest as unit_source_digest
 from rtl import icarus
+from rtl.verilog import HandMade
 from sweeps.metrics import METRICS
 from sweeps.screen import Candidate, Pruned, Screening, goodness, prune, screened
 from sweeps.spec import Sweep, Tensors
@@ -35,8 +38,6 @@ from sweeps.targets import Target
 
 #: More worker processes than that are a slip of the keyboard.
 WORKERS_PER_CORE = 8
-
-Pair = tuple[Format, Format]
 
 
 class SweepInterruptedError(KeyboardInterrupt):
@@ -50,7 +51,8 @@ class Point:
     unit: UnitSpec
     technology: str
     cost: Cost
-    error: QuantisationError | None
+    quality: Quality | None
+    group: int | None
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,10 @@ def run(sweep: Sweep, folder: Path, workers: int | None = None) -> Outcome:
     sweep
         See :func:`sweeps.spec.read`.
     folder
-        Made if missing. ``points/`` and ``errors/`` in it get one JSON file a point and a pair of
-        formats, and points of other specifications stay there. A point that fails is saved with its
-        error and tried again by the next run, as is one whose file is damaged, which stderr says.
+        Made if missing. ``points/``, ``errors/`` and ``unit_errors/`` in it get one JSON file a
+        point, a pair of formats and a unit, and points of other specifications stay there. A point
+        that fails is saved with its error and tried again by the next run, as is one whose file is
+        damaged, which stderr says.
     workers
         Number of processes, by default one a core, and at most eight a core.
 
@@ -176,6 +179,7 @@ class _Engine:
             "source_sha256": source_digest(),
         }
         self.errors: dict[Pair, QuantisationError] = {}
+        self.unit_errors: dict[UnitSpec, UnitError] = {}
         self.points: dict[tuple[UnitSpec, str], Point] = {}
         self.failures: dict[tuple[UnitSpec, str], Failure] = {}
         self.pruned: dict[tuple[UnitSpec, str], Pruned] = {}
@@ -185,6 +189,7 @@ class _Engine:
         self._find_points()
         if self.sweep.tensors:
             self._measure(self.sweep.tensors)
+            self._measure_units(self.sweep.tensors)
         if self.store.damaged:
             _note(
                 f"damaged files, computed again: {len(self.store.damaged)}, such as "
@@ -205,12 +210,13 @@ class _Engine:
         for unit, technology in list(self._missing()):
             content = self.store.load("points", self._key(unit, technology))
             if content is not None and "failure" not in content:
-                error = content["noise_to_signal"]
+                quality = content["quality"]
                 self.points[unit, technology] = Point(
                     unit,
                     technology,
                     Cost(**content["cost"]),
-                    None if error is None else QuantisationError(**error),
+                    None if quality is None else Quality(**quality),
+                    self.group,
                 )
         if self.points:
             _say(f"{len(self.points)} of {self.total} points are there already")
@@ -225,9 +231,9 @@ class _Engine:
 
     def _measure(self, tensors: Tensors) -> None:
         """Fill ``errors`` for the formats of all missing points."""
-        wanted: dict[Format, list[Format]] = defaultdict(list)
+        wanted: dict[BlockFormat, list[Format | BlockFormat]] = defaultdict(list)
         for weight, activation in dict.fromkeys(
-            (unit.weight, unit.activation) for unit, _ in self._missing()
+            formats_of(unit, tensors.group) for unit, _ in self._missing()
         ):
             content = self.store.load("errors", self._error_key(weight, activation))
             if content is None:
@@ -254,27 +260,66 @@ class _Engine:
 
     def _fail_formats(self, task: "_Measurement", error: Exception) -> None:
         for unit, technology in list(self._missing()):
-            if unit.weight == task.weight and unit.activation in task.activations:
+            weight, activation = formats_of(unit, task.tensors.group)
+            if weight == task.weight and activation in task.activations:
                 self._fail(unit, technology, error)
+
+    def _measure_units(self, tensors: Tensors) -> None:
+        """Fill ``unit_errors`` for the units of all missing points."""
+        if any(layer.activations is None for layer in tensors.source.load()):
+            return
+        tasks = []
+        for unit in dict.fromkeys(unit for unit, _ in self._missing()):
+            content = self.store.load("unit_errors", self._unit_key(unit))
+            if content is None:
+                tasks.append(_UnitMeasurement(tensors, unit))
+            else:
+                self.unit_errors[unit] = UnitError(**content["noise_to_signal"])
+        for done, (task, result) in enumerate(each(measure_unit, tasks, self.workers), 1):
+            if isinstance(result, Exception):
+                for technology in self.sweep.technologies:
+                    self._fail(task.unit, technology, result)
+                continue
+            self.unit_errors[task.unit] = result
+            self.store.save(
+                "unit_errors",
+                self._unit_key(task.unit),
+                self._described_unit(task.unit) | {"noise_to_signal": asdict(result)},
+            )
+            _say(f"unit error {done}/{len(tasks)}: {task.unit.name}")
+
+    def _quality(self, unit: UnitSpec) -> Quality | None:
+        """Return what is known of the quality of a unit that was measured in this run."""
+        if self.sweep.tensors is None:
+            return None
+        formats = self.errors[formats_of(unit, self.sweep.tensors.group)]
+        if unit in self.unit_errors:
+            return self.unit_errors[unit].quality(formats)
+        return Quality(formats.weight, None, None, None)
+
+    @property
+    def group(self) -> int | None:
+        """Group size of weights, None without tensors."""
+        return self.sweep.tensors.group if self.sweep.tensors else None
 
     def _screen(self, factor: float) -> None:
         """Fill ``pruned``, whether a point is there or not: the same sweep leaves the same out."""
         failed = {unit for unit, _ in self.failures}
         units = [unit for unit in self.sweep.units if unit not in failed]
         areas: dict[str, dict[UnitSpec, float]] = {name: {} for name in self.sweep.technologies}
-        tasks = [Screening(unit, self.sweep.technologies) for unit in units]
+        tasks = [Screening(unit, tuple(self.targets.values())) for unit in units]
         for done, (task, result) in enumerate(each(screened, tasks, self.workers), 1):
-            for technology in task.technologies:
+            for technology in areas:
                 if isinstance(result, Exception):
                     self._fail(task.unit, technology, result)
                 else:
                     areas[technology][task.unit] = result[technology]
             _say(f"screen {done}/{len(tasks)}: {task.unit.name}")
-        known = {(p.unit.weight, p.unit.activation): p.error for p in self.points.values()}
-        errors = {**known, **self.errors}
+        known = {point.unit: point.quality for point in self.points.values()}
         good = {
             unit: goodness(
-                Candidate(unit, errors.get((unit.weight, unit.activation))), self.sweep.objectives
+                Candidate(unit, known[unit] if unit in known else self._quality(unit), self.group),
+                self.sweep.objectives,
             )
             for unit in units
         }
@@ -308,13 +353,9 @@ class _Engine:
         return [(name,) for name in technologies]
 
     def _finish(self, unit: UnitSpec, technology: str, cost: Cost) -> None:
-        error = self.errors.get((unit.weight, unit.activation))
-        self._save(
-            unit,
-            technology,
-            {"cost": asdict(cost), "noise_to_signal": error and asdict(error)},
-        )
-        self.points[unit, technology] = Point(unit, technology, cost, error)
+        quality = self._quality(unit)
+        self._save(unit, technology, {"cost": asdict(cost), "quality": quality and asdict(quality)})
+        self.points[unit, technology] = Point(unit, technology, cost, quality, self.group)
         self.computed += 1
         self._say_point(
             unit,
@@ -339,10 +380,18 @@ class _Engine:
         )
 
     def _described(self, unit: UnitSpec, technology: str) -> dict[str, Any]:
-        described = {"unit": unit.family, **unit.parameters(), "technology": technology}
+        target = {
+            "technology": technology, "technology_sha256": self.targets[technology].sha256
+        }  # fmt: skip
+        return self._described_unit(unit) | target
+
+    def _described_unit(self, unit: UnitSpec) -> dict[str, Any]:
+        described: dict[str, Any] = {"unit": unit.family, **unit.parameters()}
         if others := unit_source_digest(unit):
             described["unit_source_sha256"] = others
-        return described | {"technology_sha256": self.targets[technology].sha256}
+        if isinstance(unit, HandMade):
+            described["verilog_sha256"] = unit.verilog.sha256
+        return described
 
     def _say_point(self, unit: UnitSpec, technology: str, text: str) -> None:
         done = len(self.points) + len(self.failures)
@@ -351,8 +400,11 @@ class _Engine:
     def _key(self, unit: UnitSpec, technology: str) -> str:
         return digest([self._described(unit, technology), self.context])
 
-    def _error_key(self, weight: Format, activation: Format) -> str:
+    def _error_key(self, weight: BlockFormat, activation: Format | BlockFormat) -> str:
         return digest([weight.name, activation.name, self.context])
+
+    def _unit_key(self, unit: UnitSpec) -> str:
+        return digest([self._described_unit(unit), self.context])
 
 
 def _say(text: str) -> None:
@@ -373,13 +425,29 @@ def _note(text: str) -> None:
 @dataclass(frozen=True)
 class _Measurement:
     tensors: Tensors
-    weight: Format
-    activations: tuple[Format, ...]
+    weight: BlockFormat
+    activations: tuple[Format | BlockFormat, ...]
 
 
-def measure(task: _Measurement) -> dict[Format, QuantisationError]:
+def measure(task: _Measurement) -> dict[Format | BlockFormat, QuantisationError]:
     """Return the quantisation error of a weight format with several activation formats."""
     return _meter(task.tensors).measure(task.weight, task.activations)
+
+
+@dataclass(frozen=True)
+class _UnitMeasurement:
+    tensors: Tensors
+    unit: UnitSpec
+
+
+def measure_unit(task: _UnitMeasurement) -> UnitError:
+    """Return the error of a unit's own arithmetic."""
+    return _unit_meter(task.tensors).measure(task.unit)
+
+
+@lru_cache(maxsize=1)
+def _unit_meter(tensors: Tensors) -> UnitMeter:
+    return UnitMeter(tensors.source.load(), tensors.group)
 
 
 @lru_cache(maxsize=1)

@@ -13,18 +13,21 @@ from typing import Any
 import numpy as np
 
 from cost_models import screen
+from cost_models import technology as technologies
 from cost_models.operands import default_operands
-from hwsim.tensors.quantise import QuantisationError
+from hwsim.tensors.quality import Quality
 from hwsim.units import UnitSpec
 from sweeps.metrics import METRICS
+from sweeps.targets import Target
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A unit whose cost is not known; ``error`` is None without tensors."""
+    """A unit whose cost is not known; ``quality`` and ``group`` are None without tensors."""
 
     unit: UnitSpec
-    error: QuantisationError | None
+    quality: Quality | None
+    group: int | None
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Screening:
     """The task of one worker: a unit and the technologies to screen it in."""
 
     unit: UnitSpec
-    technologies: tuple[str, ...]
+    targets: tuple[Target, ...]
 
 
 def screened(task: Screening) -> dict[str, float]:
@@ -58,7 +61,10 @@ def screened(task: Screening) -> dict[str, float]:
     operands = default_operands(unit)
     cycles = unit.cycles(operands.activations, operands.weights, **operands.metadata)
     rate = unit.mean_macs_per_beat(operands.metadata) / float(cycles.mean())
-    return {name: screen.area(unit, name) / rate for name in task.technologies}
+    return {
+        target.name: screen.area(unit, target.coefficients or technologies.load(target.name)) / rate
+        for target in task.targets
+    }
 
 
 def goodness(candidate: Candidate, objectives: Sequence[str]) -> tuple[float, ...]:

@@ -26,14 +26,18 @@ are counted on stdout and listed in ``pruned.csv``.
 
 Objectives and constraints are metrics (:mod:`sweeps.metrics`), the columns of ``results.csv``.
 
-Keys of an entry besides ``unit`` are parameters of that unit, see ``hwsim units``.
+Keys of an entry besides ``unit`` are parameters of that unit, see ``hwsim units``, and ``verilog``
+and ``top``: a unit's hardware from files in place of the generator's (:mod:`rtl.verilog`), in an
+entry of single values::
+
+    - {unit: integer, weight: int4, activation: int8, lanes: 4, verilog: [my mac.v], top: mac}
 
 What needs only the text is checked first, and what takes a second to import is imported after.
 """
 
 import itertools
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +57,8 @@ METHODS = ("estimate", "synthesis")
 GROUP = 128
 #: Longest name of a sweep, which stands above its charts.
 MAX_NAME = 100
+#: Keys of an entry that are no parameters.
+_OF_VERILOG = ("verilog", "top")
 #: Most units of a sweep, which are made within seconds.
 MAX_UNITS = 100_000
 
@@ -186,19 +192,11 @@ def _units(value: Value, tensors: Tensors | None) -> "tuple[UnitSpec, ...]":
     count = sum(math.prod(map(len, options)) for *_, options in axes)
     if count > MAX_UNITS:
         value.fail(f"{count} units, and a sweep has at most {MAX_UNITS}; make several of it")
+    labels: dict[tuple[UnitSpec, str], Value] = {}
     for entry, family, options in axes:
-        for unit in _expand(entry, family, options):
-            if tensors is not None and unit.metadata:
-                fields = ", ".join(field.name for field in unit.metadata)
-                entry.fail(
-                    f"{unit.family} takes {fields} with every beat, which tensors do not give; "
-                    "leave out the key 'tensors'"
-                )
-            if tensors is not None and not unit.takes_tensors:
-                entry.fail(
-                    f"{unit.family} takes no weights and activations of a layer; leave out the key "
-                    "'tensors'"
-                )
+        for unit in _with_verilog(entry, _expand(entry, family, options), labels):
+            if tensors is not None:
+                entry.refine(unit.check_layers)
             if unit in places:
                 entry.fail(f"the point {unit.name} stands twice; also at {places[unit].place}")
             places[unit] = entry
@@ -208,17 +206,19 @@ def _units(value: Value, tensors: Tensors | None) -> "tuple[UnitSpec, ...]":
 def _axes(entry: Value) -> "tuple[str, list[list[tuple[str, Format | int | str]]]]":
     """Return the family of an entry, and for each parameter its choices."""
     from hwsim.units import FAMILIES
+    from hwsim.units.base import parameter_fields
 
     axes = entry.mapping()
     if "unit" not in axes:
         entry.fail("the key 'unit' is missing")
     family = axes.pop("unit").choice("unit", FAMILIES)
-    known = {field.name: field for field in fields(FAMILIES[family])}
+    axes = {key: axis for key, axis in axes.items() if key not in _OF_VERILOG}
+    known = {field.name: field for field in parameter_fields(FAMILIES[family])}
     for key, axis in axes.items():
         if key not in known:
             axis.fail(str(unknown(f"parameter of {family}", key, known)))
     return family, [
-        [(key, _parameter(item, known[key].type)) for item in axis.scalars()]
+        [(key, _parameter(item, key, known[key].type)) for item in axis.scalars()]
         for key, axis in axes.items()
     ]
 
@@ -234,9 +234,41 @@ def _expand(
     ]
 
 
-def _parameter(item: Value, kind: Any) -> "Format | int | str":
-    from hwsim.formats import Format, parse_scalar
+def _with_verilog(
+    entry: Value, units: "list[UnitSpec]", labels: "dict[tuple[UnitSpec, str], Value]"
+) -> "list[UnitSpec]":
+    """Return the units of an entry, the one that has files with them as its hardware.
 
+    ``labels`` has the entries with files by unit and names of files, which charts tell apart.
+    """
+    given = {key: value for key, value in entry.mapping().items() if key in _OF_VERILOG}
+    if "verilog" not in given:
+        if given:
+            given["top"].fail("goes with the key 'verilog'")
+        return units
+    if len(units) != 1:
+        given["verilog"].fail(f"is the hardware of one unit, and the entry has {len(units)}")
+
+    from rtl.verilog import HandMade, with_verilog
+
+    paths = [item.existing_path() for item in given["verilog"].scalars()]
+    top = given["top"].text() if "top" in given else None
+    made = given["verilog"].refine(partial(with_verilog, units[0], paths, top))
+    assert isinstance(made, HandMade)
+    label = units[0], made.verilog.label
+    if label in labels:
+        entry.fail(f"files of these names are a point at {labels[label].place}; rename them")
+    labels[label] = entry
+    return [made]
+
+
+def _parameter(item: Value, key: str, kind: Any) -> "Format | int | str":
+    from hwsim.formats import Format, parse, parse_scalar
+    from hwsim.units.base import OPERANDS
+
+    if key in OPERANDS:
+        item.refine(partial(parse, item.text()))
+        return item.text()
     if kind in (Format, Format | None):
         return item.refine(partial(parse_scalar, item.text()))
     return item.integer() if kind in (int, int | None) else item.text()

@@ -29,7 +29,7 @@ from hwsim.files import write_text
 MARKER = "sweep.json"
 LOCK = "sweep.lock"
 #: Folders of finished work.
-KINDS = ("points", "errors")
+KINDS = ("points", "errors", "unit_errors")
 #: Packages whose versions decide a result.
 TOOLS = ("amaranth", "numpy", "pyosys")
 #: Source and data that compute points.

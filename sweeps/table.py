@@ -15,21 +15,28 @@ from cost_models.cost import Cost
 from cost_models.metrics import percents
 from hwsim.files import write_text
 from hwsim.formats.base import Bools
+from hwsim.formats.block import BlockFormat
+from hwsim.tensors.quality import formats_of
 from hwsim.units import UnitSpec
+from rtl.verilog import HandMade
 from sweeps.metrics import METRICS
 from sweeps.pareto import pareto
 from sweeps.run import Point
 from sweeps.screen import Pruned
-from sweeps.spec import Sweep
+from sweeps.spec import Sweep, Tensors
 from sweeps.store import versions
 
 Row = dict[str, Any]
 
 #: Parameters that every unit has; those of one family are together in ``parameters``.
 COMMON = ("lanes", "weight", "activation")
+#: Columns that say how tensors were quantised.
+QUANTISERS = (
+    "weight_quantiser", "activation_quantiser", "weight_scale_rule", "activation_scale_rule",
+)  # fmt: skip
 #: Columns of the candidates that the screen left out.
 PRUNED = (
-    "unit", "family", "weight", "activation", "lanes", "parameters", "technology",
+    "unit", "family", "weight", "activation", "lanes", "parameters", "verilog", "technology",
     "times_smallest_as_good",
 )  # fmt: skip
 
@@ -37,9 +44,12 @@ PRUNED = (
 def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
     """Return one row a point, in the order of ``points``.
 
-    ``weight_scale_rule`` and ``activation_scale_rule`` say how tensors were scaled, see
-    :mod:`hwsim.formats.scaling`. The SQNR columns are of the formats alone, with exact products and
-    sums; ``exact_arithmetic`` says whether the unit has these, too.
+    ``verilog`` names the files that are a unit's hardware in place of its generator's.
+    ``weight_quantiser`` and ``activation_quantiser`` say how tensors were quantised, the columns
+    of scale rules by which rule (:mod:`hwsim.formats.scaling`).
+    ``quantisation_sqnr_db`` is of the formats alone, with exact products and sums,
+    ``output_sqnr_db`` of the unit (:mod:`hwsim.tensors.quality`); ``exact_arithmetic`` says whether
+    the unit has exact ones, too.
     ``violates`` says which constraints do not hold, a metric without a value among them;
     ``feasible`` whether all hold; ``pareto`` whether no other feasible point of the same technology
     dominates the point in all objectives of the sweep.
@@ -74,14 +84,16 @@ def pruned_row(one: Pruned) -> Row:
 
 
 def _described(unit: UnitSpec) -> Row:
-    own = {key: value for key, value in unit.parameters().items() if key not in COMMON}
+    given = unit.parameters()
+    own = {key: value for key, value in given.items() if key not in COMMON}
     return {
         "unit": unit.name,
         "family": unit.family,
-        "weight": unit.weight.name,
-        "activation": unit.activation.name,
+        "weight": given["weight"],
+        "activation": given["activation"],
         "lanes": unit.lanes,
         "parameters": " ".join(f"{key}={value}" for key, value in own.items()),
+        "verilog": unit.verilog.label if isinstance(unit, HandMade) else None,
     }
 
 
@@ -96,11 +108,21 @@ def _row(sweep: Sweep, point: Point) -> Row:
         "exact_arithmetic": unit.is_exact,
         "tensors": sweep.tensors.source.label if sweep.tensors else None,
         "group": sweep.tensors.group if sweep.tensors else None,
-        "weight_scale_rule": str(unit.weight.scale_rule) if sweep.tensors else None,
-        "activation_scale_rule": str(unit.activation.scale_rule) if sweep.tensors else None,
+        **_quantisers(unit, sweep.tensors),
         **_errors(cost),
         "violates": "; ".join(filter(None, violations)),
     }
+
+
+def _quantisers(unit: UnitSpec, tensors: Tensors | None) -> Row:
+    """Return how a unit's tensors were quantised."""
+    if tensors is None:
+        return dict.fromkeys(QUANTISERS)
+    weight, activation = formats_of(unit, tensors.group)
+    once = "" if isinstance(activation, BlockFormat) else " per token"
+    rules = [str(getattr(fmt, "scale_rule", "")) or None for fmt in (weight, activation)]
+    values = weight.name, f"{activation.name}{once}", *rules
+    return dict(zip(QUANTISERS, values, strict=True))
 
 
 def _errors(cost: Cost) -> Row:

@@ -72,6 +72,33 @@ def test_block_formats_are_shown(name: str, capsys: pytest.CaptureFixture[str]) 
     assert any(line.split() == ["scale", fmt.scale.name] for line in lines)
 
 
+def test_a_block_format_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["formats", "show", "mxfp4", "--json"]) == 0
+    example = json.loads(capsys.readouterr().out)["example"]
+    # The largest number, 1.3, has the exponent 0; that of the largest element, 6, is 2.
+    assert len(example["numbers"]) == 32
+    assert (example["scale_codes"], example["scales"]) == ([127 + 1 - 2], [0.5])
+    place = example["numbers"].index(0.64)
+    # 0.64 / 0.5 is 1.28, and 1.5 the nearest element, whose code is 3.
+    assert (example["codes"][place], example["values"][place]) == (3, 0.75)
+    assert cli.main(["formats", "show", "mxfp4"]) == 0
+    out = capsys.readouterr().out
+    assert "For example, 32 normally distributed numbers, the first 8:" in out
+    assert "scale: 0x7e, which is 0.5" in out
+
+
+def test_a_block_format_too_narrow_for_the_example_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = "codebook(-1,0,0.001,1)_g16[scale=q1.7]"
+    assert cli.main(["formats", "show", name]) == 0
+    assert "No example: a scale overflows q1.7" in capsys.readouterr().out
+    assert cli.main(["formats", "show", name, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["example"] is None
+    assert "overflows q1.7" in shown["example_omitted"]
+
+
 def test_options_of_a_block_format_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["formats", "show", "MXFP4[scale_rule=even]", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
@@ -210,6 +237,12 @@ def test_missing_simulator_exits_3(
         ("vvp", "echo broken; exit 3", 1, "the simulation gave no results:\nbroken\n"),
         ("vvp", "kill -9 $$", 1, "the simulation gave no results:\n"),
         ("vvp", None, 3, "vvp (Icarus Verilog) is not installed"),
+        (
+            "vvp",
+            "echo '<testsuites>' > $COCOTB_RESULTS_FILE",
+            1,
+            "the simulation's results are cut",
+        ),
     ],
 )
 def test_tools_that_fail_are_messages(

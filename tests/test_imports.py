@@ -3,15 +3,20 @@
 Both are read from the sources, so imports inside functions count.
 """
 
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import grimp
 import pytest
+
+import rtl
+from hwsim.units import FAMILIES
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("hwsim", "rtl", "cost_models", "sweeps")
@@ -50,6 +55,7 @@ def test_imports_go_one_way() -> None:
         ("rtl/integer.py", "    import cost_models.cost", "Imports go one way"),
         ("cost_models/cost.py", "import sweeps", "Imports go one way"),
         ("sweeps/run.py", "from hwsim.cli import output", "Imports go one way"),
+        ("sweeps/run.py", "from sweeps.studies import page", "Nothing but the command line"),
         ("hwsim/errors.py", "from hwsim import pool", "Imports go one way"),
         ("hwsim/units/integer.py", "from amaranth.hdl import Module", "Golden models"),
         ("rtl/integer.py", "    import pandas", "Data frames"),
@@ -72,8 +78,25 @@ def test_an_import_of_the_wrong_direction_is_found(
     assert any(row.startswith(contract) for row in broken)
 
 
+def test_every_module_has_its_layer() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = {name for row in contracts["contracts"][0]["layers"] for name in re.split("[|:]", row)}
+    found = grimp.build_graph(*PACKAGES, cache_dir=None)
+    assert {name.strip() for name in layers} == {
+        "rtl", "cost_models", "sweeps", *found.find_children("hwsim")
+    }  # fmt: skip
+
+
 def test_no_modules_import_each_other() -> None:
     assert cycle(graph()) == []
+
+
+def test_shared_blocks_know_no_family() -> None:
+    families = {cls.__module__ for cls in FAMILIES.values()}
+    families |= {rtl.generator(cls).__module__ for cls in FAMILIES.values()}
+    for module, imported in graph().items():
+        if module.startswith("rtl.blocks"):
+            assert not families & {*imported}, module
 
 
 def test_a_cycle_is_found() -> None:

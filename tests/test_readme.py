@@ -21,4 +21,5 @@ def test_the_python_snippet_runs_and_gives_what_it_says() -> None:
     assert shown["array([3.125e-01, 4.480e+02])"] == "array([3.125e-01, 4.480e+02])"
     assert shown["array(688.), its value"] == "array(688.)"
     assert shown["Timing(latency=4, interval=4)"].startswith("Timing(latency=4, interval=4")
+    assert shown["7778.7"].startswith("7778.7")
     assert said["its Verilog"].startswith("// bit_serial_lanes_16")

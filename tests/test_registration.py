@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -148,6 +148,7 @@ class Doubled(IntegerUnit):
 
     family: ClassVar[str] = "doubled"
     generator: ClassVar[str] = "rtl.integer:Integer"
+    configurations = ({"lanes": 2, "weight": "int3", "activation": "int4"},)
 
 
 def test_a_unit_is_made_by_its_name(families: Registry[type]) -> None:
@@ -164,12 +165,14 @@ def test_a_unit_is_made_by_its_name(families: Registry[type]) -> None:
         ({"family": "No Name"}, "family='No Name': allowed"),
         ({"family": "a__b"}, "family='a__b': allowed"),
         ({"generator": None}, "must name its hardware"),
+        ({"configurations": ()}, "must have configurations to verify"),
     ],
 )
 def test_units_that_lack_something_are_refused(
-    families: Registry[type], change: dict[str, str | None], said: str
+    families: Registry[type], change: dict[str, Any], said: str
 ) -> None:
-    body = {"family": "other", "generator": "rtl.integer:Integer"} | change
+    body = vars(Doubled) | {"family": "other"} | change
+    body = {key: body[key] for key in ("family", "generator", "configurations")}
     cls = dataclass(frozen=True, kw_only=True)(type("Other", (IntegerUnit,), body))
     with pytest.raises(InputError, match=said):
         register(cls)
@@ -254,6 +257,7 @@ from rtl.verification import verify
 class Scripted(IntegerUnit):
     family: ClassVar[str] = "scripted"
     generator: ClassVar[str] = "rtl.integer:Integer"
+    configurations = (dict(lanes=1, weight="int2", activation="int2"),)
 
 {guard}
     try:

@@ -20,7 +20,7 @@ from hwsim.errors import check_known
 from hwsim.files import temporary_folder
 from hwsim.units import UnitSpec
 from hwsim.units.operands import Operands
-from rtl import icarus
+from rtl import icarus, verilog
 from rtl.yosys import version
 
 __all__ = ["Library", "Objective", "measure", "opened", "synthesize"]
@@ -101,6 +101,7 @@ def measure(
                 "icarus": icarus.version(),
             },
             "libraries": library.digests,
+            **verilog.provenance(unit),
             "objective": objective,
             "style": mapped.style,
             "variant": mapped.variant,

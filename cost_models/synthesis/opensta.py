@@ -25,7 +25,6 @@ _PERIOD_PS = 1e6
 #: mapped. Warnings about libraries are about things that cells are not timed by.
 _FAILURE = re.compile(r"^(?:Error\b.*|Warning: \S+\.v, .*)", re.MULTILINE)
 
-#: A slack; that of a netlist without a path is infinite.
 _NUMBER = re.compile(r"-?[0-9.]+(e[-+]?[0-9]+)?")
 
 
@@ -108,7 +107,7 @@ def analyse(netlists: Sequence[Path], library: Library, rank: int = 0) -> Timing
     slacks = re.findall(r"^worst slack (\S+)$", log, re.MULTILINE)
     chosen = re.search(r"^slews of (\S+)$", log, re.MULTILINE)
     pins = re.findall(r"^(\S+)/(\S+) \^ \S+:(\S+) v \S+:(\S+)$", log, re.MULTILINE)
-    known = len(slacks) == len(names) and all(map(_NUMBER.fullmatch, slacks))
+    known = len(slacks) == len(names) and all(map(_is_slack, slacks))
     if not known or chosen is None or not pins:
         said = library.in_words((log + done.stderr)[-2000:])
         raise StaError(f"OpenSTA reports no slack or slews for {', '.join(names)}:\n{said}")
@@ -117,6 +116,11 @@ def analyse(netlists: Sequence[Path], library: Library, rank: int = 0) -> Timing
         names.index(chosen[1]),
         {(cell, pin): (float(rise) * 1e-3, float(fall) * 1e-3) for cell, pin, rise, fall in pins},
     )
+
+
+def _is_slack(text: str) -> bool:
+    """Whether this is the slack of a path: that of a netlist without one is infinite, or 1e30."""
+    return bool(_NUMBER.fullmatch(text)) and float(text) < _PERIOD_PS
 
 
 def _script(netlists: Sequence[Path], library: Library, rank: int) -> str:

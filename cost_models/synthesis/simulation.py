@@ -285,7 +285,7 @@ def _count(raw: bytes, nets: int, warm_up: int, last: int) -> tuple[Int, Int]:
     }
     text = np.frombuffer(body, np.uint8)
     ends = np.flatnonzero(text == ord("\n"))
-    starts = np.concatenate([[0], ends[:-1] + 1])
+    starts = np.concatenate([[0], ends + 1])[: len(ends)]
     first = text[starts]
     is_time = first == ord("#")
     spans = zip(starts[is_time] + 1, ends[is_time], strict=True)

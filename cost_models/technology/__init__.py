@@ -20,6 +20,7 @@ import yaml
 
 from cost_models.bands import LEVELS, QUANTITIES, UNSEEN, error_key
 from cost_models.netlist import GATES, TYPES
+from cost_models.words import FEATURES
 from hwsim import files
 from hwsim.errors import InputError, unknown
 from hwsim.registration import Registry
@@ -92,6 +93,10 @@ class Technology:
         ``max_percent`` (absolute and relative to synthesis), ``rank`` (Spearman), and, for each of
         ``LEVELS``, ``error_68_percent`` and so on, see :func:`cost_models.fit.errors_of`, and
         ``units``, the number of units.
+    screen
+        What :mod:`cost_models.screen` multiplies counts of words with, ``um2``, and its errors on
+        ``unseen_units`` and ``unseen_families``; None if no
+        screen was fitted.
     units
         The units of both sets, those fitted to first, with the figures of ``synthesis``,
         ``estimate`` and the two other fits, the multiplier styles of both, and the noise of
@@ -114,6 +119,7 @@ class Technology:
     clock_fj_per_cycle: float
     provenance: dict[str, Any]
     errors: dict[str, dict[str, dict[str, float | None]]]
+    screen: dict[str, Any] | None
     units: list[dict[str, Any]]
 
 
@@ -258,6 +264,8 @@ def parse(text: str, source: str) -> Technology:
             raise InputError(f"{source}:{lines[key]}: {key} must be {what}, not {data[key]!r}")
     _check_values(source, data)
     _check_errors(f"{source}:{lines['errors']}: errors", data["errors"])
+    if data["screen"] is not None:
+        _check_screen(f"{source}:{lines['screen']}: screen", data["screen"])
     return Technology(**data)
 
 
@@ -308,6 +316,17 @@ def _check_table(place: str, table: Any, types: tuple[str, ...]) -> None:
         raise InputError(f"{place} must have one number for each of {', '.join(types)}")
     for name, value in table.items():
         _check(f"{place}.{name}", value)
+
+
+def _check_screen(place: str, screen: Any) -> None:
+    """Refuse a screen without a coefficient for every feature, or without its errors."""
+    if not isinstance(screen, Mapping):
+        raise InputError(f"{place} must be a mapping or null, not {screen!r}")
+    _check_table(f"{place}.um2", screen.get("um2"), FEATURES)
+    for kind in ("unseen_units", "unseen_families"):
+        if not isinstance(errors := screen.get(kind), Mapping):
+            raise InputError(f"{place}.{kind} is missing")
+        _check_table(f"{place}.{kind}", errors, ("mean_percent", "max_percent", "rank"))
 
 
 def _check(place: str, value: Any) -> None:

@@ -15,9 +15,10 @@ from hwsim.cli.arguments import (
     whole_number,
     with_verilog,
 )
-from hwsim.cli.output import cell, print_json, print_table
+from hwsim.cli.output import print_json, print_table
 from hwsim.cli.phrases import errors_phrase
 from hwsim.errors import InputError
+from hwsim.tables import cell
 
 if TYPE_CHECKING:
     from cost_models.breakdown import Breakdown
@@ -84,8 +85,6 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("--liberty goes with --method synthesis")
     if options.method == "estimate" and options.objective:
         raise InputError("--objective goes with --method synthesis")
-    if options.breakdown and options.verilog:
-        raise InputError("--breakdown takes units of hwsim; it does not go with --verilog")
     if options.breakdown:
         if options.scale_to is not None:
             raise InputError("--scale-to takes whole units; it does not go with --breakdown")

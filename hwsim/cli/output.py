@@ -1,8 +1,9 @@
-"""How commands print: JSON, and tables with numbers to the right."""
+"""How commands print: JSON and tables."""
 
 import json
-import re
 from collections.abc import Iterable, Sequence
+
+from hwsim import tables
 
 
 def one_line(text: str) -> str:
@@ -17,23 +18,5 @@ def print_json(value: object) -> None:
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print columns, numbers to the right."""
-    text = [[cell(value) for value in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(header, *text, strict=True)]
-    numeric = [all(_is_number(row[k]) for row in text) for k in range(len(header))]
-    for row in [list(header), *text]:
-        cells = [
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(row, widths, numeric, strict=True)
-        ]
-        print("  ".join(cells).rstrip())
-
-
-def _is_number(cell: str) -> bool:
-    """Whether a cell is a number, with or without its error."""
-    return bool(re.fullmatch(r"[-+.e\d]*\d( ±[./\d]+%)?", cell))
-
-
-def cell(value: object) -> str:
-    """Return a value as a table shows it, numbers with five digits."""
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    """Print a table, numbers to the right."""
+    print(tables.plain(header, rows), end="")

@@ -66,19 +66,17 @@ def run(options: argparse.Namespace) -> int:
 
 def example(family: str) -> list[str]:
     """Return a command that generates a unit of the family, as words."""
-    from rtl.verification.suite import CONFIGURATIONS
+    from hwsim.units import FAMILIES
 
-    values = [f"{key}={value}" for key, value in CONFIGURATIONS[family][0].items()]
+    values = [f"{key}={value}" for key, value in FAMILIES[family].configurations[0].items()]
     return ["hwsim", "generate", family, *values, "-o", "pe"]
 
 
 def _describe(name: str, as_json: bool) -> int:
-    from hwsim.units import manual
-    from hwsim.units.registry import make
-    from rtl.verification.suite import CONFIGURATIONS
+    from hwsim.units import FAMILIES, make, manual
 
     parameters = manual.parameters(name)
-    unit = make(name, **CONFIGURATIONS[name][0])
+    unit = make(name, **FAMILIES[name].configurations[0])
     timing = unit.timing()
     command = shlex.join(example(name))
     if as_json:

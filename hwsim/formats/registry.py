@@ -211,7 +211,7 @@ def _checked_family(family: Any, kind: type, *more: Any) -> Any:
         if _block(name) or _scalar(name) or _complex(name):
             raise InputError(f"the format {name!r} is one of hwsim; choose another name")
         fmt = family.parse(name, *more)
-        if not isinstance(fmt, kind) or fmt.name != name:
+        if not isinstance(fmt, kind) or getattr(fmt, "name", None) != name:
             raise InputError(
                 f"{family!r}: parse({name!r}) is {fmt!r}; allowed: the {kind.__name__} of that name"
             )

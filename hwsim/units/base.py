@@ -26,6 +26,7 @@ from hwsim.formats.fields import convert_fields
 from hwsim.formats.group import GroupScale
 from hwsim.registration import resolve
 from hwsim.units import layers
+from hwsim.units.configurations import Configurations
 from hwsim.units.layers import GROUP, Matrix, Rows
 from hwsim.units.metadata import Metadata, check_all, field_beats, field_shape
 from hwsim.units.naming import plain, unit_name
@@ -113,6 +114,10 @@ class UnitSpec(ABC):
     family: ClassVar[str]
     #: The class of its hardware, a subclass of ``rtl.Unit``, or where it is: ``module:class``.
     generator: ClassVar[str | type]
+    #: Parameters of the units that verification covers, the first of which stands for the family.
+    configurations: ClassVar[Configurations] = ()
+    #: Parameters of small units that coefficients of technologies are fitted to and judged by.
+    fitting: ClassVar[Configurations] = ()
 
     lanes: int
     weight: Format
@@ -227,16 +232,6 @@ class UnitSpec(ABC):
         return weights
 
     @property
-    def weight_bits_per_element(self) -> float:
-        """Bits that a weight takes in memory."""
-        return float(self.weight.bits)
-
-    @property
-    def activation_bits_per_element(self) -> float:
-        """Bits that an activation takes in memory."""
-        return float(self.activation.bits)
-
-    @property
     def values_per_beat(self) -> tuple[int, int]:
         """Activations and weights as numbers that a beat holds at most."""
         return self.activation_lanes, self.weight_lanes
@@ -317,6 +312,15 @@ class UnitSpec(ABC):
         if not self.weight_lanes:
             raise InputError(f"{self.family} takes no weights, and so no layers")
 
+    @property
+    def computes_layers(self) -> bool:
+        """Whether :meth:`operands` takes the tensors of a layer."""
+        try:
+            self.check_layers()
+        except InputError:
+            return False
+        return True
+
     def weight_quantiser(self, group: int = GROUP) -> BlockFormat:
         """Return the block format that weights are quantised to.
 
@@ -333,11 +337,12 @@ class UnitSpec(ABC):
         fmt = self.activation_tensor or self.activation
         return fmt if isinstance(fmt, BlockFormat) else layers.per_token(fmt, inputs)
 
-    def bits_per_element(self, operand: str, group: int | None = None) -> float:
+    def bits_per_element(self, operand: str, group: int | None = None) -> float | None:
         """Return the bits that are stored for a weight or an activation, metadata included.
 
         ``group`` is the group size of weights whose format has none; without it, and for the
-        activations' one scale a token, the bits are those of the code.
+        activations' one scale a token, the bits are those of the code. None for codes that may hold
+        numbers of several widths.
         """
         fmt = self.tensor_format(operand) or getattr(self, operand)
         if operand == "weight" and group is not None:

@@ -23,6 +23,7 @@ from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
 from hwsim.formats.shared_exponent import SharedExponent
 from hwsim.units.block_dot import BlockDotUnit, Element, require_exponent
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.layers import Matrix, Rows
 
 DEFAULT_BLOCK_SIZE = 16
@@ -105,3 +106,18 @@ class BfpDotUnit(BlockDotUnit):
                 f"{parameter}={fmt.name}: bfp_dot takes integers and fixed point, such as int8 or "
                 "q2.6"
             )
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16, "weight": "q2.6", "activation": "q2.6"},
+        {"lanes": 3, "weight": "int12", "activation": "q2.8", "block_size": 6,
+         "accumulator": "fp16"},
+        {"lanes": 4, "weight": "int4", "activation": "uint8", "scale": "int5",
+         "accumulation": "fixed", "accumulator_bits": 50, "fraction_bits": 8},
+        {"lanes": 1, "weight": "int1", "activation": "uint1", "scale": "int1", "block_size": 2,
+         "accumulation": "fixed", "accumulator_bits": 2, "fraction_bits": 0},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((2, "int3", "int4"), (4, "q1.3", "q1.3"), block_size=4, accumulator="e5m2"),
+        {"lanes": 4, "weight": "int4", "activation": "int4", "block_size": 8,
+         "accumulation": "fixed", "accumulator_bits": 24, "fraction_bits": 8},
+    )  # fmt: skip

@@ -36,6 +36,7 @@ from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Codes, Format, Int64
 from hwsim.formats.integer import Integer
 from hwsim.units.base import Timing
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.integer import IntegerUnit
 from hwsim.units.metadata import Metadata
 from hwsim.units.result import Integers
@@ -187,6 +188,49 @@ class BitSerialUnit(IntegerUnit):
             return ((wide >> (position + 1)) & 1 == 1) & (position < bits[..., np.newaxis])
         window = (wide >> (2 * position)) & 7
         return (window != 0) & (window != 7)
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 64, "weight": "int8", "activation": "int8"},
+        {"lanes": 16, "weight": "int4", "activation": "int8"},
+        {"lanes": 3, "weight": "uint3", "activation": "uint5"},
+        {"lanes": 1, "weight": "int1", "activation": "int4"},
+        {"lanes": 1, "weight": "uint1", "activation": "uint1"},
+        {"lanes": 6, "weight": "int12", "activation": "int16"},
+        {"lanes": 64, "weight": "int8", "activation": "int8", "precision": "beat"},
+        {"lanes": 4, "weight": "uint5", "activation": "int4", "precision": "beat"},
+        {"lanes": 64, "weight": "int8", "activation": "int8", "recoding": "booth"},
+        {"lanes": 16, "weight": "uint6", "activation": "int8", "recoding": "booth"},
+        {"lanes": 1, "weight": "uint1", "activation": "int1", "recoding": "booth"},
+        {"lanes": 16, "weight": "int8", "activation": "uint4", "recoding": "booth",
+         "precision": "beat"},
+        {"lanes": 3, "weight": "uint7", "activation": "int3", "recoding": "booth",
+         "precision": "beat"},
+        {"lanes": 16, "weight": "int8", "activation": "int4", "digits": "essential"},
+        {"lanes": 1, "weight": "uint1", "activation": "int4", "digits": "essential"},
+        {"lanes": 4, "weight": "int6", "activation": "uint3", "digits": "essential",
+         "precision": "beat"},
+        {"lanes": 4, "weight": "uint6", "activation": "int4", "digits": "essential",
+         "recoding": "booth", "precision": "beat"},
+        {"lanes": 8, "weight": "int8", "activation": "int5", "digits": "essential",
+         "recoding": "booth"},
+        {"lanes": 16, "weight": "int6", "activation": "int5", "serial": "both"},
+        {"lanes": 3, "weight": "uint4", "activation": "int5", "serial": "both"},
+        {"lanes": 16, "weight": "int4", "activation": "int4", "serial": "both",
+         "precision": "beat"},
+        {"lanes": 1, "weight": "int1", "activation": "uint1", "serial": "both"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots(
+            (2, "int6", "int6"),
+            (6, "int3", "int8"),
+            (12, "int8", "int6"),
+            (16, "uint6", "int8"),
+        ),
+        *dots((6, "int6", "int8"), precision="beat"),
+        *dots((8, "int8", "int8"), recoding="booth"),
+        *dots((4, "int8", "int4"), digits="essential"),
+        *dots((8, "int4", "int5"), serial="both"),
+    )  # fmt: skip
 
 
 def _signed(fmt: Format) -> bool:

@@ -61,6 +61,7 @@ from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units import accumulator, layers
 from hwsim.units.base import Timing, UnitSpec
+from hwsim.units.configurations import Configurations
 from hwsim.units.layers import GROUP, Matrix, Rows
 from hwsim.units.metadata import Metadata, Scope, group_ends
 from hwsim.units.result import Integers, Result
@@ -308,9 +309,11 @@ class BitmodUnit(UnitSpec):
             return self.weight_tensor
         return GroupScale(CONTAINER, self.group_size)
 
-    def bits_per_element(self, operand: str, group: int | None = None) -> float:
+    def bits_per_element(self, operand: str, group: int | None = None) -> float | None:
         if operand != "weight":
             return super().bits_per_element(operand, group)
+        if self.weight_tensor is None:
+            return None
         fmt = self.weight_quantiser()
         # The unit's scale is shorter than the format's.
         return fmt.bits_per_element - (fmt.scale.bits - SCALE_BITS) / fmt.size
@@ -547,6 +550,21 @@ class BitmodUnit(UnitSpec):
         half = (one << amount) >> 1
         up = (rest > half) | ((rest == half) & (kept & 1 == 1))
         return kept + (up & (amount > 0)).astype(values.dtype)
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 4, "activation": "fp16"},
+        {"lanes": 4, "activation": "fp16", "fraction_bits": 30, "special_values": "fp3"},
+        {"lanes": 4, "activation": "fp16", "rounding": "nearest_even"},
+        {"lanes": 8, "activation": "e2m1", "group_size": 48, "special_values": "7,-7,0,3.5"},
+        {"lanes": 1, "activation": "fp16", "group_size": 6, "fraction_bits": 0,
+         "accumulator_bits": 31},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        {"lanes": 1, "activation": "e4m3", "group_size": 6, "fraction_bits": 0,
+         "accumulator_bits": 24},
+        {"lanes": 1, "activation": "e2m1", "group_size": 8},
+        {"lanes": 2, "activation": "e2m1", "group_size": 16, "accumulator_bits": 26},
+    )  # fmt: skip
 
 
 def _weight_type(element: Format) -> WeightType | None:

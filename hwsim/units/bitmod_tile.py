@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from hwsim.errors import InputError
 from hwsim.units.bitmod import BitmodUnit
+from hwsim.units.configurations import Configurations
 
 MAX_SIDE = 64
 
@@ -58,3 +59,12 @@ class BitmodTileUnit(BitmodUnit):
     @property
     def columns(self) -> int:
         return self.column_count
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 4, "activation": "fp16", "row_count": 2, "column_count": 3},
+        {"lanes": 2, "activation": "e4m3", "row_count": 3, "column_count": 1, "group_size": 16},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        {"lanes": 1, "activation": "e2m1", "row_count": 2, "column_count": 1, "group_size": 8},
+        {"lanes": 1, "activation": "e2m1", "row_count": 1, "column_count": 2, "group_size": 8},
+    )  # fmt: skip

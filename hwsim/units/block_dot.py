@@ -152,7 +152,7 @@ class BlockDotUnit(UnitSpec):
             return fmt
         return self._block_format(operand, self.elements[OPERANDS[::-1].index(operand)])
 
-    def bits_per_element(self, operand: str, group: int | None = None) -> float:
+    def bits_per_element(self, operand: str, group: int | None = None) -> float | None:
         return self._quantiser(operand).bits_per_element
 
     def _dot_length(self, activations: Matrix, weights: Matrix) -> int:

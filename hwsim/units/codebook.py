@@ -43,6 +43,7 @@ from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units import layers
 from hwsim.units.base import Timing, UnitSpec
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.exact_sum import require_signed_minifloat
 from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
@@ -230,10 +231,11 @@ class CodebookUnit(UnitSpec):
         # Groups are scaled to the entries' range before a row's table is learnt.
         return layers.per_group(self.entries, group)
 
-    def bits_per_element(self, operand: str, group: int | None = None) -> float:
+    def bits_per_element(self, operand: str, group: int | None = None) -> float | None:
         bits = super().bits_per_element(operand, group)
         if operand == "weight" and self.table is Table.LOADED and group is not None:
-            bits += self.weight.bits - self.entries.bits
+            # Positions are stored, not entries.
+            return (bits or 0) + self.weight.bits - self.entries.bits
         return bits
 
     def _weight_rows(self, matrix: Matrix, length: int) -> Rows:
@@ -298,6 +300,24 @@ class CodebookUnit(UnitSpec):
         table = np.stack([metadata[field.name] for field in self.metadata], axis=-1)
         chosen = np.take_along_axis(table, weights.astype(np.int64), axis=-1)
         return self.multiplier.dot(activations, chosen)
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16, "weight": "nf4", "activation": "int8"},
+        {"lanes": 3, "weight": "nf3", "activation": "uint5", "entry": "q1.9"},
+        {"lanes": 1, "weight": "codebook(-1.0,1.0)", "activation": "int1", "entry": "int2"},
+        {"lanes": 1, "weight": "nf4", "activation": "fp16"},
+        {"lanes": 2, "weight": "nf4", "activation": "e4m3", "accumulator": "fp16"},
+        {"lanes": 1, "weight": "nf4", "activation": "e5m2", "entry": "int6",
+         "accumulator": "fp16"},
+        {"lanes": 4, "weight": "uint4", "activation": "int8", "table": "loaded"},
+        {"lanes": 2, "weight": "uint1", "activation": "int4", "table": "loaded", "entry": "q2.4"},
+        {"lanes": 1, "weight": "uint3", "activation": "fp16", "table": "loaded", "entry": "bf16"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((2, "nf4", "int8"), (4, "nf3", "int6"), (1, "nf4", "int12")),
+        *dots((1, "nf4", "e5m2"), entry="int6", accumulator="fp16"),
+        *dots((1, "uint3", "int6"), (2, "uint2", "int8"), table="loaded"),
+    )  # fmt: skip
 
 
 def learnt_codebook(values: Float64, count: int) -> tuple[Float64, Codes]:

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from hwsim.formats.base import Format
 from hwsim.formats.dybit import DyBit
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.exact_sum import ExactSum
 
 
@@ -30,3 +31,16 @@ class DyBitUnit(ExactSum):
     generator: ClassVar[str] = "rtl.exact_sum:ExactSum"
     format_class: ClassVar[type[Format]] = DyBit
     takes: ClassVar[str] = "formats such as dybit4 or dybit4u"
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16, "weight": "dybit4", "activation": "dybit4"},
+        {"lanes": 16, "weight": "dybit4", "activation": "dybit4u"},
+        {"lanes": 16, "weight": "dybit8", "activation": "dybit8u"},
+        {"lanes": 1, "weight": "dybit2u", "activation": "dybit3", "accumulator_bits": 6},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = dots(
+        (4, "dybit4", "dybit4"),
+        (8, "dybit4", "dybit4u"),
+        (2, "dybit6", "dybit6"),
+        (1, "dybit8", "dybit8u"),
+    )  # fmt: skip

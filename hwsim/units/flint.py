@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from hwsim.formats.base import Format
 from hwsim.formats.flint import Flint
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.exact_sum import ExactSum
 
 
@@ -30,3 +31,16 @@ class FlintUnit(ExactSum):
     generator: ClassVar[str] = "rtl.exact_sum:ExactSum"
     format_class: ClassVar[type[Format]] = Flint
     takes: ClassVar[str] = "formats such as flint4 or flint4u"
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16, "weight": "flint4", "activation": "flint4"},
+        {"lanes": 16, "weight": "flint4", "activation": "flint4u"},
+        {"lanes": 16, "weight": "flint8", "activation": "flint8u"},
+        {"lanes": 1, "weight": "flint2u", "activation": "flint3", "accumulator_bits": 6},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = dots(
+        (4, "flint4", "flint4"),
+        (8, "flint4", "flint4u"),
+        (2, "flint6", "flint6"),
+        (1, "flint8", "flint8u"),
+    )  # fmt: skip

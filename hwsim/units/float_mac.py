@@ -71,6 +71,7 @@ from hwsim.formats.base import Codes, Format, Unpacked
 from hwsim.formats.fields import CHOICES
 from hwsim.formats.minifloat import NAMED, Minifloat, Specials
 from hwsim.units import aligned, rounding
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.exact_sum import MINIFLOATS, ExactSum
 from hwsim.units.result import Integers, Result, RoundedResult
 from hwsim.units.rounded_sum import RoundedSum
@@ -308,3 +309,46 @@ class FloatUnit(ExactSum, RoundedSum):
             codes = aligned.add(fmt, beat, codes, bits, self.sum_rounding, self.subnormals)
         padding = self.sum_format.mantissa - fmt.mantissa
         return (codes << padding).astype(self.sum_format.code_dtype)
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 64, "weight": "e4m3", "activation": "e4m3"},
+        {"lanes": 64, "weight": "e2m1", "activation": "e5m2"},
+        {"lanes": 16, "weight": "e2m3", "activation": "e3m2"},
+        {"lanes": 16, "weight": "e4m3fnuz", "activation": "e5m2fnuz"},
+        {"lanes": 1, "weight": "e2m1", "activation": "e2m1"},
+        {"lanes": 1, "weight": "minifloat(exponent=1,mantissa=0,bias=0,specials=none)",
+         "activation": "minifloat(exponent=3,mantissa=2,bias=3,specials=p3109)"},
+        {"lanes": 4, "weight": "fp16", "activation": "e4m3"},
+        {"lanes": 2, "weight": "bf16", "activation": "bf16"},
+        {"lanes": 3, "weight": "e3m2", "activation": "e3m2", "accumulator_bits": 21},
+        {"lanes": 16, "weight": "e5m2", "activation": "e4m3u", "subnormals": "flush"},
+        {"lanes": 16, "weight": "e2m3", "activation": "e5m2", "specials": "exclude"},
+        {"lanes": 16, "weight": "e4m3", "activation": "e4m3", "accumulation": "aligned13"},
+        {"lanes": 32, "weight": "e5m2", "activation": "e2m1", "accumulation": "aligned13"},
+        {"lanes": 1, "weight": "e2m1", "activation": "e2m1", "accumulation": "aligned0",
+         "accumulator": "e5m2"},
+        {"lanes": 4, "weight": "fp16", "activation": "fp16", "accumulation": "aligned24"},
+        {"lanes": 3, "weight": "bf16", "activation": "bf16", "accumulation": "aligned25",
+         "accumulator": "fp16", "rounding": "nearest_even"},
+        {"lanes": 5, "weight": "e5m2", "activation": "e3m2", "accumulation": "aligned3",
+         "accumulator": "e4m3fnuz", "subnormals": "flush", "specials": "exclude"},
+        {"lanes": 2, "weight": "e2m1", "activation": "e4m3", "accumulator": "fp32"},
+        {"lanes": 4, "weight": "e2m1", "activation": "e5m2", "accumulator": "fp16",
+         "rounding": "toward_zero"},
+        {"lanes": 2, "weight": "e2m1", "activation": "e4m3u", "accumulator": "bf16",
+         "subnormals": "flush", "specials": "exclude"},
+        {"lanes": 3, "weight": "e3m2", "activation": "e2m1", "accumulator": "e5m2",
+         "rounding": "toward_zero", "subnormals": "flush"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots(
+            (1, "e3m2", "e4m3"),
+            (1, "e4m3", "e5m2"),
+            (2, "e2m1", "e2m3"),
+            (3, "e2m1", "e2m1"),
+            (3, "e3m2", "e3m2"),
+            (8, "e2m1", "e2m3"),
+        ),
+        *dots((2, "e2m1", "e2m3"), (1, "e4m3", "e4m3"), accumulation="aligned9"),
+        *dots((1, "e2m1", "e4m3"), (1, "e3m2", "e2m1"), accumulator="e5m2"),
+    )  # fmt: skip

@@ -23,6 +23,7 @@ from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED, Minifloat
 from hwsim.units import rounding
 from hwsim.units.base import Timing
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.metadata import Metadata
 from hwsim.units.result import Integers, RoundedResult
 from hwsim.units.rounded_sum import RoundedSum
@@ -107,6 +108,24 @@ class FmaUnit(RoundedSum):
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
         return self.rounded_dot(activations, weights, metadata)
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 1, "weight": "e2m3", "activation": "e4m3", "accumulator": "fp16"},
+        {"lanes": 4, "weight": "e2m1", "activation": "e5m2", "accumulator": "e5m2"},
+        {"lanes": 3, "weight": "e3m2", "activation": "e5m2fnuz", "accumulator": "e4m3"},
+        {"lanes": 2, "weight": "e2m1", "activation": "e4m3", "accumulator": "e5m2fnuz"},
+        {"lanes": 1, "weight": "fp16", "activation": "fp16", "accumulator": "fp16"},
+        {"lanes": 2, "weight": "fp16", "activation": "fp16"},
+        {"lanes": 1, "weight": "bf16", "activation": "bf16"},
+        {"lanes": 1, "weight": "int8", "activation": "fp16", "accumulator": "fp16"},
+        {"lanes": 1, "weight": "uint4", "activation": "e5m2"},
+        {"lanes": 2, "weight": "e2m1", "activation": "fp16", "accumulator": "fp16",
+         "wide": "int8"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((1, "e2m1", "e5m2"), (1, "e3m2", "e3m2"), accumulator="e5m2"),
+        *dots((1, "e4m3", "e4m3"), (1, "int4", "e4m3"), accumulator="fp16"),
+    )  # fmt: skip
 
 
 def significand_bits(fmt: Minifloat | Integer) -> int:

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from hwsim.formats.base import Format
 from hwsim.formats.hif8 import HiFloat8
+from hwsim.units.configurations import Configurations
 from hwsim.units.exact_sum import ExactSum
 
 
@@ -30,3 +31,12 @@ class HiFloat8Unit(ExactSum):
     generator: ClassVar[str] = "rtl.exact_sum:ExactSum"
     format_class: ClassVar[type[Format]] = HiFloat8
     takes: ClassVar[str] = "formats such as hif8"
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16, "weight": "hif8", "activation": "hif8"},
+        {"lanes": 5, "weight": "hif8", "activation": "hif8", "accumulator_bits": 78},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        {"lanes": 1, "weight": "hif8", "activation": "hif8"},
+        {"lanes": 2, "weight": "hif8", "activation": "hif8"},
+    )  # fmt: skip

@@ -14,6 +14,7 @@ from hwsim.formats.base import Codes, Format
 from hwsim.formats.integer import Integer
 from hwsim.units import accumulator
 from hwsim.units.base import Timing, UnitSpec
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.result import Integers, Result, exact_sums
 
 
@@ -84,3 +85,26 @@ class IntegerUnit(UnitSpec):
         bits = self.activation.bits + self.weight.bits
         products = a * w if bits < 63 else a.astype(object) * w.astype(object)
         return self.result.pack(exact_sums(products, bits))
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 64, "weight": "int8", "activation": "int8"},
+        {"lanes": 16, "weight": "int4", "activation": "int8"},
+        {"lanes": 3, "weight": "int2", "activation": "uint8"},
+        {"lanes": 1, "weight": "uint1", "activation": "int1"},
+        {"lanes": 1, "weight": "uint5", "activation": "uint6"},
+        {"lanes": 7, "weight": "int16", "activation": "int16"},
+        {"lanes": 2, "weight": "int32", "activation": "uint32"},
+        {"lanes": 5, "weight": "int4", "activation": "int4", "accumulator_bits": 10},
+        {"lanes": 2, "weight": "int16", "activation": "int16", "accumulator_bits": 32},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = dots(
+        (1, "int3", "int8"),
+        (1, "int5", "int5"),
+        (1, "int10", "int10"),
+        (2, "int4", "uint8"),
+        (3, "int8", "int8"),
+        (6, "int4", "int6"),
+        (8, "uint3", "uint4"),
+        (12, "int3", "int3"),
+        (16, "int2", "int6"),
+    )  # fmt: skip

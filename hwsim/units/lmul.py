@@ -45,6 +45,7 @@ import numpy as np
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Format, Int64, Kind, Unpacked
 from hwsim.formats.minifloat import Minifloat
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.exact_sum import (
     MINIFLOATS,
     ExactSum,
@@ -198,3 +199,22 @@ class LmulUnit(ExactSum):
         halved = ((exponent + 1) << (m + 1)) + significand - 2 * hidden
         doubled = (exponent << (m + 1)) + 2 * (significand - hidden)
         return np.where(significand >= 2 * hidden, halved, doubled)
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 32, "weight": "e4m3", "activation": "e4m3"},
+        {"lanes": 32, "weight": "e4m3", "activation": "e4m3", "reading": "formula"},
+        {"lanes": 32, "weight": "e5m2", "activation": "e5m2"},
+        {"lanes": 16, "weight": "e4m3", "activation": "e4m3", "product_range": "wide"},
+        {"lanes": 3, "weight": "e3m2", "activation": "e3m2", "reading": "formula",
+         "product_range": "wide"},
+        {"lanes": 32, "weight": "e3m4", "activation": "e3m4", "reading": "formula"},
+        {"lanes": 16, "weight": "e5m2fnuz", "activation": "e5m2fnuz", "reading": "formula"},
+        {"lanes": 1, "weight": "e2m1", "activation": "e2m1"},
+        {"lanes": 3, "weight": "e3m2", "activation": "e3m2", "accumulator_bits": 12},
+        {"lanes": 2, "weight": "fp16", "activation": "fp16"},
+        {"lanes": 1, "weight": "bf16", "activation": "bf16", "reading": "formula"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((2, "e4m3", "e4m3"), (4, "e2m1", "e2m1")),
+        *dots((2, "e3m2", "e3m2"), (1, "e5m2", "e5m2"), reading="formula"),
+    )  # fmt: skip

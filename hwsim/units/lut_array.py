@@ -22,6 +22,7 @@ from hwsim.formats.block import BlockFormat
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units import layers
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.layers import Matrix, Rows
 from hwsim.units.lut_tensor_core import SymmetricTable
 from hwsim.units.sum_table import sum_table
@@ -119,3 +120,16 @@ class LutArrayUnit(SymmetricTable):
     def _tables(self, activations: Codes) -> Values:
         shape = (*activations.shape[:-1], -1, self.row_count, self.tables, len(self.combinations))
         return self.sums.operands(activations).reshape(shape)
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 4, "weight": "int2", "activation": "int11", "row_count": 2, "column_count": 4},
+        {"lanes": 4, "weight": "uint4", "activation": "int6", "table_lanes": 2},
+        {"lanes": 4, "weight": "bipolar3", "activation": "fp16", "accumulator": "fp16"},
+        {"lanes": 3, "weight": "int3", "activation": "e5m2", "table_lanes": 3,
+         "accumulator": "e5m2"},
+        {"lanes": 1, "weight": "binary", "activation": "int1", "table_lanes": 1},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((2, "int2", "int8"), (4, "uint3", "int6"), table_lanes=2, column_count=2),
+        *dots((3, "int3", "int4"), (6, "bipolar2", "int6"), table_lanes=3),
+    )  # fmt: skip

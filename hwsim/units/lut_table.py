@@ -24,6 +24,7 @@ from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units.base import Timing, UnitSpec
 from hwsim.units.bit_plane_table import MAX_ACTIVATION_BITS, MAX_TABLE_LANES
+from hwsim.units.configurations import Configurations
 from hwsim.units.result import Integers, Result, RoundedResult
 from hwsim.units.sum_table import Combination, combinations, sum_table, symmetric_half
 from hwsim.units.sums import FloatSums, IntegerSums, Sums, float_sums
@@ -145,3 +146,18 @@ class LutTableUnit(UnitSpec):
             result = RoundedResult(self.sums.table_format, entries.shape[-3:])
             return result.pack(self.sums.entry_codes(entries))
         return Result(self.sums.accumulator_bits, shape=entries.shape[-3:]).pack(entries)
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 8, "activation": "int8"},
+        {"lanes": 3, "activation": "uint5", "table_lanes": 3, "row_count": 2},
+        {"lanes": 6, "activation": "int1", "table_lanes": 6},
+        {"lanes": 1, "activation": "int4", "table_lanes": 1},
+        {"lanes": 3, "activation": "fp16", "table_lanes": 3},
+        {"lanes": 4, "activation": "e4m3", "table_lanes": 2},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        {"lanes": 4, "activation": "int8"},
+        {"lanes": 3, "activation": "uint5", "table_lanes": 3, "row_count": 2},
+        {"lanes": 8, "activation": "int4"},
+        {"lanes": 2, "activation": "e4m3", "table_lanes": 2},
+    )  # fmt: skip

@@ -24,6 +24,7 @@ from typing import ClassVar
 
 from hwsim.formats.base import Bools, Format, Int64
 from hwsim.units.bit_plane_table import BitPlaneTable
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.sum_table import Combination, combinations, symmetric_half
 
 
@@ -90,3 +91,32 @@ class LutTensorCoreUnit(SymmetricTable):
 
     table_format: Format | None = None
     table_bits: int | None = None
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16, "weight": "bipolar2", "activation": "int6"},
+        {"lanes": 4, "weight": "int4", "activation": "int8", "row_count": 2, "column_count": 2},
+        {"lanes": 6, "weight": "uint3", "activation": "uint5", "table_lanes": 3},
+        {"lanes": 1, "weight": "binary", "activation": "int4", "table_lanes": 1},
+        {"lanes": 2, "weight": "int1", "activation": "int4", "table_lanes": 2,
+         "accumulator_bits": 8},
+        {"lanes": 5, "weight": "int8", "activation": "int16", "table_lanes": 5},
+        {"lanes": 8, "weight": "int3", "activation": "int4", "accumulator_bits": 8},
+        {"lanes": 8, "weight": "int2", "activation": "int8", "table_bits": 8},
+        {"lanes": 4, "weight": "uint2", "activation": "uint4", "table_lanes": 2,
+         "table_bits": 3, "row_count": 2},
+        {"lanes": 3, "weight": "bipolar2", "activation": "fp16", "table_lanes": 3,
+         "accumulator": "fp16"},
+        {"lanes": 2, "weight": "int2", "activation": "e4m3", "table_lanes": 2},
+        {"lanes": 4, "weight": "uint3", "activation": "e5m2", "table_lanes": 2,
+         "table_format": "e5m2", "accumulator": "e5m2fnuz"},
+        {"lanes": 2, "weight": "int2", "activation": "fp16", "table_lanes": 2, "table_bits": 8,
+         "accumulator": "fp16"},
+        {"lanes": 2, "weight": "bipolar3", "activation": "e4m3", "table_lanes": 2,
+         "table_format": "e5m2", "table_bits": 5, "accumulator": "fp16"},
+        {"lanes": 2, "table_lanes": 2, "weight": "bipolar2", "activation": "bf16"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((4, "int4", "int8"), (8, "bipolar2", "int6"), (4, "uint2", "int4")),
+        *dots((6, "uint3", "uint5"), table_lanes=3),
+        *dots((2, "int2", "e4m3"), table_lanes=2, accumulator="fp16"),
+    )  # fmt: skip

@@ -34,6 +34,7 @@ from hwsim.formats.minifloat import Minifloat
 from hwsim.formats.mx import SIZE, Microscaling
 from hwsim.formats.shared_exponent import SharedExponent
 from hwsim.units.block_dot import BlockDotUnit, Element
+from hwsim.units.configurations import Configurations, dots
 
 #: The widest element of MX.
 MAX_ELEMENT_BITS = 8
@@ -85,3 +86,20 @@ class MxDotUnit(BlockDotUnit):
                 f"{parameter}={fmt.name}: mx_dot takes signed minifloats and fixed point of up to "
                 f"{MAX_ELEMENT_BITS} bits, such as e4m3, e2m1 or q2.6"
             )
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 32, "weight": "e2m1", "activation": "e2m1"},
+        {"lanes": 32, "weight": "e4m3", "activation": "e4m3"},
+        {"lanes": 8, "weight": "e5m2", "activation": "e3m2", "accumulator": "bf16"},
+        {"lanes": 16, "weight": "e5m2", "activation": "e5m2", "accumulation": "fixed"},
+        {"lanes": 16, "weight": "e2m3", "activation": "q2.6", "block_size": 8},
+        {"lanes": 32, "weight": "q2.6", "activation": "q2.6", "accumulation": "fixed",
+         "accumulator_bits": 40, "fraction_bits": 10},
+        {"lanes": 1, "weight": "e3m2", "activation": "e2m1", "block_size": 3,
+         "accumulator": "e5m2"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((2, "e2m1", "e2m1"), (1, "e3m2", "e2m1"), block_size=4, accumulator="e5m2"),
+        {"lanes": 4, "weight": "e2m1", "activation": "e2m1", "block_size": 8,
+         "accumulation": "fixed", "accumulator_bits": 24, "fraction_bits": 8},
+    )  # fmt: skip

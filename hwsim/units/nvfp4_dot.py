@@ -20,6 +20,7 @@ from hwsim.formats.block import BlockFormat
 from hwsim.formats.minifloat import NAMED
 from hwsim.formats.nvfp import SIZE, TensorBlockScale
 from hwsim.units.block_dot import BlockDotUnit, Element
+from hwsim.units.configurations import Configurations
 
 ELEMENT = NAMED["e2m1"]
 SCALES = ("e4m3", "e4m3u", "e5m3u", "e5m3u_ieee")
@@ -68,3 +69,15 @@ class Nvfp4DotUnit(BlockDotUnit):
     def _check_element(self, parameter: str, fmt: Format) -> None:
         if fmt != ELEMENT:
             raise InputError(f"{parameter}={fmt.name}: nvfp4_dot takes {ELEMENT.name} only")
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16},
+        {"lanes": 4, "scale": "e5m3u", "accumulation": "fixed"},
+        {"lanes": 32, "scale": "e4m3u", "accumulator": "fp16"},
+        {"lanes": 1, "scale": "e5m3u_ieee", "block_size": 1, "accumulator": "e4m3fnuz"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        {"lanes": 1, "block_size": 1, "accumulator": "e5m2"},
+        {"lanes": 2, "block_size": 4, "accumulation": "fixed", "accumulator_bits": 32,
+         "fraction_bits": 8},
+    )  # fmt: skip

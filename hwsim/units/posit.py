@@ -29,6 +29,7 @@ import numpy as np
 from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Codes, Float64, Format, Int64
 from hwsim.formats.posit import Posit
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.exact_sum import ExactSum
 from hwsim.units.result import Integers, Result, RoundedResult
 from hwsim.units.rounding import add_to_odd
@@ -119,6 +120,28 @@ class PositUnit(ExactSum):
             return self.result.pack(codes) if self.lanes > 1 else codes[..., 0]
         sums, flags = self.add_up(self.products(activations, weights))
         return round_to_posit(self.accumulator, sums, self.exact_result.exponent, flags["nan"])
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16, "weight": "posit8_0", "activation": "posit8_0"},
+        {"lanes": 8, "weight": "posit4_1", "activation": "posit8_2"},
+        {"lanes": 2, "weight": "posit16_1", "activation": "posit16_1", "accumulator_bits": 127},
+        {"lanes": 1, "weight": "posit2_0", "activation": "posit3_1", "accumulator_bits": 6},
+        {"lanes": 4, "weight": "posit6_1", "activation": "posit6_1", "accumulator": "posit8_1"},
+        {"lanes": 1, "weight": "posit16_2", "activation": "posit16_2", "accumulator": "posit16_2"},
+        {"lanes": 8, "weight": "posit8_1", "activation": "posit8_1", "accumulator": "posit8_1",
+         "accumulation": "none"},
+        {"lanes": 1, "weight": "posit16_1", "activation": "posit16_1", "accumulator": "posit16_1",
+         "accumulation": "none"},
+        {"lanes": 5, "weight": "posit6_0", "activation": "posit7_3", "accumulator": "posit10_2",
+         "accumulation": "none"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((1, "posit8_0", "posit8_0"), (2, "posit6_1", "posit6_1")),
+        *dots((2, "posit4_1", "posit6_0")),
+        *dots((1, "posit6_1", "posit6_1"), accumulator="posit8_1"),
+        *dots((1, "posit8_1", "posit8_1"), accumulator="posit8_1", accumulation="none"),
+        *dots((2, "posit6_0", "posit7_1"), accumulator="posit8_1", accumulation="none"),
+    )  # fmt: skip
 
 
 def round_to_posit(fmt: Posit, value: Integers, exponent: Int64 | int, nar: Bools) -> Codes:

@@ -27,6 +27,7 @@ import numpy as np
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Format
 from hwsim.formats.codebook import Codebook
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.dyadic import Dyadic, dyadic
 from hwsim.units.exact_sum import flag_names, product_flags, sticky
 from hwsim.units.integer import IntegerUnit
@@ -88,6 +89,24 @@ class ProductRomUnit(IntegerUnit):
         sums = exact_sums(a[activations] * w[weights], self.largest_beat.bit_length())
         flags = product_flags(self.activation.unpack(activations), self.weight.unpack(weights))
         return self.result.pack(sums, sticky(flags))
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16, "weight": "int4", "activation": "int4"},
+        {"lanes": 16, "weight": "e2m1", "activation": "e2m1"},
+        {"lanes": 4, "weight": "int2", "activation": "int2"},
+        {"lanes": 3, "weight": "posit4_1", "activation": "uint4"},
+        {"lanes": 2, "weight": "minifloat(exponent=2,mantissa=1,bias=1,specials=ieee)",
+         "activation": "flint4"},
+        {"lanes": 1, "weight": "binary", "activation": "uint1"},
+        {"lanes": 2, "weight": "pot4u", "activation": "pot4u"},
+        {"lanes": 5, "weight": "ternary", "activation": "dybit4", "accumulator_bits": 10},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = dots(
+        (2, "int4", "int4"),
+        (4, "e2m1", "e2m1"),
+        (4, "int3", "uint3"),
+        (6, "ternary", "dybit4"),
+    )  # fmt: skip
 
 
 def _values(parameter: str, fmt: Format) -> Dyadic:

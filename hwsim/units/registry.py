@@ -67,6 +67,8 @@ def _check(name: str, cls: Any) -> type[UnitSpec]:
         )
     if not getattr(cls, "generator", None):
         raise InputError(f"{what} must name its hardware: generator = 'my_package.my_rtl:MyUnit'")
+    if not vars(cls).get("configurations"):
+        raise InputError(f"{what} must have configurations to verify, parameters of at least one")
     return cls
 
 

@@ -50,6 +50,7 @@ from hwsim.formats.minifloat import Minifloat, Specials
 from hwsim.formats.posit import Posit
 from hwsim.units import accumulator, layers
 from hwsim.units.base import Timing, UnitSpec
+from hwsim.units.configurations import Configurations
 from hwsim.units.layers import Matrix, Rows
 from hwsim.units.metadata import Metadata
 from hwsim.units.naming import plain
@@ -251,9 +252,9 @@ class RmmecUnit(UnitSpec):
         values: Float64 = self.result.decode(codes).sum(axis=-1)
         return values
 
-    def bits_per_element(self, operand: str, group: int | None = None) -> float:
+    def bits_per_element(self, operand: str, group: int | None = None) -> float | None:
         if self.tensor_format(operand) is None:
-            raise InputError(f"{operand}=uint16: rmmec stores numbers of several widths")
+            return None
         return super().bits_per_element(operand, group)
 
     @property
@@ -476,3 +477,22 @@ class RmmecUnit(UnitSpec):
         used = words[..., : self.lane_count(mode) // per_word, np.newaxis].astype(np.int64)
         lanes = used >> (fmt.bits * np.arange(per_word)) & ((1 << fmt.bits) - 1)
         return lanes.astype(fmt.code_dtype)
+
+    configurations: ClassVar[Configurations] = (
+        {},
+        {"isolation": "results"},
+        {"lanes": 4, "modes": "fp4,posit16"},
+        {"lanes": 2, "modes": "posit4,posit8", "isolation": "results"},
+        {"lanes": 3, "modes": "fp4"},
+        {"modes": "posit4,posit16"},
+        {"modes": "fp4"},
+        {"modes": "posit8"},
+        {"modes": "posit16"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        {"lanes": 1, "modes": "fp4"},
+        {"lanes": 2, "modes": "fp4"},
+        {"lanes": 1, "modes": "posit8"},
+        {"lanes": 1, "modes": "posit4"},
+        {"lanes": 2, "modes": "posit4"},
+    )  # fmt: skip

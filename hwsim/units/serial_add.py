@@ -27,6 +27,7 @@ from hwsim.formats.bipolar import Bipolar
 from hwsim.formats.integer import Integer
 from hwsim.units.adder_tile import AdderTile, signed_terms
 from hwsim.units.base import Timing
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.sums import Values
 
 MAX_WEIGHT_BITS = 8
@@ -77,3 +78,21 @@ class SerialAddUnit(AdderTile):
             terms = signed_terms(activations, self.digits(weights, plane))
             totals = self.sums.accumulate(totals, terms, plane)
         return totals
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16, "weight": "int4", "activation": "int8"},
+        {"lanes": 8, "weight": "bipolar4", "activation": "uint5"},
+        {"lanes": 1, "weight": "binary", "activation": "int1"},
+        {"lanes": 3, "weight": "uint1", "activation": "uint1", "row_count": 2},
+        {"lanes": 2, "weight": "int8", "activation": "int8", "row_count": 2, "column_count": 2},
+        {"lanes": 5, "weight": "int3", "activation": "int4", "accumulator_bits": 9},
+        {"lanes": 5, "weight": "int3", "activation": "int4", "accumulator_bits": 7},
+        {"lanes": 1, "weight": "int2", "activation": "fp16", "column_count": 2},
+        {"lanes": 3, "weight": "bipolar3", "activation": "e5m2", "accumulator": "fp16"},
+        {"lanes": 1, "weight": "uint8", "activation": "bf16"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((8, "int4", "int8"), (12, "bipolar4", "uint5"), (16, "int2", "int4")),
+        *dots((4, "int3", "int6"), row_count=2),
+        *dots((1, "int2", "e5m2"), (2, "bipolar3", "e4m3"), accumulator="fp16"),
+    )  # fmt: skip

@@ -42,6 +42,7 @@ from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units import accumulator, layers
 from hwsim.units.base import Timing, UnitSpec
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.integer import require_integer
 from hwsim.units.layers import GROUP, Matrix, Rows
 from hwsim.units.metadata import Metadata, Scope, group_ends
@@ -123,7 +124,7 @@ class ShiftAddUnit(UnitSpec):
         weight = require_integer("weight", self.weight, self.family)
         return (GroupScale if weight.signed else GroupZeroPoint)(weight, self.group_size)
 
-    def bits_per_element(self, operand: str, group: int | None = None) -> float:
+    def bits_per_element(self, operand: str, group: int | None = None) -> float | None:
         if operand != "weight":
             return super().bits_per_element(operand, group)
         fmt = self.weight_quantiser()
@@ -196,6 +197,25 @@ class ShiftAddUnit(UnitSpec):
         return self.result.pack(
             np.asarray(scaled.sum(axis=-1), object), {"nan": nan} if self.result.flags else {}
         )
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16, "weight": "int4", "activation": "int8"},
+        {"lanes": 32, "weight": "int4", "activation": "fp16", "group_size": 32},
+        {"lanes": 4, "weight": "uint4", "activation": "int8", "group_size": 16},
+        {"lanes": 4, "weight": "int4", "activation": "fp16", "scale": "fp16", "group_size": 16},
+        {"lanes": 2, "weight": "uint4", "activation": "fp16", "scale": "int8", "group_size": 8},
+        {"lanes": 3, "weight": "int3", "activation": "uint5", "scale": "e4m3", "group_size": 3},
+        {"lanes": 1, "weight": "uint1", "activation": "int1", "group_size": 1},
+        {"lanes": 1, "weight": "int1", "activation": "e5m2", "group_size": 5},
+        {"lanes": 2, "weight": "int4", "activation": "int4", "scale": "int4", "group_size": 4,
+         "accumulator_bits": 14},
+        {"lanes": 2, "weight": "int4", "activation": "int4", "scale": "int4", "group_size": 4,
+         "accumulator_bits": 11},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((1, "int4", "int4"), (2, "int3", "int4"), scale="int4", group_size=4),
+        *dots((2, "uint3", "uint5"), (4, "int2", "int4"), scale="e2m1", group_size=8),
+    )  # fmt: skip
 
 
 def lowest_exponent(fmt: Format) -> int:

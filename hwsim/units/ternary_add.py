@@ -22,6 +22,7 @@ from hwsim.formats.base import Codes, Format, Int64
 from hwsim.formats.integer import Integer
 from hwsim.units.adder_tile import AdderTile, signed_terms
 from hwsim.units.base import Timing
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.sums import Values
 
 #: The code of -2, which ternary weights never have.
@@ -71,3 +72,19 @@ class TernaryAddUnit(AdderTile):
     def _add_beat(self, totals: Values, activations: Values, weights: Codes) -> Values:
         terms = signed_terms(activations, ternary_digits(weights))
         return self.sums.accumulate(totals, terms)
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 32, "weight": "ternary", "activation": "int8"},
+        {"lanes": 16, "weight": "ternary", "activation": "uint8"},
+        {"lanes": 1, "weight": "ternary", "activation": "uint1"},
+        {"lanes": 5, "weight": "ternary", "activation": "int1", "accumulator_bits": 4},
+        {"lanes": 6, "weight": "ternary", "activation": "int8", "row_count": 3, "column_count": 2},
+        {"lanes": 4, "weight": "ternary", "activation": "e4m3fnuz", "accumulator": "e5m2fnuz"},
+        {"lanes": 4, "weight": "ternary", "activation": "e4m3"},
+        {"lanes": 2, "weight": "ternary", "activation": "fp16", "row_count": 2},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((8, "ternary", "int8"), (16, "ternary", "int4"), (5, "ternary", "uint6")),
+        *dots((6, "ternary", "int6"), column_count=2),
+        *dots((2, "ternary", "e4m3"), (1, "ternary", "e5m2"), accumulator="fp16"),
+    )  # fmt: skip

@@ -41,6 +41,7 @@ from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units.adder_tile import AdderTile
 from hwsim.units.base import StoredWeights, Timing
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.sum_table import Combination, sum_table
 from hwsim.units.sums import Values, float_sums, table_octaves
 from hwsim.units.ternary_add import REFUSED, require_ternary, ternary_digits
@@ -176,3 +177,26 @@ class TernaryLutUnit(AdderTile):
         )[..., 0]
         negative = (stored >> self.index_bits).astype(bool)[..., np.newaxis, :, :]
         return self.sums.accumulate(totals, np.where(negative, -read, read))
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 24, "weight": "ternary", "activation": "int8"},
+        {"lanes": 16, "weight": "ternary", "activation": "int8", "table_lanes": 2,
+         "table": "full"},
+        {"lanes": 4, "weight": "ternary", "activation": "uint3", "table_lanes": 4},
+        {"lanes": 3, "weight": "ternary", "activation": "uint1", "table": "full"},
+        {"lanes": 5, "weight": "ternary", "activation": "int1", "table_lanes": 5,
+         "accumulator_bits": 4},
+        {"lanes": 6, "weight": "ternary", "activation": "int8", "row_count": 2, "column_count": 3},
+        {"lanes": 2, "table_lanes": 2, "weight": "ternary", "activation": "fp16",
+         "column_count": 2},
+        {"lanes": 4, "weight": "ternary", "activation": "e5m2", "table_lanes": 2, "table": "full",
+         "accumulator": "fp16"},
+        {"lanes": 3, "weight": "ternary", "activation": "e4m3fnuz", "accumulator": "e5m2fnuz",
+         "table_format": "e5m2fnuz", "row_count": 2},
+        {"lanes": 2, "weight": "ternary", "activation": "bf16", "table_lanes": 2},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((6, "ternary", "int8"), (9, "ternary", "int4"), (3, "ternary", "int12")),
+        *dots((4, "ternary", "int6"), table_lanes=2, table="full"),
+        *dots((2, "ternary", "e4m3"), table_lanes=2, accumulator="fp16"),
+    )  # fmt: skip

@@ -26,6 +26,7 @@ from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Int64
 from hwsim.formats.integer import Integer
 from hwsim.units.bit_plane_table import BitPlaneTable
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.sum_table import Combination, combinations
 from hwsim.units.sums import Values
 
@@ -83,3 +84,16 @@ class TmacUnit(BitPlaneTable):
     def _sum_entry(self, entries: Values) -> Values:
         # The entry of all digits -1 is as good: quantisation is symmetric.
         return -entries[..., 0]
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 8, "weight": "int3", "activation": "int7"},
+        {"lanes": 4, "weight": "int4", "activation": "int8"},
+        {"lanes": 4, "weight": "int2", "activation": "uint6", "row_count": 2, "column_count": 2},
+        {"lanes": 4, "weight": "int1", "activation": "int9"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = dots(
+        (4, "int3", "int7"),
+        (4, "int4", "int8"),
+        (4, "int2", "uint6"),
+        (8, "int1", "int8"),
+    )  # fmt: skip

@@ -18,6 +18,7 @@ import numpy as np
 from hwsim.formats.base import Bools, Format, Int64
 from hwsim.formats.integer import Integer
 from hwsim.units.bit_plane_table import BitPlaneTable
+from hwsim.units.configurations import Configurations, dots
 from hwsim.units.sum_table import Combination, combinations
 
 
@@ -67,3 +68,18 @@ class UnpuLutUnit(BitPlaneTable):
         negative = np.zeros(address.shape, bool)
         negative[..., -1] = self.negative_top
         return address, negative
+
+    configurations: ClassVar[Configurations] = (
+        {"lanes": 16, "weight": "int4", "activation": "int6"},
+        {"lanes": 3, "weight": "uint3", "activation": "uint5", "table_lanes": 3,
+         "row_count": 2, "column_count": 2},
+        {"lanes": 1, "weight": "int1", "activation": "int4", "table_lanes": 1},
+        {"lanes": 2, "weight": "int3", "activation": "e4m3", "table_lanes": 2,
+         "accumulator": "fp16"},
+        {"lanes": 1, "weight": "uint2", "activation": "fp16", "table_lanes": 1,
+         "accumulator": "fp16"},
+    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots((4, "int4", "int6"), (8, "int2", "int8")),
+        *dots((3, "uint3", "uint5"), (6, "int4", "int4"), table_lanes=3),
+    )  # fmt: skip

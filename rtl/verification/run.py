@@ -180,7 +180,7 @@ def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots
         log_file=log,
     )
     # Under pytest the runner exits where it elsewhere returns; the results say why, if any.
-    with contextlib.suppress(SystemExit, icarus.IcarusError):
+    with contextlib.suppress(SystemExit, icarus.IcarusError, ElementTree.ParseError):
         runner.test(
             hdl_toplevel=emit.top_module(unit),
             test_module="rtl.verification.bench",

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cost_models import fit as fitting
-from cost_models import fitting_set, technology
+from cost_models import fitting_set, screen, screening_set, technology
 from cost_models.bands import QUANTITIES
 from cost_models.components import COMPONENTS
 from cost_models.estimate import features, price
@@ -147,6 +147,7 @@ def test_a_further_unit_is_within_with_the_probability_stated():
 def few(monkeypatch):
     monkeypatch.setattr(fitting, "COMPONENTS", COMPONENTS[:2])
     monkeypatch.setattr(fitting_set, "split", lambda: (UNITS[:2], UNITS[3:]))
+    monkeypatch.setattr(screening_set, "units", lambda count: UNITS)
 
 
 def test_a_library_is_characterised(few, tmp_path, capsys):
@@ -155,7 +156,9 @@ def test_a_library_is_characterised(few, tmp_path, capsys):
     assert fitted.provenance["libraries_sha256_prefix"] == {OSU018.name: "86f79b2000f1ac46"}
     assert fitted.errors["unseen_units"]["area"]["mean_percent"] < 10
     assert [row["held_out"] for row in fitted.units] == [False, False, True, True]
-    assert "[6/6]" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "[6/6]" in said
+    assert f"screen, {UNITS[0].name}: " in said
     assert len(list((tmp_path / "samples").iterdir())) == 6
 
 
@@ -193,7 +196,11 @@ def test_the_command_writes_a_technology_and_prints_its_errors(few, tmp_path, ca
     assert lines[0].startswith("unseen units: area ")
     fitted = technology.read(path)
     assert fitted.name == "mine"
+    *lines, units, families = lines
     assert len(lines) == len(fitted.errors)
+    assert units.startswith("screen, unseen units: area ")
+    assert families.startswith("screen, unseen families: area ")
+    assert screen.area(UNITS[0], fitted) > 0
     # Kept results are gone when the file is there.
     assert list(tmp_path.iterdir()) == [path]
     assert main(["characterise", "--liberty", str(OSU018), "-o", str(path)]) == 2

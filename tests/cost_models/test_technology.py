@@ -72,6 +72,12 @@ def document(**changes):
             ),
             "errors.unseen_units.area must have error_68_percent, .*; make the file again",
         ),
+        (yaml.safe_dump(document(screen=1)), "screen must be a mapping or null, not 1"),
+        (yaml.safe_dump(document(screen={"um2": {}})), "screen.um2 must have one number for each"),
+        (
+            yaml.safe_dump(document(screen=technology.load("osu018").screen | {"unseen_units": 1})),
+            "screen.unseen_units is missing",
+        ),
     ],
 )
 def test_broken_files_are_refused(text, message):

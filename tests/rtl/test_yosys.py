@@ -26,3 +26,21 @@ def test_the_log_is_returned(tmp_path: Path) -> None:
 def test_a_failure_has_the_end_of_the_log(tmp_path: Path, commands: list[str]) -> None:
     with pytest.raises(yosys.YosysError, match=r"status 1:\n(.|\n)*(none.v|no_such_pass)"):
         yosys.run(commands, tmp_path)
+
+
+@pytest.mark.parametrize("text", [None, "", '{"modules": {'])
+def test_json_that_was_not_written_whole_is_an_error(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "unit.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(yosys.YosysError, match=r"Yosys did not write unit\.json: "):
+        yosys.read_json(path)
+
+
+def test_a_yosys_that_cannot_be_loaded_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyosys.py").write_text("raise ImportError('libyosys is broken')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(yosys.YosysError, match="libyosys is broken"):
+        yosys.run(["stat"] * 3, tmp_path)

@@ -14,7 +14,7 @@ from cost_models import metrics
 from cost_models import technology as technologies
 from hwsim.errors import InputError
 from hwsim.tensors.quantise import to_db
-from sweeps import plots, report, run_sweep, spec, table
+from sweeps import plots, report, results, run_sweep, spec, table
 from sweeps.metrics import METRICS
 from sweeps.run import Outcome, run
 
@@ -56,6 +56,26 @@ def test_report_writes_tables_charts_and_verilog(sweep, outcome, tmp_path):
     assert {path.name for path in (folder / "verilog").iterdir()} == units
     assert all((folder / "verilog" / name / f"{name}.v").is_file() for name in units)
     assert all(path.exists() for path in paths)
+
+
+@pytest.mark.parametrize("tensors", [True, False])
+def test_results_are_a_data_frame(specification, costs, tmp_path, tensors):
+    if not tensors:
+        text = specification.read_text().replace("tensors: {path: layers.npz, group: 8}\n", "")
+        specification.write_text(text.replace(", output_sqnr_db", ""))
+    sweep = spec.read(specification)
+    folder = tmp_path / "out"
+    report.write(sweep, run(sweep, folder, workers=1), folder)
+    frame, rows = results(folder), read_csv(folder / "results.csv")
+    assert list(frame) == list(rows[0])
+    assert list(frame["unit"]) == [row["unit"] for row in rows]
+    assert list(frame["area_um2"]) == [float(row["area_um2"]) for row in rows]
+    assert frame["pareto"].dtype == bool
+    assert frame["lanes"].dtype == "Int64"
+    for name in METRICS:
+        assert frame[name].dtype == np.float64
+    assert frame["area_um2_error_68_percent"].dtype == np.float64
+    assert frame["output_sqnr_db"].isna().all() == (not tensors)
 
 
 def test_report_is_the_same_again(sweep, outcome, tmp_path):

@@ -1,15 +1,17 @@
 """What the screen leaves out, and that nothing of it is silent."""
 
 import csv
+from dataclasses import replace
 
 import pytest
 
-from cost_models import screen
+from cost_models import screen, technology
 from hwsim.tensors.quantise import QuantisationError
 from hwsim.units import make
 from sweeps import run_sweep, spec
 from sweeps.run import run
 from sweeps.screen import Candidate, Screening, goodness, prune, screened
+from sweeps.targets import Target
 
 
 def unit(weight, activation, lanes=4):
@@ -64,10 +66,22 @@ def test_a_candidate_without_a_value_stays():
 
 
 def test_areas_are_per_mac_and_cycle(monkeypatch):
-    monkeypatch.setattr(screen, "area", lambda unit, name: {"sky130": 80.0, "asap7": 8.0}[name])
+    areas = {"sky130": 80.0, "asap7": 8.0}
+    monkeypatch.setattr(screen, "area", lambda unit, technology: areas[technology.name])
     serial = make("bit_serial", lanes=4, weight="int4", activation="int8")
-    assert screened(Screening(serial, ("sky130", "asap7"))) == {"sky130": 80.0, "asap7": 8.0}
-    assert screened(Screening(SMALL, ("asap7",))) == {"asap7": 2.0}
+    assert screened(Screening(serial, (Target("sky130"), Target("asap7")))) == {
+        "sky130": 80.0,
+        "asap7": 8.0,
+    }
+    assert screened(Screening(SMALL, (Target("asap7"),))) == {"asap7": 2.0}
+
+
+def test_an_own_technology_is_screened_with_its_own_coefficients():
+    sky130 = technology.load("sky130")
+    doubled = {word: 2 * um2 for word, um2 in sky130.screen["um2"].items()}
+    mine = replace(sky130, name="mine", screen=sky130.screen | {"um2": doubled})
+    found = screened(Screening(SMALL, (Target("sky130"), Target("mine", mine))))
+    assert found["mine"] == pytest.approx(2 * found["sky130"])
 
 
 @pytest.fixture
@@ -75,7 +89,7 @@ def by_name(monkeypatch, specification):
     """Screen units of 16 lanes as ten times too large per MAC, in sky130 alone."""
 
     def area(unit, technology):
-        wide = unit.lanes == 16 and technology == "sky130"
+        wide = unit.lanes == 16 and technology.name == "sky130"
         return unit.lanes * unit.weight.bits * (10.0 if wide else 1.0)
 
     monkeypatch.setattr(screen, "area", area)

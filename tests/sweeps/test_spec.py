@@ -273,8 +273,10 @@ def test_two_technologies_of_one_name_are_refused(tmp_path):
     assert message(tmp_path, text) == "2: technology: 'mine' stands twice"
 
 
-def test_own_technologies_have_no_screen(tmp_path):
+def test_own_technologies_need_a_screen(tmp_path):
     write_technology(tmp_path, name="mine")
+    assert read(tmp_path, OWN + "screen: 2\n").screen == 2
+    write_technology(tmp_path, name="mine", screen=None)
     found = message(tmp_path, OWN + "screen: 2\n")
     assert found == "6: screen: no screen was fitted for mine, only for asap7, osu018, sky130"
 

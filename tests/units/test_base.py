@@ -15,19 +15,20 @@ from hwsim.units.result import Integers
 from hwsim.units.stimulus import all_pairs, cancelling, corners, random_codes
 from hwsim.units.tile import TileSpec
 from rtl.base import beat_layout
-from rtl.verification.suite import CONFIGURATIONS
 
 
-def test_every_unit_has_a_generator_and_a_suite() -> None:
-    # The cost model adds its components, which are no units.
-    assert all(issubclass(rtl.generator(cls), rtl.Unit) for cls in FAMILIES.values())
-    assert set(CONFIGURATIONS) == set(FAMILIES)
-    assert all(CONFIGURATIONS.values())
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_unit_has_a_generator_and_configurations_of_its_own(family: str) -> None:
+    cls = FAMILIES[family]
+    assert cls.family == family
+    assert issubclass(rtl.generator(cls), rtl.Unit)
+    assert vars(cls)["configurations"]
+    assert vars(cls)["fitting"]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_parameters_round_trip(family: str) -> None:
-    for values in CONFIGURATIONS[family]:
+    for values in FAMILIES[family].configurations:
         unit = make(family, **values)
         assert make(family, **unit.parameters()) == unit
         assert unit.name.isidentifier()

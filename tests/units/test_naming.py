@@ -20,10 +20,9 @@ from hwsim.units import FAMILIES, UnitSpec, make
 from hwsim.units.integer import IntegerUnit
 from hwsim.units.naming import MAX_NAME
 from hwsim.units.spelling import former
-from rtl.verification.suite import CONFIGURATIONS
 
 LEGAL = re.compile(r"[a-z][a-z0-9]*(__?[a-z0-9]+)*")
-SUITE = [make(family, **values) for family, rows in CONFIGURATIONS.items() for values in rows]
+SUITE = [make(name, **values) for name in FAMILIES for values in FAMILIES[name].configurations]
 UNITS = [*SUITE, *fitting_set.units()]
 
 
@@ -220,7 +219,7 @@ GOOD = (4, np.int64(4), np.uint8(4), "4", "int4", "booth", "full", "exact")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_constructors_accept_what_make_accepts(family: str) -> None:
     cls = FAMILIES[family]
-    base = make(family, **CONFIGURATIONS[family][0])
+    base = make(family, **cls.configurations[0])
     for key in base.parameters():
         for value in (*BAD, *GOOD):
             if key in former(family) and str(value) == "int4":

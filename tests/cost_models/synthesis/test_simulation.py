@@ -155,6 +155,25 @@ def test_a_simulator_that_says_nothing_is_an_error(unit, mapped, operands, tmp_p
         simulate(unit, mapped.netlist, operands, tmp_path, CYCLES)
 
 
+@pytest.mark.parametrize("part", [0, 0.01, 0.5, 0.8])
+def test_toggles_that_were_not_written_whole_are_an_error(
+    unit, mapped, operands, tmp_path, monkeypatch, part
+):
+    run = icarus.run
+
+    def cut_short(command, folder):
+        said = run(command, folder)
+        if (dump := folder / "toggles.vcd").exists():
+            raw = dump.read_bytes()
+            head = raw.index(b"$enddefinitions")
+            dump.write_bytes(raw[: head + int(part * (len(raw) - head))])
+        return said
+
+    monkeypatch.setattr(icarus, "run", cut_short)
+    with pytest.raises(SimulationError, match="did not write all toggles"):
+        simulate(unit, mapped.netlist, operands, tmp_path, CYCLES)
+
+
 def test_clock_is_a_port(mapped):
     assert mapped.netlist.inputs[CLOCK] == [mapped.netlist.clock]
     assert icarus.version()

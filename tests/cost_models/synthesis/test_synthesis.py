@@ -18,6 +18,8 @@ from hwsim.units import make
 from hwsim.units.operands import Operands
 from rtl.yosys import YosysError
 
+#: What OpenSTA says of three netlists.
+SLACKS = "for k in 1 2 3; do echo worst slack {slack}; done; echo slews of x; echo u1/Y ^ 1:1 v 1:1"
 SMALL = make("integer", lanes=1, weight="int2", activation="int2")
 
 #: Rows of the held-out table.
@@ -231,6 +233,8 @@ def test_a_cell_that_stays_unmapped_is_an_error(monkeypatch):
         ("exit 3", "OpenSTA failed on"),
         ("echo Error: no; exit 0", "OpenSTA failed on"),
         ("exit 0", "OpenSTA reports no slack or slews"),
+        (SLACKS.format(slack="INF"), "OpenSTA reports no slack or slews"),
+        (SLACKS.format(slack="1e+30"), "OpenSTA reports no slack or slews"),
     ],
 )
 def test_an_opensta_that_fails_is_an_error(fake_tool, script, message):

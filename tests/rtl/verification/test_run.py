@@ -16,7 +16,7 @@ import rtl.rounded_sum
 import rtl.shift_add
 from hwsim.errors import MissingToolError
 from hwsim.units import UnitSpec, make
-from rtl import emit
+from rtl import emit, icarus
 from rtl.bitmod import ProcessingElement
 from rtl.blocks.adder_tree import tree_sum
 from rtl.blocks.fma import FusedAdd, Operand
@@ -61,6 +61,21 @@ def test_verilog_equals_golden_model(unit: UnitSpec, tmp_path: Path) -> None:
     declared = unit.timing()
     assert verdict.latency == declared.latency
     assert (verdict.min_interval, verdict.interval) == (declared.min_interval, declared.interval)
+
+
+def test_a_missing_library_of_python_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LIBPYTHON_LOC", raising=False)
+    monkeypatch.setattr(run_module, "find_libpython", lambda: None)
+    with pytest.raises(MissingToolError, match=r"libpython.*apt-get install"):
+        verify(MUTATED["integer"])
+
+
+def test_a_report_that_was_not_written_whole_is_an_error(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    assert run_module._facts(report) == {}
+    report.write_text('{"vectors": ')
+    with pytest.raises(icarus.IcarusError, match="the simulation's report is cut short"):
+        run_module._facts(report)
 
 
 class UnsignedWeight(rtl.integer.Integer):

@@ -1,11 +1,19 @@
-"""The chart of `lut.py`: a column an activation format, rows by weight bits and by share."""
+"""The chart: a column an activation format, rows by weight bits and by share."""
 
 from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
 
 import matplotlib
-from lut_designs import (
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, ScalarFormatter
+from PIL import Image
+
+from sweeps.labels import LABEL_SIZE
+from sweeps.plots import DPI, OKABE_ITO, PANEL_WIDTH
+from sweeps.studies.lut.designs import (
     ACTIVATIONS,
     CONVENTIONAL_ACTIVATIONS,
     CONVENTIONAL_BITS,
@@ -24,15 +32,7 @@ from lut_designs import (
     ternary_multiplier,
     ternary_table,
 )
-from lut_results import ALONE, UNITS, Results
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, ScalarFormatter
-from PIL import Image
-
-from sweeps.labels import LABEL_SIZE
-from sweeps.plots import DPI, OKABE_ITO, PANEL_WIDTH
+from sweeps.studies.lut.results import ALONE, UNITS, Results
 
 BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK = OKABE_ITO
 #: Shares drawn against weight bits.
@@ -129,7 +129,7 @@ def _by_share(panel: Axes, results: Results, activation: str) -> None:
 def _ternary(panel: Axes, results: Results, activation: str) -> None:
     for kind, marker in (("symmetric", "o"), ("full", "D")):
         listed = [(g, ternary_table(activation, g, kind)) for g in GROUPS]
-        listed = [(g, design) for g, design in listed if design in results.shares]
+        listed = [(g, design) for g, design in listed if design in results.designs]
         for share, style in DRAWN if kind == "symmetric" else DRAWN[1:2]:
             costs = [(g, results.cost(design, "area", share)) for g, design in listed]
             colour = BLUE if kind == "symmetric" else GREEN

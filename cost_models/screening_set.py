@@ -1,4 +1,4 @@
-"""A thousand units of all families, by a rule: the design space that benchmarks run through.
+"""A thousand units of all families, by a rule: a design space as a sweep has one.
 
 Every family has a product of axes. The units are put in the order of a hash of their names, so the
 first n of them are a fair sample of all.

@@ -1,0 +1,57 @@
+"""Units that compute layers, one or more of every family, for tests."""
+
+from typing import Any
+
+#: Family and parameters. Formats of weights and activations say how tensors are quantised.
+LAYER_UNITS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("integer", {"lanes": 4, "weight": "int4_g32", "activation": "int8"}),
+    ("integer", {"lanes": 3, "weight": "int8", "activation": "int8"}),
+    ("float", {"lanes": 4, "weight": "e2m1_g64", "activation": "e4m3"}),
+    ("float", {"lanes": 4, "weight": "e4m3", "activation": "e4m3", "accumulation": "aligned13"}),
+    ("fma", {"lanes": 2, "weight": "int4", "activation": "fp16", "accumulator": "fp16"}),
+    ("fma", {"lanes": 2, "weight": "int8", "activation": "fp16", "wide": "int16"}),
+    ("bit_serial", {"lanes": 8, "weight": "int6", "activation": "int8", "precision": "beat",
+                    "serial": "both"}),
+    ("bit_serial", {"lanes": 4, "weight": "int8", "activation": "int8", "digits": "essential"}),
+    ("bitmod", {"lanes": 4, "weight": "bitmod4_g64", "activation": "fp16"}),
+    ("bitmod", {"lanes": 2, "weight": "bitmod3_g32", "activation": "e4m3"}),
+    ("bitmod", {"lanes": 4, "weight": "int5_g128", "activation": "fp16"}),
+    ("bitmod", {"lanes": 4, "weight": "e2m1_g128", "activation": "fp16"}),
+    ("bitmod", {"lanes": 4, "activation": "fp16"}),
+    ("bitmod_tile", {"lanes": 4, "weight": "bitmod4_g64", "activation": "fp16", "row_count": 2,
+                     "column_count": 3}),
+    ("shift_add", {"lanes": 4, "weight": "int4_asym_g64", "activation": "int8"}),
+    ("shift_add", {"lanes": 4, "weight": "int4_g64", "activation": "fp16", "scale": "fp16"}),
+    ("shift_add", {"lanes": 2, "weight": "uint3", "activation": "int6", "group_size": 32}),
+    ("product_rom", {"lanes": 4, "weight": "int4", "activation": "int4"}),
+    ("codebook", {"lanes": 4, "weight": "nf4", "activation": "int8"}),
+    ("codebook", {"lanes": 4, "weight": "uint4", "activation": "int8", "table": "loaded"}),
+    ("lmul", {"lanes": 4, "weight": "e4m3", "activation": "e4m3"}),
+    ("mx_dot", {"lanes": 8, "weight": "mxfp4", "activation": "mxfp8e4m3"}),
+    ("mx_dot", {"lanes": 64, "weight": "mxint8", "activation": "mxint8",
+                "accumulation": "fixed"}),
+    ("mx_dot", {"lanes": 8, "weight": "bm_e2m3_g48", "activation": "bm_e2m3_g48"}),
+    ("nvfp4_dot", {"lanes": 16, "weight": "nvfp4", "activation": "nvfp4"}),
+    ("bfp_dot", {"lanes": 8, "weight": "bfp6_g16", "activation": "bfp8_g16"}),
+    ("bfp_dot", {"lanes": 8, "weight": "int8", "activation": "q2.6", "scale": "int8"}),
+    ("serial_add", {"lanes": 8, "weight": "int4", "activation": "int8"}),
+    ("ternary_add", {"lanes": 8, "weight": "ternary", "activation": "int8", "column_count": 2}),
+    ("ternary_lut", {"lanes": 6, "weight": "ternary", "activation": "fp16"}),
+    ("lut_tensor_core", {"lanes": 8, "weight": "int4", "activation": "int8", "column_count": 4,
+                         "row_count": 2}),
+    ("lut_tensor_core", {"lanes": 8, "weight": "bipolar2", "activation": "fp16"}),
+    ("lut_array", {"lanes": 8, "weight": "int4", "activation": "int8", "column_count": 4}),
+    ("lut_array", {"lanes": 8, "weight": "int4_g32", "activation": "fp16"}),
+    ("unpu_lut", {"lanes": 8, "weight": "int4", "activation": "int8"}),
+    ("tmac", {"lanes": 8, "weight": "int4", "activation": "int8"}),
+    ("rmmec", {"lanes": 2, "weight": "posit8_0", "activation": "posit8_0"}),
+    ("rmmec", {"lanes": 4, "weight": "e2m1_g32", "activation": "e2m1"}),
+    ("rmmec", {"weight": "posit16_1", "activation": "posit16_1"}),
+    ("posit", {"lanes": 4, "weight": "posit8_1", "activation": "posit8_1"}),
+    ("hif8", {"lanes": 4, "weight": "hif8", "activation": "hif8"}),
+    ("flint", {"lanes": 4, "weight": "flint4", "activation": "flint4"}),
+    ("dybit", {"lanes": 4, "weight": "dybit4", "activation": "dybit8"}),
+)  # fmt: skip
+
+#: Families that compute no layers: the tables of lut_array, which are no dot products of one.
+NO_LAYERS = {"lut_table"}
