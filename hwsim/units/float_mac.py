@@ -109,7 +109,7 @@ class FloatUnit(ExactSum, RoundedSum):
     lanes, weight, activation
         See :class:`~hwsim.units.base.UnitSpec`; both formats are minifloats, signed or unsigned.
     accumulator_bits
-        Of an exact sum, see :class:`~hwsim.units.exact_sum.ExactSum`.
+        See :class:`~hwsim.units.exact_sum.ExactSum`; only exact sums have it.
     accumulation
         ``exact``, ``rounded``, or ``alignedF`` with F from 0 to 40. The default is ``rounded`` if
         an ``accumulator`` is given, else ``exact``.
