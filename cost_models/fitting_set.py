@@ -12,7 +12,9 @@ Beside the units stand components (:mod:`cost_models.components`): the fit sees 
 from hashlib import sha256
 
 import rtl
+from hwsim.formats.minifloat import Minifloat
 from hwsim.units import FAMILIES, UnitSpec, make
+from hwsim.units.exact_sum import ExactSum
 from hwsim.units.registry import OWN
 
 #: The names that units were drawn by, where they have others now: a draw that has been looked at
@@ -45,10 +47,6 @@ DRAWN_AS = {
 }  # fmt: skip
 
 
-#: Families whose hardware is an exact sum behind the decoder of a tapered format.
-TAPERED = ("posit", "hif8", "flint", "dybit")
-
-
 def drawn_by(name: str) -> str:
     """Return the name that a unit called ``name`` is drawn by."""
     return DRAWN_AS.get(name, name)
@@ -75,7 +73,7 @@ def generator(unit: UnitSpec) -> str:
     none of them is unseen if another was seen. Exact sums are two kinds of hardware: those of
     minifloats, and those behind the decoders of tapered formats, of which the quire is one.
     """
-    if unit.family in TAPERED:
+    if isinstance(unit, ExactSum) and unit.format_class is not Minifloat:
         return "tapered"
     bases = rtl.generator(type(unit)).__mro__
     return bases[bases.index(rtl.Unit) - 1].__name__
