@@ -35,6 +35,7 @@ from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED
 from hwsim.numbers import whole
 from hwsim.tensors.load import TensorSource
+from hwsim.tensors.quantise import near_one_layers
 from hwsim.tensors.sources import SUFFIXES, Layer
 from hwsim.tensors.transformer import PACKAGES
 from hwsim.units import UnitSpec, layers
@@ -230,7 +231,8 @@ def of_layers(
     unit.check_layers()
     rows, columns = unit.tile_shape
     streams: list[Operands | None] = [None] * dot_products
-    for index, layer in enumerate(layers):
+    # What results are multiplied with, which is left out, might leave float64.
+    for index, layer in enumerate(near_one_layers(layers)):
         mine = range(index, dot_products, len(layers))
         if not mine:
             continue

@@ -123,6 +123,9 @@ class LayerOperands(ABC):
         """Raise InputError if the unit computes no layers, or does not know their formats."""
         if not self.weight_lanes:
             raise InputError(f"{self.family} takes no weights, and so no layers")
+        # Some have no tensors of their formats, and refuse them here.
+        self.weight_quantiser()
+        self.activation_quantiser(1)
 
     @property
     def computes_layers(self) -> bool:
@@ -359,10 +362,16 @@ class LayerOperands(ABC):
         beats = a.codes.shape[-1] // (self.activation_lanes // rows)
         parts = max(a.codes.shape[1], w.codes.shape[1])
         count = len(tokens) * parts
-        scales = (
-            a.scales[tokens].transpose(0, 2, 1)[..., np.newaxis]
-            * w.scales[outputs].transpose(0, 2, 1)[:, :, np.newaxis]
-        )
+        with np.errstate(over="ignore"):
+            scales = (
+                a.scales[tokens].transpose(0, 2, 1)[..., np.newaxis]
+                * w.scales[outputs].transpose(0, 2, 1)[:, :, np.newaxis]
+            )
+        if not np.isfinite(scales).all():
+            raise InputError(
+                "products of weights and activations are beyond float64; divide them by a power "
+                "of two: the codes stay the same"
+            )
         metadata = {}
         for one in self.metadata:
             shape = field_shape(one, (count,), beats, self.group_beats)

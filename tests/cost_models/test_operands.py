@@ -4,9 +4,9 @@ import pytest
 from cost_models import operands
 from cost_models.operands import default_operands, gaussian
 from hwsim.errors import InputError
-from hwsim.tensors.quantise import near_one, per_group, per_token
 from hwsim.tensors.sources import Layer
 from hwsim.units import make
+from hwsim.units.layers import near_one, octave_of, per_group, per_token
 from hwsim.units.rmmec import FORMATS, Mode
 from rtl.verification.suite import suite
 
@@ -26,7 +26,8 @@ def toggles(codes, lanes, bits):
 def test_every_group_reaches_the_largest_value(fmt):
     family = "float" if "e" in fmt or fmt == "fp16" else "integer"
     unit = make(family, lanes=3, weight=fmt, activation=fmt)
-    for codes in gaussian(unit, 5, 50, seed=2)[:2]:
+    made = gaussian(unit, 5, 50, seed=2)
+    for codes in (made.activations, made.weights):
         assert codes.shape == (5, 150)
         values = np.abs(unit.weight.decode(codes))
         largest = unit.weight.max or -unit.weight.min
@@ -37,7 +38,8 @@ def test_every_group_reaches_the_largest_value(fmt):
 def test_operands_are_reproducible_and_distinct():
     unit = make("integer", lanes=1, weight="int8", activation="int8")
     first, again = (gaussian(unit, 2, 30, seed=7) for _ in range(2))
-    np.testing.assert_array_equal(first[:2], again[:2])
+    for name in ("activations", "weights"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
     assert (first.activations != first.weights).any()
 
 
@@ -117,18 +119,19 @@ def test_codes_do_not_depend_on_the_size_of_the_numbers(factor):
 @pytest.mark.parametrize("unit", suite(), ids=lambda unit: unit.name)
 def test_every_unit_takes_every_kind(unit, kind):
     made = operands.KINDS[kind](unit, 3, 8, 1)
-    assert unit.dot(*made[:2], **made.metadata).shape == (3,)
+    assert unit.dot(made.activations, made.weights, **made.metadata).shape == (3,)
     assert made.activations.shape == (3, 8 * unit.activation_lanes)
 
 
 @pytest.mark.parametrize("unit", suite(), ids=lambda unit: unit.name)
-def test_every_unit_but_one_takes_layers(unit, tmp_path):
-    if unit.takes_layer_values:
+def test_units_take_layers_or_say_why_not(unit, tmp_path):
+    if unit.computes_layers:
         made = operands.of_layers(unit, layers(), 3, 8, 1)
-        assert unit.dot(*made[:2], **made.metadata).shape == (3,)
+        assert unit.dot(made.activations, made.weights, **made.metadata).shape == (3,)
+        assert made.activations.shape == (3, 8 * unit.activation_lanes)
         assert made.weights.shape == (3, 8 * unit.weight_lanes)
     else:
-        with pytest.raises(InputError, match="lut_array takes no weights and activations"):
+        with pytest.raises(InputError, match=r"^operands=.*: .*; operands of any unit: normal"):
             operands.create(unit, str(tmp_path))
 
 
@@ -144,7 +147,7 @@ def test_every_unit_but_one_takes_layers(unit, tmp_path):
 def test_rounded_accumulators_stay_finite(parameters, kind):
     unit = make("fma", **parameters)
     made = operands.create(unit, kind)
-    assert np.isfinite(unit.result.decode(unit.dot(*made[:2]))).all()
+    assert np.isfinite(unit.result.decode(unit.dot(made.activations, made.weights))).all()
 
 
 def test_block_scales_are_octaves_around_one():
