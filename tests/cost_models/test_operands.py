@@ -6,7 +6,7 @@ from cost_models.operands import default_operands, gaussian
 from hwsim.errors import InputError
 from hwsim.tensors.sources import Layer
 from hwsim.units import make
-from hwsim.units.layers import near_one, octave_of, per_group, per_token
+from hwsim.units.layers import near_one, per_group, per_token
 from hwsim.units.rmmec import FORMATS, Mode
 from rtl.verification.suite import suite
 
