@@ -158,8 +158,8 @@ def _look(colour: str, marker: str, state: str, approximate: bool) -> dict[str, 
     if state == "infeasible":
         return look | {"color": "0.6", "markerfacecolor": "none", "markeredgewidth": 0.5}
     if approximate:
-        return look | {"markerfacecolor": "none", "markeredgewidth": 0.6, "alpha": 0.5}
-    return look | {"markeredgewidth": 0, "alpha": 0.25}
+        return look | {"markerfacecolor": "none", "markeredgewidth": 0.6, "alpha": 0.6}
+    return look | {"markeredgewidth": 0, "alpha": 0.4}
 
 
 def _groups(sweep: Sweep, table: Sequence[Row]) -> list[_Group]:
