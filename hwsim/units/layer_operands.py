@@ -347,7 +347,9 @@ class LayerOperands(ABC):
 
     def _plain_rows(self, matrix: Matrix, length: int, fmt: Format) -> Rows:
         zero = layers.zero_code(fmt)
-        if zero is None and all(map(layers.zero_code, (self.activation, self.weight))):
+        others = map(layers.zero_code, (self.activation, self.weight))
+        if zero is None and any(code is not None for code in others):
+            # Times the zero of the other operand every code is zero.
             zero = 0
         codes = layers.split(matrix.rows(), length, self.lanes, zero)
         return Rows(codes, layers.part_scales(matrix, length), {})

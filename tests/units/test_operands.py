@@ -265,6 +265,17 @@ def test_filling_up_needs_a_zero():
     )
 
 
+@pytest.mark.parametrize("inputs", [66, 130])
+@pytest.mark.parametrize(
+    ("family", "weight"), [("lut_tensor_core", "binary"), ("serial_add", "bipolar4")]
+)
+def test_the_zero_of_one_operand_fills_up_both(family, weight, inputs):
+    unit = make(family, lanes=4, weight=weight, activation="int8")
+    weights, activations = WEIGHTS[:, :inputs], ACTIVATIONS[:, :inputs]
+    want = quantised(unit, weights, activations)
+    np.testing.assert_allclose(unit.matmul(weights, activations), want, rtol=1e-9, atol=1e-12)
+
+
 def test_operands_leave_room_for_sums():
     # 128 products of 448 x 448 are far beyond fp16.
     unit = make("fma", lanes=4, weight="e4m3", activation="e4m3", accumulator="fp16")
