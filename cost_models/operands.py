@@ -39,8 +39,9 @@ from hwsim.tensors.quantise import near_one_layers
 from hwsim.tensors.sources import SUFFIXES, Layer
 from hwsim.tensors.transformer import PACKAGES
 from hwsim.units import UnitSpec, layers
-from hwsim.units.base import OPERANDS, check_unit
+from hwsim.units.base import check_unit
 from hwsim.units.block_dot import BlockDotUnit
+from hwsim.units.layer_operands import OPERANDS
 from hwsim.units.layers import GROUP
 from hwsim.units.metadata import Metadata, Scope, field_shape
 from hwsim.units.operands import Operands

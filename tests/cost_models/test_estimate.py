@@ -19,12 +19,11 @@ from cost_models.netlist import GATES, netlist, parse
 from cost_models.operands import default_operands
 from hwsim.errors import InputError
 from hwsim.units import make
-from hwsim.units.lmul import LmulUnit
 from hwsim.units.operands import Operands
 from tests.cost_models.test_netlist import gate, module, toggle_flip_flop
 
 #: Units whose estimates are quick to make again.
-QUICK = ("integer", "ternary_add", "posit")
+QUICK = ("integer", "lmul", "ternary_add", "posit")
 
 
 def integer(**changes):
@@ -128,38 +127,15 @@ def test_delay_of_a_path_is_the_sum_of_its_features(delay):
     assert path.delay_ns == pytest.approx(path.features @ coefficients.values)
 
 
-def check_against_the_error_table(name, family):
+@pytest.mark.parametrize("family", QUICK)
+@pytest.mark.parametrize("name", technology.names())
+def test_estimates_are_those_of_the_error_table(name, family):
+    """The table's errors hold for today's hardware; if not, characterise the libraries again."""
     rows = technology.load(name).units
     declared = next(row for row in rows if row["held_out"] and row["family"] == family)
     cost = estimate(make(family, **declared["parameters"]), name)
     for field, value in figures(cost).items():
         assert value == pytest.approx(declared["estimate"][field], rel=0.02), field
-
-
-@pytest.mark.parametrize(
-    "family",
-    [
-        *QUICK,
-        pytest.param(
-            "lmul",
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="the tables have energies of operands whose packed products saturate; "
-                "characterise the libraries again",
-            ),
-        ),
-    ],
-)
-@pytest.mark.parametrize("name", technology.names())
-def test_estimates_are_those_of_the_error_table(name, family):
-    """The table's errors hold for today's hardware; if not, characterise the libraries again."""
-    check_against_the_error_table(name, family)
-
-
-@pytest.mark.parametrize("name", technology.names())
-def test_only_the_operands_of_lmul_are_not_those_of_the_error_table(name, monkeypatch):
-    monkeypatch.setattr(LmulUnit, "_excess", lambda *_: 0.0)
-    check_against_the_error_table(name, "lmul")
 
 
 def test_glitches_follow_the_depth():

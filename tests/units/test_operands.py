@@ -10,8 +10,8 @@ import pytest
 from hwsim.errors import InputError
 from hwsim.formats import parse
 from hwsim.units import FAMILIES, layers, make
-from hwsim.units.base import OPERANDS
 from hwsim.units.codebook import learnt_codebook
+from hwsim.units.layer_operands import OPERANDS
 from tests.units.layers import LAYER_UNITS, NO_LAYERS
 
 RNG = np.random.default_rng(0)
