@@ -24,6 +24,7 @@ from hwsim.units import make
 from hwsim.units.layers import quantise
 from sweeps import report, run_sweep, spec
 from sweeps.run import Outcome, SweepInterruptedError, run
+from sweeps.store import KINDS
 from tests.processes import start
 
 from .conftest import LIBERTY, formula
@@ -131,6 +132,21 @@ def test_error_of_a_format_fails_its_points_only(sweep, costs, tmp_path, monkeyp
     assert len(outcome.points) == 12
 
 
+def test_error_of_a_unit_fails_its_points_only(sweep, costs, tmp_path, monkeypatch):
+    measure_unit, wrong = sweeps.run.measure_unit, sweep.units[2]
+
+    def failing(task):
+        if task.unit == wrong:
+            raise InputError("an output is not finite")
+        return measure_unit(task)
+
+    monkeypatch.setattr(sweeps.run, "measure_unit", failing)
+    outcome = run(sweep, tmp_path / "out", workers=1)
+    assert [f.unit for f in outcome.failures] == [wrong] * 2
+    assert {f.message for f in outcome.failures} == {"an output is not finite"}
+    assert len(outcome.points) == 14
+
+
 def test_other_code_or_tensors_make_other_points(sweep, costs, tmp_path, monkeypatch):
     run(sweep, tmp_path / "out", workers=1)
     monkeypatch.setattr(sweeps.run, "source_digest", lambda: "changed")
@@ -201,7 +217,7 @@ def edited(**changes):
         edited(lanes=1024), edited(sha256="0"), edited(surplus=1),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("kind", ["points", "errors"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_damaged_files_are_computed_again(sweep, costs, tmp_path, damage, kind, capsys):
     folder = tmp_path / "out"
     first = run(sweep, folder, workers=1)
@@ -209,7 +225,7 @@ def test_damaged_files_are_computed_again(sweep, costs, tmp_path, damage, kind, 
     whole = path.read_bytes()
     assert damage(whole) != whole
     path.write_bytes(damage(whole))
-    if kind == "errors":  # They are looked at for missing points only.
+    if kind != "points":  # They are looked at for missing points only.
         for point in (folder / "points").iterdir():
             point.unlink()
     capsys.readouterr()
@@ -250,7 +266,7 @@ def test_what_is_no_file_is_left_alone_and_named(sweep, costs, tmp_path, make_it
     assert os.path.lexists(path)
 
 
-@pytest.mark.parametrize("kind", ["points", "errors"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_output_stays_in_the_folder(sweep, costs, tmp_path, kind):
     folder = tmp_path / "out"
     run(sweep, folder, workers=1)
