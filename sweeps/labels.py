@@ -23,11 +23,15 @@ from hwsim.units import FAMILIES
 from hwsim.units.naming import plain
 from sweeps.table import COMMON, Row
 
-LABEL_SIZE = 6.0
+#: Of labels of the front, and of those behind it, in typographic points.
+LABEL_SIZE, SMALL_SIZE = 6.0, 5.0
 #: Behind labels of approximate units.
 DAGGER = "†"
 #: Longest name of a format or value in a label; of longer ones the two ends are shown.
 LONGEST, HEAD, TAIL = 28, 15, 10
+
+#: Parameters that follow from the weights' format where it is one of blocks.
+OF_BLOCKS = frozenset({"group_size", "block_size", "special_values"})
 
 Points = NDArray[np.float64]
 
@@ -85,7 +89,7 @@ def _differing(table: Sequence[Row], parameters: Sequence[dict[str, str]]) -> di
     """By family, the parameters in which its points differ.
 
     Of a family whose formats are both its own, also from what it takes by itself: its label says
-    nothing else. A width that units choose is left out where the others tell all points apart.
+    nothing else. What units choose is left out where the others tell all points apart.
     """
     by_family: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row, own in zip(table, parameters, strict=True):
@@ -109,17 +113,17 @@ def _differing(table: Sequence[Row], parameters: Sequence[dict[str, str]]) -> di
         for family, all_own in by_family.items()
     }
     for family, keys in differing.items():
-        for width in _chosen_widths(family) & keys:
-            if _distinct(table, parameters, family, keys - {width}) == _distinct(
+        for key in sorted(_chosen(family) & keys, key=lambda key: (key in OF_BLOCKS, key)):
+            if _distinct(table, parameters, family, keys - {key}) == _distinct(
                 table, parameters, family, keys
             ):
-                keys.discard(width)
+                keys.discard(key)
     return differing
 
 
-def _chosen_widths(family: str) -> set[str]:
-    """The widths of a family that a unit chooses unless it is given them."""
-    return {
+def _chosen(family: str) -> set[str]:
+    """The parameters of a family that a unit chooses: widths, and what block formats imply."""
+    return OF_BLOCKS | {
         field.name
         for field in fields(FAMILIES[family])
         if field.default is None and field.name.endswith("_bits")
@@ -228,30 +232,38 @@ class Placement:
         self.labels: list[Bbox] = []
         self.leaders: list[Path] = []
 
-    def place(self, spots: Sequence[Spot]) -> int:
-        """Label every spot that has room; return how many have none."""
+    def place(self, spots: Sequence[Spot], nearby: bool = False) -> int:
+        """Label every spot that has room; return how many have none.
+
+        With ``nearby`` labels are small, close to their points, and cover no mark.
+        """
         placed: Counter[tuple[float, float]] = Counter()
         for spot in sorted(spots, key=lambda spot: (-spot.y, spot.x, spot.label)):
             at = spot.x, spot.y
             if placed[at] < self.AT_ONE_PLACE:
-                placed[at] += self._place(spot)
+                placed[at] += self._place(spot, nearby)
         return len(spots) - placed.total()
 
-    def _place(self, spot: Spot) -> bool:
+    def _place(self, spot: Spot, nearby: bool) -> bool:
         point = self._in_pixels(np.array([spot.x, spot.y]))[0]
-        size = self._size(spot.label)
+        font = SMALL_SIZE if nearby else LABEL_SIZE
+        size = self._size(spot.label, font)
         if size[0] > self.frame.width:
             return False
-        for obstacles in (np.vstack([*self.taken, *self.avoided]), np.vstack(self.taken)):
-            for offset in self._offsets(size):
+        taken = np.reshape(self.taken, (-1, 4))
+        avoiding = np.vstack([taken, self.avoided])
+        for obstacles in (avoiding,) if nearby else (avoiding, taken):
+            for offset in self._offsets(size, self.RADII[:2] if nearby else self.RADII):
                 extents = np.hstack([point + offset - size / 2, point + offset + size / 2])
-                if self._is_free(extents, obstacles) and self._write(spot, point, offset, extents):
+                if self._is_free(extents, obstacles) and self._write(
+                    spot, font, point, offset, extents
+                ):
                     return True
         return False
 
-    def _offsets(self, size: Points) -> Iterator[Points]:
+    def _offsets(self, size: Points, radii: Iterable[float]) -> Iterator[Points]:
         """Offsets of the label's centre: its edge is at the radius in the given direction."""
-        for radius in self.RADII:
+        for radius in radii:
             for direction in self.directions:
                 yield direction * radius * self.pixels + (
                     np.sign(direction[0].round(3)) * size[0] / 2,
@@ -264,11 +276,16 @@ class Placement:
         apart = (obstacles[:, :2] >= high).any(axis=1) | (obstacles[:, 2:] <= low).any(axis=1)
         return bool(inside and apart.all())
 
-    def _write(self, spot: Spot, point: Points, offset: Points, extents: Points) -> bool:
+    def _write(
+        self, spot: Spot, font: float, point: Points, offset: Points, extents: Points
+    ) -> bool:
         """Write the label unless its leader or another one would cross a label."""
         box = Bbox.from_extents(*extents)
         own = _distances(box, point[None])[0]
-        far = own > self.LEADER * self.pixels or _distances(box, self.marks).min() < 0.8 * own
+        far = (
+            own > self.LEADER * self.pixels
+            or _distances(box, self.marks).min(initial=np.inf) < 0.8 * own
+        )
         if any(leader.intersects_bbox(box, filled=False) for leader in self.leaders):
             return False
         if far:
@@ -289,7 +306,7 @@ class Placement:
             textcoords="offset points",
             ha="center",
             va="center",
-            fontsize=LABEL_SIZE,
+            fontsize=font,
             color=spot.colour,
             zorder=4,
             # Faint marks may lie below.
@@ -307,8 +324,8 @@ class Placement:
             "relpos": tuple((np.clip(point, low, high) - low) / (high - low)),
         }  # fmt: skip
 
-    def _size(self, label: str) -> Points:
-        text = self.panel.text(0, 0, label, fontsize=LABEL_SIZE)
+    def _size(self, label: str, font: float) -> Points:
+        text = self.panel.text(0, 0, label, fontsize=font)
         extent = text.get_window_extent()
         text.remove()
         return np.array([extent.width + 2 * self.pixels, extent.height + self.pixels])

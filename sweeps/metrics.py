@@ -62,6 +62,9 @@ METRICS: Mapping[str, Metric] = {
     },
 }  # fmt: skip
 
+#: Quality of the formats alone: what a unit's own arithmetic adds is not in it.
+OF_FORMATS = frozenset({"weight_sqnr_db", "quantisation_sqnr_db"})
+
 #: What metrics were called before their names had units, which specifications may still say.
 FORMER = {
     "area": "area_um2",

@@ -29,7 +29,7 @@ from matplotlib.text import Text
 from hwsim import drawing
 from hwsim.units import FAMILIES
 from sweeps.labels import DAGGER, LABEL_SIZE, Placement, Points, Spot, texts, told_apart
-from sweeps.metrics import METRICS
+from sweeps.metrics import METRICS, OF_FORMATS
 from sweeps.scales import Scale, scale
 from sweeps.spec import Constraint, Sweep
 from sweeps.store import versions
@@ -49,6 +49,8 @@ COLUMNS = 2
 DPI = 200
 #: Part of a panel's width that is added for labels.
 LABEL_ROOM = 0.28
+#: Most points of a chart that labels those behind the fronts, too, where there is room.
+FEW = 64
 #: Sizes of strong and of other marks, in typographic points.
 STRONG, FAINT = 4.5, 3.5
 SETTINGS: dict[str, str | float | bool] = {
@@ -156,14 +158,14 @@ def _look(colour: str, marker: str, state: str, approximate: bool) -> dict[str, 
     if state == "infeasible":
         return look | {"color": "0.6", "markerfacecolor": "none", "markeredgewidth": 0.5}
     if approximate:
-        return look | {"markerfacecolor": "none", "markeredgewidth": 0.6, "alpha": 0.5}
-    return look | {"markeredgewidth": 0, "alpha": 0.25}
+        return look | {"markerfacecolor": "none", "markeredgewidth": 0.6, "alpha": 0.6}
+    return look | {"markeredgewidth": 0, "alpha": 0.4}
 
 
 def _groups(sweep: Sweep, table: Sequence[Row]) -> list[_Group]:
     """Return all points of the chart in groups, in the order in which they are drawn."""
     # Nothing is said of arithmetic where no axis leaves it out.
-    quality = any(METRICS[name].is_quality for name in sweep.objectives)
+    left_out = not OF_FORMATS.isdisjoint(sweep.objectives)
     indices: dict[tuple[str, str, bool], list[int]] = {
         (family, state, approximate): []
         for state in ("infeasible", "dominated", "optimal")
@@ -174,7 +176,7 @@ def _groups(sweep: Sweep, table: Sequence[Row]) -> list[_Group]:
         state = "infeasible"
         if row["feasible"]:
             state = "optimal" if row["pareto"] else "dominated"
-        approximate = quality and row.get("exact_arithmetic") is False
+        approximate = left_out and row.get("exact_arithmetic") is False
         indices[row["family"], state, approximate].append(index)
     return [_Group(*key, found) for key, found in indices.items() if found]
 
@@ -220,7 +222,10 @@ class _Panel:
             )
 
     def label(self, labels: Sequence[str], groups: Sequence[_Group]) -> None:
-        """Label the front's points where there is room, and say in the panel what is not there."""
+        """Label the front's points where there is room, and say in the panel what is not there.
+
+        Of few points, others have labels, too, as long as there is room right beside them.
+        """
         colours = {i: styles()[group.family][0] for group in groups for i in group.indices}
         strong = {i for group in groups if group.state == "optimal" for i in group.indices}
         strong |= set(self.front)
@@ -229,11 +234,13 @@ class _Panel:
             self.axes, self._corners(), self.points[sorted(strong)], self.points[sorted(faint)],
             STRONG, [1 if one.metric.maximise else -1 for one in self.scales],
         )  # fmt: skip
-        omitted = placement.place(
-            [Spot(*self._place(i), labels[i], colours[i]) for i in self.front]
-        )
+        spots = [Spot(*self._place(i), label, colours[i]) for i, label in enumerate(labels)]
+        omitted = placement.place([spots[i] for i in self.front])
+        if len(spots) <= FEW:
+            behind = (strong | faint) - {*self.front}
+            placement.place([spots[i] for i in sorted(behind)], nearby=True)
         missing = len(self.shown) - sum(self.shown)
-        notes = [f"{_count(omitted, 'label')} left out"] if omitted else []
+        notes = [f"{_count(omitted, 'label')} of the front left out"] if omitted else []
         notes += [f"{_count(missing, 'point')} without a value"] if missing else []
         self.note.set_text(", ".join(notes))
 
@@ -340,6 +347,8 @@ def _small_print(sweep: Sweep, table: Sequence[Row], groups: Sequence[_Group]) -
         f"{_count(len(table), 'point')}, {optimal} Pareto-optimal in all objectives together "
         "(strong marks)."
     ]
+    if len(table) <= FEW:
+        lines[0] += " Behind the fronts, labels are where there is room."
     if any(group.approximate for group in groups):
         lines.append(
             f"{DAGGER} approximate product or sums; the axis is of the formats alone (open marks)."
@@ -350,10 +359,11 @@ def _small_print(sweep: Sweep, table: Sequence[Row], groups: Sequence[_Group]) -
         lines.append(f"{feasible} of {_count(len(table), 'point')} feasible: {limits}.")
     last = ", ".join(f"{tool} {number}" for tool, number in versions().items())
     if sweep.tensors:
-        groups_of = (
-            f"Weights in groups of {sweep.tensors.group}, activations with one scale a token"
+        scales = (
+            f"Weights in groups of {sweep.tensors.group} and activations with one scale a token "
+            "where their formats say nothing else"
         )
-        last = f"{groups_of}; {last}"
+        last = f"{scales}; {last}"
     return [*lines, last]
 
 
