@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Any, Literal, TypedDict, Unpack
 
 from cost_models.metric import Metric
+from hwsim import tables
 
 Method = Literal["estimate", "synthesis"]
 
@@ -100,6 +101,10 @@ class Cost:
             f"{self.delay_ns:.5g} ns, {self.energy_pj_per_mac:.5g} pJ/MAC, "
             f"{self.macs_per_cycle:.5g} MAC/cycle>"
         )
+
+    def _repr_html_(self) -> str:
+        rows = [(METRICS[name].label, value) for name, value in self.metrics().items()]
+        return tables.html((self.unit, f"{self.technology}, {self.method}"), rows)
 
     @property
     def energy_pj(self) -> float:

@@ -12,7 +12,9 @@ Beside the units stand components (:mod:`cost_models.components`): the fit sees 
 from hashlib import sha256
 
 import rtl
+from hwsim.formats.minifloat import Minifloat
 from hwsim.units import FAMILIES, UnitSpec, make
+from hwsim.units.exact_sum import ExactSum
 from hwsim.units.registry import OWN
 
 #: The names that units were drawn by, where they have others now: a draw that has been looked at
@@ -68,7 +70,10 @@ def generator(unit: UnitSpec) -> str:
     """Return the name of the generator that a unit's hardware comes from.
 
     Families whose generators have a common base below :class:`rtl.base.Unit` are built alike, so
-    none of them is unseen if another was seen.
+    none of them is unseen if another was seen. Exact sums are two kinds of hardware: those of
+    minifloats, and those behind the decoders of tapered formats, of which the quire is one.
     """
+    if isinstance(unit, ExactSum) and unit.format_class is not Minifloat:
+        return "tapered"
     bases = rtl.generator(type(unit)).__mro__
     return bases[bases.index(rtl.Unit) - 1].__name__

@@ -35,11 +35,13 @@ from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED
 from hwsim.numbers import whole
 from hwsim.tensors.load import TensorSource
+from hwsim.tensors.quantise import near_one_layers
 from hwsim.tensors.sources import SUFFIXES, Layer
 from hwsim.tensors.transformer import PACKAGES
 from hwsim.units import UnitSpec, layers
-from hwsim.units.base import OPERANDS, check_unit
+from hwsim.units.base import check_unit
 from hwsim.units.block_dot import BlockDotUnit
+from hwsim.units.layer_operands import OPERANDS
 from hwsim.units.layers import GROUP
 from hwsim.units.metadata import Metadata, Scope, field_shape
 from hwsim.units.operands import Operands
@@ -229,7 +231,8 @@ def of_layers(
     unit.check_layers()
     rows, columns = unit.tile_shape
     streams: list[Operands | None] = [None] * dot_products
-    for index, layer in enumerate(layers):
+    # What results are multiplied with, which is left out, might leave float64.
+    for index, layer in enumerate(near_one_layers(layers)):
         mine = range(index, dot_products, len(layers))
         if not mine:
             continue

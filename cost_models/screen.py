@@ -5,7 +5,7 @@ The unit is elaborated to RTLIL, and what its cells are made of is counted
 The error is several times that of an estimate; delay and energy do not follow from words at all. So
 a screen only chooses what to estimate, and is reported as nothing else.
 
-They are fitted to estimates, which the technology's other coefficients give, of the first
+The coefficients are fitted to estimates, which the technology's others give, of the first
 :data:`UNITS` units of :mod:`cost_models.screening_set`. Errors are of units, and of families, that
 the fit has not seen: it is made again without each tenth of the units, and without each family.
 """

@@ -1,9 +1,10 @@
-"""Tables of text, for a terminal and in Markdown, and how numbers stand in them.
+"""Tables for a terminal, in Markdown and in HTML, and how numbers stand in them.
 
 Columns are aligned, those of numbers to the right. A cell is text, or a number that
 :func:`number` or :func:`cell` has written; units are in the headings.
 """
 
+import html as markup
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -38,7 +39,9 @@ def percent(value: float, reference: float, places: int = 0) -> str:
 
 
 def cell(value: object) -> str:
-    """Return a value as a terminal's table shows it, numbers with five digits."""
+    """Return a value as a terminal's table shows it: numbers with five digits, None as a dash."""
+    if value is None:
+        return "-"
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
@@ -60,6 +63,21 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     ]
     head, *body = (_aligned(line, widths, right) for line in lines)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, rule, *body))
+
+
+def html(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table as a notebook shows it."""
+    (head, *body), right = _columns(header, rows)
+    titles = "".join(f"<th>{markup.escape(text)}</th>" for text in head)
+    aligns = ["right" if to_right else "left" for to_right in right]
+    lines = (
+        "".join(
+            f'<td style="text-align: {align}">{markup.escape(text)}</td>'
+            for text, align in zip(line, aligns, strict=True)
+        )
+        for line in body
+    )
+    return f"<table><tr>{titles}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
 
 
 def _columns(

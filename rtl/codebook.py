@@ -8,8 +8,8 @@ from hwsim.units.fma import FmaUnit
 from rtl.base import Unit
 from rtl.blocks.rom import look_up
 from rtl.blocks.wire import wire
-from rtl.fma import Fma
 from rtl.integer import Integer
+from rtl.rounded_sum import RoundedSum
 
 
 class Codebook(Unit):
@@ -63,7 +63,7 @@ class Codebook(Unit):
     def mac(self) -> Unit:
         """Return the unit behind the table."""
         multiplier = self.spec.multiplier
-        return Fma(multiplier) if isinstance(multiplier, FmaUnit) else Integer(multiplier)
+        return RoundedSum(multiplier) if isinstance(multiplier, FmaUnit) else Integer(multiplier)
 
     def code(self, k: int) -> Value:
         """Return the weight of a lane."""

@@ -1,26 +1,25 @@
 """Floating-point dot products; see :mod:`hwsim.units.float_mac`."""
 
-from amaranth.hdl import C, Cat, Module
+from amaranth.hdl import C, Cat, Module, Value
 
 from hwsim.units.float_mac import EXACT, FloatUnit
-from hwsim.units.rounding import Subnormals
 from rtl.blocks.aligned import AlignedSum, Term
-from rtl.blocks.fma import FusedAdd, Operand, multiply, operand
+from rtl.blocks.fma import Operand
 from rtl.blocks.fold import Fold
 from rtl.blocks.wire import wire
-from rtl.exact_float import ExactFloat
+from rtl.exact_sum import ExactSum
+from rtl.rounded_sum import RoundedSum
 
 
-class Float(ExactFloat):
+class Float(RoundedSum, ExactSum):
     """Decoders, significand multipliers, and what adds up the products.
 
     Parameters and members are those of :class:`~rtl.base.Unit`, for a
-    :class:`~hwsim.units.float_mac.FloatUnit`. By ``spec.accumulation``,
+    :class:`~hwsim.units.float_mac.FloatUnit`. By ``spec.kind``,
 
-    - ``exact``: shifters, an adder tree and a Kulisch accumulator. Above the sum, the result has
-      the flags ``spec.flags``, the first lowest.
-    - a minifloat: a :class:`~rtl.blocks.fma.FusedAdd` a lane, one after another.
-    - ``alignedF``: one :class:`~rtl.blocks.aligned.AlignedSum`.
+    - ``exact``: :class:`~rtl.exact_sum.ExactSum`.
+    - ``rounded``: :class:`~rtl.rounded_sum.RoundedSum`.
+    - ``aligned``: one :class:`~rtl.blocks.aligned.AlignedSum` in the place of its adders.
 
     Timing: latency 1, interval 1, all lanes in one cycle; the input stalls while a result is not
     taken.
@@ -36,61 +35,33 @@ class Float(ExactFloat):
     spec: FloatUnit
 
     def elaborate(self, platform: object) -> Module:
-        if self.spec.kind == EXACT:
-            return super().elaborate(platform)
-        m = Module()
-        self.rounded(m)
-        return m
+        engine = ExactSum if self.spec.kind == EXACT else RoundedSum
+        return engine.elaborate(self, platform)
 
-    @property
-    def flush(self) -> bool:
-        return self.spec.subnormals is Subnormals.FLUSH
-
-    def rounded(self, m: Module) -> None:
-        """Add the sum that is rounded, once a lane or once a beat, to ``m``."""
-        fmt = self.spec.state_format
+    def parts(self, m: Module) -> tuple[Module, Module]:
         m.submodules.multiply = multiplier = Module()
         m.submodules.add = adder = Module()
-        m.submodules.fold = fold = Fold(fmt.bits)
-        state = wire(m, fold.state, "accumulated")
-        products = [self.operand_product(multiplier, k) for k in range(self.spec.lanes)]
-        if self.spec.aligned_bits is None:
-            for lane, product in enumerate(products):
-                total = self.fused_add(product).sum(adder, state, f"sum_{lane}")
-                state = wire(adder, total, f"rounded_{lane}")
-        else:
-            total = self.aligned_sum(products).sum(adder, state, "sum")
-            state = wire(adder, total, "rounded")
+        return multiplier, adder
+
+    def deliver_state(self, m: Module, fold: Fold) -> None:
+        padding = self.spec.result.bits - self.spec.state_format.bits
         m.d.comb += [
-            fold.i.payload.value.eq(state),
-            fold.i.payload.last.eq(self.i.payload.last),
-            fold.i.valid.eq(self.i.valid),
-            self.i.ready.eq(fold.i.ready),
             self.o.valid.eq(fold.o.valid),
             fold.o.ready.eq(self.o.ready),
             # Fraction bits that are not kept are 0.
-            self.o.payload.eq(Cat(C(0, self.spec.result.bits - fmt.bits), fold.o.payload)),
+            self.o.payload.eq(Cat(C(0, padding), fold.o.payload)),
         ]
 
-    def operand_product(self, m: Module, lane: int) -> Operand:
-        """Return the exact product of a lane."""
-        beat = self.i.payload
-        activation, weight = self.spec.operand_formats()
-        a = operand(m, activation, beat.activations[lane], f"activation_{lane}", self.flush)
-        w = operand(m, weight, beat.weights[lane], f"weight_{lane}", self.flush)
-        return multiply(m, a, w, f"product_{lane}")
-
-    def fused_add(self, product: Operand) -> FusedAdd:
-        """Return the adder of one lane's ``product``."""
-        rounding = self.spec.rounding
-        assert rounding is not None
-        return FusedAdd(self.spec.state_format, product, rounding, self.flush)
+    def total(self, multiplier: Module, adder: Module, state: Value) -> Value:
+        if self.spec.aligned_bits is None:
+            return super().total(multiplier, adder, state)
+        products = [self.operand_product(multiplier, k) for k in range(self.spec.lanes)]
+        return wire(adder, self.aligned_sum(products).sum(adder, state, "sum"), "rounded")
 
     def aligned_sum(self, products: list[Operand]) -> AlignedSum:
         """Return the adder of all ``products`` of a beat."""
-        bits, rounding = self.spec.aligned_bits, self.spec.rounding
+        bits = self.spec.aligned_bits
         assert bits is not None
-        assert rounding is not None
         fraction = sum(fmt.mantissa for fmt in self.spec.operand_formats())
         terms = [Term(product, fraction) for product in products]
-        return AlignedSum(self.spec.state_format, terms, bits, rounding, self.flush)
+        return AlignedSum(self.spec.state_format, terms, bits, self.spec.sum_rounding, self.flush)

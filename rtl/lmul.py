@@ -5,12 +5,12 @@ from dataclasses import replace
 from amaranth.hdl import C, Cat, Module, Mux, Value
 
 from hwsim.units.lmul import LmulUnit, ProductRange, Reading
-from rtl.blocks.minifloat import Decoded, decode
+from rtl.blocks.minifloat import Decoded, product_flags
 from rtl.blocks.wire import wire
-from rtl.exact_float import ExactFloat
+from rtl.exact_sum import ExactSum, Product
 
 
-class Lmul(ExactFloat):
+class Lmul(ExactSum):
     """Adders of packed magnitudes, shifters, an adder tree and a Kulisch accumulator.
 
     Parameters and members are those of :class:`~rtl.base.Unit`, for a
@@ -28,29 +28,25 @@ class Lmul(ExactFloat):
 
     spec: LmulUnit
 
-    def lane(
-        self, m: Module, activation: Value, weight: Value, k: int
-    ) -> tuple[Value, list[Value]]:
-        fmt, fraction = self.spec.operand, self.spec.fraction_bits
-        a = decode(m, fmt, activation, f"activation_{k}")
-        w = decode(m, fmt, weight, f"weight_{k}")
+    def multiply(self, m: Module, a: Decoded, w: Decoded, lane: int) -> Product:
+        fraction, beat = self.spec.fraction_bits, self.i.payload
         # Add the magnitudes; of a packed product, mind the ends of the range.
-        field = wire(m, self.field(m, activation[:-1], weight[:-1], k), f"field_{k}")
+        x, y = beat.activations[lane][:-1], beat.weights[lane][:-1]
+        field = wire(m, self.field(m, x, y, lane), f"field_{lane}")
         nonzero = a.significand[-1] & w.significand[-1]
         if self.spec.product_range is ProductRange.PACKED:
             nonzero = nonzero & (field >= 1 << fraction)
             over = field > self.spec.largest_code
             field = Mux(over, self.spec.largest_code, field)
-        nonzero = wire(m, nonzero, f"nonzero_{k}")
-        kept = wire(m, field[: self.spec.largest_code.bit_length()], f"kept_{k}")
+        nonzero = wire(m, nonzero, f"nonzero_{lane}")
+        kept = wire(m, field[: self.spec.largest_code.bit_length()], f"kept_{lane}")
 
-        # Place in fixed point.
         significand = Cat(kept[:fraction], C(1, 1)) & nonzero.replicate(fraction + 1)
         exponent = kept[fraction:]
-        shift = wire(m, (exponent - 1)[: len(exponent)], f"shift_{k}")
-        magnitude = wire(m, (significand << shift)[: self.spec.product_bits], f"magnitude_{k}")
-        product = Mux(self.sign(a, w), -magnitude, magnitude)
-        return wire(m, product, f"product_{k}"), self.flags(flushed(a), flushed(w))
+        shift = wire(m, (exponent - 1)[: len(exponent)], f"shift_{lane}")
+        negative = self.sign(a, w)
+        flags = product_flags(flushed(a), flushed(w), negative)
+        return Product(significand, shift, flags, negative)
 
     def field(self, m: Module, x: Value, y: Value, k: int) -> Value:
         """Return exponent and mantissa of a product, signed, from two magnitude fields."""

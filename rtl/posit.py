@@ -10,10 +10,10 @@ from rtl.blocks.accumulator import Accumulator
 from rtl.blocks.fold import Fold
 from rtl.blocks.posit import Parts
 from rtl.blocks.wire import wire
-from rtl.tapered import Product, Tapered
+from rtl.exact_sum import ExactSum, Product, Stages
 
 
-class Posit(Tapered):
+class Posit(ExactSum):
     """Decoders, signed multipliers, and a quire or rounding of every product.
 
     Parameters and members are those of :class:`~rtl.base.Unit`, for a
@@ -47,11 +47,12 @@ class Posit(Tapered):
             return super().elaborate(platform)
         m = Module()
         m.submodules.round = rounding = Module()
-        fmt = self.accumulator_format
-        codes = [
-            wire(rounding, posit.multiply(rounding, fmt, a, w, f"rounded_{k}"), f"code_{k}")
-            for k, (a, w) in enumerate(self.operands(m))
-        ]
+        m.submodules.decode = decoders = Module()
+        fmt, codes = self.accumulator_format, []
+        for k in range(self.spec.lanes):
+            a, w = self.operands(decoders, k)
+            code = posit.multiply(rounding, fmt, a, w, f"rounded_{k}")
+            codes.append(wire(rounding, code, f"code_{k}"))
         m.submodules.fold = fold = Fold(self.spec.result.bits)
         m.d.comb += [
             fold.i.payload.value.eq(Cat(*codes)),
@@ -76,25 +77,19 @@ class Posit(Tapered):
             accumulator.o.ready.eq(self.o.ready),
         ]
 
-    def operands(self, m: Module) -> list[tuple[Parts, Parts]]:
-        """Return the parts of activation and weight of all lanes."""
-        m.submodules.decode = decoders = Module()
+    def operands(self, m: Module, lane: int) -> tuple[Parts, Parts]:
+        """Return the parts of activation and weight of a lane."""
         activation, weight = self.spec.operand_formats()
         beat = self.i.payload
-        return [
-            (
-                posit.decode(decoders, activation, beat.activations[k], f"activation_{k}"),
-                posit.decode(decoders, weight, beat.weights[k], f"weight_{k}"),
-            )
-            for k in range(self.spec.lanes)
-        ]
+        return (
+            posit.decode(m, activation, beat.activations[lane], f"activation_{lane}"),
+            posit.decode(m, weight, beat.weights[lane], f"weight_{lane}"),
+        )
 
-    def products(self, m: Module) -> list[Product]:
-        operands = self.operands(m)
-        m.submodules.multiply = multipliers = Module()
-        return [self.multiply(multipliers, a, w, k) for k, (a, w) in enumerate(operands)]
+    def product(self, stages: Stages, lane: int) -> Product:
+        return self.signed_product(stages.multiply, *self.operands(stages.decode, lane), lane)
 
-    def multiply(self, m: Module, a: Parts, w: Parts, lane: int) -> Product:
+    def signed_product(self, m: Module, a: Parts, w: Parts, lane: int) -> Product:
         """Return the product of a lane, 0 for zero and NaR."""
         nar = wire(m, a.nar | w.nar, f"nar_{lane}")
         there = ~(nar | a.zero | w.zero)

@@ -231,6 +231,8 @@ def _read(paths: Sequence[str | Path]) -> tuple[list[_Line], tuple[str, ...], li
     for path in paths:
         path = files.as_path("verilog", path)
         name = path.name
+        if not name.isprintable():
+            raise InputError(f"verilog={path!r}: allowed: printable names of files")
         if name in texts:
             raise InputError(f"{path}: another file is called {name}, too; rename one of them")
         texts[name] = files.read_text(path, "Verilog file")
@@ -322,7 +324,7 @@ def _refusing(verilog: Verilog) -> Iterator[None]:
     try:
         yield
     except yosys.YosysError as error:
-        said = [line for line in str(error).splitlines() if "ERROR: " in line] or [str(error)]
+        said = [line for line in str(error).splitlines() if "ERROR:" in line] or [str(error)]
         if "SCCs but expected" in said[-1]:
             raise InputError(f"{verilog.label}: has a combinational loop") from None
         raise InputError(

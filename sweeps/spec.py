@@ -207,18 +207,20 @@ def _axes(entry: Value) -> "tuple[str, list[list[tuple[str, Format | int | str]]
     """Return the family of an entry, and for each parameter its choices."""
     from hwsim.units import FAMILIES
     from hwsim.units.base import parameter_fields
+    from hwsim.units.spelling import former
 
     axes = entry.mapping()
     if "unit" not in axes:
         entry.fail("the key 'unit' is missing")
     family = axes.pop("unit").choice("unit", FAMILIES)
     axes = {key: axis for key, axis in axes.items() if key not in _OF_VERILOG}
-    known = {field.name: field for field in parameter_fields(FAMILIES[family])}
+    known = {field.name: field.type for field in parameter_fields(FAMILIES[family])}
+    types = {old: known[new] for old, new in former(family).items()} | known
     for key, axis in axes.items():
-        if key not in known:
+        if key not in types:
             axis.fail(str(unknown(f"parameter of {family}", key, known)))
     return family, [
-        [(key, _parameter(item, key, known[key].type)) for item in axis.scalars()]
+        [(key, _parameter(item, key, types[key])) for item in axis.scalars()]
         for key, axis in axes.items()
     ]
 
@@ -264,7 +266,7 @@ def _with_verilog(
 
 def _parameter(item: Value, key: str, kind: Any) -> "Format | int | str":
     from hwsim.formats import Format, parse, parse_scalar
-    from hwsim.units.base import OPERANDS
+    from hwsim.units.layer_operands import OPERANDS
 
     if key in OPERANDS:
         item.refine(partial(parse, item.text()))

@@ -233,3 +233,12 @@ def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
     (tmp_path / "results.parquet").write_text("no table")
     with pytest.raises(InputError, match="is no table of a sweep"):
         hwsim.results(tmp_path)
+
+
+def test_a_cost_is_a_table_in_a_notebook():
+    unit = hwsim.make("integer", lanes=1, weight="int4", activation="int4")
+    cost = hwsim.estimate(unit, "sky130")
+    shown = cost._repr_html_()
+    assert f"<th>{unit.name}</th><th>sky130, estimate</th>" in shown
+    assert f'<td style="text-align: right">{cost.area_um2:.5g}</td>' in shown
+    assert shown.count("<tr>") == 1 + len(cost.metrics())

@@ -38,8 +38,9 @@ def run(options: argparse.Namespace) -> int:
     shutil.rmtree(samples)
     for kind, errors in fitted.errors.items():
         print(f"{kind.replace('_', ' ')}: {percentages(errors)}")
+    assert fitted.screen is not None
     for kind in ("unseen_units", "unseen_families"):
-        error = (fitted.screen or {})[kind]
+        error = fitted.screen[kind]
         print(
             f"screen, {kind.replace('_', ' ')}: area {error['mean_percent']:.1f} % on average, "
             f"{error['max_percent']:.1f} % at most, rank correlation {error['rank']:.3f}"

@@ -39,8 +39,9 @@ from hwsim.formats.fixed import FixedPoint
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED, Minifloat
 from hwsim.units import layers, rounding
-from hwsim.units.base import OPERANDS, Timing, UnitSpec
+from hwsim.units.base import Timing, UnitSpec
 from hwsim.units.exact_sum import product_flags, sticky
+from hwsim.units.layer_operands import OPERANDS
 from hwsim.units.layers import GROUP, Matrix, Rows
 from hwsim.units.metadata import Metadata, Scope
 from hwsim.units.result import Integers, Result, RoundedResult, exact_sums

@@ -44,7 +44,7 @@ from hwsim.formats.minifloat import Minifloat
 from hwsim.units import layers
 from hwsim.units.base import Timing, UnitSpec
 from hwsim.units.configurations import Configurations, dots
-from hwsim.units.exact_float import require_signed_minifloat
+from hwsim.units.exact_sum import require_signed_minifloat
 from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
 from hwsim.units.layers import GROUP, Matrix, Rows

@@ -13,11 +13,11 @@ from typing import ClassVar
 from hwsim.formats.base import Format
 from hwsim.formats.dybit import DyBit
 from hwsim.units.configurations import Configurations, dots
-from hwsim.units.tapered import TaperedUnit
+from hwsim.units.exact_sum import ExactSum
 
 
 @dataclass(frozen=True, kw_only=True)
-class DyBitUnit(TaperedUnit):
+class DyBitUnit(ExactSum):
     """Dot product of DyBit.
 
     Parameters
@@ -28,9 +28,9 @@ class DyBitUnit(TaperedUnit):
     """
 
     family: ClassVar[str] = "dybit"
-    generator: ClassVar[str] = "rtl.dybit:DyBit"
-    operand: ClassVar[type[Format]] = DyBit
-    example: ClassVar[str] = "dybit4 or dybit4u"
+    generator: ClassVar[str] = "rtl.exact_sum:ExactSum"
+    format_class: ClassVar[type[Format]] = DyBit
+    takes: ClassVar[str] = "formats such as dybit4 or dybit4u"
 
     configurations: ClassVar[Configurations] = (
         {"lanes": 16, "weight": "dybit4", "activation": "dybit4"},

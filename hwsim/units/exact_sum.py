@@ -15,17 +15,21 @@ Source: Kulisch, Computer Arithmetic and Validity, 2nd ed., 2013, chapter 8.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Codes, Format, Int64, Kind, Unpacked
+from hwsim.formats.minifloat import Minifloat
 from hwsim.units import accumulator
 from hwsim.units.base import Timing, UnitSpec
 from hwsim.units.result import Integers, Result, RoundedResult, exact_sums
 
 #: Most bits that the accumulator may have above what one beat needs.
 MAX_HEADROOM = 64
+#: What messages call minifloats.
+MINIFLOATS = "minifloats such as e4m3 or fp16"
 
 
 class Products(NamedTuple):
@@ -38,7 +42,7 @@ class Products(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ExactSum(UnitSpec):
-    """Dot product, exact; a family says which formats it takes.
+    """Dot product, exact; a family says which formats it takes, and the formats choose decoders.
 
     Parameters
     ----------
@@ -49,6 +53,10 @@ class ExactSum(UnitSpec):
         than a beat needs. It wraps; :attr:`safe_beats` says from when, and is 0 where one beat can
         wrap. The default is what 256 beats need.
     """
+
+    #: The class of both operands' formats, and what messages call them.
+    format_class: ClassVar[type[Format]]
+    takes: ClassVar[str]
 
     accumulator_bits: int | None = None
 
@@ -82,6 +90,10 @@ class ExactSum(UnitSpec):
 
     def operand_formats(self) -> tuple[Format, Format]:
         """Return the formats that activations and weights are read in, or raise InputError."""
+        for parameter in ("activation", "weight"):
+            fmt = getattr(self, parameter)
+            if not isinstance(fmt, self.format_class):
+                raise InputError(f"{parameter}={fmt.name}: {self.family} takes {self.takes}")
         return self.activation, self.weight
 
     @property
@@ -139,6 +151,15 @@ class ExactSum(UnitSpec):
         shifts = np.where(products.value != 0, products.exponent - exponent, 0)
         bits = int(np.abs(products.value).max(initial=0)).bit_length()
         return exact_sums(products.value, bits, shifts), sticky(products.flags)
+
+
+def require_signed_minifloat(parameter: str, fmt: Format, family: str) -> Minifloat:
+    """Return ``fmt`` as a signed minifloat, or raise InputError naming the parameter."""
+    if not isinstance(fmt, Minifloat):
+        raise InputError(f"{parameter}={fmt.name}: {family} takes {MINIFLOATS}")
+    if not fmt.signed:
+        raise InputError(f"{parameter}={fmt.name}: {family} takes signed minifloats only")
+    return fmt
 
 
 def unit_exponent(fmt: Format) -> int:

@@ -13,11 +13,11 @@ from typing import ClassVar
 from hwsim.formats.base import Format
 from hwsim.formats.flint import Flint
 from hwsim.units.configurations import Configurations, dots
-from hwsim.units.tapered import TaperedUnit
+from hwsim.units.exact_sum import ExactSum
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlintUnit(TaperedUnit):
+class FlintUnit(ExactSum):
     """Dot product of flint.
 
     Parameters
@@ -28,9 +28,9 @@ class FlintUnit(TaperedUnit):
     """
 
     family: ClassVar[str] = "flint"
-    generator: ClassVar[str] = "rtl.flint:Flint"
-    operand: ClassVar[type[Format]] = Flint
-    example: ClassVar[str] = "flint4 or flint4u"
+    generator: ClassVar[str] = "rtl.exact_sum:ExactSum"
+    format_class: ClassVar[type[Format]] = Flint
+    takes: ClassVar[str] = "formats such as flint4 or flint4u"
 
     configurations: ClassVar[Configurations] = (
         {"lanes": 16, "weight": "flint4", "activation": "flint4"},

@@ -7,9 +7,8 @@ r"""Floating-point dot products, by how they accumulate: exactly, rounded, or al
     have, 2**exponent bits of each operand, so formats with few exponent bits (E2M1, E2M3) are
     cheap and bf16 is far out of reach.
 ``rounded``
-    A fused multiply-add a lane, one after another in lane order: ``sum = round(product + sum)``,
-    as in :mod:`hwsim.units.fma`, in the format ``accumulator``. Cost: a wide alignment and a
-    normalisation shifter a lane.
+    A fused multiply-add a lane, one after another in lane order, in the format ``accumulator``:
+    :mod:`hwsim.units.rounded_sum`. Cost: a wide alignment and a normalisation shifter a lane.
 ``aligned13`` and other widths
     All products of a beat and the accumulator are aligned to the largest exponent among them, cut
     off some bits below it, and summed once. One narrow shifter a lane, one normaliser a beat: the
@@ -62,6 +61,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -72,8 +72,9 @@ from hwsim.formats.fields import CHOICES
 from hwsim.formats.minifloat import NAMED, Minifloat, Specials
 from hwsim.units import aligned, rounding
 from hwsim.units.configurations import Configurations, dots
-from hwsim.units.exact_float import ExactFloat
+from hwsim.units.exact_sum import MINIFLOATS, ExactSum
 from hwsim.units.result import Integers, Result, RoundedResult
+from hwsim.units.rounded_sum import RoundedSum
 from hwsim.units.rounding import Subnormals, SumRounding
 
 #: Fraction bits of an aligned sum; with 1024 lanes it is still exact in float64.
@@ -100,7 +101,7 @@ class SpecialOperands(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FloatUnit(ExactFloat):
+class FloatUnit(ExactSum, RoundedSum):
     """Dot product of minifloats.
 
     Parameters
@@ -108,7 +109,7 @@ class FloatUnit(ExactFloat):
     lanes, weight, activation
         See :class:`~hwsim.units.base.UnitSpec`; both formats are minifloats, signed or unsigned.
     accumulator_bits
-        Of an exact sum, see :class:`~hwsim.units.exact_sum.ExactSum`.
+        See :class:`~hwsim.units.exact_sum.ExactSum`; only exact sums have it.
     accumulation
         ``exact``, ``rounded``, or ``alignedF`` with F from 0 to 40. The default is ``rounded`` if
         an ``accumulator`` is given, else ``exact``.
@@ -128,6 +129,8 @@ class FloatUnit(ExactFloat):
 
     family: ClassVar[str] = "float"
     generator: ClassVar[str] = "rtl.float_mac:Float"
+    format_class: ClassVar[type[Format]] = Minifloat
+    takes: ClassVar[str] = MINIFLOATS
 
     accumulation: str | None = None
     accumulator: Format | None = None
@@ -238,11 +241,13 @@ class FloatUnit(ExactFloat):
 
     def operand_formats(self) -> tuple[Minifloat, Minifloat]:
         """Return the activation and weight formats, without special codes if these are excluded."""
-        formats = super().operand_formats()
+        activation, weight = super().operand_formats()
+        assert isinstance(activation, Minifloat)
+        assert isinstance(weight, Minifloat)
         if self.specials is SpecialOperands.PROPAGATE:
-            return formats
-        activation, weight = (replace(fmt, specials=Specials.NONE) for fmt in formats)
-        return activation, weight
+            return activation, weight
+        plain = partial(replace, specials=Specials.NONE)
+        return plain(activation), plain(weight)
 
     @property
     def is_exact(self) -> bool:
@@ -266,6 +271,11 @@ class FloatUnit(ExactFloat):
         return fmt if self.fraction_bits is None else replace(fmt, mantissa=self.fraction_bits)
 
     @property
+    def sum_rounding(self) -> SumRounding:
+        assert self.rounding is not None
+        return self.rounding
+
+    @property
     def structure(self) -> str:
         return self.family if self.kind == EXACT else f"{self.family}, {self.kind}"
 
@@ -273,15 +283,14 @@ class FloatUnit(ExactFloat):
     def safe_beats(self) -> int:
         if self.kind == EXACT:
             return super().safe_beats
-        largest = float(np.prod([fmt.max for fmt in self.operand_formats()]))
-        return int(largest * self.lanes <= self.state_format.max)
+        return int(self.holds_a_beat)
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
         if self.kind == EXACT:
             return super()._dot(activations, weights, metadata)
         bits = self.aligned_bits
         if bits is None:
-            return self._rounded(activations, weights)
+            return self.rounded_dot(activations, weights, metadata)
         return self._aligned(*self.unpack(activations, weights), bits)
 
     def unpack(self, activations: Codes, weights: Codes) -> tuple[Unpacked, Unpacked]:
@@ -291,32 +300,13 @@ class FloatUnit(ExactFloat):
         activation, weight = self.operand_formats()
         return rounding.flush_unpacked(activation, a), rounding.flush_unpacked(weight, w)
 
-    def _rounded(self, activations: Codes, weights: Codes) -> Codes:
-        assert self.rounding is not None
-        a, w = (
-            fmt.decode(codes)
-            for fmt, codes in zip(self.operand_formats(), (activations, weights), strict=True)
-        )
-        if self.subnormals is Subnormals.FLUSH:
-            a, w = (
-                rounding.flush(f, x) for f, x in zip(self.operand_formats(), (a, w), strict=True)
-            )
-        with np.errstate(invalid="ignore"):
-            products = a * w
-        fmt = self.state_format
-        total = np.zeros(products.shape[:-1])
-        for k in range(products.shape[-1]):
-            total = rounding.add(fmt, products[..., k], total, self.rounding, self.subnormals)
-        return rounding.encode(fmt, total)
-
     def _aligned(self, a: Unpacked, w: Unpacked, bits: int) -> Codes:
-        assert self.rounding is not None
         terms = aligned.products(self.operand_formats(), a, w)
         fmt = self.state_format
         codes = np.zeros(a.sign.shape[:-1], np.int64)
         for start in range(0, a.sign.shape[-1], self.lanes):
             beat = terms.part(slice(start, start + self.lanes))
-            codes = aligned.add(fmt, beat, codes, bits, self.rounding, self.subnormals)
+            codes = aligned.add(fmt, beat, codes, bits, self.sum_rounding, self.subnormals)
         padding = self.sum_format.mantissa - fmt.mantissa
         return (codes << padding).astype(self.sum_format.code_dtype)
 

@@ -1,22 +1,14 @@
 """Multiply-accumulate in floating point, rounded after every addition.
 
-The baseline that serial and mixed units are compared with. The significands are multiplied
-exactly, the accumulator is aligned to the product over a window wide enough for one correct
-rounding, and the sum is normalised and rounded to the accumulator's format: a fused multiply-add
-a lane, one after another in lane order, so the order of the operands matters. Cost: the alignment
-and normalisation shifters, some three significands wide, outweigh a narrow multiplier.
-
-Every step is ``accumulator = round(activation * weight + accumulator)``: nearest even, subnormals
-kept, one rounding, starting from +0. NaN comes from a NaN operand, from 0 x infinity and from
-infinity - infinity, and is always delivered as the format's one quiet NaN. What overflows becomes
-infinity, or NaN in a format without infinity. The sign of zero is that of IEEE 754 (section 6.3).
+The baseline that serial and mixed units are compared with: the sum of
+:mod:`hwsim.units.rounded_sum`, to nearest even and with subnormals, as
+``float accumulation=rounded`` has it, bit for bit and gate for gate.
 
 The weight may be an integer: its product with a float is rounded only in the sum. With ``wide``
 a beat can carry one weight of a second format in the place of all ``lanes`` weights; the metadata
 ``wide`` selects it, the product is with the activation of lane 0, and the others are ignored.
 
-Sources: IEEE 754-2019 section 5.4.1 (fusedMultiplyAdd); Chen et al., BitMoD, HPCA 2025 (the FP16 x
-INT8 and the FP16 x (INT8 or 2 x FP4) baselines).
+Source: Chen et al., BitMoD, HPCA 2025 (the FP16 x INT8 and the FP16 x (INT8 or 2 x FP4) baselines).
 """
 
 from collections.abc import Mapping
@@ -26,21 +18,22 @@ from typing import ClassVar
 import numpy as np
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Codes, Float64, Format
+from hwsim.formats.base import Codes, Format
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED, Minifloat
 from hwsim.units import rounding
-from hwsim.units.base import Timing, UnitSpec
+from hwsim.units.base import Timing
 from hwsim.units.configurations import Configurations, dots
 from hwsim.units.metadata import Metadata
 from hwsim.units.result import Integers, RoundedResult
+from hwsim.units.rounded_sum import RoundedSum
 
 #: Products of more significand bits are not exact in float64, which the golden model works in.
 MAX_PRODUCT_BITS = 53
 
 
 @dataclass(frozen=True, kw_only=True)
-class FmaUnit(UnitSpec):
+class FmaUnit(RoundedSum):
     """Dot product in floating point, one rounding a product.
 
     Parameters
@@ -52,45 +45,46 @@ class FmaUnit(UnitSpec):
     activation
         A minifloat.
     accumulator
-        The minifloat that sums are rounded to; it must have infinity or NaN to overflow to.
+        Format that sums are rounded to: a signed minifloat that has NaN; fp32 by default.
     wide
         A second weight format as wide as all weights of a beat, or none.
     """
 
     family: ClassVar[str] = "fma"
-    generator: ClassVar[str] = "rtl.fma:Fma"
+    generator: ClassVar[str] = "rtl.rounded_sum:RoundedSum"
 
     accumulator: Format = NAMED["fp32"]
     wide: Format | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.activation, Minifloat):
-            raise InputError(
-                f"activation={self.activation.name}: fma takes minifloats such as fp16"
-            )
-        if not isinstance(self.accumulator, Minifloat) or not self.accumulator.has_nan:
-            raise InputError(
-                f"accumulator={self.accumulator.name}: fma takes minifloats that have NaN, "
-                "such as fp16 or fp32"
-            )
+        activation, _ = self.operand_formats()
         for name, fmt in self.weights.items():
-            bits = significand_bits(self.activation) + significand_bits(fmt, name)
+            if not isinstance(fmt, Minifloat | Integer):
+                raise InputError(f"{name}={fmt.name}: fma takes minifloats and integers")
+            bits = significand_bits(activation) + significand_bits(fmt)
             if bits > MAX_PRODUCT_BITS:
                 raise InputError(
-                    f"{name}={fmt.name}: products with {self.activation.name} have up to {bits} "
+                    f"{name}={fmt.name}: products with {activation.name} have up to {bits} "
                     f"significand bits; allowed: {MAX_PRODUCT_BITS}"
                 )
+        rounding.rounded_format("accumulator", self.accumulator)
         if self.wide is not None and self.wide.bits != self.lanes * self.weight.bits:
             raise InputError(
                 f"wide={self.wide.name} has {self.wide.bits} bits; it must have those of "
                 f"{self.lanes} x {self.weight.name}, {self.lanes * self.weight.bits}"
             )
 
+    def operand_formats(self) -> tuple[Minifloat, Format]:
+        if not isinstance(self.activation, Minifloat):
+            raise InputError(
+                f"activation={self.activation.name}: fma takes minifloats such as fp16"
+            )
+        return self.activation, self.weight
+
     @property
-    def weights(self) -> dict[str, Format]:
-        """The formats of a weight by parameter: ``weight``, and ``wide`` if there is one."""
-        return {"weight": self.weight} | ({} if self.wide is None else {"wide": self.wide})
+    def state_format(self) -> Minifloat:
+        return self.result.format
 
     @property
     def metadata(self) -> tuple[Metadata, ...]:
@@ -107,33 +101,13 @@ class FmaUnit(UnitSpec):
 
     @property
     def safe_beats(self) -> int:
-        products = [self.activation.max * max(f.max, -f.min) for f in self.weights.values()]
-        return int(max(products) * self.lanes <= self.result.format.max)
+        return int(self.holds_a_beat)
 
     def timing(self) -> Timing:
         return Timing(latency=1, interval=1)
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
-        beats = (*activations.shape[:-1], -1, self.lanes)
-        a = self.activation.decode(activations).reshape(beats)
-        w = self.weight.decode(weights).reshape(beats)
-        accumulated = np.zeros(a.shape[:-2])
-        for beat in range(a.shape[-2]):
-            total = accumulated
-            for lane in range(self.lanes):
-                total = self.step(a[..., beat, lane], w[..., beat, lane], total)
-            if self.wide is not None:
-                words = _join(weights.reshape(beats)[..., beat, :], self.weight.bits)
-                alone = self.step(a[..., beat, 0], self.wide.decode(words), accumulated)
-                total = np.where(metadata["wide"][..., beat], alone, total)
-            accumulated = total
-        return rounding.encode(self.result.format, accumulated)
-
-    def step(self, a: Float64, w: Float64, accumulated: Float64) -> Float64:
-        """Return ``a * w + accumulated`` rounded once to the accumulator's format."""
-        with np.errstate(invalid="ignore"):
-            product = a * w
-        return rounding.add(self.result.format, product, accumulated)
+        return self.rounded_dot(activations, weights, metadata)
 
     configurations: ClassVar[Configurations] = (
         {"lanes": 1, "weight": "e2m3", "activation": "e4m3", "accumulator": "fp16"},
@@ -154,16 +128,6 @@ class FmaUnit(UnitSpec):
     )  # fmt: skip
 
 
-def significand_bits(fmt: Format, parameter: str = "weight") -> int:
-    """Return the width of the magnitude that is multiplied, or raise InputError."""
-    if isinstance(fmt, Minifloat):
-        return fmt.mantissa + 1
-    if isinstance(fmt, Integer):
-        return fmt.bits
-    raise InputError(f"{parameter}={fmt.name}: fma takes minifloats and integers")
-
-
-def _join(codes: Codes, bits: int) -> Codes:
-    """Return the codes of the last axis side by side, the first lowest."""
-    places = np.arange(codes.shape[-1]) * bits
-    return (codes.astype(np.int64) << places).sum(axis=-1)
+def significand_bits(fmt: Minifloat | Integer) -> int:
+    """Return the width of the magnitude that is multiplied."""
+    return fmt.mantissa + 1 if isinstance(fmt, Minifloat) else fmt.bits

@@ -14,11 +14,11 @@ from typing import ClassVar
 from hwsim.formats.base import Format
 from hwsim.formats.hif8 import HiFloat8
 from hwsim.units.configurations import Configurations
-from hwsim.units.tapered import TaperedUnit
+from hwsim.units.exact_sum import ExactSum
 
 
 @dataclass(frozen=True, kw_only=True)
-class HiFloat8Unit(TaperedUnit):
+class HiFloat8Unit(ExactSum):
     """Dot product of HiFloat8.
 
     Parameters
@@ -28,9 +28,9 @@ class HiFloat8Unit(TaperedUnit):
     """
 
     family: ClassVar[str] = "hif8"
-    generator: ClassVar[str] = "rtl.hif8:HiFloat8"
-    operand: ClassVar[type[Format]] = HiFloat8
-    example: ClassVar[str] = "hif8"
+    generator: ClassVar[str] = "rtl.exact_sum:ExactSum"
+    format_class: ClassVar[type[Format]] = HiFloat8
+    takes: ClassVar[str] = "formats such as hif8"
 
     configurations: ClassVar[Configurations] = (
         {"lanes": 16, "weight": "hif8", "activation": "hif8"},

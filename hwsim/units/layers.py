@@ -263,6 +263,22 @@ def part_scales(matrix: Matrix, length: int) -> Float64:
     return matrix.scales[:, starts] * matrix.factor
 
 
+def whole_row(family: str, activations: Matrix, weights: Matrix) -> int:
+    """Return the elements of a row whose groups of weights have scales that the unit applies.
+
+    Raises
+    ------
+    InputError
+        For activations in blocks, whose scales it does not.
+    """
+    if activations.blocks > 1:
+        raise InputError(
+            f"activations in blocks of {activations.block}: {family} takes one scale for all "
+            "inputs of a token"
+        )
+    return weights.blocks * weights.block
+
+
 def short_scales(fmt: Format, scales: Float64) -> tuple[Codes, Float64]:
     """Return group scales in a unit's own, short format, and the factor of every row.
 

@@ -43,11 +43,16 @@ from typing import ClassVar
 import numpy as np
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Codes, Int64, Kind, Unpacked
+from hwsim.formats.base import Codes, Format, Int64, Kind, Unpacked
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units.configurations import Configurations, dots
-from hwsim.units.exact_float import ExactFloat, require_signed_minifloat
-from hwsim.units.exact_sum import product_flags, sticky
+from hwsim.units.exact_sum import (
+    MINIFLOATS,
+    ExactSum,
+    product_flags,
+    require_signed_minifloat,
+    sticky,
+)
 from hwsim.units.result import Integers, Result, exact_sums
 
 
@@ -66,7 +71,7 @@ class ProductRange(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LmulUnit(ExactFloat):
+class LmulUnit(ExactSum):
     """Dot product of L-Mul's approximate products, summed exactly.
 
     Parameters
@@ -82,12 +87,14 @@ class LmulUnit(ExactFloat):
 
     family: ClassVar[str] = "lmul"
     generator: ClassVar[str] = "rtl.lmul:Lmul"
+    format_class: ClassVar[type[Format]] = Minifloat
+    takes: ClassVar[str] = MINIFLOATS
 
     reading: Reading = Reading.CARRY
     product_range: ProductRange = ProductRange.PACKED
 
     def operand_formats(self) -> tuple[Minifloat, Minifloat]:
-        formats = super().operand_formats()
+        super().operand_formats()
         fmt = self.operand
         if self.weight != fmt:
             raise InputError(
@@ -98,7 +105,7 @@ class LmulUnit(ExactFloat):
             raise InputError(f"activation={fmt.name}: lmul takes minifloats with a mantissa")
         if fmt.max_code >> fmt.mantissa == 0:
             raise InputError(f"activation={fmt.name}: lmul takes minifloats with normal values")
-        return formats
+        return fmt, fmt
 
     @property
     def is_exact(self) -> bool:

@@ -17,7 +17,7 @@ from hwsim.formats.fields import CHOICES
 from hwsim.units.base import UnitSpec, parameter_fields
 from hwsim.units.naming import plain
 from hwsim.units.registry import FAMILIES
-from hwsim.units.spelling import former
+from hwsim.units.spelling import SAID, former
 
 #: Types of parameters as a reader knows them.
 _TYPES = {int: "whole number", str: "text", Format: "format"}
@@ -84,7 +84,9 @@ def _parameter(cls: type[UnitSpec], field: "Field[Any]") -> Parameter:
         default=None if required else plain(field.default),
         choices=choices,
         meaning=_plain_text(_meaning(cls, field.name)),
-        formerly=tuple(old for old, new in former(cls.family).items() if new == field.name),
+        formerly=tuple(
+            SAID.get(old, old) for old, new in former(cls.family).items() if new == field.name
+        ),
     )
 
 

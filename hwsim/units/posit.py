@@ -30,9 +30,9 @@ from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Codes, Float64, Format, Int64
 from hwsim.formats.posit import Posit
 from hwsim.units.configurations import Configurations, dots
+from hwsim.units.exact_sum import ExactSum
 from hwsim.units.result import Integers, Result, RoundedResult
 from hwsim.units.rounding import add_to_odd
-from hwsim.units.tapered import TaperedUnit
 
 #: Integers of this many bits are halved exactly for the conversion to float64.
 _HALVES = 62
@@ -46,7 +46,7 @@ class Accumulation(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PositUnit(TaperedUnit):
+class PositUnit(ExactSum):
     """Dot product of posits, exact or rounded once; or products, each rounded once.
 
     Parameters
@@ -62,8 +62,8 @@ class PositUnit(TaperedUnit):
 
     family: ClassVar[str] = "posit"
     generator: ClassVar[str] = "rtl.posit:Posit"
-    operand: ClassVar[type[Format]] = Posit
-    example: ClassVar[str] = "posit8_0 or posit16_1"
+    format_class: ClassVar[type[Format]] = Posit
+    takes: ClassVar[str] = "formats such as posit8_0 or posit16_1"
 
     accumulation: Accumulation = Accumulation.QUIRE
     accumulator: Format | None = None
@@ -72,14 +72,14 @@ class PositUnit(TaperedUnit):
         super().__post_init__()
         if self.accumulator is not None and not isinstance(self.accumulator, Posit):
             raise InputError(
-                f"accumulator={self.accumulator.name}: posit rounds to posits such as "
-                f"{self.example}"
+                f"accumulator={self.accumulator.name}: posit rounds to posits such as posit8_0 or "
+                "posit16_1"
             )
         if self.accumulation is Accumulation.NONE:
             if self.accumulator is None:
                 raise InputError(
                     "accumulator=None: without accumulation the products are rounded; give a posit "
-                    f"such as {self.example}"
+                    "such as posit8_0 or posit16_1"
                 )
             if self.accumulator_bits is not None:
                 raise InputError(

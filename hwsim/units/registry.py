@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from hwsim.errors import InputError, suggestion
 from hwsim.registration import Registry
 from hwsim.units import spelling
-from hwsim.units.base import OPERANDS, UnitSpec, parameter_fields
+from hwsim.units.base import UnitSpec, parameter_fields
+from hwsim.units.layer_operands import OPERANDS
 from hwsim.units.naming import plain
 
 #: hwsim's own families, in the order of lists and charts.

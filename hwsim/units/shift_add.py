@@ -132,12 +132,7 @@ class ShiftAddUnit(UnitSpec):
         return fmt.bits_per_element - (fmt.scale.bits - self.scale.bits) / fmt.size
 
     def _dot_length(self, activations: Matrix, weights: Matrix) -> int:
-        if activations.blocks > 1:
-            raise InputError(
-                f"activations in blocks of {activations.block}: {self.family} takes one scale for "
-                "all inputs of a token"
-            )
-        return weights.blocks * weights.block
+        return layers.whole_row(self.family, activations, weights)
 
     def _weight_rows(self, matrix: Matrix, length: int) -> Rows:
         codes = matrix.codes.reshape(len(matrix.codes), -1)

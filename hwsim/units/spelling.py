@@ -34,6 +34,13 @@ FORMATS = {
     **dict.fromkeys(("float", "mx_dot", "nvfp4_dot", "bfp_dot"), "accumulation"),
 }
 
+#: What the manual says of former names.
+SAID = {
+    "carry_guard": "carry_guard, the bits above what a beat needs",
+    "column_guard": "column_guard, the bits above what a scaled group needs",
+    "accumulation": "accumulation=FORMAT",
+}
+
 #: Bits above the need that were the default, and the most.
 _DEFAULT, _MOST = 8, 64
 

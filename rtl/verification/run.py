@@ -137,10 +137,13 @@ def verify(
     started = time.perf_counter()
     with temporary_folder() as folder:
         source = folder / SOURCE
-        own = unit.verilog.text if isinstance(unit, HandMade) and component is None else ""
-        source.write_text(own or emit.verilog(unit, component))
+        own = unit.verilog if isinstance(unit, HandMade) and component is None else None
+        source.write_text(own.text if own else emit.verilog(unit, component))
         report = folder / "report.json"
-        failure = _simulate(unit, source, report, seed, random_dots)
+        try:
+            failure = _simulate(unit, source, report, seed, random_dots)
+        except icarus.IcarusError as error:
+            raise icarus.IcarusError(own.in_files(str(error)) if own else str(error)) from None
         facts = _facts(report)
     vectors = facts.get("vectors", 0)
     if not failure and vectors == 0:

@@ -64,9 +64,20 @@ def test_metrics_are_attributes_of_what_they_are_of():
     }
     for name, metric in METRICS.items():
         assert metric.name == name
-        of = UNIT if metric.needs == "unit" else COST
-        assert metric.value(PRICED) == getattr(of, name)
+        if metric.needs == "cost":
+            assert metric.value(PRICED) == getattr(COST, name)
     assert {metric.needs for metric in METRICS.values()} == {"unit", "cost"}
+
+
+def test_bits_are_those_stored_with_metadata():
+    """Of weights in groups that is known with the size of these alone."""
+    bits = METRICS["weight_bits_per_element"].value
+    assert bits(PRICED) == 4
+    assert bits(Priced(UNIT, COST, group=64)) == 4 + 16 / 64
+    blocks = make("mx_dot", lanes=4, weight="mxfp4", activation="mxint8")
+    assert bits(Priced(blocks, COST)) == bits(Priced(blocks, COST, group=64)) == 4.25
+    assert METRICS["activation_bits_per_element"].value(Priced(blocks, COST)) == 8.25
+    assert bits(Priced(make("rmmec"), COST)) is None
 
 
 def test_more_is_better_of_rates_alone():

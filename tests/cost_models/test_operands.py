@@ -1,14 +1,24 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import sweeps.run
 from cost_models import operands
 from cost_models.operands import default_operands, gaussian
 from hwsim.errors import InputError
-from hwsim.tensors.quantise import near_one, per_group, per_token
+from hwsim.formats import parse
+from hwsim.tensors.load import TensorSource
 from hwsim.tensors.sources import Layer
 from hwsim.units import make
+from hwsim.units.bitmod import WeightType
+from hwsim.units.layers import near_one, per_group, per_token
 from hwsim.units.rmmec import FORMATS, Mode
 from rtl.verification.suite import suite
+from sweeps.spec import Tensors
+from tests.units.layers import LAYER_UNITS
+
+MINILM = Path(__file__).parents[1] / "tensors" / "data" / "minilm.npz"
 
 
 def layers():
@@ -26,7 +36,8 @@ def toggles(codes, lanes, bits):
 def test_every_group_reaches_the_largest_value(fmt):
     family = "float" if "e" in fmt or fmt == "fp16" else "integer"
     unit = make(family, lanes=3, weight=fmt, activation=fmt)
-    for codes in gaussian(unit, 5, 50, seed=2)[:2]:
+    made = gaussian(unit, 5, 50, seed=2)
+    for codes in (made.activations, made.weights):
         assert codes.shape == (5, 150)
         values = np.abs(unit.weight.decode(codes))
         largest = unit.weight.max or -unit.weight.min
@@ -37,7 +48,8 @@ def test_every_group_reaches_the_largest_value(fmt):
 def test_operands_are_reproducible_and_distinct():
     unit = make("integer", lanes=1, weight="int8", activation="int8")
     first, again = (gaussian(unit, 2, 30, seed=7) for _ in range(2))
-    np.testing.assert_array_equal(first[:2], again[:2])
+    for name in ("activations", "weights"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
     assert (first.activations != first.weights).any()
 
 
@@ -117,18 +129,19 @@ def test_codes_do_not_depend_on_the_size_of_the_numbers(factor):
 @pytest.mark.parametrize("unit", suite(), ids=lambda unit: unit.name)
 def test_every_unit_takes_every_kind(unit, kind):
     made = operands.KINDS[kind](unit, 3, 8, 1)
-    assert unit.dot(*made[:2], **made.metadata).shape == (3,)
+    assert unit.dot(made.activations, made.weights, **made.metadata).shape == (3,)
     assert made.activations.shape == (3, 8 * unit.activation_lanes)
 
 
 @pytest.mark.parametrize("unit", suite(), ids=lambda unit: unit.name)
-def test_every_unit_but_one_takes_layers(unit, tmp_path):
-    if unit.takes_layer_values:
+def test_units_take_layers_or_say_why_not(unit, tmp_path):
+    if unit.computes_layers:
         made = operands.of_layers(unit, layers(), 3, 8, 1)
-        assert unit.dot(*made[:2], **made.metadata).shape == (3,)
+        assert unit.dot(made.activations, made.weights, **made.metadata).shape == (3,)
+        assert made.activations.shape == (3, 8 * unit.activation_lanes)
         assert made.weights.shape == (3, 8 * unit.weight_lanes)
     else:
-        with pytest.raises(InputError, match="lut_array takes no weights and activations"):
+        with pytest.raises(InputError, match=r"^operands=.*: .*; operands of any unit: normal"):
             operands.create(unit, str(tmp_path))
 
 
@@ -144,7 +157,7 @@ def test_every_unit_but_one_takes_layers(unit, tmp_path):
 def test_rounded_accumulators_stay_finite(parameters, kind):
     unit = make("fma", **parameters)
     made = operands.create(unit, kind)
-    assert np.isfinite(unit.result.decode(unit.dot(*made[:2]))).all()
+    assert np.isfinite(unit.result.decode(unit.dot(made.activations, made.weights))).all()
 
 
 def test_block_scales_are_octaves_around_one():
@@ -251,3 +264,67 @@ def test_posits_of_a_file_are_near_one():
     made = operands.of_layers(unit, small, 8, 32, 0)
     for codes in (made.activations, made.weights):
         assert 0.6 < unit.weight.decode(codes).std() < 1.5
+
+
+def test_streams_are_rows_and_tokens_of_the_layers():
+    rng = np.random.default_rng(0)
+    three = [Layer(f"l{i}", rng.normal(size=(6, 16)), rng.normal(size=(5, 16))) for i in range(3)]
+    unit = make("integer", lanes=4, weight="int4", activation="int8")
+    made = operands.of_layers(unit, three, 6, 8, 0, group=8)
+    assert made.activations.shape == made.weights.shape == (6, 32)
+    for stream in range(6):
+        layer = three[stream % 3]
+        rows = parse("int4_g8").quantize(layer.weight).codes.reshape(6, 16)
+        tokens = parse("int8_g16").with_options(scale="fp32").quantize(layer.activations).codes
+        for half in (slice(0, 16), slice(16, 32)):
+            assert (rows == made.weights[stream, half]).all(axis=1).any()
+            assert (tokens.reshape(5, 16) == made.activations[stream, half]).all(axis=1).any()
+
+
+def test_streams_may_be_shorter_than_a_row():
+    unit = make("integer", lanes=4, weight="int4", activation="int8")
+    assert operands.of_layers(unit, layers(), 2, 1, 0).activations.shape == (2, 4)
+
+
+def test_streams_need_activations():
+    unit = make("integer", lanes=4, weight="int4", activation="int8")
+    with pytest.raises(InputError, match="'w' has no activations"):
+        operands.of_layers(unit, [Layer("w", np.ones((1, 4)))], 1, 1, 0)
+
+
+@pytest.mark.parametrize(("family", "parameters"), LAYER_UNITS)
+def test_a_sweep_over_a_file_has_the_operands_of_the_command_line(family, parameters):
+    unit = make(family, **parameters)
+    made = operands.create(unit, str(MINILM))
+    swept = sweeps.run._operands(unit, Tensors(TensorSource(path=MINILM), group=128))
+    for name in ("activations", "weights"):
+        np.testing.assert_array_equal(getattr(made, name), getattr(swept, name))
+    assert set(made.metadata) == set(swept.metadata) == {field.name for field in unit.metadata}
+    for name, codes in made.metadata.items():
+        np.testing.assert_array_equal(codes, swept.metadata[name])
+
+
+def test_normal_operands_of_block_formats_are_of_their_own_metadata():
+    unit = make("bitmod", lanes=4, weight="bitmod4", activation="fp16")
+    made = gaussian(unit, 64, 64, seed=0)
+    # The four value sets of a group are all of FP4, each with another special value.
+    assert set(made.metadata["weight_type"].flat) == {WeightType.FP4}
+    assert set(made.metadata["selector"].flat) == {0, 1, 2, 3}
+    # The larger scale of an output's two groups is the largest code; normal groups are alike.
+    scales = made.metadata["scale"]
+    assert (scales.max(axis=1) == 255).all()
+    assert scales.min() > 100
+
+
+def test_scales_of_normal_operands_are_those_of_the_numbers():
+    unit = make("mx_dot", lanes=4, weight="mxfp4", activation="mxint8")
+    made = gaussian(unit, 64, 256, seed=0)
+    # The largest of 32 normal numbers is mostly in [1, 4), and e2m1 is up to 2**2, int8 below 2:
+    # octaves below it are the scale's. The matrix is divided by 4 before, its largest number's.
+    for name, top in (("weight_scale", 2), ("activation_scale", 0)):
+        octaves = np.log2(unit.scale_format.decode(made.metadata[name])) + top
+        assert set(octaves.flat) <= {-2, -1, 0}
+        shares = [(octaves == octave).mean() for octave in (-2, -1, 0)]
+        # P(max < 2) = (1 - 0.0455)**32 = 0.225, P(max >= 4) = 0.002.
+        assert shares[0] == pytest.approx(0.225, abs=0.03)
+        assert shares[2] < 0.01

@@ -6,14 +6,11 @@ import pytest
 from amaranth.hdl import C, Cat, Module, Value
 
 import rtl
-import rtl.dybit
-import rtl.flint
 import rtl.posit
-import rtl.tapered_magnitude
 from hwsim.units import UnitSpec, make
 from rtl.blocks.minifloat import Decoded
 from rtl.blocks.posit import Parts
-from rtl.tapered import Product
+from rtl.exact_sum import ExactSum, Product
 from rtl.verification import verify
 from tests.rtl.mutants import (
     DroppedCarry,
@@ -39,43 +36,39 @@ PRODUCT = make("posit", lanes=2, weight="posit5_1", activation="posit6_0", accum
 class PositiveWeights(rtl.posit.Posit):
     """Negative weights count as positive."""
 
-    def operands(self, m: Module) -> list[tuple[Parts, Parts]]:
-        return [
-            (a, replace(w, significand=Cat(w.significand[:-2], C(1, 2)).as_signed()))
-            for a, w in super().operands(m)
-        ]
+    def operands(self, m: Module, lane: int) -> tuple[Parts, Parts]:
+        a, w = super().operands(m, lane)
+        return a, replace(w, significand=Cat(w.significand[:-2], C(1, 2)).as_signed())
 
 
 class IgnoredNar(rtl.posit.Posit):
     """A NaR weight counts as nothing."""
 
-    def operands(self, m: Module) -> list[tuple[Parts, Parts]]:
-        return [(a, replace(w, zero=w.zero | w.nar, nar=C(0, 1))) for a, w in super().operands(m)]
+    def operands(self, m: Module, lane: int) -> tuple[Parts, Parts]:
+        a, w = super().operands(m, lane)
+        return a, replace(w, zero=w.zero | w.nar, nar=C(0, 1))
 
 
 class ShortShift(rtl.posit.Posit):
     """The highest bit of the shift is not connected."""
 
-    def place(self, product: Product) -> Value:
-        return super().place(replace(product, shift=product.shift[:-1]))
+    def place(self, m: Module, product: Product, lane: int) -> Value:
+        return super().place(m, replace(product, shift=product.shift[:-1]), lane)
 
 
-def with_activation_sign(base: type[rtl.tapered_magnitude.TaperedMagnitude]) -> type[rtl.Unit]:
-    class Mutant(base):
-        """Products have the sign of the activation."""
+class ActivationSign(ExactSum):
+    """Products have the sign of the activation."""
 
-        def sign(self, a: Decoded, w: Decoded) -> Value:
-            return a.sign
-
-    return Mutant
+    def sign(self, a: Decoded, w: Decoded) -> Value:
+        return a.sign
 
 
 WRONG = {
     "posit": [PositiveWeights, IgnoredNar, ShortShift],
     "rounded": [IgnoredNar],
-    "hif8": [with_activation_sign(rtl.hif8.HiFloat8)],
-    "flint": [with_activation_sign(rtl.flint.Flint)],
-    "dybit": [with_activation_sign(rtl.dybit.DyBit)],
+    "hif8": [ActivationSign],
+    "flint": [ActivationSign],
+    "dybit": [ActivationSign],
 }
 
 
@@ -114,3 +107,20 @@ def test_a_wrong_cycle_count_fails(name: str) -> None:
 @pytest.mark.parametrize("mistake", [PositiveWeights, IgnoredNar, SwappedLanes, ExtraCycle])
 def test_a_wrong_multiplier_fails(mistake: type[rtl.Unit]) -> None:
     assert not verify(PRODUCT, component=mistake(PRODUCT)).passed
+
+
+@pytest.mark.parametrize(
+    ("family", "parameters"),
+    [
+        ("float", {"weight": "e2m1", "activation": "e2m1", "accumulator_bits": 9}),
+        ("lmul", {"weight": "e3m2", "activation": "e3m2", "accumulator_bits": 11}),
+        ("flint", {"weight": "flint4", "activation": "flint4u", "accumulator_bits": 13}),
+        ("posit", {"weight": "posit4_0", "activation": "posit4_0", "accumulator_bits": 11,
+                   "accumulator": "posit6_1"}),
+    ],
+)  # fmt: skip
+def test_accumulators_narrower_than_a_beat_wrap(family: str, parameters: dict[str, object]) -> None:
+    unit = make(family, lanes=5, **parameters)
+    assert unit.safe_beats == 0
+    verdict = verify(unit)
+    assert verdict.passed, verdict.failure

@@ -14,6 +14,7 @@ from hwsim import cli
 from hwsim.errors import InputError
 from hwsim.units import UnitSpec, make
 from rtl import create, emit
+from rtl.icarus import IcarusError
 from rtl.verification import verify
 from rtl.verilog import HandMade, with_verilog
 
@@ -218,6 +219,7 @@ def test_wrong_ports_are_named_before_anything_runs(
     ("which", "old", "new", "said"),
     [
         (1, "a * w", "a * * w", "product.v:2: ERROR: syntax error"),
+        (1, "endmodule", "initial while (1) ; endmodule", "product.v:3: ERROR:While loops are"),
         (0, "acc <= 0;", "acc <= 0", "my 'mac'.v:18: ERROR: syntax error"),
         (0, "product m1", "nothing m1", "`\\nothing' referenced in module `\\mac'"),
         (0, "!o__valid || o__ready", "!i__ready && o__ready", "has a combinational loop"),
@@ -250,9 +252,16 @@ def test_files_that_are_none(tmp_path: Path, files: list[Path]) -> None:
     assert "verilog=[]: allowed: a list of at least one file" in refusal([])
     assert "cannot read the Verilog file" in refusal([tmp_path / "lost.v"])
     (tmp_path / "other").mkdir()
+    assert "allowed: printable names of files" in refusal([tmp_path / "a\nb.v"])
     twice = tmp_path / "other" / "product.v"
     twice.write_text(PRODUCT)
     assert "another file is called product.v, too" in refusal([*files, twice])
+
+
+def test_what_the_simulator_says_names_the_files(files: list[Path]) -> None:
+    unit = own(changed(files, 1, "endmodule", "reg x; always #0 x <= x; endmodule"))
+    with pytest.raises(IcarusError, match=r"(?m)^product.v:3: error: always process does not"):
+        verify(unit)
 
 
 def test_an_asynchronous_reset_is_verified_and_not_priced(files: list[Path]) -> None:

@@ -95,7 +95,7 @@ def test_without_a_point_nothing_is_left_of_an_earlier_report(sweep, outcome, tm
     report.write(sweep, outcome, folder)
     assert report.write(sweep, Outcome((), (), (), 0), folder) == []
     assert {path.name for path in folder.iterdir()} == {
-        "points", "errors", "verilog", "sweep.json", "sweep.lock",
+        "points", "errors", "unit_errors", "verilog", "sweep.json", "sweep.lock",
     }  # fmt: skip
     assert not list((folder / "verilog").iterdir())
 
@@ -219,8 +219,11 @@ def test_metrics_are_columns(rows, outcome):
     for row, point in zip(rows, outcome.points, strict=True):
         assert {name: row[name] for name in METRICS} == {
             **metrics.values(point),
-            "weight_sqnr_db": to_db(point.error.weight),
-            "output_sqnr_db": to_db(point.error.output),
+            "weight_sqnr_db": to_db(point.quality.weight),
+            "quantisation_sqnr_db": to_db(point.quality.quantisation),
+            "output_sqnr_db": to_db(point.quality.output),
+            "output_sqnr_error_db": to_db(point.quality.output)
+            - to_db(point.quality.output + point.quality.output_error),
         }
         assert all(row[name] > 0 for name in METRICS)
 
@@ -293,7 +296,7 @@ def test_a_metric_without_a_value_keeps_no_limit(specification, costs, tmp_path)
     specification.write_text(specification.read_text() + limits)
     sweep = spec.read(specification)
     first, *rest = run(sweep, tmp_path / "out", workers=1).points
-    first = replace(first, error=replace(first.error, output=None))
+    first = replace(first, quality=replace(first.quality, output=None))
     rows = table.rows(sweep, [first, *rest])
     assert rows[0]["output_sqnr_db"] is None
     assert rows[0]["violates"] == "output_sqnr_db has no value; delay_ns > 1"

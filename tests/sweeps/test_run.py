@@ -53,7 +53,7 @@ def test_every_point_is_computed_and_saved(sweep, costs, tmp_path, capsys):
     assert len(costs) == 8  # one estimate serves both technologies
     content = saved(tmp_path / "out")
     assert len(content) == 16
-    assert {"unit", "weight", "technology", "cost", "noise_to_signal", "made_by"} <= set(content[0])
+    assert {"unit", "weight", "technology", "cost", "quality", "made_by"} <= set(content[0])
     assert "point 16/16: " in capsys.readouterr().err
 
 
@@ -65,7 +65,7 @@ def test_points_have_the_error_of_their_formats(sweep, costs, tmp_path):
     quantised = np.clip(np.rint(groups / scales), -2, 1) * scales
     noise = np.square(quantised - groups).sum(axis=-1).min(axis=0).sum()
     assert point.unit.weight.name == "int2"
-    assert point.error.weight == pytest.approx(noise / np.square(groups).sum())
+    assert point.quality.weight == pytest.approx(noise / np.square(groups).sum())
 
 
 def test_second_run_computes_nothing(sweep, costs, tmp_path):
@@ -165,7 +165,7 @@ def test_tensors_may_come_and_go(specification, costs, tmp_path):
         specification.write_text(version)
         outcome = run(spec.read(specification), folder, workers=1)
         assert outcome.computed == computed
-        assert all((point.error is None) == (version == without) for point in outcome.points)
+        assert all((point.quality is None) == (version == without) for point in outcome.points)
 
 
 def test_folder_that_is_not_a_sweeps(sweep, tmp_path):
@@ -340,7 +340,7 @@ def test_weights_alone_have_no_output_error(specification, costs, tmp_path):
         run(spec.read(specification), tmp_path / "out", workers=1)
     specification.write_text(text.replace("output_sqnr", "weight_sqnr"))
     outcome = run(spec.read(specification), tmp_path / "out", workers=1)
-    assert outcome.points[0].error.output is None
+    assert outcome.points[0].quality.output is None
 
 
 def test_sweep_without_tensors(specification, costs, tmp_path):
@@ -348,7 +348,7 @@ def test_sweep_without_tensors(specification, costs, tmp_path):
     specification.write_text("\n".join(lines).replace(", output_sqnr_db", ""))
     outcome = run(spec.read(specification), tmp_path / "out", workers=1)
     assert len(outcome.points) == 16
-    assert outcome.points[0].error is None
+    assert outcome.points[0].quality is None
 
 
 @pytest.fixture
@@ -453,7 +453,7 @@ def test_worker_processes_and_the_real_estimator(specification, tmp_path):
         "integer_lanes_2_weight_int2_activation_int8",
         "float_lanes_1_weight_e2m1_activation_e2m1",
     ]
-    assert all(point.cost.area_um2 > 0 and point.error for point in outcome.points)
+    assert all(point.cost.area_um2 > 0 and point.quality for point in outcome.points)
     assert run(spec.read(specification), tmp_path / "out", workers=2).computed == 0
 
 
@@ -464,7 +464,7 @@ def test_a_tile_gets_rows_and_columns_of_the_layers(specification):
     operands = sweeps.run._operands(tile, tensors)
     beats = operands.activations.shape[1] // 8
     assert operands.weights.shape == (len(operands.activations), beats * 12)
-    tile.dot(*operands[:2])
+    tile.dot(operands.activations, operands.weights)
     single = make("serial_add", lanes=4, weight="int4", activation="int8")
     first = sweeps.run._operands(single, tensors)
     rows = operands.activations.reshape(-1, beats, 2, 4)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from cost_models import screen, technology
-from hwsim.tensors.quantise import QuantisationError
+from hwsim.tensors.quality import Quality
 from hwsim.units import make
 from sweeps import run_sweep, spec
 from sweeps.run import run
@@ -26,8 +26,12 @@ SMALL, WIDE, GOOD, BAD = (
 )
 
 
-def left_out(areas, factor, errors, objectives):
-    good = {u: goodness(Candidate(u, errors.get(u)), objectives) for u in areas}
+def quality(weight, output):
+    return Quality(weight, output, output, None if output is None else 0.0)
+
+
+def left_out(areas, factor, qualities, objectives):
+    good = {u: goodness(Candidate(u, qualities.get(u), None), objectives) for u in areas}
     return {p.unit: p.ratio for p in prune(areas, "sky130", factor, good)}
 
 
@@ -39,30 +43,30 @@ def test_without_quality_formats_are_compared_with_themselves(objectives):
 
 
 NOISE = {SMALL: 0.02, WIDE: 0.02, GOOD: 0.001, BAD: 0.1}
-ERRORS = {unit: QuantisationError(noise, noise) for unit, noise in NOISE.items()}
+QUALITIES = {unit: quality(noise, noise) for unit, noise in NOISE.items()}
 AREAS = {SMALL: 100.0, WIDE: 150.0, GOOD: 400.0, BAD: 250.0}
 
 
 def test_with_quality_candidates_are_compared_with_those_as_good():
-    assert left_out(AREAS, 2, ERRORS, ["output_sqnr_db"]) == {BAD: 2.5}
-    assert left_out(AREAS, 1, ERRORS, ["output_sqnr_db"]) == {WIDE: 1.5, BAD: 2.5}
+    assert left_out(AREAS, 2, QUALITIES, ["output_sqnr_db"]) == {BAD: 2.5}
+    assert left_out(AREAS, 1, QUALITIES, ["output_sqnr_db"]) == {WIDE: 1.5, BAD: 2.5}
 
 
 def test_fewer_bits_are_better_where_they_are_an_objective():
     objectives = ["weight_bits_per_element", "delay_ns", "output_sqnr_db"]
-    assert left_out(AREAS, 1, ERRORS, objectives) == {WIDE: 1.5}
+    assert left_out(AREAS, 1, QUALITIES, objectives) == {WIDE: 1.5}
 
 
 def test_a_candidate_that_is_better_in_one_quality_stays():
-    errors = {SMALL: QuantisationError(0.1, 0.2), GOOD: QuantisationError(0.2, 0.1)}
+    qualities = {SMALL: quality(0.1, 0.2), GOOD: quality(0.2, 0.1)}
     areas = {SMALL: 100.0, GOOD: 900.0}
-    assert left_out(areas, 1, errors, ["weight_sqnr_db", "output_sqnr_db"]) == {}
-    assert left_out(areas, 1, errors, ["weight_sqnr_db"]) == {GOOD: 9.0}
+    assert left_out(areas, 1, qualities, ["weight_sqnr_db", "output_sqnr_db"]) == {}
+    assert left_out(areas, 1, qualities, ["weight_sqnr_db"]) == {GOOD: 9.0}
 
 
 def test_a_candidate_without_a_value_stays():
-    errors = {SMALL: QuantisationError(0.1, 0.1), GOOD: QuantisationError(0.1, None)}
-    assert left_out({SMALL: 1.0, GOOD: 9.0}, 1, errors, ["output_sqnr_db"]) == {}
+    qualities = {SMALL: quality(0.1, 0.1), GOOD: quality(0.1, None)}
+    assert left_out({SMALL: 1.0, GOOD: 9.0}, 1, qualities, ["output_sqnr_db"]) == {}
 
 
 def test_areas_are_per_mac_and_cycle(monkeypatch):

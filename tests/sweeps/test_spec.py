@@ -58,6 +58,18 @@ def test_product_of_the_axes(tmp_path, known):
     assert sweep.constraints[1] == spec.Constraint("output_sqnr_db", 10.5, None)
 
 
+def test_former_names_of_parameters_are_understood(tmp_path, known):
+    former = (
+        "  - {unit: posit, weight: posit8_0, activation: posit8_0, lanes: 1, carry_guard: [0, 6], "
+        "output: [posit8_0]}\n"
+    )
+    now = make("posit", weight="posit8_0", activation="posit8_0", lanes=1, accumulator="posit8_0")
+    bits = now.accumulator_bits
+    sweep = read(tmp_path, GOOD.replace("units:\n", f"units:\n{former}"))
+    found = [unit for unit in sweep.units if unit.family == "posit"]
+    assert found == [replace(now, accumulator_bits=bits - 8 + guard) for guard in (0, 6)]
+
+
 def test_paths_are_relative_to_the_file(specification):
     assert spec.read(specification).tensors.source.path == specification.parent / "layers.npz"
 

@@ -59,7 +59,7 @@ def test_exact_units_are_as_good_as_their_formats(family, parameters):
         ("lmul", {"lanes": 4, "weight": "e4m3", "activation": "e4m3"}),
         ("fma", {"lanes": 4, "weight": "e5m2", "activation": "e5m2", "accumulator": "e5m2"}),
         ("integer", {"lanes": 4, "weight": "int8", "activation": "int8",
-                     "accumulator_bits": 15}),
+                     "accumulator_bits": 16}),
     ],
 )  # fmt: skip
 def test_a_sample_says_what_all_outputs_do(family, parameters):

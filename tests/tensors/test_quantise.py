@@ -1,4 +1,4 @@
-"""Quantisation error against formulas written out, and operand streams against their source."""
+"""Quantisation error against formulas written out."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,9 @@ import pytest
 from hwsim.errors import InputError
 from hwsim.formats import parse, parse_scalar
 from hwsim.tensors.error import sqnr_db
-from hwsim.tensors.quantise import ErrorMeter, operand_streams, per_group, to_db
+from hwsim.tensors.quantise import ErrorMeter, to_db
 from hwsim.tensors.sources import Layer
+from hwsim.units.layers import per_group
 
 INT4, INT8, E4M3 = (parse_scalar(name) for name in ("int4", "int8", "e4m3"))
 
@@ -90,26 +91,3 @@ def test_group_must_divide_the_inputs():
 def test_layer_of_zeros_has_no_ratio():
     with pytest.raises(InputError, match="zeros"):
         ErrorMeter([Layer("z", np.zeros((1, 4), np.float32))], 4).measure(INT4, [INT8])
-
-
-def test_streams_are_rows_and_tokens_of_the_layers():
-    layers = make_layers(count=3)
-    a, w = operand_streams(layers, INT4, INT8, 8, streams=6, length=32)
-    assert a.shape == w.shape == (6, 32)
-    for stream in range(6):
-        layer = layers[stream % 3]
-        rows = parse("int4_g8").quantize(layer.weight).codes.reshape(6, 16)
-        tokens = parse("int8_g16").with_options(scale="fp32").quantize(layer.activations).codes
-        for half in (slice(0, 16), slice(16, 32)):
-            assert (rows == w[stream, half]).all(axis=1).any()
-            assert (tokens.reshape(5, 16) == a[stream, half]).all(axis=1).any()
-
-
-def test_streams_may_be_shorter_than_a_row():
-    a, _ = operand_streams(make_layers(), INT4, INT8, 8, streams=2, length=4)
-    assert a.shape == (2, 4)
-
-
-def test_streams_need_activations():
-    with pytest.raises(InputError, match="'l' has no activations"):
-        operand_streams([Layer("l", np.ones((1, 4)))], INT4, INT8, 4, streams=1, length=4)

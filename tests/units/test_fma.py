@@ -111,8 +111,11 @@ def test_a_wide_weight_takes_the_place_of_all() -> None:
     ("parameters", "message"),
     [
         ({"activation": "int8"}, "activation=int8: fma takes minifloats such as fp16"),
-        ({"accumulator": "e2m1"}, "accumulator=e2m1: fma takes minifloats that have NaN, "
-         "such as fp16 or fp32"),
+        ({"accumulator": "e2m1"}, "accumulator=e2m1: sums are rounded to signed minifloats that "
+         "have NaN, such as fp16 or fp32"),
+        ({"accumulator": "e4m3u"}, "accumulator=e4m3u: sums are rounded to signed minifloats that "
+         "have NaN, such as fp16 or fp32"),
+        ({"weight": "posit8_0"}, "weight=posit8_0: fma takes minifloats and integers"),
         ({"activation": "fp32", "weight": "int32"},
          "weight=int32: products with fp32 have up to 56 significand bits; allowed: 53"),
         ({"wide": "int8"}, "wide=int8 has 8 bits; it must have those of 1 x fp16, 16"),

@@ -10,8 +10,8 @@ import pytest
 from hwsim.errors import InputError
 from hwsim.formats import parse
 from hwsim.units import FAMILIES, layers, make
-from hwsim.units.base import OPERANDS
 from hwsim.units.codebook import learnt_codebook
+from hwsim.units.layer_operands import OPERANDS
 from tests.units.layers import LAYER_UNITS, NO_LAYERS
 
 RNG = np.random.default_rng(0)
@@ -220,6 +220,26 @@ def test_shapes_are_checked():
         unit.operands(np.where(WEIGHTS[0, 0] == WEIGHTS, np.nan, WEIGHTS), ACTIVATIONS)
     with pytest.raises(InputError, match="without scales"):
         unit.results(replace(unit.operands(WEIGHTS, ACTIVATIONS), scales=None))
+    with pytest.raises(InputError, match="beyond float64; divide them by a power of two"):
+        unit.operands(WEIGHTS * 1e200, ACTIVATIONS * 1e200)
+
+
+@pytest.mark.parametrize(
+    ("family", "parameters", "message"),
+    [
+        ("bfp_dot", {"weight": "int4", "activation": "uint8", "accumulation": "fixed",
+                     "scale": "int5"}, "activation=uint8: block floating point has signed"),
+        ("lut_array", {"weight": "binary", "activation": "int1", "table_lanes": 4},
+         "activation=int1: entries of layers"),
+        ("rmmec", {}, "rmmec computes layers of one of its modes"),
+    ],
+)  # fmt: skip
+def test_units_without_tensors_of_their_formats_say_so_before(family, parameters, message):
+    unit = make(family, lanes=4, **parameters)
+    assert not unit.computes_layers
+    for attempt in (unit.check_layers, lambda: unit.operands(WEIGHTS, ACTIVATIONS)):
+        with pytest.raises(InputError, match=message):
+            attempt()
 
 
 def test_short_rows_and_odd_lanes():

@@ -208,6 +208,7 @@ def test_opensta_names_the_file_of_the_user(tmp_path):
     ],
 )
 def test_liberty_files_add_up_and_leave_units_alone(words):
-    options = _parser().parse_args(["cost", *words.split()])
+    given = ["cost", *words.split()]
+    options = _parser(given).parse_args(given)
     assert [str(path) for path in options.liberty] == ["a.lib", "b.lib.gz"]
     assert options.units == ["integer", "lanes=1"]

@@ -71,7 +71,7 @@ def test_toggles_are_those_of_another_simulator(unit, mapped, operands, tmp_path
     machine.drive("rst", 0)
     machine.drive("o__ready", 1)
     machine.drive("i__valid", 1)
-    beats = [b for a, w in zip(*operands[:2], strict=True) for b in unit.pack_beats(a, w)]
+    beats = [beat for words in unit.words(operands) for beat in words]
     assert unit.timing().interval == 1
     warm_up = unit.timing().latency + unit.timing().interval
     settled = np.zeros(mapped.netlist.nets, int)
@@ -99,20 +99,20 @@ def test_stream_is_cut_after_the_cycles_asked_for(unit, mapped, operands, tmp_pa
 
 
 def test_idle_operands_toggle_little(unit, mapped, operands, tmp_path):
-    idle = Operands(*(np.zeros_like(codes) for codes in operands[:2]))
+    idle = Operands(np.zeros_like(operands.activations), np.zeros_like(operands.weights))
     busy, rest = (simulate(unit, mapped.netlist, o, tmp_path, CYCLES) for o in (operands, idle))
     driven = mapped.netlist.driven
     assert rest.settled[driven].sum() < 0.1 * busy.settled[driven].sum()
 
 
 def test_too_few_beats_are_refused(unit, mapped, operands, tmp_path):
-    short = Operands(*(codes[:1, :2] for codes in operands[:2]))
+    short = Operands(operands.activations[:1, :2], operands.weights[:1, :2])
     with pytest.raises(InputError, match="2 beats are too few to count toggles"):
         simulate(unit, mapped.netlist, short, tmp_path)
 
 
 def test_operands_of_another_shape_are_refused(unit, mapped, operands, tmp_path):
-    flat = Operands(*(codes[0] for codes in operands[:2]))
+    flat = operands.take(0)
     with pytest.raises(InputError, match="must have the shape"):
         simulate(unit, mapped.netlist, flat, tmp_path)
 

@@ -50,7 +50,8 @@ def test_plain_and_compressed_files_give_the_same(cost, tmp_path):
 
 
 def test_operands_set_the_energy(cost):
-    idle = Operands(*(np.zeros_like(codes) for codes in default_operands(SMALL)[:2]))
+    busy = default_operands(SMALL)
+    idle = Operands(np.zeros_like(busy.activations), np.zeros_like(busy.weights))
     rest = synthesize(SMALL, "osu018", None, idle)
     assert rest.clock_pj == pytest.approx(cost.clock_pj)
     assert rest.clock_pj <= rest.settled_pj

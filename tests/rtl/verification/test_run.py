@@ -11,8 +11,8 @@ import rtl
 import rtl.bit_serial
 import rtl.bitmod
 import rtl.float_mac
-import rtl.fma
 import rtl.integer
+import rtl.rounded_sum
 import rtl.shift_add
 from hwsim.errors import MissingToolError
 from hwsim.units import UnitSpec, make
@@ -106,7 +106,7 @@ class PositiveDigits(rtl.bit_serial.BitSerial):
         return tree_sum([product for product, _ in products])
 
 
-class PositiveWeights(rtl.fma.Fma):
+class PositiveWeights(rtl.rounded_sum.RoundedSum):
     """Products have the sign of the activation."""
 
     def weight(self, m: Module, lane: int) -> Operand:
@@ -141,7 +141,7 @@ class CarrylessFusedAdd(FusedAdd):
         return without_carry(aligned, fixed, self.below + 1 + 4)
 
 
-class CarrylessFma(rtl.fma.Fma):
+class CarrylessFma(rtl.rounded_sum.RoundedSum):
     """An fma with that adder."""
 
     def fused_add(self, product: Operand) -> FusedAdd:
