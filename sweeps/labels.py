@@ -123,7 +123,7 @@ def _differing(table: Sequence[Row], parameters: Sequence[dict[str, str]]) -> di
 
 def _chosen(family: str) -> set[str]:
     """The parameters of a family that a unit chooses: widths, and what block formats imply."""
-    return OF_BLOCKS | {
+    return {*OF_BLOCKS} | {
         field.name
         for field in fields(FAMILIES[family])
         if field.default is None and field.name.endswith("_bits")
@@ -282,10 +282,8 @@ class Placement:
         """Write the label unless its leader or another one would cross a label."""
         box = Bbox.from_extents(*extents)
         own = _distances(box, point[None])[0]
-        far = (
-            own > self.LEADER * self.pixels
-            or _distances(box, self.marks).min(initial=np.inf) < 0.8 * own
-        )
+        nearest = _distances(box, self.marks).min(initial=np.inf)
+        far = own > self.LEADER * self.pixels or nearest < 0.8 * own
         if any(leader.intersects_bbox(box, filled=False) for leader in self.leaders):
             return False
         if far:

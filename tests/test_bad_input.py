@@ -139,7 +139,11 @@ CASES: list[tuple[str, str]] = [
     ("generate integer -o x", "unit integer needs the parameter 'lanes'"),
     ("generate integer lanes=1 weight=int2 -o x", "needs the parameter 'activation'"),
     ("cost integer lanes=1 weight=int2 activation=fp8", "activation: unknown format 'fp8'"),
-    ("generate integer lanes=1 weight=int4 activation=mxfp4 -o x", "activation: unknown format"),
+    ("generate integer lanes=1 weight=int4 activation=mxfp -o x", "activation: unknown format"),
+    (
+        "generate integer lanes=1 weight=int4 activation=mxfp4 -o x",
+        "activation=mxfp4: integer has no hardware for it; allowed: scalar formats and ",
+    ),
     (
         "cost integer lanes=1 weight=int2 activation=int2 --operands .",
         "config.json: cannot be read",

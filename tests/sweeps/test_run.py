@@ -1,23 +1,34 @@
 """The engine: every point once, kept through interruption, failures recorded."""
 
+import csv
 import errno
 import json
 import os
 import re
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import sweeps.run
 from cost_models import technology
+from cost_models.estimate import estimate
+from hwsim import cli
 from hwsim.errors import InputError, MissingToolError
+from hwsim.tensors.load import TensorSource
+from hwsim.tensors.quality import UnitMeter, formats_of
+from hwsim.tensors.quantise import ErrorMeter, to_db
 from hwsim.units import make
+from hwsim.units.layers import quantise
 from sweeps import report, run_sweep, spec
 from sweeps.run import Outcome, SweepInterruptedError, run
 from tests.processes import start
 
 from .conftest import LIBERTY, formula
+
+MINILM = Path(__file__).parents[1] / "tensors" / "data" / "minilm.npz"
 
 
 @pytest.fixture
@@ -109,7 +120,7 @@ def test_error_of_a_format_fails_its_points_only(sweep, costs, tmp_path, monkeyp
     measure = sweeps.run.measure
 
     def failing(task):
-        if task.weight.name == "e2m1":
+        if task.weight.element.name == "e2m1":
             raise InputError("a group's scale overflows fp16")
         return measure(task)
 
@@ -461,12 +472,86 @@ def test_a_tile_gets_rows_and_columns_of_the_layers(specification):
     tensors = spec.read(specification).tensors
     tile = make("serial_add", lanes=4, weight="int4", activation="int8", row_count=2,
                 column_count=3)  # fmt: skip
-    operands = sweeps.run._operands(tile, tensors)
-    beats = operands.activations.shape[1] // 8
-    assert operands.weights.shape == (len(operands.activations), beats * 12)
-    tile.dot(operands.activations, operands.weights)
-    single = make("serial_add", lanes=4, weight="int4", activation="int8")
-    first = sweeps.run._operands(single, tensors)
-    rows = operands.activations.reshape(-1, beats, 2, 4)
-    np.testing.assert_array_equal(rows[:, :, 0].reshape(len(rows), -1), first.activations)
-    assert (rows[:, :, 0] != rows[:, :, 1]).any()
+    made = sweeps.run._operands(tile, tensors)
+    (layer,) = tensors.source.load()
+    beats = made.activations.shape[1] // 8
+    assert made.weights.shape == (len(made.activations), beats * 12)
+    tile.dot(made.activations, made.weights)
+    for codes, quantiser, matrix, sides in (
+        (made.activations, tile.activation_quantiser(16), layer.activations, 2),
+        (made.weights, tile.weight_quantiser(tensors.group), layer.weight, 3),
+    ):
+        whole = quantise(quantiser, matrix, np.arange(len(matrix))).rows()
+        apart = codes.reshape(-1, beats, sides, 4).transpose(2, 0, 1, 3).reshape(sides, -1, 16)
+        known = {row.tobytes() for row in whole}
+        assert {row.tobytes() for row in apart.reshape(-1, 16)} <= known
+        assert all((one != other).any() for one, other in pairwise(apart))
+
+
+#: Small units whose operands are of scalar formats, and of blocks with metadata.
+REAL = """\
+name: real
+technology: [sky130]
+method: estimate
+tensors: {path: %s}
+units:
+  - {unit: integer, weight: int4, activation: int8, lanes: 1}
+  - {unit: mx_dot, weight: mxfp4_g8, activation: mxfp4_g8, lanes: 4}
+  - {unit: bitmod, weight: bitmod4_g64, activation: e4m3, lanes: 1}
+  - {unit: rmmec, weight: e2m1, activation: e2m1, lanes: 1, modes: fp4}
+objectives: [energy_pj_per_mac, output_sqnr_db]
+"""
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    """The units of the sweep, and its results."""
+    folder = tmp_path_factory.mktemp("real")
+    path = folder / "real.yaml"
+    path.write_text(REAL % MINILM)
+    assert run_sweep(path, folder / "out", 1) == 0
+    with (folder / "out" / "results.csv").open(newline="") as file:
+        rows = {row["family"]: row for row in csv.DictReader(file)}
+    return {unit.family: unit for unit in spec.read(path).units}, rows
+
+
+@pytest.mark.parametrize(
+    ("family", "bits", "weights", "activations"),
+    [
+        # 16 bits of scale a group of 128; 8 a block of 8; 8 and 2 of the special value in 64.
+        ("integer", 4 + 16 / 128, "int4_g128", "int8 per token"),
+        ("mx_dot", 4 + 8 / 8, "mxfp4_g8", "mxfp4_g8"),
+        ("bitmod", 4 + 10 / 64, "bitmod4_g64", "e4m3 per token"),
+        ("rmmec", 4 + 16 / 128, "e2m1_g128", "e2m1 per token"),
+    ],
+)
+def test_units_with_metadata_have_the_quality_of_their_outputs(
+    real, family, bits, weights, activations
+):
+    units, rows = real
+    unit, row = units[family], rows[family]
+    layers = TensorSource(path=MINILM).load()
+    pair = formats_of(unit, 128)
+    formats = ErrorMeter(layers, 128).measure(pair[0], [pair[1]])[pair[1]]
+    quality = UnitMeter(layers, 128).measure(unit).quality(formats)
+    assert float(row["output_sqnr_db"]) == to_db(quality.output)
+    assert float(row["quantisation_sqnr_db"]) == to_db(quality.quantisation)
+    assert float(row["weight_sqnr_db"]) == to_db(quality.weight)
+    assert 5 < float(row["output_sqnr_db"]) < float(row["weight_sqnr_db"]) < 25
+    assert float(row["weight_bits_per_element"]) == bits
+    assert (row["weight_quantiser"], row["activation_quantiser"]) == (weights, activations)
+
+
+@pytest.mark.parametrize("family", ["integer", "mx_dot"])
+def test_energy_of_a_file_is_that_of_the_command_line(real, family, capsys):
+    units, rows = real
+    given = [f"{key}={value}" for key, value in units[family].parameters().items() if value]
+    words = ["cost", family, *given, "--technology", "sky130", "--operands", str(MINILM), "--json"]
+    assert cli.main(words) == 0
+    (cost,) = json.loads(capsys.readouterr().out)
+    assert cost["unit"] == rows[family]["unit"]
+    for name in ("energy_pj_per_mac", "settled_energy_pj_per_mac", "glitch_energy_pj_per_mac"):
+        assert float(rows[family][name]) == cost[name]
+    # They are the file's, and not those that are taken without one.
+    other = estimate(units[family], "sky130").energy_pj_per_mac
+    assert other != pytest.approx(cost["energy_pj_per_mac"], rel=1e-3)

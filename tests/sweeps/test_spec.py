@@ -160,8 +160,11 @@ def test_paths_are_relative_to_the_file(specification):
         ("[4, 16]", "0x10", "6: lanes: must be an integer in plain decimal, not '0x10'"),
         ("[4, 16]", "1" * 5000,
          "6: lanes: must be an integer of at most 9 digits, not one of 5000"),
-        ("[int4, int8]", "int4_g128",
-         "6: weight: unknown format 'int4_g128'; did you mean 'int4_sm'?"),
+        ("[int4, int8]", "int4_h128",
+         "6: weight: unknown format 'int4_h128'; did you mean 'int4_g128'?"),
+        ("[int4, int8]", "mxfp4",
+         "6: units: weight=mxfp4: integer has no hardware for it; allowed: scalar formats and "
+         "<element>_g<size>"),
         ("[4, 16]", str([*range(1, 1025)]) + f", accumulator_bits: {[*range(20, 100)]}",
          "6: units: 163841 units, and a sweep has at most 100000; make several of it"),
         ("{max: 5}", "{min: 6, max: 5}",
@@ -342,31 +345,35 @@ def test_osu018_that_is_not_installed_is_a_missing_tool(tmp_path, monkeypatch):
 
 def test_ready_made_sweeps_are_valid(known):
     for path in Path(spec.__file__).parent.glob("specs/*.yaml"):
-        assert len(spec.read(path).units) >= 60
+        assert len(spec.read(path).units) >= 50
 
 
-def test_units_that_take_no_operands_of_layers_need_a_sweep_without_tensors(tmp_path, known):
-    array = "  - {unit: lut_array, weight: binary, activation: int8, lanes: 4}\n"
-    text = GOOD.replace("objectives", f"{array}objectives", 1)
-    found = message(tmp_path, text)
-    assert "lut_array takes no weights and activations of a layer" in found
+def test_units_that_compute_no_layers_need_a_sweep_without_tensors(tmp_path, known):
+    for family, given, reason in (
+        ("lut_table", "weight: binary, activation: int8, lanes: 4", "lut_table takes no weights"),
+        ("rmmec", "lanes: 4", "rmmec computes layers of one of its modes"),
+        ("bfp_dot", "weight: int4, activation: uint8, lanes: 4", "has signed mantissas"),
+    ):
+        units = f"  - {{unit: {family}, {given}}}\n"
+        text = GOOD.replace("objectives", f"{units}objectives", 1)
+        found = message(tmp_path, text)
+        assert found.startswith("8: ")
+        assert reason in found
 
 
-def test_units_with_metadata_need_a_sweep_without_tensors(tmp_path: Path) -> None:
-    text = """
+@pytest.mark.parametrize("given", ["bitmod4", "bitmod4_g64", "null"])
+def test_units_with_metadata_are_taken_with_and_without_tensors(tmp_path, known, given):
+    text = f"""
 name: mixed
 technology: [sky130]
 method: estimate
-tensors: {path: weights.npy, group: 4}
+tensors: {{path: weights.npy, group: 4}}
 units:
-  - {unit: bitmod, lanes: [4], activation: [fp16], rounding: [truncate]}
+  - {{unit: bitmod, lanes: [4], weight: {given}, activation: [fp16], rounding: [truncate]}}
 objectives: [area_um2_per_mac_per_cycle, energy_pj_per_mac]
-"""
+""".replace("weight: null, ", "")
     np.save(tmp_path / "weights.npy", np.ones((4, 4), np.float32))
-    path = tmp_path / "spec.yaml"
-    path.write_text(text)
-    with pytest.raises(InputError, match=r"spec.yaml:7: .*weight_type.*tensors do not give"):
-        spec.read(path)
-    path.write_text(text.replace("tensors: {path: weights.npy, group: 4}\n", ""))
-    (unit,) = spec.read(path).units
-    assert unit.name == "bitmod_lanes_4_activation_fp16"
+    weight = {} if given == "null" else {"weight": given}
+    expected = make("bitmod", lanes=4, activation="fp16", **weight)
+    for version in (text, text.replace("tensors: {path: weights.npy, group: 4}\n", "")):
+        assert read(tmp_path, version).units == (expected,)
