@@ -7,8 +7,8 @@ from typing import Any
 README = Path(__file__).parents[1] / "README.md"
 
 
-def test_the_python_snippet_runs_and_gives_what_it_says() -> None:
-    (snippet,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+def test_the_python_snippets_run_and_give_what_they_say() -> None:
+    snippet = "\n".join(re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL))
     names: dict[str, Any] = {}
     said = {}
     for line in snippet.splitlines():
@@ -23,3 +23,6 @@ def test_the_python_snippet_runs_and_gives_what_it_says() -> None:
     assert shown["Timing(latency=4, interval=4)"].startswith("Timing(latency=4, interval=4")
     assert shown["7778.7"].startswith("7778.7")
     assert said["its Verilog"].startswith("// bit_serial_lanes_16")
+    assert shown["(64,), one code an output"] == "(64,)"
+    assert shown["(4, 16), x times w transposed"] == "(4, 16)"
+    assert shown["4.25"] == "4.25"
