@@ -19,6 +19,7 @@ from hwsim.formats import parse
 from hwsim.formats.base import Codes, Float64, Format, Int64, check_real
 from hwsim.formats.block import BlockFormat, QuantizedTensor
 from hwsim.formats.group import GroupScale
+from hwsim.numbers import whole
 from hwsim.units import layers
 from hwsim.units.layers import GROUP, Matrix, Rows
 from hwsim.units.metadata import Metadata, field_shape
@@ -187,7 +188,7 @@ class LayerOperands(ABC):
         activations
             The same of shape (tokens, inputs).
         group
-            Group size of weights where ``weight`` is no block format.
+            Group size of weights where ``weight`` is no block format and the unit has none itself.
         tiles
             Which outputs: tokens of shape (count, rows) and outputs of shape (count, columns) of
             :attr:`tile_shape`. By default all, tokens first, the last ones again where the tile
@@ -203,10 +204,12 @@ class LayerOperands(ABC):
         Raises
         ------
         InputError
-            For shapes that do not fit, tensors of other formats than the unit's, numbers that are
-            not finite, and units that compute no layers.
+            For shapes that do not fit, tensors of other formats than the unit's, units that compute
+            no layers, and numbers that are not finite, unless the format's blocks can be NaN, as
+            those of MX and NVFP4: their outputs are NaN.
         """
         self.check_layers()
+        group = whole("group", group, 1)
         w, a = _matrix("weights", weights), _matrix("activations", activations)
         if w.shape[1] != a.shape[1]:
             raise InputError(
@@ -318,7 +321,10 @@ class LayerOperands(ABC):
         left: float,
     ) -> Matrix:
         if not isinstance(given, QuantizedTensor):
-            return layers.quantise(quantiser, given, rows, left)
+            try:
+                return layers.quantise(quantiser, given, rows, left)
+            except InputError as error:
+                raise InputError(f"{operand}s: {error}") from None
         for key, value in self._holding(operand, given.format).items():
             if getattr(self, key) != value:
                 raise InputError(
@@ -422,7 +428,10 @@ def _parsed(operand: str, value: object) -> object:
 def _matrix(
     name: str, given: ArrayLike | QuantizedTensor
 ) -> "np.ndarray[Any, Any] | QuantizedTensor":
-    matrix = given if isinstance(given, QuantizedTensor) else check_real(given)
+    try:
+        matrix = given if isinstance(given, QuantizedTensor) else check_real(given)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
     if len(matrix.shape) != 2 or 0 in matrix.shape:
         raise InputError(f"{name} must be a matrix with elements, not of shape {matrix.shape}")
     return matrix

@@ -51,6 +51,7 @@ from hwsim.formats.posit import Posit
 from hwsim.units import accumulator, layers
 from hwsim.units.base import Timing, UnitSpec
 from hwsim.units.configurations import Configurations
+from hwsim.units.layer_operands import OPERANDS
 from hwsim.units.layers import Matrix, Rows
 from hwsim.units.metadata import Metadata
 from hwsim.units.naming import plain
@@ -201,6 +202,8 @@ class RmmecUnit(UnitSpec):
                 f"lanes={self.lanes} with modes={self.modes!r}: only fp4 and posit4 use more than "
                 "one word; allowed: 1"
             )
+        if any(map(self.tensor_format, OPERANDS)):
+            self.check_layers()
 
     def _is_tensor_format(self, fmt: object) -> bool:
         return super()._is_tensor_format(fmt) or (

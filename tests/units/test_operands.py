@@ -309,3 +309,25 @@ def test_tensor_formats_are_no_parameters_of_their_own():
     assert not any(key.endswith("_tensor") for key in unit.parameters())
     with pytest.raises(InputError, match="int8"):
         replace(unit, weight="int8")
+
+
+def test_what_is_wrong_is_named():
+    unit = make("mx_dot", lanes=8, weight="mxfp4", activation="mxint8")
+    for group in (0, "a", 1.5):
+        with pytest.raises(InputError, match=r"^group"):
+            unit.operands(WEIGHTS, ACTIVATIONS, group=group)
+    plain = make("integer", lanes=4, weight="int4", activation="int8")
+    with pytest.raises(InputError, match=r"^weights: "):
+        plain.operands(None, ACTIVATIONS)
+    with pytest.raises(InputError, match=r"^activations: cannot quantise"):
+        plain.operands(WEIGHTS, np.full(ACTIVATIONS.shape, np.inf))
+    # A block of MX may be NaN, and so is what it meets.
+    spoilt = WEIGHTS.copy()
+    spoilt[0, 0] = np.inf
+    assert np.isnan(unit.matmul(spoilt, ACTIVATIONS)).any(axis=0).tolist() == [True] + [False] * 4
+
+
+def test_a_mode_that_the_unit_has_not_is_refused():
+    for given in ({"activation": "posit4_1"}, {"activation": "posit8_0", "modes": "fp4"}, {}):
+        with pytest.raises(InputError, match="rmmec computes layers of one of its modes"):
+            make("rmmec", weight="posit8_0", **given)
