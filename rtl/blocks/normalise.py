@@ -90,7 +90,7 @@ def round_magnitude(
     name
         Prefix of the signals that this adds to ``m``.
     rounding
-        Toward zero, what is too large gives the largest finite code and no overflow.
+        To nearest even or toward zero. Toward zero, what is too large gives the largest finite code and no overflow.
     fill
         If 1, the magnitude is ``magnitude + 1``, as if its lowest bit were followed by ones
         without end; so a difference needs no carry into its lowest bit.
@@ -106,6 +106,8 @@ def round_magnitude(
     width = len(magnitude)
     if width < fmt.mantissa + 3:
         raise ValueError(f"{width} bits are too few to round to {fmt.name}")
+    if rounding is SumRounding.TRUNCATE:
+        raise ValueError(f"rounding={rounding}: allowed: nearest_even, toward_zero")
     # Places from the highest bit of the magnitude down to the highest of a subnormal.
     room = wire(m, (lowest + (width - 1 - fmt.mantissa))[: len(lowest) + 1], f"{name}_room")
     zeros = wire(m, leading_zeros(m, magnitude, f"{name}_zeros"), f"{name}_zeros")

@@ -26,7 +26,7 @@ def test_leading_zeros(width: int) -> None:
 
 @pytest.mark.parametrize("name", ["e4m3", "e5m2", "e3m4", "e5m2fnuz"])
 @pytest.mark.parametrize("lowest", [-5, 0, 3, 9])
-@pytest.mark.parametrize("rule", SumRounding)
+@pytest.mark.parametrize("rule", [SumRounding.NEAREST_EVEN, SumRounding.TOWARD_ZERO])
 def test_rounding_agrees_with_the_format(name: str, lowest: int, rule: SumRounding) -> None:
     fmt = parse_scalar(name)
     assert isinstance(fmt, Minifloat)
