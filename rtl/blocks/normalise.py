@@ -90,7 +90,8 @@ def round_magnitude(
     name
         Prefix of the signals that this adds to ``m``.
     rounding
-        To nearest even or toward zero. Toward zero, what is too large gives the largest finite code and no overflow.
+        To nearest even or toward zero. Toward zero, what is too large gives the largest finite
+        code and no overflow.
     fill
         If 1, the magnitude is ``magnitude + 1``, as if its lowest bit were followed by ones
         without end; so a difference needs no carry into its lowest bit.
