@@ -277,8 +277,9 @@ class _Engine:
                 self.unit_errors[unit] = UnitError(**content["noise_to_signal"])
         for done, (task, result) in enumerate(each(measure_unit, tasks, self.workers), 1):
             if isinstance(result, Exception):
-                for technology in self.sweep.technologies:
-                    self._fail(task.unit, technology, result)
+                for unit, technology in list(self._missing()):
+                    if unit == task.unit:
+                        self._fail(unit, technology, result)
                 continue
             self.unit_errors[task.unit] = result
             self.store.save(
