@@ -27,14 +27,17 @@ CHOICES = "choices"
 _SHOWN = 80
 
 
-class Named(ABC):
-    """What fields take by its name, too."""
+class KeepsRepr:
+    """Subclasses that are dataclasses keep the ``__repr__`` that they inherit."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "__repr__" not in vars(cls):
-            # The decorator of dataclasses leaves one that is there.
-            setattr(cls, "__repr__", Named.__repr__)  # noqa: B010 - a method, to type checkers
+        # The decorator of dataclasses leaves one that is there.
+        setattr(cls, "__repr__", cls.__repr__)  # noqa: B010 - a method, to type checkers
+
+
+class Named(KeepsRepr, ABC):
+    """What fields take by its name, too."""
 
     @property
     @abstractmethod

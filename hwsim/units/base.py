@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Float64, Format, Int64
-from hwsim.formats.fields import convert_fields
+from hwsim.formats.fields import KeepsRepr, convert_fields
 from hwsim.registration import resolve
 from hwsim.units.configurations import Configurations
 from hwsim.units.layer_operands import OPERANDS, LayerOperands
@@ -78,7 +78,7 @@ class StoredWeights:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class UnitSpec(LayerOperands):
+class UnitSpec(KeepsRepr, LayerOperands):
     """Parameters, golden model and timing of a unit.
 
     Formats and choices may be given by name and numbers as text, as :func:`hwsim.units.make` takes
@@ -114,12 +114,6 @@ class UnitSpec(LayerOperands):
         convert_fields(self)
         if not 1 <= self.lanes <= MAX_LANES:
             raise InputError(f"lanes must be 1 to {MAX_LANES}, not {self.lanes}")
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        if "__repr__" not in vars(cls):
-            # The decorator of dataclasses leaves one that is there.
-            setattr(cls, "__repr__", UnitSpec.__repr__)  # noqa: B010 - a method, to type checkers
 
     def __repr__(self) -> str:
         """Return the call that makes the unit, without parameters that have their default."""

@@ -116,7 +116,7 @@ class BlockDotUnit(UnitSpec):
                         f"{key}={given}: only accumulation={kind} has any, not {self.accumulation}"
                     )
         if self.accumulation is Accumulation.ROUNDED:
-            self.sum_format  # noqa: B018
+            object.__setattr__(self, "accumulator", self.sum_format)
             return
         for key, lowest in (("accumulator_bits", 2), ("fraction_bits", 0)):
             if not lowest <= getattr(self, key) <= MAX_ACCUMULATOR_BITS:

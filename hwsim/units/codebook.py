@@ -20,7 +20,9 @@ integer activations counts in units that take account of that. A floating-point 
 too large, and the group scale that follows absorbs it. Minifloat entries are not scaled.
 
 Of a layer, a loaded table is learnt from each output's weights, once their groups are scaled to the
-range of the entries (:func:`learnt_codebook`).
+range of the entries (:func:`learnt_codebook`). What that loses counts as the unit's error, as the
+entries' format loses next to nothing. The bits of a weight leave out the tables, 2**bits entries an
+output, which depend on the shape of a matrix.
 
 A group's scale and zero point (any4) are applied outside, to the sum.
 
