@@ -32,6 +32,7 @@ _FUNCTION = re.compile(r'function(?<!\wfunction)\s*:\s*("[^"]*"|[^;{}\n]*)')
 _DONT_USE = re.compile(r'dont_use\s*:\s*"?true')
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _INCLUDE = re.compile(r"\binclude_file\s*\(")
+_CLOCK_GATE = re.compile(r'clock_gating_integrated_cell\s*:\s*"?(\w+)')
 _NO_LOGIC = {"ff", "ff_bank", "latch", "latch_bank", "statetable"}
 
 
@@ -63,6 +64,11 @@ class Library:
         Those of ``files`` that hold flip-flops.
     places
         Where the functions and the power of each cell are.
+    registers
+        Cells with one flip-flop.
+    clock_gates
+        Cells that gate the clock of rising-edge flip-flops. Libraries that mark them ``dont_use``
+        mean logic synthesis, which must not make them out of gates.
     digests
         First 16 hexadecimal digits of the SHA-256 of each file as given, by its name, or by its
         path where names are the same.
@@ -74,6 +80,8 @@ class Library:
     sources: tuple[Path, ...]
     flip_flops: tuple[Path, ...]
     places: dict[str, Place]
+    registers: tuple[str, ...]
+    clock_gates: tuple[str, ...]
     digests: dict[str, str]
     corner: dict[str, str | float]
 
@@ -127,7 +135,7 @@ def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
         for part in parts:
             _add(places, part.places)
         names = [source.name for source in sources]
-        with_flip_flops = [part for part in parts if part.flip_flops]
+        with_flip_flops = [part for part in parts if part.registers]
         if not with_flip_flops:
             raise InputError(f"no flip-flop in {', '.join(names)}; give all files of the library")
         _check_gates([function for part in parts for function in part.gates], ", ".join(names))
@@ -136,6 +144,8 @@ def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
             sources,
             tuple(part.path for part in with_flip_flops),
             places,
+            tuple(name for part in parts for name in part.registers),
+            tuple(name for part in parts for name in part.clock_gates),
             {
                 source.name if names.count(source.name) == 1 else str(source): _digest(raw)
                 for source, raw in zip(sources, raws, strict=True)
@@ -150,7 +160,8 @@ class _Part:
 
     path: Path
     places: dict[str, Place]
-    flip_flops: bool
+    registers: list[str]
+    clock_gates: list[str]
     gates: list[Expression]
     corner: dict[str, str | float]
 
@@ -171,7 +182,8 @@ def _part(folder: Path, number: int, source: Path, raw: bytes) -> _Part:
     header = structure.without(text[library.start : library.end], every, library.start)
     places = {}
     gates = []
-    flip_flops = False
+    registers = []
+    clock_gates = []
     inside: list[structure.Group] = []
     with (folder / f"{number}.power").open("wb") as file:
         file.write(header.encode("latin-1"))
@@ -193,11 +205,15 @@ def _part(folder: Path, number: int, source: Path, raw: bytes) -> _Part:
                     Path(file.name), len(header), start, file.tell(), str(source)
                 )
                 kinds = {g.kind for g in inside if g.depth == 2}
-                flip_flops |= "ff" in kinds
+                if "ff" in kinds:
+                    registers.append(group.name)
+                kind = _CLOCK_GATE.search(content)
+                if kind and kind[1] in cells.CLOCK_GATES:
+                    clock_gates.append(group.name)
                 if kinds.isdisjoint(_NO_LOGIC):
                     gates += _gate(content)
             inside = []
-    return _Part(path, places, flip_flops, gates, _corner(header))
+    return _Part(path, places, registers, clock_gates, gates, _corner(header))
 
 
 def _library(text: str, groups: Sequence[structure.Group], source: Path) -> structure.Group:
