@@ -200,6 +200,10 @@ class Cell:
     clock_arc
         Like ``input_arcs``, for the clock pin of a flip-flop whose state is about to change;
         ``input_arcs`` has the one whose state stays.
+    most_load
+        Load in fF that an output may have, of those that the library states one for.
+    most_slew
+        Slew in ns that a pin may have, likewise.
     """
 
     name: str
@@ -210,6 +214,8 @@ class Cell:
     output_arcs: Mapping[str, Sequence[Arc]]
     input_arcs: Mapping[str, Arc]
     clock_arc: Arc | None
+    most_load: Mapping[str, float]
+    most_slew: Mapping[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,6 +234,8 @@ class Header:
         Leakage in the file's unit of a cell that states none; None if the file does not say.
     input_capacitance
         The same for inputs.
+    most_load, most_slew
+        The same for the load that an output may have and the slew of a pin.
     """
 
     voltage: float
@@ -237,6 +245,8 @@ class Header:
     templates: Mapping[str, Group]
     leakage: float | None
     input_capacitance: float | None
+    most_load: float | None
+    most_slew: float | None
 
     @property
     def energy_fj(self) -> float:
@@ -267,6 +277,8 @@ def read_header(text: str, source: str) -> Header:
         templates={group.arguments[0]: group for group in library.all("power_lut_template")},
         leakage=_default(found, "default_cell_leakage_power", source),
         input_capacitance=_default(found, "default_input_pin_cap", source),
+        most_load=_default(found, "default_max_capacitance", source),
+        most_slew=_default(found, "default_max_transition", source),
     )
 
 
@@ -395,7 +407,26 @@ class _Reader:
             output_arcs={name: self.output_arcs(pin, name) for name, pin in self.outputs.items()},
             input_arcs={name: arc for name, arc in arcs.items() if arc.rise or arc.fall},
             clock_arc=changing,
+            most_load=self.limits(
+                self.outputs, "max_capacitance", self.head.most_load, self.head.capacitance_ff
+            ),
+            most_slew=self.limits(
+                self.inputs | self.outputs,
+                "max_transition",
+                self.head.most_slew,
+                self.head.time_ns,
+            ),
         )
+
+    def limits(
+        self, pins: Mapping[str, Group], attribute: str, default: float | None, size: float
+    ) -> dict[str, float]:
+        """Return a limit of pins, as far as it is stated."""
+        found = {
+            name: self.number(pin.attributes[attribute]) if attribute in pin.attributes else default
+            for name, pin in pins.items()
+        }
+        return {name: limit * size for name, limit in found.items() if limit}
 
     def error(self, message: str) -> InputError:
         return InputError(f"library cell {self.name} {message}")

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path
 
@@ -29,6 +30,10 @@ OSU018 = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
 
 #: Fast because it begins with a letter and not with a border.
 _FUNCTION = re.compile(r'function(?<!\wfunction)\s*:\s*("[^"]*"|[^;{}\n]*)')
+#: Cells that are no ordinary logic, though their functions look like it: isolation between power
+#: domains (sky130).
+DONT_USE = ("*lpflow*",)
+_AREA = re.compile(r"(?<!\w)area\s*:\s*\"?([0-9.eE+-]+)")
 _DONT_USE = re.compile(r'dont_use\s*:\s*"?true')
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _INCLUDE = re.compile(r"\binclude_file\s*\(")
@@ -63,6 +68,8 @@ class Library:
         Those of ``files`` that hold flip-flops.
     places
         Where the functions and the power of each cell are.
+    buffer
+        The smallest buffer, which stands for what drives an input or a flip-flop's output.
     digests
         First 16 hexadecimal digits of the SHA-256 of each file as given, by its name, or by its
         path where names are the same.
@@ -74,6 +81,7 @@ class Library:
     sources: tuple[Path, ...]
     flip_flops: tuple[Path, ...]
     places: dict[str, Place]
+    buffer: str
     digests: dict[str, str]
     corner: dict[str, str | float]
 
@@ -136,6 +144,7 @@ def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
             sources,
             tuple(part.path for part in with_flip_flops),
             places,
+            min(buffer for part in parts for buffer in part.buffers)[1],
             {
                 source.name if names.count(source.name) == 1 else str(source): _digest(raw)
                 for source, raw in zip(sources, raws, strict=True)
@@ -152,6 +161,7 @@ class _Part:
     places: dict[str, Place]
     flip_flops: bool
     gates: list[Expression]
+    buffers: list[tuple[float, str]]
     corner: dict[str, str | float]
 
 
@@ -171,6 +181,7 @@ def _part(folder: Path, number: int, source: Path, raw: bytes) -> _Part:
     header = structure.without(text[library.start : library.end], every, library.start)
     places = {}
     gates = []
+    buffers = []
     flip_flops = False
     inside: list[structure.Group] = []
     with (folder / f"{number}.power").open("wb") as file:
@@ -195,9 +206,12 @@ def _part(folder: Path, number: int, source: Path, raw: bytes) -> _Part:
                 kinds = {g.kind for g in inside if g.depth == 2}
                 flip_flops |= "ff" in kinds
                 if kinds.isdisjoint(_NO_LOGIC):
-                    gates += _gate(content)
+                    functions = _gate(content)
+                    gates += functions
+                    if _is_buffer(functions) and not _avoided(group.name):
+                        buffers.append((_area(content), group.name))
             inside = []
-    return _Part(path, places, flip_flops, gates, _corner(header))
+    return _Part(path, places, flip_flops, gates, buffers, _corner(header))
 
 
 def _library(text: str, groups: Sequence[structure.Group], source: Path) -> structure.Group:
@@ -223,6 +237,19 @@ def _gate(text: str) -> list[Expression]:
         return [parse(functions[0].strip().strip('"'))]
     except ExpressionError:
         return []  # An error if it is used.
+
+
+def _is_buffer(functions: Sequence[Expression]) -> bool:
+    return bool(functions) and functions[0].operator == "name"
+
+
+def _avoided(name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in DONT_USE)
+
+
+def _area(text: str) -> float:
+    match = _AREA.search(text)
+    return float(match[1]) if match else 0.0
 
 
 def _check_gates(functions: Sequence[Expression], names: str) -> None:
