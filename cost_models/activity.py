@@ -32,8 +32,8 @@ _ONES = np.uint64(2**64 - 1)
 DRAWN_CYCLES = 64
 #: Transitions drawn: as many as are this many when multiplied with the number of gates, within
 #: limits. Many nets stand for the cycles that are not drawn.
-GATE_TRANSITIONS = 1 << 20
-FEWEST_TRANSITIONS, MOST_TRANSITIONS = 64, 1024
+GATE_TRANSITIONS = 1 << 21
+FEWEST_TRANSITIONS, MOST_TRANSITIONS = 128, 2048
 #: Fewer cycles, but at least ``FEWEST_CYCLES``, where they are more than so many values of nets.
 DRAWN_VALUES = 1 << 22
 FEWEST_CYCLES = 4

@@ -15,7 +15,7 @@ from cost_models.operands import default_operands
 from cost_models.synthesis import limits, opensta, simulation, yosys
 from cost_models.synthesis.energy import energies
 from cost_models.synthesis.liberty import Library, opened
-from cost_models.synthesis.yosys import Objective
+from cost_models.synthesis.yosys import Mapped, Objective
 from hwsim.errors import check_known
 from hwsim.files import temporary_folder
 from hwsim.units import UnitSpec
@@ -79,7 +79,44 @@ def measure(
     check_clock(clock_ns)
     opensta.find()
     with temporary_folder() as folder:
-        mapped = yosys.map_unit(unit, library, objective, clock_ns, folder)
+        flow = yosys.Flow(unit, library, folder)
+        if clock_ns is not None:
+            mapped = flow.for_clock(clock_ns)
+        else:
+            mapped = flow.smallest() if objective == "area" else flow.fastest()
+    return _priced(unit, technology, library, operands, mapped, clock_ns, objective)
+
+
+def measure_curve(
+    unit: UnitSpec, technology: str, library: Library, operands: Operands | None = None
+) -> tuple[Cost, Cost, Cost]:
+    """Return the least area, the least delay, and what meets a clock half way between.
+
+    Parameters and errors are those of :func:`synthesize`, with an opened library.
+    """
+    opensta.find()
+    with temporary_folder() as folder:
+        flow = yosys.Flow(unit, library, folder)
+        smallest, fastest = flow.smallest(), flow.fastest()
+        clock_ns = (smallest.delay_ns + fastest.delay_ns) / 2
+        between = flow.for_clock(clock_ns)
+    return (
+        _priced(unit, technology, library, operands, smallest, None, "area"),
+        _priced(unit, technology, library, operands, fastest, None, "speed"),
+        _priced(unit, technology, library, operands, between, clock_ns, "clock"),
+    )
+
+
+def _priced(
+    unit: UnitSpec,
+    technology: str,
+    library: Library,
+    operands: Operands | None,
+    mapped: Mapped,
+    clock_ns: float | None,
+    objective: str,
+) -> Cost:
+    """Simulate a mapped unit and sum up what it costs."""
     netlist = mapped.netlist
     toggles = simulation.simulate(
         unit, netlist, operands or default_operands(unit), mapped.timing.delays
@@ -103,7 +140,7 @@ def measure(
             "tools": {"yosys": version(), "opensta": opensta.version()},
             "libraries": library.digests,
             **verilog.provenance(unit),
-            "objective": "clock" if clock_ns else objective,
+            "objective": "clock" if clock_ns is not None else objective,
             "driving_cell": library.buffer,
             "style": mapped.style,
             "variant": mapped.variant,

@@ -42,6 +42,7 @@ _COVERS = {
     "fast": "+strash;ifraig;scorr;dc2;dch,-f;map,-B,0.9;topo",
     "flow": "+strash;&get,-n;&dch,-f;&nf;&put",
 }
+_FAST = ["fast", "flow"]
 #: For the least delay, ABC is given a period that nothing meets; for the least area, one that
 #: everything meets. In ps.
 _IMPOSSIBLE, _ENDLESS = 10, 10**6
@@ -81,13 +82,11 @@ class Mapped:
     verilog: Path
 
 
-def map_unit(
-    unit: UnitSpec, library: Library, objective: Objective, clock_ns: float | None, folder: Path
-) -> Mapped:
-    """Map ``unit``; files are written to ``folder``. A ``clock_ns`` replaces the objective.
+class Flow:
+    """Yosys runs of one unit in one folder; a netlist is named by its style and its variant.
 
-    Raises
-    ------
+    All methods raise
+    -----------------
     MappingError
         If a cell is left that is not in the library.
     InputError
@@ -95,14 +94,6 @@ def map_unit(
     rtl.yosys.YosysError, cost_models.synthesis.opensta.StaError
         If a tool fails.
     """
-    flow = _Flow(unit, library, folder)
-    if clock_ns is not None:
-        return flow.for_clock(clock_ns)
-    return flow.smallest() if objective == "area" else flow.fastest()
-
-
-class _Flow:
-    """Yosys runs of one unit; a netlist is named by its style and its variant."""
 
     def __init__(self, unit: UnitSpec, library: Library, folder: Path) -> None:
         self.unit = unit
@@ -131,20 +122,21 @@ class _Flow:
 
     def fastest(self) -> Mapped:
         """Return the netlist of least delay."""
-        return self._choose(self._map(self._each(["fast", "flow"]), _IMPOSSIBLE), Wanted())
+        return self._choose(self._map(self._each(_FAST), _IMPOSSIBLE), Wanted())
 
     def for_clock(self, clock_ns: float) -> Mapped:
         """Return the smallest netlist that meets a clock, the fastest if none does."""
         wanted = Wanted(clock_ns=clock_ns)
         period_ps = clock_ns * 1e3
+        covers = list(_COVERS)
         for attempt in range(_ATTEMPTS):
-            pairs = self._each(_COVERS)
-            names = self._map(pairs, max(period_ps, _IMPOSSIBLE), f"_{attempt}")
+            names = self._map(self._each(covers), max(period_ps, _IMPOSSIBLE), f"_{attempt}")
             mapped = self._choose(names, wanted)
             if mapped.delay_ns <= clock_ns:
                 return mapped
             period_ps = _TIGHTER * (period_ps - 1e3 * (mapped.delay_ns - clock_ns))
-        return self._choose([*names, *self._map(self._each(["fast", "flow"]), _IMPOSSIBLE)], wanted)
+            covers = _FAST
+        return self._choose([*names, *self._map(self._each(_FAST), _IMPOSSIBLE)], wanted)
 
     def _each(self, variants: Iterable[str]) -> list[tuple[str, str]]:
         return [(style, variant) for style in self.styles for variant in variants]
