@@ -1,10 +1,8 @@
-"""Toggles of every net of a generic netlist, counted by simulating it with real operands.
+"""Toggles of every net of a netlist of gates, counted by simulating it with real operands.
 
 All dot products of a stream run in lockstep, one bit of a machine word each, so one operation
 evaluates a gate for 64 of them. Without delays a net toggles at most once a cycle. What hazards add
-is counted in a second simulation, in which every gate takes one unit of time: the values between
-which a clock edge moves the nets are known from the first, so sampled cycles run side by side, and
-a gate is evaluated only when one of its inputs has changed.
+is counted by :mod:`cost_models.network` on a sample of the cycles, whose settled states are kept.
 
 The results that stream out are compared with the golden model, so every estimate proves the
 netlist that it prices.
@@ -17,7 +15,8 @@ from numpy.typing import NDArray
 
 from cost_models import loops
 from cost_models.netlist import Int, Netlist
-from hwsim.errors import InputError, ToolError
+from cost_models.network import SimulationError, Transitions
+from hwsim.errors import InputError
 from hwsim.units import UnitSpec
 from hwsim.units.operands import Operands
 
@@ -27,21 +26,20 @@ Flags = NDArray[np.bool_]
 WORD = 64
 _ONES = np.uint64(2**64 - 1)
 
-#: Cycles of every stream that hazards are counted in, drawn at random from those counted if these
-#: are more; the default operands have about as many. Half of them would be off by up to 7 %, where
-#: a unit does something else in every cycle of a beat.
-HAZARD_CYCLES = 64
-#: Fewer of them, but at least ``FEWEST_HAZARD_CYCLES``, where they are more than so many values of
-#: nets: in a large netlist many nets stand for the cycles that are not drawn.
-HAZARD_VALUES = 1 << 19
-FEWEST_HAZARD_CYCLES = 4
+#: Cycles that transitions are drawn from, at random from those counted if these are more; the
+#: default operands have about as many. Half of them would be off by up to 7 %, where a unit does
+#: something else in every cycle of a beat.
+DRAWN_CYCLES = 64
+#: Transitions drawn: as many as are this many when multiplied with the number of gates, within
+#: limits. Many nets stand for the cycles that are not drawn.
+GATE_TRANSITIONS = 1 << 21
+FEWEST_TRANSITIONS, MOST_TRANSITIONS = 128, 2048
+#: Fewer cycles, but at least ``FEWEST_CYCLES``, where they are more than so many values of nets.
+DRAWN_VALUES = 1 << 22
+FEWEST_CYCLES = 4
 
 #: Cycles beyond the declared timing after which a unit counts as stuck.
 _PATIENCE = 16
-
-
-class SimulationError(ToolError):
-    """A netlist does not compute what the golden model says."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,22 +50,23 @@ class Activity:
     ----------
     toggles
         Mean toggles per clock cycle of each net without delays, shape (nets,), each in [0, 1].
-    glitches
-        Mean toggles per clock cycle that each net makes beyond these, if every gate takes one unit
-        of time, shape (nets,); an even number in every single cycle, 0 for flip-flops.
+    transitions
+        A sample of the cycles that these are the mean of.
     mean
         Mean of ``toggles`` over the outputs of gates and flip-flops.
     cycles
         Clock cycles counted, over all streams.
-    macs_per_cycle
-        Multiply-accumulates per clock cycle, for these operands.
+    macs_per_cycle, macs_per_cycle_error
+        Multiply-accumulates per clock cycle for these operands, and its standard error as that of
+        all operands drawn like them: 0 for units whose cycles do not depend on operands.
     """
 
     toggles: NDArray[np.float64]
-    glitches: NDArray[np.float64]
+    transitions: Transitions
     mean: float
     cycles: int
     macs_per_cycle: float
+    macs_per_cycle_error: float
 
 
 def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
@@ -113,7 +112,7 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
     results: list[int | None] = [None] * streams
     counts = np.zeros(netlist.nets, np.int64)
     cycles = 0
-    sample = _Sample(_hazard_cycles(netlist))
+    sample = _Sample(_drawn_cycles(netlist))
     previous = machine.values.copy()
     for cycle in range(limit):
         offered = position < length
@@ -139,19 +138,24 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
             f"{warm_up // timing.interval + 1}"
         )
     toggles = counts / cycles
+    macs = unit.mean_macs_per_beat(operands.metadata) / float(taken.mean())
     return Activity(
         toggles,
-        sample.hazards(netlist, streams),
+        sample.draw(streams, _drawn_transitions(netlist)),
         float(toggles[netlist.first_flip_flop :].mean()),
         cycles,
-        unit.mean_macs_per_beat(operands.metadata) / float(taken.mean()),
+        macs,
+        macs * float(taken.mean(axis=-1).std()) / (float(taken.mean()) * streams**0.5),
     )
 
 
-def _hazard_cycles(netlist: Netlist) -> int:
-    """Return the cycles of every stream that hazards are counted in."""
-    affordable = HAZARD_VALUES // netlist.nets
-    return min(HAZARD_CYCLES, max(FEWEST_HAZARD_CYCLES, affordable))
+def _drawn_cycles(netlist: Netlist) -> int:
+    return min(DRAWN_CYCLES, max(FEWEST_CYCLES, DRAWN_VALUES // netlist.nets))
+
+
+def _drawn_transitions(netlist: Netlist) -> int:
+    affordable = GATE_TRANSITIONS // max(len(netlist.types), 1)
+    return min(MOST_TRANSITIONS, max(FEWEST_TRANSITIONS, affordable))
 
 
 def _beats(unit: UnitSpec, operands: Operands) -> Flags:
@@ -200,43 +204,22 @@ class _Sample:
         if place < self.size:
             self.kept[place : place + 1] = [(before.copy(), after.copy())]
 
-    def hazards(self, netlist: Netlist, streams: int) -> NDArray[np.float64]:
-        """Return the mean toggles of each net beyond the one of a transition without delays."""
-        mask = np.tile(_mask(streams), len(self.kept))
-        before, after = (
-            np.concatenate([pair[k] & _mask(streams) for pair in self.kept], axis=1)
-            for k in range(2)
+    def draw(self, streams: int, size: int) -> Transitions:
+        """Return about ``size`` transitions: as many of every cycle, of streams at random.
+
+        Those of a smaller draw are among those of a larger one.
+        """
+        cycles = len(self.kept)
+        of_each = min(-(-size // cycles), streams)
+        drawn = np.array([self.rng.permutation(streams)[:of_each] for _ in range(cycles)])
+        words = self.kept[0][0].shape[1]
+        before, after = (np.concatenate([pair[k] for pair in self.kept], axis=1) for k in range(2))
+        return Transitions(
+            before,
+            after,
+            (np.arange(cycles)[:, np.newaxis] * words + drawn // WORD).ravel(),
+            (drawn % WORD).ravel(),
         )
-        extra = hazards(netlist, before, after, mask)
-        return extra / (len(self.kept) * streams)
-
-
-def hazards(netlist: Netlist, before: Words, after: Words, mask: Words) -> Int:
-    """Return the toggles of each net that hazards add, if every gate takes one unit of time.
-
-    Parameters
-    ----------
-    before, after
-        Settled values of all nets, shape (nets, words), one bit a transition. At time 0 inputs
-        and flip-flops change from one to the other, all at once.
-    mask
-        The bits that are transitions, shape (words,).
-
-    Raises
-    ------
-    SimulationError
-        If the gates do not settle at ``after``.
-    """
-    first = netlist.first_gate
-    values = np.concatenate([after[:first], before[first:]])
-    changed = np.zeros(netlist.nets, bool)
-    changed[:first] = ((before ^ after)[:first] & mask).any(axis=1)
-    counts = loops.unit_delays(values, changed, netlist.types, netlist.pins, mask)
-    if ((values ^ after) & mask).any():
-        raise SimulationError("the gates do not settle at what they compute without delays")
-    settled = np.bitwise_count((before ^ after) & mask).sum(axis=1, dtype=np.int64)
-    settled[:first] = 0
-    return counts - settled
 
 
 def _mask(streams: int) -> Words:

@@ -5,6 +5,7 @@ A cost has a few fields that are measured. Everything that follows from them is 
 shown.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -12,8 +13,18 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from cost_models.metric import Metric
 from hwsim import tables
+from hwsim.errors import InputError
 
 Method = Literal["estimate", "synthesis"]
+
+
+def check_clock(clock_ns: float | None) -> None:
+    """Refuse with InputError a clock period that is not positive."""
+    if clock_ns is None:
+        return
+    number = isinstance(clock_ns, int | float) and not isinstance(clock_ns, bool)
+    if not number or not 0 < clock_ns < math.inf:
+        raise InputError(f"clock_ns={clock_ns!r}: allowed: a positive period in ns, or None")
 
 
 class _Shown(TypedDict, total=False):
@@ -65,20 +76,25 @@ class Cost:
     area_um2
         Sum of cell areas in um^2.
     delay_ns
-        Shortest clock period in ns, flip-flop setup included, inputs and outputs without delay
-        of their own.
+        Shortest clock period in ns, from clock-to-output of the register before the operands, or of
+        one in the unit, to setup of one in the unit or behind the results.
     settled_pj
         Settled energy: dynamic energy per clock cycle in pJ at full throughput if every net
         changes at most once a cycle, clock pins included, glitches and leakage excluded.
     clock_pj
         The part of ``settled_pj`` that the clock pins of the flip-flops take in every cycle.
     glitch_pj
-        Energy per cycle in pJ that hazards add: that of a simulation in which every cell takes one
-        unit of time, minus that without delays; an upper bound, as real gates swallow short pulses.
+        Energy per cycle in pJ that hazards add: that of a simulation with the delays of all cells,
+        which swallow shorter pulses, minus that without delays.
     leakage_nw
         Leakage power in nW.
     macs_per_cycle
         Multiply-accumulates per clock cycle at full throughput.
+    macs_per_cycle_error
+        Standard error of ``macs_per_cycle`` where cycles depend on operands, as these are a sample.
+    clock_ns
+        Clock period in ns that the unit is sized for and runs at; None for one that runs as fast as
+        it can.
     provenance
         Where the numbers come from: versions, multiplier style, effort, library or coefficient set.
     """
@@ -93,6 +109,8 @@ class Cost:
     glitch_pj: float
     leakage_nw: float
     macs_per_cycle: float
+    macs_per_cycle_error: float = 0.0
+    clock_ns: float | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -108,7 +126,7 @@ class Cost:
 
     @property
     def energy_pj(self) -> float:
-        """Dynamic energy per clock cycle in pJ, glitches included: as these, an upper bound."""
+        """Dynamic energy per clock cycle in pJ, glitches included."""
         return self.settled_pj + self.glitch_pj
 
     @property

@@ -16,7 +16,7 @@ components alone tell about units? The last two are answered by other fits, to l
 import datetime
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,6 @@ from hwsim.files import make_folder
 from hwsim.pool import each
 from hwsim.progress import Countdown, say
 from hwsim.units import UnitSpec
-from rtl import icarus
 from rtl.yosys import version
 
 Floats = NDArray[np.float64]
@@ -51,10 +50,16 @@ Floats = NDArray[np.float64]
 FIGURES = ("area_um2", "delay_ns", "settled_pj", "energy_pj")
 
 _FLOW = (
-    "synth -flatten -noabc; dfflegalize; dfflibmap; abc with buffers and sizing, for area; of the "
-    "smallest multiplier style, mapped from three starts, the netlist of median delay; OpenSTA "
-    "without wires; energy of that netlist, simulated with the operands"
+    "synth -flatten -noabc; dfflegalize; dfflibmap; abc with a driving cell and buffers; for the "
+    "least area, map -a and the smallest sizes, of the smaller multiplier style from three starts the "
+    "netlist of median delay; for speed, the fastest of map and &nf sized for no period; for a clock, "
+    "the smallest of these sized for it; OpenSTA between registers, without wires; energy of that "
+    "netlist, simulated with the operands and the delays of its cells"
 )
+
+#: What is measured of every unit: its least area, its least delay, and its least area at a clock half
+#: way between.
+POINTS = ("area", "speed", "clock")
 
 #: A load, as a share of the NAND2 that drives it.
 _LOAD_SIZE = 0.5
@@ -69,11 +74,11 @@ _DIGITS = 5
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A unit with what the estimate starts from and what synthesis measured."""
+    """A unit with what the estimate starts from and what synthesis measured, by ``POINTS``."""
 
     unit: UnitSpec
     features: Features
-    synthesis: Cost
+    synthesis: Mapping[str, Cost]
 
 
 def characterise(
@@ -139,7 +144,6 @@ def measure_units(
     """Synthesise ``units``, the same parameters as for :func:`characterise`."""
     report = progress or say
     opensta.find()
-    icarus.find()
     if folder:
         make_folder(folder)
     sample = partial(_sample, technology=technology, library=library, folder=folder)
@@ -149,30 +153,31 @@ def measure_units(
         if isinstance(result, Exception):
             raise result
         samples[unit] = result
-        cost = result.synthesis
+        small, fast = result.synthesis["area"], result.synthesis["speed"]
         report(
-            f"{countdown.step()} {cost.unit} {technology}: {cost.area_um2:.4g} um^2, "
-            f"{cost.delay_ns:.3g} ns, {cost.settled_pj:.3g} + {cost.glitch_pj:.3g} pJ"
+            f"{countdown.step()} {unit.name} {technology}: {small.area_um2:.4g} um^2 at "
+            f"{small.delay_ns:.3g} ns to {fast.area_um2:.4g} at {fast.delay_ns:.3g}, "
+            f"{small.settled_pj:.3g} + {small.glitch_pj:.3g} pJ"
         )
     return [samples[unit] for unit in units]
 
 
 def _tools() -> dict[str, str]:
-    return {"yosys": version(), "opensta": opensta.version(), "icarus": icarus.version()}
+    return {"yosys": version(), "opensta": opensta.version()}
 
 
 def _sample(unit: UnitSpec, technology: str, library: Library, folder: Path | None) -> Sample:
     file = folder / f"{unit.name}.json" if folder else None
     digest = _digest(unit)
-    cost = _kept(file, library, digest) if file else None
-    if cost is None:
-        cost = synthesis.measure(unit, technology, library)
+    costs = _kept(file, library, digest) if file else None
+    if costs is None:
+        costs = synthesis.measure_curve(unit, technology, library)
         if file:
             # In place at once: an interruption leaves no half of a file.
             half = file.with_suffix(".part")
-            half.write_text(json.dumps({"digest": digest, **asdict(cost)}))
+            half.write_text(json.dumps({"digest": digest, "costs": [asdict(c) for c in costs]}))
             half.replace(file)
-    return Sample(unit, features(unit), cost)
+    return Sample(unit, features(unit), dict(zip(POINTS, costs, strict=True)))
 
 
 def _digest(unit: UnitSpec) -> str:
@@ -184,20 +189,22 @@ def _digest(unit: UnitSpec) -> str:
     return cache.key(rtlil_text(unit), _FLOW, *kept, *operands.metadata, *codes)
 
 
-def _kept(file: Path, library: Library, digest: str) -> Cost | None:
-    """Return the cost in ``file`` if it is there, of the same, and by this library and tools."""
+def _kept(file: Path, library: Library, digest: str) -> list[Cost] | None:
+    """Return the costs in ``file`` if they are there, of the same, and by this library and tools."""
     if not file.exists():
         return None
     try:
         kept = json.loads(file.read_text())
-        if kept.pop("digest") != digest:
+        if kept["digest"] != digest:
             return None
-        cost = Cost(**kept)
+        costs = [Cost(**cost) for cost in kept["costs"]]
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{file} is no result of synthesis, remove it: {error}") from None
-    provenance = cost.provenance
-    same = provenance["libraries"] == library.digests and provenance["tools"] == _tools()
-    return cost if same else None
+    same = all(
+        cost.provenance["libraries"] == library.digests and cost.provenance["tools"] == _tools()
+        for cost in costs
+    )
+    return costs if same else None
 
 
 def fit(

@@ -1,26 +1,26 @@
-"""Measured cost: Yosys and ABC map a unit to a cell library, OpenSTA times it, Icarus runs it.
+"""Measured cost: Yosys and ABC map a unit to a cell library, OpenSTA times it, a simulation runs it.
 
-The mapped netlist plays the operand stream with cell models made of the library's functions. Its
-results must be those of the golden model, and the toggles of its nets, priced with the library's
-tables and pin capacitances, are the energy: of the stream that was played, without hazards, and
-beside it what hazards add if every cell takes one unit of time.
+The mapped netlist plays the operand stream with the library's functions. Its results must be those
+of the golden model, and the toggles of its nets, priced with the library's tables and pin
+capacitances, are the energy: without hazards, and beside it what hazards add with the delays that
+OpenSTA gives for every cell.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from cost_models.cost import Cost
+from cost_models.cost import Cost, check_clock
 from cost_models.operands import default_operands
-from cost_models.synthesis import opensta, simulation, yosys
+from cost_models.synthesis import limits, opensta, simulation, yosys
 from cost_models.synthesis.energy import energies
 from cost_models.synthesis.liberty import Library, opened
-from cost_models.synthesis.yosys import Objective
+from cost_models.synthesis.yosys import Mapped, Objective
 from hwsim.errors import check_known
 from hwsim.files import temporary_folder
 from hwsim.units import UnitSpec
 from hwsim.units.operands import Operands
-from rtl import icarus, verilog
+from rtl import verilog
 from rtl.yosys import version
 
 __all__ = ["Library", "Objective", "measure", "opened", "synthesize"]
@@ -32,6 +32,7 @@ def synthesize(
     liberty: Sequence[Path] | None = None,
     operands: Operands | None = None,
     objective: Objective = "area",
+    clock_ns: float | None = None,
 ) -> Cost:
     """Map ``unit`` to a cell library and measure it.
 
@@ -43,25 +44,26 @@ def synthesize(
         Liberty files, plain or gzip, that together are the library.
     operands
         Operand codes whose toggles the energy is of; those of
-        :func:`~cost_models.operands.default_operands` if None. Of many dot products only the first
-        are played, for as many cycles as :mod:`cost_models.synthesis.simulation` says.
+        :func:`~cost_models.operands.default_operands` if None.
     objective
         What the mapping is for: the least ``area``, or ``speed``.
+    clock_ns
+        A clock period in ns that the least area has to meet, instead of an objective.
 
     Raises
     ------
     InputError
-        For another objective, or if the library is missing or unsuitable, or one of its cells that
+        For another objective, a clock that is not positive, or if the library is missing or unsuitable, or one of its cells that
         the unit needs is.
     MissingToolError
-        If OpenSTA or Icarus is not installed.
-    cost_models.activity.SimulationError
+        If OpenSTA is not installed.
+    cost_models.network.SimulationError
         If the mapped netlist does not compute what the golden model says.
     hwsim.errors.ToolError
         If a tool fails or a cell stays unmapped.
     """
     with opened(technology, liberty) as library:
-        return measure(unit, technology, library, operands, objective)
+        return measure(unit, technology, library, operands, objective, clock_ns)
 
 
 def measure(
@@ -70,45 +72,85 @@ def measure(
     library: Library,
     operands: Operands | None = None,
     objective: Objective = "area",
+    clock_ns: float | None = None,
 ) -> Cost:
     """Do the work of :func:`synthesize` with an opened library, which many units can share."""
     check_known("objective", objective, get_args(Objective))
+    check_clock(clock_ns)
     opensta.find()
-    icarus.find()
     with temporary_folder() as folder:
-        mapped = yosys.map_unit(unit, library, objective, folder)
-        toggles = simulation.simulate(
-            unit, mapped.netlist, operands or default_operands(unit), folder
-        )
-    priced = energies(mapped.netlist, mapped.slews, library.voltage)
-    settled = float(toggles.settled @ priced.toggle_fj)
-    driven = mapped.netlist.driven
+        flow = yosys.Flow(unit, library, folder)
+        if clock_ns is not None:
+            mapped = flow.for_clock(clock_ns)
+        else:
+            mapped = flow.smallest() if objective == "area" else flow.fastest()
+    return _priced(unit, technology, library, operands, mapped, clock_ns, objective)
+
+
+def measure_curve(
+    unit: UnitSpec, technology: str, library: Library, operands: Operands | None = None
+) -> tuple[Cost, Cost, Cost]:
+    """Return the least area, the least delay, and what meets a clock half way between.
+
+    Parameters and errors are those of :func:`synthesize`, with an opened library.
+    """
+    opensta.find()
+    with temporary_folder() as folder:
+        flow = yosys.Flow(unit, library, folder)
+        smallest, fastest = flow.smallest(), flow.fastest()
+        clock_ns = (smallest.delay_ns + fastest.delay_ns) / 2
+        between = flow.for_clock(clock_ns)
+    return (
+        _priced(unit, technology, library, operands, smallest, None, "area"),
+        _priced(unit, technology, library, operands, fastest, None, "speed"),
+        _priced(unit, technology, library, operands, between, clock_ns, "clock"),
+    )
+
+
+def _priced(
+    unit: UnitSpec,
+    technology: str,
+    library: Library,
+    operands: Operands | None,
+    mapped: Mapped,
+    clock_ns: float | None,
+    objective: str,
+) -> Cost:
+    """Simulate a mapped unit and sum up what it costs."""
+    netlist = mapped.netlist
+    toggles = simulation.simulate(
+        unit, netlist, operands or default_operands(unit), mapped.timing.delays
+    )
+    priced = energies(netlist, mapped.timing.slews, library.voltage)
+    driven = netlist.driven
     return Cost(
         unit=unit.name,
         technology=technology,
         method="synthesis",
+        clock_ns=clock_ns,
         area_um2=mapped.area_um2,
         delay_ns=mapped.delay_ns,
-        settled_pj=(settled + priced.clock_fj) * 1e-3,
+        settled_pj=(float(toggles.settled @ priced.toggle_fj) + priced.clock_fj) * 1e-3,
         clock_pj=priced.clock_fj * 1e-3,
-        glitch_pj=(float(toggles.all @ priced.toggle_fj) - settled) * 1e-3,
+        glitch_pj=float(toggles.hazards @ priced.toggle_fj) * 1e-3,
         leakage_nw=priced.leakage_nw,
         macs_per_cycle=toggles.macs_per_cycle,
+        macs_per_cycle_error=toggles.macs_per_cycle_error,
         provenance={
-            "tools": {
-                "yosys": version(),
-                "opensta": opensta.version(),
-                "icarus": icarus.version(),
-            },
+            "tools": {"yosys": version(), "opensta": opensta.version()},
             "libraries": library.digests,
             **verilog.provenance(unit),
-            "objective": objective,
+            "objective": "clock" if clock_ns is not None else objective,
+            "driving_cell": library.buffer,
             "style": mapped.style,
             "variant": mapped.variant,
             "candidates": mapped.candidates,
-            "cells": len(mapped.netlist.instances),
+            "cells": len(netlist.instances),
+            "violations": limits.violations(netlist, mapped.timing.slews),
             "cycles": toggles.cycles,
+            "cycles_with_delays": toggles.transitions,
             "toggles_per_net_and_cycle": float(toggles.settled[driven].mean()),
-            "toggles_per_net_and_cycle_with_glitches": float(toggles.all[driven].mean()),
+            "hazards_per_net_and_cycle": float(toggles.hazards[driven].mean()),
+            "glitch_pj_with_unit_delays": float(toggles.unit_hazards @ priced.toggle_fj) * 1e-3,
         },
     )

@@ -201,8 +201,6 @@ class ClockGate:
         Name of the latched bit.
     area_um2
         Its area.
-    most_load_ff
-        Load that its output may have; None if the library does not say.
     """
 
     enable_pin: str
@@ -211,7 +209,6 @@ class ClockGate:
     test_pins: tuple[str, ...]
     state: str
     area_um2: float
-    most_load_ff: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,6 +236,10 @@ class Cell:
     clock_arc
         Like ``input_arcs``, for the clock pin of a flip-flop whose state is about to change, or
         of a clock gate that is open; ``input_arcs`` has those whose state stays, or are closed.
+    most_load
+        Load in fF that an output may have, of those that the library states one for.
+    most_slew
+        Slew in ns that a pin may have, likewise.
     """
 
     name: str
@@ -250,6 +251,8 @@ class Cell:
     output_arcs: Mapping[str, Sequence[Arc]]
     input_arcs: Mapping[str, Arc]
     clock_arc: Arc | None
+    most_load: Mapping[str, float]
+    most_slew: Mapping[str, float]
 
     @property
     def clock_pin(self) -> str | None:
@@ -274,6 +277,8 @@ class Header:
         Leakage in the file's unit of a cell that states none; None if the file does not say.
     input_capacitance
         The same for inputs.
+    most_load, most_slew
+        The same for the load that an output may have and the slew of a pin.
     """
 
     voltage: float
@@ -283,6 +288,8 @@ class Header:
     templates: Mapping[str, Group]
     leakage: float | None
     input_capacitance: float | None
+    most_load: float | None
+    most_slew: float | None
 
     @property
     def energy_fj(self) -> float:
@@ -313,6 +320,8 @@ def read_header(text: str, source: str) -> Header:
         templates={group.arguments[0]: group for group in library.all("power_lut_template")},
         leakage=_default(found, "default_cell_leakage_power", source),
         input_capacitance=_default(found, "default_input_pin_cap", source),
+        most_load=_default(found, "default_max_capacitance", source),
+        most_slew=_default(found, "default_max_transition", source),
     )
 
 
@@ -418,7 +427,8 @@ class _Reader:
         flip_flop = self.flip_flop()
         if len(self.inputs) > _MOST_INPUTS:
             raise self.error(f"has {len(self.inputs)} inputs, more than {_MOST_INPUTS}")
-        states = self.states(functions, *([flip_flop.state, flip_flop.inverse] if flip_flop else []))
+        stored = (flip_flop.state, flip_flop.inverse) if flip_flop else ()
+        states = self.states(functions, *stored)
         arcs = {name: self.arc(pin, name, states) for name, pin in self.inputs.items()}
         changing = None
         if flip_flop is not None:
@@ -445,6 +455,8 @@ class _Reader:
             output_arcs={name: self.output_arcs(pin, name) for name, pin in self.outputs.items()},
             input_arcs={name: arc for name, arc in arcs.items() if arc.rise or arc.fall},
             clock_arc=changing,
+            most_load=self.most_load(),
+            most_slew=self.most_slew(),
         )
 
     def gating_cell(self) -> Cell:
@@ -480,6 +492,8 @@ class _Reader:
             output_arcs={output: self.output_arcs(self.outputs[output], output, opened)},
             input_arcs={name: arc for name, arc in arcs.items() if arc.rise or arc.fall},
             clock_arc=self.arc(self.inputs[gate.clock_pin], gate.clock_pin, opened),
+            most_load=self.most_load(),
+            most_slew=self.most_slew(),
         )
 
     def clock_gate(self) -> ClockGate:
@@ -506,7 +520,6 @@ class _Reader:
             raise self.error("is a clock gate without a latch or a statetable of one bit")
         # latch (state, complement), statetable (inputs, state).
         state = latch.arguments[0 if latch.kind == "latch" else 1]
-        most = self.outputs[output].attributes.get("max_capacitance")
         if "area" not in self.group.attributes:
             raise self.error("has no area")
         return ClockGate(
@@ -516,8 +529,25 @@ class _Reader:
             test_pins=tuple(test),
             state=state,
             area_um2=self.number(self.group.attributes["area"]),
-            most_load_ff=None if most is None else self.number(most) * self.head.capacitance_ff,
         )
+
+    def most_load(self) -> dict[str, float]:
+        default, size = self.head.most_load, self.head.capacitance_ff
+        return self.limits(self.outputs, "max_capacitance", default, size)
+
+    def most_slew(self) -> dict[str, float]:
+        pins = self.inputs | self.outputs
+        return self.limits(pins, "max_transition", self.head.most_slew, self.head.time_ns)
+
+    def limits(
+        self, pins: Mapping[str, Group], attribute: str, default: float | None, size: float
+    ) -> dict[str, float]:
+        """Return a limit of pins, as far as it is stated."""
+        found = {
+            name: self.number(pin.attributes[attribute]) if attribute in pin.attributes else default
+            for name, pin in pins.items()
+        }
+        return {name: limit * size for name, limit in found.items() if limit}
 
     def error(self, message: str) -> InputError:
         return InputError(f"library cell {self.name} {message}")
@@ -561,13 +591,13 @@ class _Reader:
                 raise self.error(f"has {what} of {name}, which is no input")
 
     def states(
-        self, functions: Mapping[str, Expression], stored: str | None = None, inverse: str = ""
+        self, functions: Mapping[str, Expression], stored: str = "", inverse: str = ""
     ) -> dict[str, Bits]:
         """Return all states of the cell: values of inputs, a stored bit, and outputs."""
         free = [*self.inputs, *([stored] if stored else [])]
         columns = np.array(list(product([False, True], repeat=len(free))), bool).T
         states = dict(zip(free, columns, strict=True))
-        if stored and inverse:
+        if inverse:
             states[inverse] = ~states[stored]
         one = np.ones(2 ** len(free), bool)
         for name, function in functions.items():

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path
 
@@ -29,6 +30,10 @@ OSU018 = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
 
 #: Fast because it begins with a letter and not with a border.
 _FUNCTION = re.compile(r'function(?<!\wfunction)\s*:\s*("[^"]*"|[^;{}\n]*)')
+#: Cells that are no ordinary logic, though their functions look like it: isolation between power
+#: domains (sky130).
+DONT_USE = ("*lpflow*",)
+_AREA = re.compile(r"(?<!\w)area\s*:\s*\"?([0-9.eE+-]+)")
 _DONT_USE = re.compile(r'dont_use\s*:\s*"?true')
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _INCLUDE = re.compile(r"\binclude_file\s*\(")
@@ -69,6 +74,8 @@ class Library:
     clock_gates
         Cells that gate the clock of rising-edge flip-flops. Libraries that mark them ``dont_use``
         mean logic synthesis, which must not make them out of gates.
+    buffer
+        The smallest buffer, which stands for what drives an input or a flip-flop's output.
     digests
         First 16 hexadecimal digits of the SHA-256 of each file as given, by its name, or by its
         path where names are the same.
@@ -82,6 +89,7 @@ class Library:
     places: dict[str, Place]
     registers: tuple[str, ...]
     clock_gates: tuple[str, ...]
+    buffer: str
     digests: dict[str, str]
     corner: dict[str, str | float]
 
@@ -146,6 +154,7 @@ def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
             places,
             tuple(name for part in parts for name in part.registers),
             tuple(name for part in parts for name in part.clock_gates),
+            min(buffer for part in parts for buffer in part.buffers)[1],
             {
                 source.name if names.count(source.name) == 1 else str(source): _digest(raw)
                 for source, raw in zip(sources, raws, strict=True)
@@ -163,6 +172,7 @@ class _Part:
     registers: list[str]
     clock_gates: list[str]
     gates: list[Expression]
+    buffers: list[tuple[float, str]]
     corner: dict[str, str | float]
 
 
@@ -184,6 +194,7 @@ def _part(folder: Path, number: int, source: Path, raw: bytes) -> _Part:
     gates = []
     registers = []
     clock_gates = []
+    buffers = []
     inside: list[structure.Group] = []
     with (folder / f"{number}.power").open("wb") as file:
         file.write(header.encode("latin-1"))
@@ -211,9 +222,12 @@ def _part(folder: Path, number: int, source: Path, raw: bytes) -> _Part:
                 if kind and kind[1] in cells.CLOCK_GATES:
                     clock_gates.append(group.name)
                 if kinds.isdisjoint(_NO_LOGIC):
-                    gates += _gate(content)
+                    functions = _gate(content)
+                    gates += functions
+                    if _is_buffer(functions) and not _avoided(group.name):
+                        buffers.append((_area(content), group.name))
             inside = []
-    return _Part(path, places, registers, clock_gates, gates, _corner(header))
+    return _Part(path, places, registers, clock_gates, gates, buffers, _corner(header))
 
 
 def _library(text: str, groups: Sequence[structure.Group], source: Path) -> structure.Group:
@@ -239,6 +253,19 @@ def _gate(text: str) -> list[Expression]:
         return [parse(functions[0].strip().strip('"'))]
     except ExpressionError:
         return []  # An error if it is used.
+
+
+def _is_buffer(functions: Sequence[Expression]) -> bool:
+    return bool(functions) and functions[0].operator == "name"
+
+
+def _avoided(name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in DONT_USE)
+
+
+def _area(text: str) -> float:
+    match = _AREA.search(text)
+    return float(match[1]) if match else 0.0
 
 
 def _check_gates(functions: Sequence[Expression], names: str) -> None:

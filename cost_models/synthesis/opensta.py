@@ -1,6 +1,10 @@
-"""Delay of mapped netlists, and the slews of their pins, with OpenSTA.
+"""Delay of mapped netlists, and the slews and delays of their cells, with OpenSTA.
 
-The minimum period is a long clock period minus the worst slack, so it includes the setup time.
+A unit is timed between registers, as it would be used: a flip-flop of the library stands before
+every input and behind every output. So the minimum period, a long clock period minus the worst
+slack, is from clock-to-output of the register that the operands come from to setup of the one that
+results go to. These registers belong to neighbours: they count for time, not for area or energy.
+
 OpenSTA's power is not used. Without a toggle rate for every net it propagates rates as if inputs
 were independent, which multiplies them along adder trees, and the version that Debian has ignores
 rates of single pins.
@@ -8,7 +12,7 @@ rates of single pins.
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,11 +29,51 @@ _PERIOD_PS = 1e6
 #: mapped. Warnings about libraries are about things that cells are not timed by.
 _FAILURE = re.compile(r"^(?:Error\b.*|Warning: \S+\.v, .*)", re.MULTILINE)
 
+#: From inputs to the rise and fall of an output, ns: by instance, input and output of gates, by
+#: instance and output of flip-flops, and by port and None of the registers before the operands.
+DelayTable = Mapping[tuple[str | None, ...], tuple[float, float]]
+
+#: Instances of the bench: the unit, and the registers before its inputs and behind its outputs.
+_UNIT, _BEFORE, _BEHIND = "unit", "before", "behind"
+
+_CELL = re.compile(r"\(INSTANCE ([^\s)]+)\)(.*?)\n \)", re.DOTALL)
+_PATH = re.compile(
+    r"\(IOPATH (?:\(\w+ )?([^\s()]+)\)? (\S+) \(([^()]*)\) \(([^()]*)\)\)"
+)
+
 _NUMBER = re.compile(r"-?[0-9.]+(e[-+]?[0-9]+)?")
 
 
 class StaError(ToolError):
     """OpenSTA reported an error or no number."""
+
+
+@dataclass(frozen=True)
+class Register:
+    """A flip-flop of the library, as it stands before and behind a unit.
+
+    Attributes
+    ----------
+    cell
+        Its name.
+    clock, data, output
+        Its pins.
+    ties
+        Constants of its other inputs.
+    """
+
+    cell: str
+    clock: str
+    data: str
+    output: str
+    ties: Mapping[str, int]
+
+    def verilog(self, name: str, data: str, output: str) -> str:
+        """Return an instance."""
+        pins = {self.clock: "clk", self.data: data, self.output: output}
+        pins |= {pin: f"1'b{value}" for pin, value in self.ties.items()}
+        connections = ", ".join(f".{pin}({net})" for pin, net in pins.items() if net)
+        return f"{self.cell} {name} ({connections});"
 
 
 @dataclass(frozen=True)
@@ -41,14 +85,33 @@ class Timing:
     delays_ns
         Minimum clock period of each in ns.
     chosen
-        Index of the one whose delay has the rank that was asked for.
+        Index of the one that was asked for.
     slews
         Slews of all its pins in ns.
+    delays
+        Delays of its cells.
     """
 
     delays_ns: Sequence[float]
     chosen: int
     slews: Slews
+    delays: DelayTable
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which netlist is asked for: that with ``rank`` shorter delays, or of a ``clock_ns`` the
+    smallest that meets it, the fastest if none does."""
+
+    rank: int = 0
+    clock_ns: float | None = None
+
+    def tcl(self) -> str:
+        """Return an expression for an element of ``found``, lists of slack, area and name."""
+        if self.clock_ns is None:
+            return f"lindex [lsort -real -decreasing -index 0 $found] {self.rank}"
+        least = _PERIOD_PS - self.clock_ns * 1e3
+        return f"smallest $found {least}"
 
 
 def find() -> str:
@@ -77,11 +140,24 @@ def version() -> str:
     return done.stdout.strip()
 
 
-def analyse(netlists: Sequence[Path], library: Library, rank: int = 0) -> Timing:
-    """Return the delays of netlists, and the slews of the one with ``rank`` shorter delays.
+def analyse(
+    netlists: Mapping[Path, float],
+    ports: Mapping[str, tuple[str, int]],
+    register: Register,
+    library: Library,
+    wanted: Wanted,
+) -> Timing:
+    """Return the delays of netlists, and slews and delays of cells of the one that is wanted.
 
-    Each is a file of one module in the same folder, which is named like the file and clocked by the
-    port ``clk``.
+    Parameters
+    ----------
+    netlists
+        Files of one module each in the same folder, which is named like the file and clocked by the
+        port ``clk``, with their areas.
+    ports
+        Direction and width of the ports that all of them have.
+    register
+        What stands before and behind them.
 
     Raises
     ------
@@ -89,12 +165,15 @@ def analyse(netlists: Sequence[Path], library: Library, rank: int = 0) -> Timing
         If OpenSTA fails or complains.
     """
     names = [path.stem for path in netlists]
-    folder = netlists[0].parent
+    folder = next(iter(netlists)).parent
     for path in library.files:
         # OpenSTA takes no names with spaces, as the folder's may have.
         (folder / path.name).unlink(missing_ok=True)
         (folder / path.name).symlink_to(path)
-    (folder / "analyse.tcl").write_text(_script(netlists, library, rank))
+    inputs = _bits(ports, "input")
+    for name in names:
+        (folder / f"{name}.bench.v").write_text(_bench(name, inputs, ports, register))
+    (folder / "analyse.tcl").write_text(_script(netlists, library, wanted))
     done = processes.run([find(), "-no_splash", "-exit", "analyse.tcl"], folder)
     log = done.stdout
     failures = _FAILURE.findall(log + done.stderr)
@@ -106,7 +185,7 @@ def analyse(netlists: Sequence[Path], library: Library, rank: int = 0) -> Timing
         )
     slacks = re.findall(r"^worst slack (\S+)$", log, re.MULTILINE)
     chosen = re.search(r"^slews of (\S+)$", log, re.MULTILINE)
-    pins = re.findall(r"^(\S+)/(\S+) \^ \S+:(\S+) v \S+:(\S+)$", log, re.MULTILINE)
+    pins = re.findall(rf"^{_UNIT}/(\S+)/(\S+) \^ \S+:(\S+) v \S+:(\S+)$", log, re.MULTILINE)
     known = len(slacks) == len(names) and all(map(_is_slack, slacks))
     if not known or chosen is None or not pins:
         said = library.in_words((log + done.stderr)[-2000:])
@@ -115,6 +194,7 @@ def analyse(netlists: Sequence[Path], library: Library, rank: int = 0) -> Timing
         [(_PERIOD_PS - float(slack)) * 1e-3 for slack in slacks],
         names.index(chosen[1]),
         {(cell, pin): (float(rise) * 1e-3, float(fall) * 1e-3) for cell, pin, rise, fall in pins},
+        read_sdf((folder / "delays.sdf").read_text(), inputs, register),
     )
 
 
@@ -123,36 +203,112 @@ def _is_slack(text: str) -> bool:
     return bool(_NUMBER.fullmatch(text)) and float(text) < _PERIOD_PS
 
 
-def _script(netlists: Sequence[Path], library: Library, rank: int) -> str:
+def _bits(ports: Mapping[str, tuple[str, int]], direction: str) -> list[str]:
+    """Return the names of all bits of ports of one direction but the clock."""
+    return [
+        port if width == 1 else f"{port}[{bit}]"
+        for port, (of_port, width) in ports.items()
+        if of_port == direction and port != "clk"
+        for bit in range(width)
+    ]
+
+
+def _bench(
+    name: str,
+    inputs: Sequence[str],
+    ports: Mapping[str, tuple[str, int]],
+    register: Register,
+) -> str:
+    """Return a module with a netlist between registers."""
+    outputs = _bits(ports, "output")
+    lines = [
+        f"module bench(clk, data); input clk; input [{len(inputs) - 1}:0] data;",
+        f"wire [{len(inputs) - 1}:0] i; wire [{len(outputs) - 1}:0] o;",
+    ]
+    pins = [".clk(clk)"]
+    for net, direction, bits in (("i", _BEFORE, inputs), ("o", _BEHIND, outputs)):
+        for k, bit in enumerate(bits):
+            place = f"{net}[{k}]"
+            data, output = (f"data[{k}]", place) if direction == _BEFORE else (place, "")
+            lines.append(register.verilog(f"{direction}{k}", data, output))
+            # The space ends an escaped name.
+            pins.append(f".\\{bit} ({place})")
+    return "\n".join([*lines, f"{name} {_UNIT} ({', '.join(pins)});", "endmodule", ""])
+
+
+def _script(netlists: Mapping[Path, float], library: Library, wanted: Wanted) -> str:
     lines = [
         *(f"read_liberty {path.name}" for path in library.files),
         "set_cmd_units -time ps",
         # Linking a design forgets the Verilog of all.
-        "proc slack_of {top} {",
-        "  read_verilog $top.v",
-        "  link_design $top",
+        "proc slack_of {name} {",
+        "  read_verilog $name.v",
+        "  read_verilog $name.bench.v",
+        "  link_design bench",
         f"  create_clock -name clk -period {_PERIOD_PS} [get_ports clk]",
-        "  foreach port [all_inputs] {",
-        '    if {[get_property $port full_name] ne "clk"} {set_input_delay 0 -clock clk $port}',
-        "  }",
-        "  set_output_delay 0 -clock clk [all_outputs]",
         "  return [worst_slack -max]",
+        "}",
+        "proc smallest {found least} {",
+        "  set best {}",
+        "  foreach one [lsort -real -index 1 $found] {",
+        "    if {[lindex $one 0] >= $least} {return $one}",
+        "  }",
+        "  return [lindex [lsort -real -decreasing -index 0 $found] 0]",
         "}",
         "set found {}",
     ]
-    for path in netlists:
+    for path, area in netlists.items():
         lines += [
             f"set slack [slack_of {path.stem}]",
             'puts "worst slack $slack"',
-            f"lappend found [list $slack {path.stem}]",
+            f"lappend found [list $slack {area!r} {path.stem}]",
         ]
     return "\n".join(
         [
             *lines,
-            f"set chosen [lindex [lsort -real -decreasing -index 0 $found] {rank} 1]",
+            f"set chosen [lindex [{wanted.tcl()}] 2]",
             "slack_of $chosen",
             'puts "slews of $chosen"',
-            "foreach pin [get_pins *] {report_slews $pin}",
+            f"foreach pin [get_pins {_UNIT}/*/*] {{report_slews $pin}}",
+            "write_sdf -no_timestamp -no_version -digits 6 delays.sdf",
             "",
         ]
     )
+
+
+def read_sdf(text: str, inputs: Sequence[str], register: Register) -> DelayTable:
+    """Return the delays of cells in an SDF file of a bench.
+
+    A path has several lines where it is non-unate, one for each sense, and a smallest and a largest
+    delay, of its slews; the mean of all is taken.
+    """
+    scale = re.search(r"\(TIMESCALE ([0-9.]+)\s*([pn])s\)", text)
+    if scale is None:
+        raise StaError("OpenSTA writes an SDF file without a time scale")
+    ns = float(scale[1]) * {"p": 1e-3, "n": 1.0}[scale[2]]
+    found: dict[tuple[str | None, ...], list[tuple[float, float]]] = {}
+    for instance, body in _CELL.findall(text):
+        for source, output, rise, fall in _PATH.findall(body):
+            key = _key(instance.replace("\\", ""), source, output, inputs, register)
+            if key is not None:
+                found.setdefault(key, []).append((_mean(rise) * ns, _mean(fall) * ns))
+    return {
+        key: (sum(r for r, _ in paths) / len(paths), sum(f for _, f in paths) / len(paths))
+        for key, paths in found.items()
+    }
+
+
+def _key(
+    instance: str, source: str, output: str, inputs: Sequence[str], register: Register
+) -> tuple[str | None, ...] | None:
+    if instance.startswith(f"{_UNIT}/"):
+        return (instance.removeprefix(f"{_UNIT}/"), source, output)
+    if instance.startswith(_BEFORE) and output == register.output:
+        return (inputs[int(instance.removeprefix(_BEFORE))], None)
+    return None
+
+
+def _mean(triple: str) -> float:
+    """Return the mean of what a minimum:typical:maximum has; a path that is never taken has none."""
+    values = [float(text) for text in triple.split(":") if text]
+    return sum(values) / len(values) if values else 0.0

@@ -1,45 +1,53 @@
 """Mapping to a cell library with Yosys and ABC, buffers and sizes included.
 
-Several mappings are tried for every unit. Yosys builds multipliers in several styles, up to a third
-apart in area. And ABC's result depends on the structure that it starts from: equivalent starts move
-the delay of a unit by some per cent and that of few units by 20 or 30, which is noise. For the
-least area, the smallest style is mapped from three starts, and the netlist of median delay is the
-result: its area, delay and energy belong together. For the least delay, each style is mapped by two
-scripts for an impossible delay: one restructures first, the other keeps what it finds, such as
-carry-lookahead adders.
+A unit is a curve, from the smallest netlist to the fastest, and three points of it can be asked
+for: the least area, the least delay, or the least area that meets a clock. ABC first chooses cells
+and then sizes them. For the least area it covers for area and takes the smallest size of every
+cell. For speed it covers for delay and sizes for an impossible clock. For a clock it does both,
+sizes for what the period leaves between the registers around the unit, and the smallest netlist
+that OpenSTA lets pass is the result; what no netlist meets is answered by the fastest, whose slack
+is negative. ABC is told a cell that drives inputs and flip-flops' outputs, the smallest buffer of
+the library: without, it takes them for strong, and leaves them unbuffered.
+
+ABC's result depends on the structure that it starts from: equivalent starts move the delay of a unit
+by some per cent and that of few units by 20 or 30, which is noise. For the least area, the smaller
+multiplier style is mapped from three starts, and the netlist of median delay is the result: its
+area, delay and energy belong together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cost_models.netlist import STYLES, multiplier_styles, rtlil_text
+from cost_models.netlist import STYLES, generic_styles, rtlil_text
 from cost_models.synthesis import opensta
-from cost_models.synthesis.energy import Slews
-from cost_models.synthesis.liberty import Library
+from cost_models.synthesis.liberty import DONT_USE, Library
 from cost_models.synthesis.mapped import MappedNetlist, MappingError, read
+from cost_models.synthesis.opensta import Register, Timing, Wanted
 from hwsim.units import UnitSpec
 from rtl import yosys
 
 Objective = Literal["area", "speed"]
 
-#: Cells that are no ordinary logic, though their functions look like it: isolation between power
-#: domains (sky130).
-DONT_USE = ("*lpflow*",)
-
-#: Load of an output in ABC, fF. Given at all, it makes ABC insert buffers and size cells.
-_CONSTRAINTS = "set_load 1.0\n"
+#: Load of an output in ABC, fF: a pin of the register behind it, about.
+_LOAD_FF = 1.0
 
 #: What comes before ABC maps to cells: nothing, or a mapping to gates that it takes apart again.
 STARTS = {"direct": [], "gates": ["abc"], "and_xor": ["abc -g AND,XOR"]}
 
-#: ABC's scripts for speed: mapping, then buffers and sizes for an impossible 10 ps.
-SCRIPTS = {
-    "restructured": "+strash;ifraig;scorr;dc2;dch,-f;map,-B,0.9,-D,10;topo;"
-    "buffer,-c;upsize,-D,10;dnsize,-D,10",
-    "as_built": "+&get,-n;&st;&dch;&nf;&put;buffer,-c;topo;upsize,-D,10;dnsize,-D,10",
+#: Coverings by cells: for area, for delay, and for delay by the newer mapper.
+_COVERS = {
+    "small": "+strash;ifraig;scorr;dc2;dch,-f;map,-a;topo",
+    "fast": "+strash;ifraig;scorr;dc2;dch,-f;map,-B,0.9;topo",
+    "flow": "+strash;&get,-n;&dch,-f;&nf;&put",
 }
+_FAST = ["fast", "flow"]
+#: For the least delay, ABC is given a period that nothing meets; for the least area, one that
+#: everything meets. In ps.
+_IMPOSSIBLE, _ENDLESS = 10, 10**6
+#: By how much the period is tightened, and how often, where ABC's delays fall short of OpenSTA's.
+_TIGHTER, _ATTEMPTS = 0.95, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,32 +58,35 @@ class Mapped:
     ----------
     netlist
         Its cells and nets.
-    slews
-        Slews of the cells' pins.
+    timing
+        Slews and delays of the cells.
     style, variant
-        Multiplier style of Yosys, and which of ``STARTS`` or ``SCRIPTS`` it was mapped with.
+        Multiplier style of Yosys, and with which start or covering it was mapped.
     area_um2
         Sum of the cells' areas.
     delay_ns
-        Shortest clock period in ns.
+        Shortest clock period in ns, between registers.
     candidates
-        Area and delay of all netlists that the median, or the least, was taken of.
+        Area and delay of all netlists that it was chosen from.
+    verilog
+        The file that OpenSTA read.
     """
 
     netlist: MappedNetlist
-    slews: Slews
+    timing: Timing
     style: str
     variant: str
     area_um2: float
     delay_ns: float
     candidates: Sequence[Mapping[str, Any]]
+    verilog: Path
 
 
-def map_unit(unit: UnitSpec, library: Library, objective: Objective, folder: Path) -> Mapped:
-    """Map ``unit``; files are written to ``folder``.
+class Flow:
+    """Yosys runs of one unit in one folder; a netlist is named by its style and its variant.
 
-    Raises
-    ------
+    All methods raise
+    -----------------
     MappingError
         If a cell is left that is not in the library.
     InputError
@@ -83,39 +94,8 @@ def map_unit(unit: UnitSpec, library: Library, objective: Objective, folder: Pat
     rtl.yosys.YosysError, cost_models.synthesis.opensta.StaError
         If a tool fails.
     """
-    flow = _Flow(unit, library, objective, folder)
-    if objective == "area":
-        smallest = min(flow.map_styles(["direct"]), key=flow.area)
-        others = [start for start in STARTS if start != "direct"]
-        names = [smallest, *flow.map_style(smallest.split("__")[0], others)]
-        rank = len(names) // 2
-    else:
-        names = flow.map_styles(list(SCRIPTS))
-        rank = 0
-    timing = opensta.analyse([folder / f"{name}.v" for name in names], library, rank)
-    chosen = names[timing.chosen]
-    style, variant = chosen.split("__")
-    return Mapped(
-        flow.netlist(chosen),
-        timing.slews,
-        style,
-        variant,
-        flow.area(chosen),
-        timing.delays_ns[timing.chosen],
-        [
-            dict(zip(("style", "variant"), name.split("__"), strict=True))
-            | {"area_um2": flow.area(name), "delay_ns": delay}
-            for name, delay in zip(names, timing.delays_ns, strict=True)
-        ],
-    )
 
-
-class _Flow:
-    """Yosys runs of one unit; a netlist is named by its style and its variant."""
-
-    def __init__(
-        self, unit: UnitSpec, library: Library, objective: Objective, folder: Path
-    ) -> None:
+    def __init__(self, unit: UnitSpec, library: Library, folder: Path) -> None:
         self.unit = unit
         self.library = library
         self.folder = folder
@@ -123,27 +103,50 @@ class _Flow:
         self.every = " ".join(f'-liberty "{path}"' for path in library.files)
         flip_flops = " ".join(f'-liberty "{path}"' for path in library.flip_flops)
         self.map_flip_flops = f"dfflibmap {avoid} {flip_flops}"
-        abc = f"abc {self.every} {avoid}"
-        if objective == "area":
-            self.map_gates = {
-                start: [*before, f"{abc} -constr constraints"] for start, before in STARTS.items()
-            }
-        else:
-            self.map_gates = {
-                name: [f"{abc} -D 10 -script {script}"] for name, script in SCRIPTS.items()
-            }
+        self.abc = f"abc {self.every} {avoid} -constr constraints -script"
+        self.areas: dict[str, float] = {}
+        text = rtlil_text(unit)
+        self.styles = generic_styles(text)
+        (folder / "unit.il").write_text(text)
+        (folder / "constraints").write_text(
+            f"set_driving_cell {library.buffer}\nset_load {_LOAD_FF}\n"
+        )
+        self._synthesize()
 
-    def map_styles(self, variants: Sequence[str]) -> list[str]:
-        """Map every style in some variants, and return the names of the netlists."""
-        text = rtlil_text(self.unit)
-        (self.folder / "unit.il").write_text(text)
-        (self.folder / "constraints").write_text(_CONSTRAINTS)
-        commands = []
-        names = []
-        for style in multiplier_styles(text):
+    def smallest(self) -> Mapped:
+        """Return the netlist of least area, of three starts the one of median delay."""
+        smallest = min(self._map(self._each(["direct"])), key=self.areas.__getitem__)
+        style = smallest.split("__")[0]
+        names = [smallest, *self._map([(style, "gates"), (style, "and_xor")])]
+        return self._choose(names, Wanted(rank=len(names) // 2))
+
+    def fastest(self) -> Mapped:
+        """Return the netlist of least delay."""
+        return self._choose(self._map(self._each(_FAST), _IMPOSSIBLE), Wanted())
+
+    def for_clock(self, clock_ns: float) -> Mapped:
+        """Return the smallest netlist that meets a clock, the fastest if none does."""
+        wanted = Wanted(clock_ns=clock_ns)
+        period_ps = clock_ns * 1e3
+        covers = list(_COVERS)
+        for attempt in range(_ATTEMPTS):
+            names = self._map(self._each(covers), max(period_ps, _IMPOSSIBLE), f"_{attempt}")
+            mapped = self._choose(names, wanted)
+            if mapped.delay_ns <= clock_ns:
+                return mapped
+            period_ps = _TIGHTER * (period_ps - 1e3 * (mapped.delay_ns - clock_ns))
+            covers = _FAST
+        return self._choose([*names, *self._map(self._each(_FAST), _IMPOSSIBLE)], wanted)
+
+    def _each(self, variants: Iterable[str]) -> list[tuple[str, str]]:
+        return [(style, variant) for style in self.styles for variant in variants]
+
+    def _synthesize(self) -> None:
+        """Make gates and library flip-flops of the unit in every style."""
+        commands = ["read_rtlil unit.il", "design -save rtl"]
+        for style in self.styles:
             commands += [
-                "design -reset",
-                "read_rtlil unit.il",
+                "design -load rtl",
                 f"synth -flatten -noabc -top {self.unit.name} {STYLES[style]}",
                 # Plain flip-flops: enable and reset become multiplexers, in every library.
                 "dfflegalize -cell $_DFF_P_ 01",
@@ -151,25 +154,25 @@ class _Flow:
                 "setundef -zero",
                 f"write_rtlil {style}.il",
             ]
-            names += self._variants(style, variants, commands)
-        self._run(commands, names)
-        return names
+        self._run(commands)
 
-    def map_style(self, style: str, variants: Sequence[str]) -> list[str]:
-        """Map a style, which was mapped before, in more variants."""
-        commands: list[str] = []
-        names = self._variants(style, variants, commands)
-        self._run(commands, names)
-        return names
-
-    def _variants(self, style: str, variants: Sequence[str], commands: list[str]) -> list[str]:
-        """Add the commands from gates to the files of netlists, and return their names."""
-        names = [f"{style}__{variant}" for variant in variants]
-        for name, variant in zip(names, variants, strict=True):
+    def _map(
+        self, pairs: Sequence[tuple[str, str]], period_ps: float = _ENDLESS, suffix: str = ""
+    ) -> list[str]:
+        """Map styles by starts or coverings, size cells for a period, and return their names."""
+        names = []
+        commands = []
+        for style, variant in pairs:
+            name = f"{style}__{variant}{suffix}"
+            before, cover = STARTS.get(variant, []), _COVERS.get(variant, _COVERS["small"])
+            # Sizing up is for a period to meet; every size is tried downwards.
+            size = "" if period_ps == _ENDLESS else f"upsize,-D,{period_ps:.0f};"
+            names.append(name)
             commands += [
                 "design -reset",
                 f"read_rtlil {style}.il",
-                *self.map_gates[variant],
+                *before,
+                f"{self.abc} {cover};buffer,-c;topo;{size}dnsize,-D,{period_ps:.0f}",
                 # Unused wires must go before the split: OpenSTA cannot read concatenated assigns.
                 "opt_clean -purge",
                 # The same names of cells in JSON and in Verilog.
@@ -181,32 +184,71 @@ class _Flow:
                 "splitnets -ports",
                 f"write_verilog -simple-lhs -noattr -noexpr -nohex -nodec {name}.v",
             ]
+        self._run(commands)
+        self.areas |= {name: self._area(name) for name in names}
         return names
 
-    def _run(self, commands: list[str], names: list[str]) -> None:
-        """Run Yosys and check that every cell of some netlists is in the library."""
+    def _run(self, commands: list[str]) -> None:
         try:
             yosys.run(commands, self.folder)
         except yosys.YosysError as error:
             raise yosys.YosysError(self.library.in_words(str(error))) from None
-        for name in names:
-            left = sorted(
-                set(self._statistics(name)["num_cells_by_type"]) - set(self.library.places)
+
+    def _area(self, name: str) -> float:
+        """Return the sum of the cells' areas in um^2; check that the library has all of them."""
+        statistics = yosys.read_json(self.folder / f"{name}.area")["design"]
+        left = sorted(set(statistics["num_cells_by_type"]) - set(self.library.places))
+        if left:
+            raise MappingError(
+                f"the library has no cell for {', '.join(left)} of {self.unit.name}"
             )
-            if left:
-                raise MappingError(
-                    f"the library has no cell for {', '.join(left)} of {self.unit.name}"
-                )
+        return float(statistics["area"])
 
-    def area(self, name: str) -> float:
-        """Return the sum of the cells' areas in um^2."""
-        return float(self._statistics(name)["area"])
+    def _choose(self, names: Sequence[str], wanted: Wanted) -> Mapped:
+        """Return the netlist that is wanted of some."""
+        module = yosys.read_json(self.folder / f"{names[0]}.json")["modules"][names[0]]
+        timing = opensta.analyse(
+            {self.folder / f"{name}.v": self.areas[name] for name in names},
+            {name: (port["direction"], len(port["bits"])) for name, port in module["ports"].items()},
+            _register(read(module, self.library)),
+            self.library,
+            wanted,
+        )
+        chosen = names[timing.chosen]
+        if chosen != names[0]:
+            module = yosys.read_json(self.folder / f"{chosen}.json")["modules"][chosen]
+        style, variant = chosen.split("__")
+        return Mapped(
+            read(module, self.library),
+            timing,
+            style,
+            variant,
+            self.areas[chosen],
+            timing.delays_ns[timing.chosen],
+            [
+                dict(zip(("style", "variant"), name.split("__"), strict=True))
+                | {"area_um2": self.areas[name], "delay_ns": delay}
+                for name, delay in zip(names, timing.delays_ns, strict=True)
+            ],
+            self.folder / f"{chosen}.v",
+        )
 
-    def _statistics(self, name: str) -> dict[str, Any]:
-        statistics: dict[str, Any] = yosys.read_json(self.folder / f"{name}.area")
-        return statistics["design"]
 
-    def netlist(self, name: str) -> MappedNetlist:
-        """Return a netlist."""
-        modules = yosys.read_json(self.folder / f"{name}.json")["modules"]
-        return read(modules[name], self.library)
+def _register(netlist: MappedNetlist) -> Register:
+    """Return the flip-flop that a netlist is made of, for the registers around it."""
+    for instance in netlist.instances:
+        flip_flop = instance.cell.flip_flop
+        if flip_flop is not None and len(flip_flop.next_state.names) == 1:
+            (data,) = flip_flop.next_state.names
+            return Register(
+                cell=instance.cell.name,
+                clock=flip_flop.clock_pin,
+                data=data,
+                output=next(iter(instance.cell.outputs)),
+                ties={
+                    pin: instance.nets[pin]
+                    for pin in instance.cell.inputs
+                    if pin not in (flip_flop.clock_pin, data)
+                },
+            )
+    raise MappingError("the netlist has no flip-flop, which timing between registers needs")
