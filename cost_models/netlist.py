@@ -26,7 +26,7 @@ from amaranth.back import rtlil
 from numpy.typing import NDArray
 
 import rtl
-from cost_models import cache
+from cost_models import cache, enables
 from hwsim.errors import ToolError, check_known
 from hwsim.files import temporary_folder
 from hwsim.progress import mentioned
@@ -74,6 +74,7 @@ LARGE = 16384
 _BOUNDED_ABC = (
     "abc -script +strash;&get,-n;&fraig,-x,-C,100;&put;dc2;strash;&get,-n;&dch,-f;&nf;&put"
 )
+_PLAIN = _TO_GATES[1]
 _BOUNDED_EFFORT = (f"{_TO_GATES[0]} -noshare", *_TO_GATES[1:], _BOUNDED_ABC)
 _CLEAN = "opt_clean -purge"
 #: Yosys recodes multipliers whose operands both have so many bits, and no others.
@@ -87,7 +88,7 @@ _MULTIPLIER = re.compile(
 )
 
 #: Part of the cache's key: raise the number when :func:`parse` makes another netlist of the same.
-_LAYOUT = f"netlist 1: {', '.join(TYPES)}"
+_LAYOUT = f"netlist 2: {', '.join(TYPES)}"
 _DIRECTIONS = ("inputs", "outputs")
 
 Int = NDArray[np.int64]
@@ -117,6 +118,9 @@ class Netlist:
         Longest distance from an input, constant or flip-flop, at least 1; ascending.
     data
         Nets of the D inputs of the flip-flops.
+    enables
+        Nets that are 1 before the clock edges that reach each flip-flop: 1, the constant, for those
+        that no clock gate is before.
     inputs, outputs
         Nets of every port, lowest bit first; the clock is left out.
     parts
@@ -131,6 +135,7 @@ class Netlist:
     pins: Int
     levels: Int
     data: Int
+    enables: Int
     inputs: Mapping[str, Int]
     outputs: Mapping[str, Int]
     parts: Names | None = None
@@ -156,9 +161,16 @@ class Netlist:
         gates = np.bincount(self.types, minlength=len(GATES))
         return np.append(gates, len(self.data)).astype(np.float64)
 
+    def groups(self) -> tuple[Int, Int]:
+        """Return the nets that open clock gates, and how many flip-flops are behind each."""
+        return np.unique(self.enables[self.enables != 1], return_counts=True)
+
     def fanout(self) -> Int:
-        """Return for each net the number of gate inputs, flip-flops and output bits it drives."""
-        loads = [self.pins.ravel(), self.data, *self.outputs.values()]
+        """Return for each net the number of gate inputs, flip-flops and output bits it drives.
+
+        Clock gates count like flip-flops.
+        """
+        loads = [self.pins.ravel(), self.data, self.groups()[0], *self.outputs.values()]
         fanout = np.bincount(np.concatenate(loads), minlength=self.nets)
         fanout[:2] = 0  # Constants, and the unused pins that are numbered 0.
         return fanout
@@ -201,11 +213,12 @@ def rtlil_text(unit: UnitSpec) -> str:
 
 
 @lru_cache(maxsize=256)
-def netlist(unit: UnitSpec, style: str | None = None) -> Netlist:
+def netlist(unit: UnitSpec, style: str | None = None, clock_gating: bool = False) -> Netlist:
     """Return ``unit`` mapped to generic gates, in the style of the smallest area.
 
-    With a ``style`` out of ``STYLES`` only that one is tried. What was mapped before, by any
-    process, is read from :mod:`cost_models.cache`.
+    With a ``style`` out of ``STYLES`` only that one is tried. With ``clock_gating``, registers that
+    are loaded in some cycles only have ``enables`` instead of multiplexers. What was mapped
+    before, by any process, is read from :mod:`cost_models.cache`.
 
     Raises
     ------
@@ -214,7 +227,7 @@ def netlist(unit: UnitSpec, style: str | None = None) -> Netlist:
     rtl.yosys.YosysError
         If Yosys fails.
     """
-    return _netlist(unit, style, by_part=False)
+    return _netlist(unit, style, by_part=False, clock_gating=clock_gating)
 
 
 @lru_cache(maxsize=256)
@@ -228,15 +241,20 @@ def netlist_by_part(unit: UnitSpec) -> Netlist:
     return _netlist(unit, None, by_part=True)
 
 
-def _netlist(unit: UnitSpec, style: str | None, by_part: bool) -> Netlist:
+def _netlist(
+    unit: UnitSpec, style: str | None, by_part: bool, clock_gating: bool = False
+) -> Netlist:
     if style is not None:
         check_known("style", style, STYLES)
     text = rtlil_text(unit)
     instances = _instances(text, unit.name) if by_part else None
     styles = generic_styles(text) if style is None else [style]
     bounded = cell_count(text, unit.name) >= LARGE
-    commands = _BOUNDED_EFFORT if bounded else _EFFORT
-    settings = (_LAYOUT, *commands, _CLEAN, *styles, str(by_part))
+    commands: tuple[str, ...] = _BOUNDED_EFFORT if bounded else _EFFORT
+    if clock_gating:
+        place = commands.index(_PLAIN)
+        commands = (*commands[:place], *enables.COMMANDS, *commands[place + 1 :])
+    settings = (_LAYOUT, *commands, enables.RESET_OPENS, _CLEAN, *styles, str(by_part))
     name = cache.key(yosys.version(), text, *settings)
     found = cache.load(name, unpack)
     if found is None:
@@ -265,6 +283,7 @@ def _smallest(
     mapped = {}
     with temporary_folder() as folder, yosys.session(folder) as session:
         (folder / "unit.il").write_text(text)
+        enables.write_map(folder)
         session.run(["read_rtlil unit.il", *apart, "design -save rtl"])
         for style in styles:
             file = f"{style}.json"
@@ -284,7 +303,7 @@ def nand2_equivalents(module: Mapping[str, Any]) -> float:
 def _kind(name: str, cell: Mapping[str, Any]) -> str:
     """Return which of ``TYPES`` a cell is."""
     kind = cell["type"].removeprefix("$_").removesuffix("_")
-    if kind == "DFF_P":
+    if kind in ("DFF_P", "DFFE_PP"):
         return FLIP_FLOP
     if kind not in GATES:
         raise NetlistError(f"cell {name} is a {cell['type']}, neither gate nor flip-flop")
@@ -296,7 +315,10 @@ def pack(gates: Netlist) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {
         "style": np.array(gates.style),
         "types": gates.types.astype(np.uint8),
-        **{name: getattr(gates, name).astype(np.int32) for name in ("pins", "levels", "data")},
+        **{
+            name: getattr(gates, name).astype(np.int32)
+            for name in ("pins", "levels", "data", "enables")
+        },
     }
     for direction in _DIRECTIONS:
         ports = getattr(gates, direction)
@@ -317,6 +339,7 @@ def unpack(arrays: Mapping[str, NDArray[Any]]) -> Netlist:
         pins=arrays["pins"].astype(np.int64),
         levels=arrays["levels"].astype(np.int64),
         data=arrays["data"].astype(np.int64),
+        enables=arrays["enables"].astype(np.int64),
         inputs=ports["inputs"],
         outputs=ports["outputs"],
         parts=arrays.get("parts"),
@@ -347,8 +370,8 @@ def parse(
     Raises
     ------
     NetlistError
-        For cells other than generic gates and ``$_DFF_P_``, a flip-flop that is not clocked by
-        the port ``clk``, or a combinational loop.
+        For cells other than generic gates, ``$_DFF_P_`` and ``$_DFFE_PP_``, a flip-flop that
+        is not clocked by the port ``clk``, or a combinational loop.
     """
     gates: list[tuple[int, dict[str, Any]]] = []
     flip_flops: list[dict[str, Any]] = []
@@ -389,6 +412,9 @@ def parse(
         pins=pins,
         levels=np.array([levels[k] for k in order], np.int64),
         data=np.array([number[flip_flop["D"][0]] for flip_flop in flip_flops], np.int64),
+        enables=np.array(
+            [number[flip_flop.get("E", ["1"])[0]] for flip_flop in flip_flops], np.int64
+        ),
         inputs=inputs,
         outputs={
             name: np.array([number[bit] for bit in port["bits"]], np.int64)

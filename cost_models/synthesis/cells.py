@@ -481,7 +481,7 @@ class _Reader:
         opened = _subset(states, possible & states[enable] & latched & clock)
         arcs = {pin: self.arc(self.inputs[pin], pin, closed) for pin in gate.test_pins}
         arcs[enable] = self.arc(self.inputs[enable], enable, _subset(states, possible))
-        arcs[gate.clock_pin] = self.arc(self.inputs[gate.clock_pin], gate.clock_pin, closed)
+        rest = {gate.clock_pin: self.arc(self.inputs[gate.clock_pin], gate.clock_pin, closed)}
         return Cell(
             name=self.name,
             inputs={name: self.capacitance(name, pin) for name, pin in self.inputs.items()},
@@ -490,7 +490,7 @@ class _Reader:
             clock_gate=gate,
             leakage_nw=self.leakage(),
             output_arcs={output: self.output_arcs(self.outputs[output], output, opened)},
-            input_arcs={name: arc for name, arc in arcs.items() if arc.rise or arc.fall},
+            input_arcs={name: arc for name, arc in arcs.items() if arc.rise or arc.fall} | rest,
             clock_arc=self.arc(self.inputs[gate.clock_pin], gate.clock_pin, opened),
             most_load=self.most_load(),
             most_slew=self.most_slew(),

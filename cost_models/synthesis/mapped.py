@@ -60,6 +60,11 @@ class MappedNetlist:
         return self.inputs[CLOCK][0]
 
     @cached_property
+    def flip_flops(self) -> Sequence[Instance]:
+        """Cells that are flip-flops."""
+        return [i for i in self.instances if i.cell.flip_flop is not None]
+
+    @cached_property
     def clock_gates(self) -> Mapping[int, Instance]:
         """Clock gates by the net of the clock that they make."""
         return {

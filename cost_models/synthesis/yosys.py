@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cost_models.netlist import STYLES, generic_styles, rtlil_text
+from cost_models.synthesis import clock_gating as gating
 from cost_models.synthesis import opensta
 from cost_models.synthesis.liberty import DONT_USE, Library
 from cost_models.synthesis.mapped import MappedNetlist, MappingError, read
@@ -95,8 +96,11 @@ class Flow:
         If a tool fails.
     """
 
-    def __init__(self, unit: UnitSpec, library: Library, folder: Path) -> None:
+    def __init__(
+        self, unit: UnitSpec, library: Library, folder: Path, clock_gating: bool = False
+    ) -> None:
         self.unit = unit
+        self.gate_clocks = gating.commands(library, folder) if clock_gating else []
         self.library = library
         self.folder = folder
         avoid = " ".join(f"-dont_use {pattern}" for pattern in DONT_USE)
@@ -148,6 +152,7 @@ class Flow:
             commands += [
                 "design -load rtl",
                 f"synth -flatten -noabc -top {self.unit.name} {STYLES[style]}",
+                *self.gate_clocks,
                 # Plain flip-flops: enable and reset become multiplexers, in every library.
                 "dfflegalize -cell $_DFF_P_ 01",
                 self.map_flip_flops,

@@ -10,7 +10,7 @@ whose objects are paths of such files, and scripts by :func:`register` (:mod:`hw
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from functools import cache, lru_cache
 from importlib.resources import files as resources
 from pathlib import Path
@@ -39,6 +39,16 @@ _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 #: Coefficients are far below it; sums of products with more would overflow.
 _LARGEST = 1e30
+
+#: What :mod:`cost_models.clock_gating` takes of a clock gate.
+GATE_FIGURES = (
+    "flip_flops",
+    "area_um2",
+    "leakage_nw",
+    "closed_fj_per_cycle",
+    "open_fj_per_cycle",
+    "open_fj_per_cycle_and_flip_flop",
+)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 
@@ -83,6 +93,11 @@ class Technology:
         Added for every gate input that it drives.
     clock_fj_per_cycle
         For the clock pin of one flip-flop, every cycle.
+    clock_gates
+        The library's clock gates, the smallest first; None if it has none. Each has ``cell``, its
+        name, and ``GATE_FIGURES``: the most ``flip_flops`` that it drives, area, leakage, and
+        energy of a cycle in which it is closed, and of one in which it is open, by itself and for
+        each flip-flop behind it, whose own clock pins are not counted.
     provenance
         Tools, libraries, corner, date, sets.
     errors
@@ -121,6 +136,7 @@ class Technology:
     errors: dict[str, dict[str, dict[str, float | None]]]
     screen: dict[str, Any] | None
     units: list[dict[str, Any]]
+    clock_gates: list[dict[str, Any]] | None = None
 
 
 def shipped() -> list[str]:
@@ -252,6 +268,8 @@ def parse(text: str, source: str) -> Technology:
             raise InputError(f"{source}:{line}: {unknown('key', str(key), known)}")
     for key, field in known.items():
         if key not in data:
+            if field.default is not MISSING:
+                continue
             raise InputError(f"{source}: the key {key} is missing")
         place = f"{source}:{lines[key]}: {key}"
         if field.type is float:
@@ -264,6 +282,8 @@ def parse(text: str, source: str) -> Technology:
             raise InputError(f"{source}:{lines[key]}: {key} must be {what}, not {data[key]!r}")
     _check_values(source, data)
     _check_errors(f"{source}:{lines['errors']}: errors", data["errors"])
+    if data.get("clock_gates") is not None:
+        _check_gates(f"{source}:{lines['clock_gates']}: clock_gates", data["clock_gates"])
     if data["screen"] is not None:
         _check_screen(f"{source}:{lines['screen']}: screen", data["screen"])
     return Technology(**data)
@@ -316,6 +336,18 @@ def _check_table(place: str, table: Any, types: tuple[str, ...]) -> None:
         raise InputError(f"{place} must have one number for each of {', '.join(types)}")
     for name, value in table.items():
         _check(f"{place}.{name}", value)
+
+
+def _check_gates(place: str, gates: Any) -> None:
+    """Refuse clock gates that lack a figure."""
+    if not isinstance(gates, list) or not gates:
+        raise InputError(f"{place} must be a list of clock gates or null, not {gates!r}")
+    for number, gate in enumerate(gates):
+        wanted = ("cell", *GATE_FIGURES)
+        if not isinstance(gate, Mapping) or set(gate) != set(wanted):
+            raise InputError(f"{place}[{number}] must have {', '.join(wanted)}")
+        for name in GATE_FIGURES:
+            _check(f"{place}[{number}].{name}", gate[name])
 
 
 def _check_screen(place: str, screen: Any) -> None:
