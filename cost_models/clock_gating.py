@@ -65,12 +65,11 @@ def price(netlist: Netlist, technology: Technology, ones: Floats) -> GateCosts:
             "allowed: False"
         )
     chosen = [_smallest(gates, int(size)) for size in sizes]
-    area, leakage, closed, opened, opened_each = (
+    area, leakage, closed, opened = (
         np.array([gate[key] for gate in chosen]) for key in GATE_FIGURES[1:]
     )
     share = ones[nets]
-    when_open = opened + sizes * (opened_each + per_pin)
-    clock = per_pin * free + (1 - share) @ closed + share @ when_open
+    clock = per_pin * free + (1 - share) @ closed + share @ (opened + sizes * per_pin)
     return GateCosts(float(area.sum()), float(leakage.sum()), float(clock))
 
 

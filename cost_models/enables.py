@@ -38,8 +38,9 @@ COMMANDS = (
     "dfflegalize -cell $_DFF_P_ 01 -cell $_DFFE_PP_ 01 -cell $_SDFF_PP?_ 01 "
     f"-cell $_SDFFE_PP?P_ 01 -mince {SMALLEST_GROUP}",
     f"techmap -map {_MAP}",
-    # One gate opens a register, not one for each of its bits.
+    # One net opens a register, not one for each of its bits, and by one name.
     "opt_merge",
+    "opt_clean",
     f"dfflegalize -cell $_DFF_P_ 01 -cell $_DFFE_PP_ 01 -mince {SMALLEST_GROUP}",
 )
 

@@ -34,7 +34,7 @@ from cost_models.cost import Cost
 from cost_models.estimate import Features, PathDelays, critical_path, features, price
 from cost_models.netlist import GATES, NAND2_EQUIVALENTS, TYPES, rtlil_text
 from cost_models.operands import default_operands
-from cost_models.synthesis import liberty, opensta
+from cost_models.synthesis import clock_gating, liberty, opensta
 from cost_models.synthesis.liberty import Library
 from cost_models.technology import Coefficients, Technology
 from hwsim.errors import InputError
@@ -116,6 +116,7 @@ def characterise(
         measured = measure_units(
             [*COMPONENTS, *fitting, *held_out], name, library, folder, workers, progress
         )
+        clock_gates = clock_gating.characterise(library)
     provenance = {
         "date": datetime.date.today().isoformat(),
         "tools": _tools(),
@@ -130,7 +131,8 @@ def characterise(
     samples = iter(measured)
     sets = [[next(samples) for _ in part] for part in (COMPONENTS, fitting, held_out)]
     technology = fit(name, provenance, *sets)
-    return replace(technology, screen=screen.fitted(technology, workers, progress))
+    fitted = screen.fitted(technology, workers, progress)
+    return replace(technology, screen=fitted, clock_gates=clock_gates)
 
 
 def measure_units(

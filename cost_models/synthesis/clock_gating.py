@@ -13,6 +13,7 @@ a gate's setup before it.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from cost_models import enables
 from cost_models.enables import SMALLEST_GROUP
-from cost_models.synthesis.cells import Arc, Cell, ClockGate, FlipFlop
+from cost_models.synthesis.cells import Arc, Cell, ClockGate
 from cost_models.synthesis.energy import Slews, per_toggle
 from cost_models.synthesis.liberty import Library
 from cost_models.synthesis.mapped import Instance, MappedNetlist
@@ -68,27 +69,23 @@ def most(cell: Cell) -> float:
 
 
 def clock_load(library: Library) -> float:
-    """Return the largest capacitance of a clock pin of plain rising-edge flip-flops, fF.
+    """Return the largest capacitance of a clock pin of the simplest rising-edge flip-flops, fF.
 
     Raises
     ------
     InputError
         If the library has none.
     """
-    plain = [
-        cell.inputs[flip_flop.clock_pin]
-        for cell in map(library.cell, library.registers)
-        if (flip_flop := cell.flip_flop) is not None and _is_plain(flip_flop)
-    ]
-    if not plain:
-        raise InputError("clock_gating=True: the library has no flip-flop without a reset")
-    return max(plain)
-
-
-def _is_plain(flip_flop: FlipFlop) -> bool:
-    rising = flip_flop.clocked_on.operator == "name"
-    asynchronous = flip_flop.clear is not None or flip_flop.preset is not None
-    return rising and not asynchronous and len(flip_flop.next_state.names) == 1
+    rising = []
+    for name in library.registers:
+        with suppress(InputError):  # An error if it is used.
+            cell = library.cell(name)
+            if cell.flip_flop is not None and cell.flip_flop.clocked_on.operator == "name":
+                rising.append((len(cell.inputs), cell.inputs[cell.flip_flop.clock_pin]))
+    if not rising:
+        raise InputError("clock_gating=True: no rising-edge flip-flop in the library")
+    fewest = min(pins for pins, _ in rising)
+    return max(load for pins, load in rising if pins == fewest)
 
 
 def commands(library: Library, folder: Path) -> list[str]:
@@ -155,8 +152,8 @@ def characterise(library: Library) -> list[dict[str, Any]] | None:
     """Return what :func:`cost_models.clock_gating.price` needs of the library's clock gates.
 
     The smallest first, each with its ``cell``'s name; None if the library has none. Energies are
-    at an ideal clock's slew. The gate's internal energy at two loads, those of the smallest and of
-    the largest group, gives a part for each flip-flop.
+    at an ideal clock's slew; that of an open gate is at half the load that it may have, without
+    that load, which the clock pins behind it have.
     """
     if not library.clock_gates:
         return None
@@ -168,16 +165,11 @@ def _characterised(cell: Cell, load: float, voltage: float) -> dict[str, Any]:
     gate = _gate(cell)
     opened, closed = _arcs(cell)
     largest = int(most(cell) / load) if most(cell) < float("inf") else _UNLIMITED
-    groups = np.array([SMALLEST_GROUP, max(largest, SMALLEST_GROUP + 1)])
-    output = np.mean(
-        [arc.per_toggle(_SLEW, _SLEW, groups * load) for arc in cell.output_arcs[gate.output_pin]],
-        axis=0,
-    )
-    each = float((output[1] - output[0]) / (groups[1] - groups[0]))
+    half = np.array([largest * load / 2])
+    outputs = [arc.per_toggle(_SLEW, _SLEW, half) for arc in cell.output_arcs[gate.output_pin]]
     pin = cell.inputs[gate.clock_pin] * voltage**2
     in_closed, in_open = (
-        float(_EDGES * arc.per_toggle(_SLEW, _SLEW, np.zeros(1)).item()) + pin
-        for arc in (closed, opened)
+        _EDGES * arc.per_toggle(_SLEW, _SLEW, np.zeros(1)).item() + pin for arc in (closed, opened)
     )
     return {
         "cell": cell.name,
@@ -185,8 +177,7 @@ def _characterised(cell: Cell, load: float, voltage: float) -> dict[str, Any]:
         "area_um2": gate.area_um2,
         "leakage_nw": cell.leakage_nw,
         "closed_fj_per_cycle": in_closed,
-        "open_fj_per_cycle": in_open + _EDGES * (float(output[0]) - each * SMALLEST_GROUP),
-        "open_fj_per_cycle_and_flip_flop": _EDGES * each,
+        "open_fj_per_cycle": in_open + _EDGES * float(np.mean(outputs)),
     }
 
 

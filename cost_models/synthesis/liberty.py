@@ -128,7 +128,7 @@ def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
     InputError
         If no file is given for a technology other than osu018, if a file cannot be read or is
         no Liberty file, if they lack a flip-flop, inverter, buffer or gate of two inputs, if their
-        supply voltages or units differ, or if two have the same cell.
+        corners or units differ, or if two have the same cell.
     MissingToolError
         If no file is given for osu018 and it is not installed.
     """
@@ -146,6 +146,7 @@ def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
         with_flip_flops = [part for part in parts if part.registers]
         if not with_flip_flops:
             raise InputError(f"no flip-flop in {', '.join(names)}; give all files of the library")
+        corner = _one_corner([part.corner for part in parts], places)
         _check_gates([function for part in parts for function in part.gates], ", ".join(names))
         yield Library(
             tuple(part.path for part in parts),
@@ -159,7 +160,7 @@ def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
                 source.name if names.count(source.name) == 1 else str(source): _digest(raw)
                 for source, raw in zip(sources, raws, strict=True)
             },
-            with_flip_flops[0].corner,
+            corner,
         )
 
 
@@ -312,6 +313,22 @@ def _add(places: dict[str, Place], more: dict[str, Place]) -> None:
         if name in places:
             raise InputError(f"cell {name} is in more than one Liberty file")
     places |= more
+
+
+def _one_corner(
+    corners: Sequence[dict[str, str | float]], places: dict[str, Place]
+) -> dict[str, str | float]:
+    """Return the corner of all files; refuse those of several, as far as the files say."""
+    found: dict[str, str | float] = {}
+    for corner in corners:
+        for key, value in corner.items():
+            if found.setdefault(key, value) != value:
+                raise InputError(
+                    f"the Liberty files are of different corners: {key} {found[key]} and {value}; "
+                    "give those of one, and characterise every corner by itself"
+                )
+    # That of the operating conditions alone, where the file has no other.
+    return found | {"voltage_v": _header(next(iter(places.values()))).voltage}
 
 
 def _header(place: Place) -> Header:

@@ -47,7 +47,6 @@ GATE_FIGURES = (
     "leakage_nw",
     "closed_fj_per_cycle",
     "open_fj_per_cycle",
-    "open_fj_per_cycle_and_flip_flop",
 )
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
@@ -96,8 +95,8 @@ class Technology:
     clock_gates
         The library's clock gates, the smallest first; None if it has none. Each has ``cell``, its
         name, and ``GATE_FIGURES``: the most ``flip_flops`` that it drives, area, leakage, and
-        energy of a cycle in which it is closed, and of one in which it is open, by itself and for
-        each flip-flop behind it, whose own clock pins are not counted.
+        energy of a cycle in which it is closed, and of one in which it is open, without the clock
+        pins behind it.
     provenance
         Tools, libraries, corner, date, sets.
     errors
@@ -132,11 +131,11 @@ class Technology:
     glitch_fj_per_toggle: Coefficients
     glitch_fj_per_toggle_and_load: float
     clock_fj_per_cycle: float
+    clock_gates: list[dict[str, Any]] | None = None
     provenance: dict[str, Any]
     errors: dict[str, dict[str, dict[str, float | None]]]
     screen: dict[str, Any] | None
     units: list[dict[str, Any]]
-    clock_gates: list[dict[str, Any]] | None = None
 
 
 def shipped() -> list[str]:
