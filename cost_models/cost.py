@@ -17,6 +17,9 @@ from hwsim.errors import InputError
 
 Method = Literal["estimate", "synthesis"]
 
+#: What a unit is mapped for, unless a clock is given: the least area, or the least delay.
+Objective = Literal["area", "speed"]
+
 
 def check_clock(clock_ns: float | None) -> None:
     """Refuse with InputError a clock period that is not positive."""
@@ -50,7 +53,7 @@ METRICS: dict[str, Metric] = {
     )
 }
 
-_Derivation = Callable[["Cost"], float]
+_Derivation = Callable[["Cost"], float | None]
 
 
 def _derived(label: str, **shown: Unpack[_Shown]) -> Callable[[_Derivation], _Derivation]:
@@ -136,6 +139,18 @@ class Cost:
         return 1e3 / self.delay_ns
 
     @property
+    def period_ns(self) -> float:
+        """Clock period in ns that the unit runs at: its clock, or the shortest that it takes."""
+        return max(self.delay_ns, self.clock_ns or 0.0)
+
+    @property
+    @_derived("slack (ns)", heading="slack ns", maximise=True, log=False)
+    def slack_ns(self) -> float | None:
+        """Clock period minus ``delay_ns`` in ns, negative where the unit misses it; None without a
+        clock."""
+        return None if self.clock_ns is None else self.clock_ns - self.delay_ns
+
+    @property
     @_derived("area per MAC/cycle (µm²)", quantity="area", additive=True)
     def area_um2_per_mac_per_cycle(self) -> float:
         """Area in um^2 for one multiply-accumulate per cycle."""
@@ -178,8 +193,14 @@ class Cost:
     @property
     @_derived("throughput (GMAC/s)", heading="GMAC/s", maximise=True, quantity="delay")
     def gmacs_per_s(self) -> float:
-        """Multiply-accumulates per time in GMAC/s at the highest clock frequency."""
-        return self.macs_per_cycle * self.fmax_mhz * 1e-3
+        """Multiply-accumulates per time in GMAC/s at ``period_ns``."""
+        return self.macs_per_cycle / self.period_ns
+
+    @property
+    @_derived("leakage per MAC (pJ)", heading="leakage pJ/MAC", additive=True)
+    def leakage_pj_per_mac(self) -> float:
+        """Leakage energy of one multiply-accumulate in pJ at ``period_ns``."""
+        return self.leakage_nw * self.period_ns * 1e-6 / self.macs_per_cycle
 
     @property
     @_derived(
@@ -196,7 +217,7 @@ class Cost:
         """Multiply-accumulates per energy in GMAC/J, glitches included, leakage excluded."""
         return 1e3 / self.energy_pj_per_mac
 
-    def metrics(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float | None]:
         """Return the metrics by name."""
         return {name: getattr(self, name) for name in METRICS}
 

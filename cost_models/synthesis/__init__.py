@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from cost_models.cost import Cost, check_clock
+from cost_models.cost import Cost, Objective, check_clock
 from cost_models.operands import default_operands
 from cost_models.synthesis import limits, opensta, simulation, yosys
 from cost_models.synthesis.energy import energies
 from cost_models.synthesis.liberty import Library, opened
-from cost_models.synthesis.yosys import Mapped, Objective
+from cost_models.synthesis.yosys import Mapped
 from hwsim.errors import check_known
 from hwsim.files import temporary_folder
 from hwsim.units import UnitSpec

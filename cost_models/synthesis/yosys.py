@@ -18,7 +18,7 @@ area, delay and energy belong together.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from cost_models.netlist import STYLES, generic_styles, rtlil_text
 from cost_models.synthesis import opensta
@@ -27,8 +27,6 @@ from cost_models.synthesis.mapped import MappedNetlist, MappingError, read
 from cost_models.synthesis.opensta import Register, Timing, Wanted
 from hwsim.units import UnitSpec
 from rtl import yosys
-
-Objective = Literal["area", "speed"]
 
 #: Load of an output in ABC, fF: a pin of the register behind it, about.
 _LOAD_FF = 1.0
