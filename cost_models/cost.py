@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 from cost_models.metric import Metric
 from hwsim import tables
@@ -53,13 +53,15 @@ METRICS: dict[str, Metric] = {
     )
 }
 
-_Derivation = Callable[["Cost"], float | None]
+_Value = TypeVar("_Value", float, float | None)
 
 
-def _derived(label: str, **shown: Unpack[_Shown]) -> Callable[[_Derivation], _Derivation]:
+def _derived(
+    label: str, **shown: Unpack[_Shown]
+) -> Callable[[Callable[["Cost"], _Value]], Callable[["Cost"], _Value]]:
     """Enter what a property of a cost returns in ``METRICS``, under the property's name."""
 
-    def enter(derivation: _Derivation) -> _Derivation:
+    def enter(derivation: Callable[["Cost"], _Value]) -> Callable[["Cost"], _Value]:
         METRICS[derivation.__name__] = _metric(derivation.__name__, label, **shown)
         return derivation
 
@@ -183,11 +185,9 @@ class Cost:
         return self.clock_pj / self.macs_per_cycle
 
     @property
-    @_derived(
-        "glitch energy per MAC, at most (pJ)", heading="glitches at most", log=False, additive=True
-    )
+    @_derived("glitch energy per MAC (pJ)", heading="glitches", log=False, additive=True)
     def glitch_energy_pj_per_mac(self) -> float:
-        """What hazards add to the energy of one multiply-accumulate in pJ, at most."""
+        """What hazards add to the energy of one multiply-accumulate in pJ."""
         return self.glitch_pj / self.macs_per_cycle
 
     @property

@@ -183,7 +183,7 @@ def _sample(unit: UnitSpec, technology: str, library: Library, folder: Path | No
     digest = _digest(unit)
     costs = _kept(file, library, digest) if file else None
     if costs is None:
-        costs = synthesis.measure_curve(unit, technology, library)
+        costs = [*synthesis.measure_curve(unit, technology, library)]
         if file:
             # In place at once: an interruption leaves no half of a file.
             half = file.with_suffix(".part")
@@ -259,11 +259,11 @@ def fit(
                 "estimate": sample.features.netlist.style,
             },
             "noise_percent": noise(sample.synthesis["area"]),
-            **compare(sample, counted[sample.unit], technology),
+            **compare(sample, technology, counted[sample.unit]),
             "unseen_families": _estimated(
-                sample, counted[sample.unit], without[generators[k]], "area"
+                sample, without[generators[k]], "area", counted[sample.unit]
             ),
-            "components_only": _estimated(sample, counted[sample.unit], alone, "area"),
+            "components_only": _estimated(sample, alone, "area", counted[sample.unit]),
         }
         for k, sample in enumerate(units)
     ]
@@ -307,17 +307,10 @@ def coefficients(
     start
         The technology whose delays the search starts from; from equal ones if None.
     """
-    least_area, least_delay = (
-        sizing(samples, counted, point, before)
-        for point, before in (
-            ("area", start and start.least_area),
-            ("speed", start and start.least_delay),
-        )
-    )
     technology = Technology(
         name=name,
-        least_area=least_area,
-        least_delay=least_delay,
+        least_area=sizing(samples, counted, "area", start.least_area if start else None),
+        least_delay=sizing(samples, counted, "speed", start.least_delay if start else None),
         curve=Curve(area=1.0, energy=1.0),
         hazards=delays,
         clock_ns=0.0,
@@ -480,26 +473,26 @@ def noise(cost: Cost) -> dict[str, float]:
     }
 
 
-def compare(sample: Sample, counted: Hazards, technology: Technology) -> dict[str, Any]:
+def compare(
+    sample: Sample, technology: Technology, counted: Hazards | None = None
+) -> dict[str, Any]:
     """Return the figures of ``synthesis`` and ``estimate``, at the least area and elsewhere."""
 
     def both(point: str) -> dict[str, dict[str, float]]:
         return {
             "synthesis": figures(sample.synthesis[point]),
-            "estimate": _estimated(sample, counted, technology, point),
+            "estimate": _estimated(sample, technology, point, counted),
         }
 
     return both("area") | {point: both(point) for point in POINTS if point != "area"}
 
 
 def _estimated(
-    sample: Sample, counted: Hazards, technology: Technology, point: str
+    sample: Sample, technology: Technology, point: str, counted: Hazards | None
 ) -> dict[str, float]:
     objective: Objective = "speed" if point == "speed" else "area"
     clock_ns = sample.synthesis[point].clock_ns
-    return figures(
-        price(sample.unit, sample.features, technology, objective, clock_ns, counted)
-    )
+    return figures(price(sample.unit, sample.features, technology, objective, clock_ns, counted))
 
 
 def _given(unit: UnitSpec) -> dict[str, int | str]:

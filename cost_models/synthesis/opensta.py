@@ -37,9 +37,7 @@ DelayTable = Mapping[tuple[str | None, ...], tuple[float, float]]
 _UNIT, _BEFORE, _BEHIND = "unit", "before", "behind"
 
 _CELL = re.compile(r"\(INSTANCE ([^\s)]+)\)(.*?)\n \)", re.DOTALL)
-_PATH = re.compile(
-    r"\(IOPATH (?:\(\w+ )?([^\s()]+)\)? (\S+) \(([^()]*)\) \(([^()]*)\)\)"
-)
+_PATH = re.compile(r"\(IOPATH (?:\(\w+ )?([^\s()]+)\)? (\S+) \(([^()]*)\) \(([^()]*)\)\)")
 
 _NUMBER = re.compile(r"-?[0-9.]+(e[-+]?[0-9]+)?")
 

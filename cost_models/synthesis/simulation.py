@@ -181,9 +181,7 @@ class _Parts:
 
     def names(self, instance: Instance) -> dict[str, int]:
         """Return the nets of a cell's pins and states, as far as they are known."""
-        names = {
-            pin: self.number[net] for pin, net in instance.nets.items() if net in self.number
-        }
+        names = {pin: self.number[net] for pin, net in instance.nets.items() if net in self.number}
         flip_flop = instance.cell.flip_flop
         if flip_flop is not None:
             state = self.states[instance.name]
@@ -282,7 +280,9 @@ def of_cells(netlist: MappedNetlist, cells: Network, delays: DelayTable) -> Dela
         np.array(
             [
                 # A constant never changes, and no delay is given for it.
-                (0.0, 0.0) if instance.nets[name] < 2 else _delay(delays, (instance.name, name, pin))
+                (0.0, 0.0)
+                if instance.nets[name] < 2
+                else _delay(delays, (instance.name, name, pin))
                 for instance, pin, function in _combinational(netlist)
                 for name in sorted(function.names)
             ]

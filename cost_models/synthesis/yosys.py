@@ -197,9 +197,7 @@ class Flow:
         statistics = yosys.read_json(self.folder / f"{name}.area")["design"]
         left = sorted(set(statistics["num_cells_by_type"]) - set(self.library.places))
         if left:
-            raise MappingError(
-                f"the library has no cell for {', '.join(left)} of {self.unit.name}"
-            )
+            raise MappingError(f"the library has no cell for {', '.join(left)} of {self.unit.name}")
         return float(statistics["area"])
 
     def _choose(self, names: Sequence[str], wanted: Wanted) -> Mapped:
@@ -207,7 +205,10 @@ class Flow:
         module = yosys.read_json(self.folder / f"{names[0]}.json")["modules"][names[0]]
         timing = opensta.analyse(
             {self.folder / f"{name}.v": self.areas[name] for name in names},
-            {name: (port["direction"], len(port["bits"])) for name, port in module["ports"].items()},
+            {
+                name: (port["direction"], len(port["bits"]))
+                for name, port in module["ports"].items()
+            },
             _register(read(module, self.library)),
             self.library,
             wanted,
