@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cost_models.netlist import Netlist
-from cost_models.technology import GATE_FIGURES, Technology
+from cost_models.technology import GATE_FIGURES
 from hwsim.errors import InputError
 
 Floats = NDArray[np.float64]
@@ -37,13 +37,22 @@ class GateCosts:
     clock_fj: float
 
 
-def price(netlist: Netlist, technology: Technology, ones: Floats) -> GateCosts:
+def gate_costs(
+    netlist: Netlist,
+    gates: Sequence[Mapping[str, Any]] | None,
+    clock_fj_per_cycle: float,
+    ones: Floats,
+) -> GateCosts:
     """Return the costs of the clock in a technology.
 
     Parameters
     ----------
     netlist
         Generic gates; without enables it has no clock gates.
+    gates
+        Those of the technology.
+    clock_fj_per_cycle
+        For the clock pin of one flip-flop.
     ones
         Share of the cycles in which each net is 1 before the clock edge, shape (nets,); those of
         enables count.
@@ -54,14 +63,12 @@ def price(netlist: Netlist, technology: Technology, ones: Floats) -> GateCosts:
         For a netlist with enables, if the technology's library has no clock gate.
     """
     nets, sizes = netlist.groups()
-    per_pin = technology.clock_fj_per_cycle
     free = len(netlist.data) - int(sizes.sum())
     if not len(nets):
-        return GateCosts(0.0, 0.0, per_pin * free)
-    gates = technology.clock_gates
+        return GateCosts(0.0, 0.0, clock_fj_per_cycle * free)
     if not gates:
         raise InputError(
-            f"clock_gating=True: the library of {technology.name} has no clock gate that is known; "
+            "clock_gating=True: the technology's library has no clock gate for rising edges; "
             "allowed: False"
         )
     chosen = [_smallest(gates, int(size)) for size in sizes]
@@ -69,7 +76,8 @@ def price(netlist: Netlist, technology: Technology, ones: Floats) -> GateCosts:
         np.array([gate[key] for gate in chosen]) for key in GATE_FIGURES[1:]
     )
     share = ones[nets]
-    clock = per_pin * free + (1 - share) @ closed + share @ (opened + sizes * per_pin)
+    behind = sizes * clock_fj_per_cycle
+    clock = clock_fj_per_cycle * free + (1 - share) @ closed + share @ (opened + behind)
     return GateCosts(float(area.sum()), float(leakage.sum()), float(clock))
 
 

@@ -9,13 +9,16 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 from cost_models.metric import Metric
 from hwsim import tables
 from hwsim.errors import InputError
 
 Method = Literal["estimate", "synthesis"]
+
+#: What a unit is mapped for, unless a clock is given: the least area, or the least delay.
+Objective = Literal["area", "speed"]
 
 
 def check_clock(clock_ns: float | None) -> None:
@@ -46,17 +49,20 @@ METRICS: dict[str, Metric] = {
         _metric("area_um2", "area (µm²)", heading="area µm²", quantity="area", additive=True),
         _metric("delay_ns", "delay (ns)", heading="delay ns", quantity="delay"),
         _metric("leakage_nw", "leakage (nW)", heading="leakage nW", additive=True),
+        _metric("idle_pj", "energy of an idle cycle (pJ)", log=False),
         _metric("macs_per_cycle", "MACs per cycle", heading="MAC/cycle", maximise=True),
     )
 }
 
-_Derivation = Callable[["Cost"], float]
+_Value = TypeVar("_Value", float, float | None)
 
 
-def _derived(label: str, **shown: Unpack[_Shown]) -> Callable[[_Derivation], _Derivation]:
+def _derived(
+    label: str, **shown: Unpack[_Shown]
+) -> Callable[[Callable[["Cost"], _Value]], Callable[["Cost"], _Value]]:
     """Enter what a property of a cost returns in ``METRICS``, under the property's name."""
 
-    def enter(derivation: _Derivation) -> _Derivation:
+    def enter(derivation: Callable[["Cost"], _Value]) -> Callable[["Cost"], _Value]:
         METRICS[derivation.__name__] = _metric(derivation.__name__, label, **shown)
         return derivation
 
@@ -88,6 +94,9 @@ class Cost:
         which swallow shorter pulses, minus that without delays.
     leakage_nw
         Leakage power in nW.
+    idle_pj
+        Dynamic energy in pJ of a cycle in which the unit is offered no beat, after its last result:
+        ``i__valid`` is 0, ``o__ready`` 1, and the operands are held. Leakage is excluded.
     macs_per_cycle
         Multiply-accumulates per clock cycle at full throughput.
     macs_per_cycle_error
@@ -110,6 +119,7 @@ class Cost:
     leakage_nw: float
     macs_per_cycle: float
     macs_per_cycle_error: float = 0.0
+    idle_pj: float = 0.0
     clock_ns: float | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -134,6 +144,18 @@ class Cost:
     def fmax_mhz(self) -> float:
         """Highest clock frequency in MHz."""
         return 1e3 / self.delay_ns
+
+    @property
+    def period_ns(self) -> float:
+        """Clock period in ns that the unit runs at: its clock, or the shortest that it takes."""
+        return max(self.delay_ns, self.clock_ns or 0.0)
+
+    @property
+    @_derived("slack (ns)", heading="slack ns", maximise=True, log=False)
+    def slack_ns(self) -> float | None:
+        """Clock period minus ``delay_ns`` in ns, negative where the unit misses it; None without a
+        clock."""
+        return None if self.clock_ns is None else self.clock_ns - self.delay_ns
 
     @property
     @_derived("area per MAC/cycle (µm²)", quantity="area", additive=True)
@@ -168,18 +190,22 @@ class Cost:
         return self.clock_pj / self.macs_per_cycle
 
     @property
-    @_derived(
-        "glitch energy per MAC, at most (pJ)", heading="glitches at most", log=False, additive=True
-    )
+    @_derived("glitch energy per MAC (pJ)", heading="glitches", log=False, additive=True)
     def glitch_energy_pj_per_mac(self) -> float:
-        """What hazards add to the energy of one multiply-accumulate in pJ, at most."""
+        """What hazards add to the energy of one multiply-accumulate in pJ."""
         return self.glitch_pj / self.macs_per_cycle
 
     @property
     @_derived("throughput (GMAC/s)", heading="GMAC/s", maximise=True, quantity="delay")
     def gmacs_per_s(self) -> float:
-        """Multiply-accumulates per time in GMAC/s at the highest clock frequency."""
-        return self.macs_per_cycle * self.fmax_mhz * 1e-3
+        """Multiply-accumulates per time in GMAC/s at ``period_ns``."""
+        return self.macs_per_cycle / self.period_ns
+
+    @property
+    @_derived("leakage per MAC (pJ)", heading="leakage pJ/MAC", additive=True)
+    def leakage_pj_per_mac(self) -> float:
+        """Leakage energy of one multiply-accumulate in pJ at ``period_ns``."""
+        return self.leakage_nw * self.period_ns * 1e-6 / self.macs_per_cycle
 
     @property
     @_derived(
@@ -196,7 +222,7 @@ class Cost:
         """Multiply-accumulates per energy in GMAC/J, glitches included, leakage excluded."""
         return 1e3 / self.energy_pj_per_mac
 
-    def metrics(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float | None]:
         """Return the metrics by name."""
         return {name: getattr(self, name) for name in METRICS}
 

@@ -2,27 +2,33 @@
 
 Area and leakage are sums over gates. Cells of a library take several gates at once, but not a gate
 that is read more than once; and on long paths logic is duplicated and cells are larger, the more so
-the more they drive. So such gates add to the area. Delay is the longest path, each gate taking the
-delay of its type and one term for its fan-out. Settled energy is a sum over toggles, counted
-with the operands at hand, plus the clock pins; what hazards add to it is a sum over the toggles
-that gates make beyond these if each takes one unit of time. Neither a library nor a tool beyond
-Yosys is needed, and one mapping and one simulation serve all technologies.
+the more they drive. So such gates add to the area. Delay is the longest path between registers, each
+gate taking the delay of its type and one term for its fan-out. Settled energy is a sum over toggles,
+counted with the operands at hand, plus the clock pins; what hazards add to it is a sum over the
+toggles beyond these in a simulation of the gates with the technology's delays. Neither a library nor
+a tool beyond Yosys is needed, and one mapping serves all technologies.
+
+A unit is a curve. Its ends, the least area and the least delay, have coefficients of their own, and
+what a clock between them takes follows from how far it is from the one to the other.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from itertools import pairwise
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cost_models import activity
+from cost_models import activity, network
 from cost_models import technology as technologies
-from cost_models.cost import Cost
+from cost_models.clock_gating import gate_costs
+from cost_models.cost import Cost, Objective, check_clock
 from cost_models.netlist import GATES, TYPES, Netlist, netlist
+from cost_models.network import Transitions
 from cost_models.operands import default_operands
-from cost_models.technology import Coefficients, Technology
-from hwsim.errors import InputError
+from cost_models.technology import Coefficients, Curve, Delays, Sizing, Technology
+from hwsim.errors import InputError, check_known
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
 from hwsim.units.operands import Operands
@@ -51,12 +57,16 @@ class Features:
         Output toggles per cycle, summed over the cells of each of ``TYPES``.
     loaded_toggles
         Toggles per cycle times fan-out, summed over the outputs of all cells.
-    glitches, loaded_glitches
-        The same for the toggles that hazards add, ``glitches`` by type out of ``GATES``.
+    ones
+        Share of the cycles in which each enable of flip-flops is 1, shape (nets,).
+    idle_toggles, idle_loaded_toggles, idle_ones
+        The same of idle cycles.
+    transitions
+        Cycles to count hazards in.
     mean_activity
         Mean toggles per net and cycle.
-    macs_per_cycle
-        Multiply-accumulates per cycle, for the operands.
+    macs_per_cycle, macs_per_cycle_error
+        Multiply-accumulates per cycle, for the operands, and its standard error.
     """
 
     netlist: Netlist
@@ -65,40 +75,99 @@ class Features:
     critical: float
     toggles: Floats
     loaded_toggles: float
-    glitches: Floats
-    loaded_glitches: float
+    ones: Floats
+    idle_toggles: Floats
+    idle_loaded_toggles: float
+    idle_ones: Floats
+    transitions: Transitions
     mean_activity: float
     macs_per_cycle: float
+    macs_per_cycle_error: float
+
+
+@dataclass(frozen=True, eq=False)
+class Hazards:
+    """Toggles per cycle that hazards add.
+
+    Attributes
+    ----------
+    by_net
+        Of each net.
+    toggles
+        Summed over the gates of each of ``GATES``.
+    loaded
+        Times fan-out, summed over all gates.
+    """
+
+    by_net: Floats
+    toggles: Floats
+    loaded: float
 
 
 def features(
-    unit: UnitSpec, operands: Operands | None = None, style: str | None = None
+    unit: UnitSpec,
+    operands: Operands | None = None,
+    style: str | None = None,
+    clock_gating: bool = False,
 ) -> Features:
     """Map ``unit`` to gates and simulate it.
 
     ``operands`` are those of :func:`estimate`, ``style`` that of
-    :func:`~cost_models.netlist.netlist`.
+    :func:`~cost_models.netlist.netlist`; ``clock_gating`` is that of :func:`estimate`.
     """
     if operands is None:
         operands = default_operands(unit)
     if not isinstance(operands, Operands):
         raise InputError(f"operands={operands!r}: allowed: hwsim.units.operands.Operands")
-    gates = netlist(unit, style)
+    gates = netlist(unit, style, clock_gating)
     result = activity.simulate(unit, gates, operands)
-    flip_flops = result.toggles[gates.first_flip_flop : gates.first_gate].sum()
-    cells = slice(gates.first_flip_flop, None)
-    fanout = gates.fanout()
     return Features(
         netlist=gates,
         counts=gates.counts(),
         shared=float(shared_gates(gates).sum()),
         critical=float(critical_loads(gates).sum()),
-        toggles=np.append(_by_type(gates, result.toggles), flip_flops),
-        loaded_toggles=float(result.toggles[cells] @ fanout[cells]),
-        glitches=np.zeros(10),loaded_glitches=0.0,
+        toggles=_of_cells(gates, result.toggles),
+        loaded_toggles=_loaded(gates, result.toggles),
+        ones=result.ones,
+        idle_toggles=_of_cells(gates, result.idle.toggles),
+        idle_loaded_toggles=_loaded(gates, result.idle.toggles),
+        idle_ones=result.idle.ones,
+        transitions=result.transitions,
         mean_activity=result.mean,
         macs_per_cycle=result.macs_per_cycle,
+        macs_per_cycle_error=result.macs_per_cycle_error,
     )
+
+
+def _of_cells(gates: Netlist, toggles: Floats) -> Floats:
+    """Return the toggles of cells, summed by type out of ``TYPES``."""
+    flip_flops = toggles[gates.first_flip_flop : gates.first_gate].sum()
+    return np.append(_by_type(gates, toggles), flip_flops)
+
+
+def _loaded(gates: Netlist, toggles: Floats) -> float:
+    """Return the toggles of cells times their fan-out."""
+    cells = slice(gates.first_flip_flop, None)
+    return float(toggles[cells] @ gates.fanout()[cells])
+
+
+def hazards(gates: Netlist, transitions: Transitions, delays: Delays) -> Hazards:
+    """Return what hazards add to the toggles of gates that have these delays."""
+    numbers = PathDelays.of(delays)
+    doublings = np.log2(1 + gates.fanout()) * numbers.per_doubling
+    first = gates.first_gate
+    of_gates = numbers.gates[gates.types] + doublings[first:]
+    of_sources = numbers.clock_to_output + doublings[2:first]
+    counted = network.toggles(
+        network.of_gates(gates),
+        transitions,
+        network.Delays(
+            np.repeat(of_sources, 2).reshape(-1, 2),
+            np.repeat(of_gates, 2 * gates.pins.shape[1]).reshape(-1, 2),
+        ),
+    )
+    extra = counted - transitions.settled() / len(transitions.words)
+    return Hazards(extra, _by_type(gates, extra), float(extra @ gates.fanout()))
 
 
 def shared_gates(gates: Netlist) -> Floats:
@@ -129,7 +198,12 @@ def _by_type(gates: Netlist, toggles: Floats) -> Floats:
 
 
 def estimate(
-    unit: UnitSpec, technology: str | Technology, operands: Operands | None = None
+    unit: UnitSpec,
+    technology: str | Technology,
+    operands: Operands | None = None,
+    objective: Objective = "area",
+    clock_ns: float | None = None,
+    clock_gating: bool = False,
 ) -> Cost:
     """Return the estimated cost of ``unit`` in one technology.
 
@@ -140,58 +214,147 @@ def estimate(
     operands
         Operand codes to count toggles with, as :class:`~hwsim.units.operands.Operands`; those of
         :func:`~cost_models.operands.default_operands` if None.
+    objective
+        What the unit is mapped for: the least ``area``, or ``speed``.
+    clock_ns
+        A clock period in ns that the least area has to meet, instead of an objective.
+    clock_gating
+        With clock gates (:mod:`cost_models.clock_gating`).
 
     Raises
     ------
     InputError
-        For a ``unit`` that is none, an unknown technology, or operands that do not fit.
-    cost_models.activity.SimulationError
+        For a ``unit`` that is none, an unknown technology or objective, a clock that is not
+        positive, operands that do not fit, or clock gates where the technology's library has none.
+    cost_models.network.SimulationError
         If the gates do not compute what the golden model says.
     """
-    (cost,) = estimate_all(unit, [technology], operands).values()
+    (cost,) = estimate_all(unit, [technology], operands, objective, clock_ns, clock_gating).values()
     return cost
 
 
 def estimate_all(
-    unit: UnitSpec, names: Iterable[str | Technology], operands: Operands | None = None
+    unit: UnitSpec,
+    names: Iterable[str | Technology],
+    operands: Operands | None = None,
+    objective: Objective = "area",
+    clock_ns: float | None = None,
+    clock_gating: bool = False,
 ) -> dict[str, Cost]:
     """Return the estimated cost of ``unit`` by technology; parameters are those of ``estimate``."""
     check_unit(unit)
+    check_known("objective", objective, get_args(Objective))
+    check_clock(clock_ns)
     loaded = technologies.load_all(names)
-    measured = features(unit, operands)
-    return {technology.name: price(unit, measured, technology) for technology in loaded}
+    measured = features(unit, operands, clock_gating=clock_gating)
+    return {
+        technology.name: price(unit, measured, technology, objective, clock_ns)
+        for technology in loaded
+    }
 
 
-def price(unit: UnitSpec, measured: Features, technology: Technology) -> Cost:
-    """Return the cost of a unit whose features are known."""
-    clock_fj = technology.clock_fj_per_cycle * len(measured.netlist.data)
-    settled_fj = (
-        clock_fj
-        + measured.toggles @ vector(technology.energy_fj_per_toggle, TYPES)
-        + measured.loaded_toggles * technology.energy_fj_per_toggle_and_load
+@dataclass(frozen=True)
+class End:
+    """A unit at one end of its curve; what the fields are, :class:`~cost_models.cost.Cost` says."""
+
+    area_um2: float
+    delay_ns: float
+    settled_pj: float
+    clock_pj: float
+    glitch_pj: float
+    leakage_nw: float
+    idle_pj: float
+
+
+def end(
+    measured: Features,
+    counted: Hazards,
+    sizing: Sizing,
+    gates: Sequence[Mapping[str, Any]] | None = None,
+) -> End:
+    """Return what a unit takes at one end of its curve, with a technology's clock gates."""
+    clock, idle = (
+        gate_costs(measured.netlist, gates, sizing.clock_fj_per_cycle, ones)
+        for ones in (measured.ones, measured.idle_ones)
+    )
+    data_fj, idle_fj = (
+        toggles @ vector(sizing.energy_fj_per_toggle, TYPES)
+        + loaded * sizing.energy_fj_per_toggle_and_load
+        for toggles, loaded in (
+            (measured.toggles, measured.loaded_toggles),
+            (measured.idle_toggles, measured.idle_loaded_toggles),
+        )
     )
     glitch_fj = (
-        measured.glitches @ vector(technology.glitch_fj_per_toggle, GATES)
-        + measured.loaded_glitches * technology.glitch_fj_per_toggle_and_load
+        counted.toggles @ vector(sizing.glitch_fj_per_toggle, GATES)
+        + counted.loaded * sizing.glitch_fj_per_toggle_and_load
     )
+    return End(
+        area_um2=float(
+            measured.counts @ vector(sizing.area_um2, TYPES)
+            + measured.shared * sizing.area_um2_per_shared_gate
+            + measured.critical * sizing.area_um2_per_critical_doubling
+            + clock.area_um2
+        ),
+        delay_ns=critical_path(measured.netlist, PathDelays.of(sizing)).delay_ns,
+        settled_pj=float(clock.clock_fj + data_fj) * 1e-3,
+        clock_pj=clock.clock_fj * 1e-3,
+        glitch_pj=float(glitch_fj) * 1e-3,
+        leakage_nw=float(measured.counts @ vector(sizing.leakage_nw, TYPES)) + clock.leakage_nw,
+        idle_pj=float(idle.clock_fj + idle_fj) * 1e-3,
+    )
+
+
+def between(smallest: End, fastest: End, curve: Curve, clock_ns: float) -> End:
+    """Return what the least area that meets a clock takes: the fastest if nothing does.
+
+    Beyond the slowest clock, at which the smallest runs, nothing changes any more.
+    """
+    way = smallest.delay_ns - fastest.delay_ns
+    done = (smallest.delay_ns - clock_ns) / way if way > 0 else float(clock_ns < smallest.delay_ns)
+    done = min(max(done, 0.0), 1.0)
+    exponents = {"area_um2": curve.area, "delay_ns": 1.0}
+    return End(
+        **{
+            field.name: start
+            + (getattr(fastest, field.name) - start)
+            * done ** exponents.get(field.name, curve.energy)
+            for field in fields(End)
+            for start in [getattr(smallest, field.name)]
+        }
+    )
+
+
+def price(
+    unit: UnitSpec,
+    measured: Features,
+    technology: Technology,
+    objective: Objective = "area",
+    clock_ns: float | None = None,
+    counted: Hazards | None = None,
+) -> Cost:
+    """Return the cost of a unit whose features are known, and ``counted``, if hazards are."""
+    if counted is None:
+        counted = hazards(measured.netlist, measured.transitions, technology.hazards)
+    gates = technology.clock_gates
+    smallest = end(measured, counted, technology.least_area, gates)
+    fastest = end(measured, counted, technology.least_delay, gates)
+    if clock_ns is not None:
+        chosen = between(smallest, fastest, technology.curve, clock_ns)
+    else:
+        chosen = smallest if objective == "area" else fastest
     return Cost(
         unit=unit.name,
         technology=technology.name,
         method="estimate",
-        area_um2=float(
-            measured.counts @ vector(technology.area_um2, TYPES)
-            + measured.shared * technology.area_um2_per_shared_gate
-            + measured.critical * technology.area_um2_per_critical_doubling
-        ),
-        delay_ns=critical_path(measured.netlist, PathDelays.of(technology)).delay_ns,
-        settled_pj=float(settled_fj) * 1e-3,
-        clock_pj=clock_fj * 1e-3,
-        glitch_pj=float(glitch_fj) * 1e-3,
-        leakage_nw=float(measured.counts @ vector(technology.leakage_nw, TYPES)),
+        **vars(chosen),
         macs_per_cycle=measured.macs_per_cycle,
+        macs_per_cycle_error=measured.macs_per_cycle_error,
+        clock_ns=clock_ns,
         provenance={
             "coefficients": technology.provenance,
             "errors": technology.errors,
+            "objective": "clock" if clock_ns is not None else objective,
             "tools": {"yosys": version()},
             "style": measured.netlist.style,
             "effort": "bounded" if measured.netlist.bounded else "full",
@@ -215,16 +378,16 @@ class PathDelays:
     values: Floats
 
     @classmethod
-    def of(cls, technology: Technology) -> "PathDelays":
-        """Return those of a technology."""
-        gates = vector(technology.delay_ns, GATES)
+    def of(cls, given: Delays) -> "PathDelays":
+        """Return those of a technology's coefficients."""
+        gates = vector(given.delay_ns, GATES)
         return cls(
             np.append(
                 gates,
                 [
-                    technology.delay_ns_per_doubling,
-                    technology.clock_to_output_ns,
-                    technology.setup_ns,
+                    given.delay_ns_per_doubling,
+                    given.clock_to_output_ns,
+                    given.setup_ns,
                 ],
             )
         )
@@ -273,10 +436,10 @@ def _runs(gates: Netlist) -> list[tuple[int, int]]:
 
 
 def critical_path(gates: Netlist, delays: PathDelays) -> Path:
-    """Return the longest path from inputs and flip-flops to outputs and flip-flops."""
+    """Return the longest path between flip-flops, those before inputs and behind outputs included."""
     doublings = np.log2(1 + gates.fanout())
     arrival = np.zeros(gates.nets)
-    registers = slice(gates.first_flip_flop, gates.first_gate)
+    registers = slice(2, gates.first_gate)
     arrival[registers] = delays.clock_to_output + delays.per_doubling * doublings[registers]
     first = gates.first_gate
     own = delays.gates[gates.types] + delays.per_doubling * doublings[first:]
@@ -284,19 +447,18 @@ def critical_path(gates: Netlist, delays: PathDelays) -> Path:
         latest = arrival[gates.pins[start:end]].max(axis=1)
         arrival[first + start : first + end] = latest + own[start:end]
 
-    ends = np.concatenate([gates.data, *gates.outputs.values()])
-    required = arrival[ends]
-    required[: len(gates.data)] += delays.setup
+    ends = np.concatenate([gates.data, gates.groups()[0], *gates.outputs.values()])
+    required = arrival[ends] + delays.setup
     worst = int(required.argmax())
     counts = np.zeros(len(delays.values))
-    counts[-1] = worst < len(gates.data)
+    counts[-1] = 1
     net = int(ends[worst])
     while net >= first:
         counts[gates.types[net - first]] += 1
         counts[-3] += doublings[net]
         pins = gates.pins[net - first]
         net = int(pins[arrival[pins].argmax()])
-    if net >= gates.first_flip_flop:
+    if net >= 2:
         counts[-2] = 1
         counts[-3] += doublings[net]
     return Path(float(required[worst]), counts)

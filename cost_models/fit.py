@@ -24,19 +24,29 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
+from scipy.optimize import minimize_scalar, nnls
 from scipy.stats import spearmanr
 
 from cost_models import cache, fitting_set, screen, synthesis
 from cost_models.bands import LEVELS, QUANTITIES, error_key
 from cost_models.components import COMPONENTS
-from cost_models.cost import Cost
-from cost_models.estimate import Features, PathDelays, critical_path, features, price
+from cost_models.cost import Cost, Objective
+from cost_models.estimate import (
+    Features,
+    Hazards,
+    PathDelays,
+    between,
+    critical_path,
+    end,
+    features,
+    hazards,
+    price,
+)
 from cost_models.netlist import GATES, NAND2_EQUIVALENTS, TYPES, rtlil_text
 from cost_models.operands import default_operands
 from cost_models.synthesis import clock_gating, liberty, opensta
 from cost_models.synthesis.liberty import Library
-from cost_models.technology import Coefficients, Technology
+from cost_models.technology import Coefficients, Curve, Delays, Sizing, Technology
 from hwsim.errors import InputError
 from hwsim.files import make_folder
 from hwsim.pool import each
@@ -69,6 +79,8 @@ _EXTRA_SIZE = 0.3
 #: Weight of the pull towards transistor counts, relative to that of one unit of the fitting set.
 _PULL = 0.02
 _ROUNDS = 20
+#: Where exponents of the curve are looked for.
+_EXPONENTS = (0.3, 6.0)
 _DIGITS = 5
 
 
@@ -173,7 +185,7 @@ def _sample(unit: UnitSpec, technology: str, library: Library, folder: Path | No
     digest = _digest(unit)
     costs = _kept(file, library, digest) if file else None
     if costs is None:
-        costs = synthesis.measure_curve(unit, technology, library)
+        costs = [*synthesis.measure_curve(unit, technology, library)]
         if file:
             # In place at once: an interruption leaves no half of a file.
             half = file.with_suffix(".part")
@@ -222,8 +234,14 @@ def fit(
     fits to components alone, and to everything but what comes from the same generator.
     """
     units = [*fitting, *held_out]
-    alone = coefficients(name, components)
-    technology = coefficients(name, [*components, *fitting], alone)
+    delays = hazard_delays(components)
+    counted = {
+        sample.unit: hazards(sample.features.netlist, sample.features.transitions, delays)
+        for sample in [*components, *units]
+    }
+    fitted = partial(coefficients, name, delays=delays, counted=counted)
+    alone = fitted(components)
+    technology = fitted([*components, *fitting], start=alone)
     generators = [fitting_set.generator(sample.unit) for sample in units]
     without = {}
     for left_out in dict.fromkeys(generators):
@@ -232,40 +250,98 @@ def fit(
             for sample, generator in zip(units, generators, strict=True)
             if generator != left_out
         ]
-        without[left_out] = coefficients(name, [*components, *seen], alone)
+        without[left_out] = fitted([*components, *seen], start=alone)
     rows = [
         {
             "family": sample.unit.family,
             "parameters": _given(sample.unit),
             "held_out": k >= len(fitting),
             "styles": {
-                "synthesis": sample.synthesis.provenance["style"],
+                "synthesis": sample.synthesis["area"].provenance["style"],
                 "estimate": sample.features.netlist.style,
             },
-            "noise_percent": noise(sample.synthesis),
-            **compare(sample, technology),
-            "unseen_families": _estimated(sample, without[generators[k]]),
-            "components_only": _estimated(sample, alone),
+            "noise_percent": noise(sample.synthesis["area"]),
+            **compare(sample, technology, counted[sample.unit]),
+            "unseen_families": _estimated(
+                sample, without[generators[k]], "area", counted[sample.unit]
+            ),
+            "components_only": _estimated(sample, alone, "area", counted[sample.unit]),
         }
         for k, sample in enumerate(units)
     ]
-    return replace(technology, provenance=provenance, errors=all_errors(rows), units=rows)
+    clock_ns = stated_clock([sample.synthesis["area"].delay_ns for sample in units])
+    return replace(
+        technology,
+        clock_ns=clock_ns,
+        provenance=provenance,
+        errors=all_errors(rows),
+        units=rows,
+    )
 
 
-def coefficients(name: str, samples: list[Sample], start: Technology | None = None) -> Technology:
+def stated_clock(delays_ns: Sequence[float]) -> float:
+    """Return the clock period that sweeps run at: the median of delays, with one digit."""
+    return float(f"{float(np.median(delays_ns)):.1g}")
+
+
+def hazard_delays(components: list[Sample]) -> Delays:
+    """Return the delays that hazards are simulated with: those of components at their least area.
+
+    No unit is in them, so hazards are counted once for all fits.
+    """
+    delay = fit_delay(components, "area")
+    return Delays(**_delays(delay))
+
+
+def coefficients(
+    name: str,
+    samples: list[Sample],
+    delays: Delays,
+    counted: Mapping[UnitSpec, Hazards],
+    start: Technology | None = None,
+) -> Technology:
     """Return the technology fitted to ``samples``, without errors.
 
-    Delays are searched from those of ``start``, or from equal ones.
+    Parameters
+    ----------
+    delays, counted
+        Delays of hazards, and what these add to the toggles of each unit.
+    start
+        The technology whose delays the search starts from; from equal ones if None.
     """
+    technology = Technology(
+        name=name,
+        least_area=sizing(samples, counted, "area", start.least_area if start else None),
+        least_delay=sizing(samples, counted, "speed", start.least_delay if start else None),
+        curve=Curve(area=1.0, energy=1.0),
+        hazards=delays,
+        clock_ns=0.0,
+        clock_gates=None,
+        provenance={},
+        errors={},
+        screen=None,
+        units=[],
+    )
+    return replace(technology, curve=fit_curve(samples, counted, technology))
+
+
+def sizing(
+    samples: list[Sample],
+    counted: Mapping[UnitSpec, Hazards],
+    point: str,
+    start: Delays | None = None,
+) -> Sizing:
+    """Return the coefficients of one end of the curve, out of ``POINTS``."""
+    targets = partial(_targets, samples, point=point)
     counts = np.array([sample.features.counts for sample in samples])
-    clock_fj = _targets(samples, "clock_pj") * 1e3
+    clock_fj = targets("clock_pj") * 1e3
     flip_flops = counts[:, TYPES.index("DFF")]
     size = np.array([NAND2_EQUIVALENTS[cell] for cell in TYPES])
-    dynamic_fj = _targets(samples, "settled_pj") * 1e3 - clock_fj
+    dynamic_fj = targets("settled_pj") * 1e3 - clock_fj
     toggles = np.array([[*s.features.toggles, s.features.loaded_toggles] for s in samples])
     energy = non_negative(toggles, dynamic_fj, np.append(size, _LOAD_SIZE))
-    glitch_fj = _targets(samples, "glitch_pj") * 1e3
-    glitches = np.array([[*s.features.glitches, s.features.loaded_glitches] for s in samples])
+    glitch_fj = targets("glitch_pj") * 1e3
+    glitches = np.array([[*counted[s.unit].toggles, counted[s.unit].loaded] for s in samples])
     # Relative to what it is a part of: where hazards are few, their own error does not matter.
     glitch = non_negative(
         glitches,
@@ -276,30 +352,61 @@ def coefficients(name: str, samples: list[Sample], start: Technology | None = No
     cells = np.array(
         [[*s.features.counts, s.features.shared, s.features.critical] for s in samples]
     )
-    area = non_negative(
-        cells, _targets(samples, "area_um2"), np.append(size, [_EXTRA_SIZE, _EXTRA_SIZE])
-    )
-    delay = fit_delay(samples, None if start is None else PathDelays.of(start))
-    return Technology(
-        name=name,
+    area = non_negative(cells, targets("area_um2"), np.append(size, [_EXTRA_SIZE, _EXTRA_SIZE]))
+    delay = fit_delay(samples, point, None if start is None else PathDelays.of(start))
+    return Sizing(
         area_um2=_named(area[:-2], TYPES),
         area_um2_per_shared_gate=rounded(area[-2]),
         area_um2_per_critical_doubling=rounded(area[-1]),
-        leakage_nw=_named(non_negative(counts, _targets(samples, "leakage_nw"), size), TYPES),
-        delay_ns=_named(delay.gates, GATES),
-        delay_ns_per_doubling=rounded(delay.per_doubling),
-        clock_to_output_ns=rounded(delay.clock_to_output),
-        setup_ns=rounded(delay.setup),
+        leakage_nw=_named(non_negative(counts, targets("leakage_nw"), size), TYPES),
+        **_delays(delay),
         energy_fj_per_toggle=_named(energy[:-1], TYPES),
         energy_fj_per_toggle_and_load=rounded(energy[-1]),
         glitch_fj_per_toggle=_named(glitch[:-1], GATES),
         glitch_fj_per_toggle_and_load=rounded(glitch[-1]),
         clock_fj_per_cycle=rounded(float(np.median(clock_fj / flip_flops))),
-        provenance={},
-        errors={},
-        screen=None,
-        units=[],
     )
+
+
+def _delays(delay: PathDelays) -> dict[str, Any]:
+    return {
+        "delay_ns": _named(delay.gates, GATES),
+        "delay_ns_per_doubling": rounded(delay.per_doubling),
+        "clock_to_output_ns": rounded(delay.clock_to_output),
+        "setup_ns": rounded(delay.setup),
+    }
+
+
+def fit_curve(
+    samples: list[Sample], counted: Mapping[UnitSpec, Hazards], technology: Technology
+) -> Curve:
+    """Return the exponents that are nearest to what synthesis gives at a clock."""
+    clocks = [sample.synthesis["clock"] for sample in samples]
+    ends = [
+        [
+            end(sample.features, counted[sample.unit], sized)
+            for sized in (technology.least_area, technology.least_delay)
+        ]
+        for sample in samples
+    ]
+
+    def error(exponent: float, energy: bool) -> float:
+        curve = Curve(area=exponent, energy=exponent)
+        ratios = []
+        for (smallest, fastest), cost in zip(ends, clocks, strict=True):
+            found = between(smallest, fastest, curve, cost.clock_ns or 0.0)
+            ratios.append(
+                (found.settled_pj + found.glitch_pj) / cost.energy_pj
+                if energy
+                else found.area_um2 / cost.area_um2
+            )
+        return float(np.mean((np.array(ratios) - 1) ** 2))
+
+    best = [
+        float(minimize_scalar(error, bounds=_EXPONENTS, args=(energy,), method="bounded").x)
+        for energy in (False, True)
+    ]
+    return Curve(area=rounded(best[0]), energy=rounded(best[1]))
 
 
 def non_negative(
@@ -329,9 +436,9 @@ def non_negative(
     return solution * reference
 
 
-def fit_delay(samples: list[Sample], start: PathDelays | None = None) -> PathDelays:
+def fit_delay(samples: list[Sample], point: str, start: PathDelays | None = None) -> PathDelays:
     """Return the delays whose longest paths are nearest to the measured periods."""
-    target = _targets(samples, "delay_ns")
+    target = _targets(samples, "delay_ns", point)
     proportions = np.ones(len(GATES) + 3)
     if start is None:
         depth = np.array([sample.features.netlist.levels.max() for sample in samples])
@@ -369,13 +476,26 @@ def noise(cost: Cost) -> dict[str, float]:
     }
 
 
-def compare(sample: Sample, technology: Technology) -> dict[str, dict[str, float]]:
-    """Return the figures of ``synthesis`` and ``estimate``."""
-    return {"synthesis": figures(sample.synthesis), "estimate": _estimated(sample, technology)}
+def compare(
+    sample: Sample, technology: Technology, counted: Hazards | None = None
+) -> dict[str, Any]:
+    """Return the figures of ``synthesis`` and ``estimate``, at the least area and elsewhere."""
+
+    def both(point: str) -> dict[str, dict[str, float]]:
+        return {
+            "synthesis": figures(sample.synthesis[point]),
+            "estimate": _estimated(sample, technology, point, counted),
+        }
+
+    return both("area") | {point: both(point) for point in POINTS if point != "area"}
 
 
-def _estimated(sample: Sample, technology: Technology) -> dict[str, float]:
-    return figures(price(sample.unit, sample.features, technology))
+def _estimated(
+    sample: Sample, technology: Technology, point: str, counted: Hazards | None
+) -> dict[str, float]:
+    objective: Objective = "speed" if point == "speed" else "area"
+    clock_ns = sample.synthesis[point].clock_ns
+    return figures(price(sample.unit, sample.features, technology, objective, clock_ns, counted))
 
 
 def _given(unit: UnitSpec) -> dict[str, int | str]:
@@ -393,6 +513,11 @@ def all_errors(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, floa
         "unseen_families_all_units": errors_of(rows, "unseen_families"),
         "components_only": errors_of(held_out, "components_only"),
         "components_only_all_units": errors_of(rows, "components_only"),
+        **{
+            f"unseen_units_{point}": errors_of([row[point] for row in held_out], "estimate")
+            for point in POINTS
+            if point != "area"
+        },
     }
 
 
@@ -467,8 +592,8 @@ def _rounded_up(percent: float) -> float | None:
     return None if math.isinf(percent) else math.ceil(round(percent * 100, 6)) / 100
 
 
-def _targets(samples: list[Sample], field: str) -> Floats:
-    return np.array([getattr(sample.synthesis, field) for sample in samples])
+def _targets(samples: list[Sample], field: str, point: str) -> Floats:
+    return np.array([getattr(sample.synthesis[point], field) for sample in samples])
 
 
 def _named(values: Floats, types: tuple[str, ...]) -> Coefficients:

@@ -149,7 +149,7 @@ def gated_clock_energy(
 
 
 def characterise(library: Library) -> list[dict[str, Any]] | None:
-    """Return what :func:`cost_models.clock_gating.price` needs of the library's clock gates.
+    """Return what :func:`cost_models.clock_gating.gate_costs` needs of the library's clock gates.
 
     The smallest first, each with its ``cell``'s name; None if the library has none. Energies are
     at an ideal clock's slew; that of an open gate is at half the load that it may have, without

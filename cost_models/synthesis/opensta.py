@@ -37,8 +37,9 @@ DelayTable = Mapping[tuple[str | None, ...], tuple[float, float]]
 _UNIT, _BEFORE, _BEHIND = "unit", "before", "behind"
 
 _CELL = re.compile(r"\(INSTANCE ([^\s)]+)\)(.*?)\n \)", re.DOTALL)
+#: One delay stands for rise and fall that are equal.
 _PATH = re.compile(
-    r"\(IOPATH (?:\(\w+ )?([^\s()]+)\)? (\S+) \(([^()]*)\) \(([^()]*)\)\)"
+    r"\(IOPATH (?:\(\w+ )?([^\s()]+)\)? (\S+) \(([^()]*)\)(?: \(([^()]*)\))?\)"
 )
 
 _NUMBER = re.compile(r"-?[0-9.]+(e[-+]?[0-9]+)?")
@@ -291,7 +292,7 @@ def read_sdf(text: str, inputs: Sequence[str], register: Register) -> DelayTable
         for source, output, rise, fall in _PATH.findall(body):
             key = _key(instance.replace("\\", ""), source, output, inputs, register)
             if key is not None:
-                found.setdefault(key, []).append((_mean(rise) * ns, _mean(fall) * ns))
+                found.setdefault(key, []).append((_mean(rise) * ns, _mean(fall or rise) * ns))
     return {
         key: (sum(r for r, _ in paths) / len(paths), sum(f for _, f in paths) / len(paths))
         for key, paths in found.items()

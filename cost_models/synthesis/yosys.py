@@ -18,18 +18,16 @@ area, delay and energy belong together.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from cost_models.netlist import STYLES, generic_styles, rtlil_text
-from cost_models.synthesis import clock_gating as gating
 from cost_models.synthesis import opensta
+from cost_models.synthesis.clock_gating import commands as clock_gating_commands
 from cost_models.synthesis.liberty import DONT_USE, Library
 from cost_models.synthesis.mapped import MappedNetlist, MappingError, read
 from cost_models.synthesis.opensta import Register, Timing, Wanted
 from hwsim.units import UnitSpec
 from rtl import yosys
-
-Objective = Literal["area", "speed"]
 
 #: Load of an output in ABC, fF: a pin of the register behind it, about.
 _LOAD_FF = 1.0
@@ -100,7 +98,7 @@ class Flow:
         self, unit: UnitSpec, library: Library, folder: Path, clock_gating: bool = False
     ) -> None:
         self.unit = unit
-        self.gate_clocks = gating.commands(library, folder) if clock_gating else []
+        self.gate_clocks = clock_gating_commands(library, folder) if clock_gating else []
         self.library = library
         self.folder = folder
         avoid = " ".join(f"-dont_use {pattern}" for pattern in DONT_USE)
@@ -204,9 +202,7 @@ class Flow:
         statistics = yosys.read_json(self.folder / f"{name}.area")["design"]
         left = sorted(set(statistics["num_cells_by_type"]) - set(self.library.places))
         if left:
-            raise MappingError(
-                f"the library has no cell for {', '.join(left)} of {self.unit.name}"
-            )
+            raise MappingError(f"the library has no cell for {', '.join(left)} of {self.unit.name}")
         return float(statistics["area"])
 
     def _choose(self, names: Sequence[str], wanted: Wanted) -> Mapped:
@@ -214,7 +210,10 @@ class Flow:
         module = yosys.read_json(self.folder / f"{names[0]}.json")["modules"][names[0]]
         timing = opensta.analyse(
             {self.folder / f"{name}.v": self.areas[name] for name in names},
-            {name: (port["direction"], len(port["bits"])) for name, port in module["ports"].items()},
+            {
+                name: (port["direction"], len(port["bits"]))
+                for name, port in module["ports"].items()
+            },
             _register(read(module, self.library)),
             self.library,
             wanted,

@@ -10,7 +10,7 @@ whose objects are paths of such files, and scripts by :func:`register` (:mod:`hw
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache, lru_cache
 from importlib.resources import files as resources
 from pathlib import Path
@@ -62,13 +62,31 @@ _TABLES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Technology:
-    """Coefficients of one technology; all are non-negative.
+class Delays:
+    """Delays of gates; all are non-negative.
 
     Attributes
     ----------
-    name
-        Its name.
+    delay_ns
+        Through a gate of each type.
+    delay_ns_per_doubling
+        Added for each doubling of 1 + fan-out: ``delay_ns_per_doubling * log2(1 + fanout)``.
+    clock_to_output_ns, setup_ns
+        Of a flip-flop that a path starts from or ends at.
+    """
+
+    delay_ns: Coefficients
+    delay_ns_per_doubling: float
+    clock_to_output_ns: float
+    setup_ns: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizing(Delays):
+    """Coefficients of one end of every unit's curve; all are non-negative.
+
+    Attributes
+    ----------
     area_um2, leakage_nw
         Per cell of each type, flip-flops (``DFF``) included.
     area_um2_per_shared_gate
@@ -76,12 +94,6 @@ class Technology:
     area_um2_per_critical_doubling
         Added to gates on long paths for each doubling of 1 + fan-out; see
         :func:`cost_models.estimate.critical_loads`.
-    delay_ns
-        Through a gate of each type.
-    delay_ns_per_doubling
-        Added for each doubling of 1 + fan-out: ``delay_ns_per_doubling * log2(1 + fanout)``.
-    clock_to_output_ns, setup_ns
-        Of a flip-flop that a path starts from or ends at.
     energy_fj_per_toggle
         For an output toggle of each type, flip-flops included.
     energy_fj_per_toggle_and_load
@@ -92,6 +104,50 @@ class Technology:
         Added for every gate input that it drives.
     clock_fj_per_cycle
         For the clock pin of one flip-flop, every cycle.
+    """
+
+    area_um2: Coefficients
+    area_um2_per_shared_gate: float
+    area_um2_per_critical_doubling: float
+    leakage_nw: Coefficients
+    energy_fj_per_toggle: Coefficients
+    energy_fj_per_toggle_and_load: float
+    glitch_fj_per_toggle: Coefficients
+    glitch_fj_per_toggle_and_load: float
+    clock_fj_per_cycle: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """What lies between the ends of a curve, by how far a clock is from the one to the other.
+
+    Attributes
+    ----------
+    area, energy
+        Exponents: at a share x of the way from the slowest clock to the fastest, area has gone
+        x**area of its way, energy and leakage likewise.
+    """
+
+    area: float
+    energy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Technology:
+    """Coefficients of one technology.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    least_area, least_delay
+        Those of units mapped for the one and for the other.
+    curve
+        What is between them.
+    hazards
+        Delays that hazards are simulated with, fitted to components alone.
+    clock_ns
+        Clock period in ns that sweeps run at unless they say otherwise.
     clock_gates
         The library's clock gates, the smallest first; None if it has none. Each has ``cell``, its
         name, and ``GATE_FIGURES``: the most ``flip_flops`` that it drives, area, leakage, and
@@ -101,9 +157,11 @@ class Technology:
         Tools, libraries, corner, date, sets.
     errors
         ``unseen_units`` and ``fitting_units``, the errors of these coefficients on the two sets of
-        units, and those of other fits on held-out units: ``unseen_families``, to everything but
-        what comes from the same generator, and ``components_only``; both also on all units, with
-        ``_all_units`` behind the name. Each has ``QUANTITIES``, each with ``mean_percent``,
+        units at their least area, and those of other fits on held-out units: ``unseen_families``, to
+        everything but what comes from the same generator, and ``components_only``; both also on all
+        units, with ``_all_units`` behind the name. ``unseen_units_speed`` and
+        ``unseen_units_clock`` are those of held-out units at the least delay, and at a clock half way
+        between. Each has ``QUANTITIES``, each with ``mean_percent``,
         ``max_percent`` (absolute and relative to synthesis), ``rank`` (Spearman), and, for each of
         ``LEVELS``, ``error_68_percent`` and so on, see :func:`cost_models.fit.errors_of`, and
         ``units``, the number of units.
@@ -113,29 +171,30 @@ class Technology:
         screen was fitted.
     units
         The units of both sets, those fitted to first, with the figures of ``synthesis``,
-        ``estimate`` and the two other fits, the multiplier styles of both, and the noise of
-        synthesis (:func:`cost_models.fit.noise`).
+        ``estimate`` and the two other fits, those at the least delay and at a clock, the multiplier
+        styles of both, and the noise of synthesis (:func:`cost_models.fit.noise`).
     """
 
     name: str
-    area_um2: Coefficients
-    area_um2_per_shared_gate: float
-    area_um2_per_critical_doubling: float
-    leakage_nw: Coefficients
-    delay_ns: Coefficients
-    delay_ns_per_doubling: float
-    clock_to_output_ns: float
-    setup_ns: float
-    energy_fj_per_toggle: Coefficients
-    energy_fj_per_toggle_and_load: float
-    glitch_fj_per_toggle: Coefficients
-    glitch_fj_per_toggle_and_load: float
-    clock_fj_per_cycle: float
-    clock_gates: list[dict[str, Any]] | None = None
+    least_area: Sizing
+    least_delay: Sizing
+    curve: Curve
+    hazards: Delays
+    clock_ns: float
+    clock_gates: list[dict[str, Any]] | None
     provenance: dict[str, Any]
     errors: dict[str, dict[str, dict[str, float | None]]]
     screen: dict[str, Any] | None
     units: list[dict[str, Any]]
+
+
+#: Keys whose values are coefficients.
+_SETS: Mapping[str, type[Any]] = {
+    "least_area": Sizing,
+    "least_delay": Sizing,
+    "curve": Curve,
+    "hazards": Delays,
+}
 
 
 def shipped() -> list[str]:
@@ -240,7 +299,7 @@ def read(path: Path) -> Technology:
 
 def write(technology: Technology, path: Path) -> None:
     """Write ``technology`` as YAML; InputError if the file cannot be written."""
-    content = vars(technology) | {"units": []}
+    content = asdict(technology) | {"units": []}
     text = yaml.safe_dump(content, sort_keys=False, width=100).removesuffix("units: []\n")
     # A line a figure would be thousands of lines.
     rows = yaml.safe_dump(technology.units, sort_keys=False, width=100, default_flow_style=None)
@@ -265,27 +324,23 @@ def parse(text: str, source: str) -> Technology:
     for key, line in lines.items():
         if key not in known:
             raise InputError(f"{source}:{line}: {unknown('key', str(key), known)}")
-    for key, field in known.items():
+    for key in known:
         if key not in data:
-            if field.default is not MISSING:
-                continue
             raise InputError(f"{source}: the key {key} is missing")
-        place = f"{source}:{lines[key]}: {key}"
-        if field.type is float:
-            _check(place, data[key])
-        elif key in _TABLES:
-            _check_table(place, data[key], _TABLES[key])
+    for key, kind in _SETS.items():
+        _check_set(f"{source}:{lines[key]}: {key}", data[key], kind)
+    _check(f"{source}:{lines['clock_ns']}: clock_ns", data["clock_ns"])
     check_name(f"{source}:{lines['name']}: name", data["name"])
     for key, kind, what in (("provenance", dict, "a mapping"), ("units", list, "a list")):
         if not isinstance(data[key], kind):
             raise InputError(f"{source}:{lines[key]}: {key} must be {what}, not {data[key]!r}")
     _check_values(source, data)
     _check_errors(f"{source}:{lines['errors']}: errors", data["errors"])
-    if data.get("clock_gates") is not None:
+    if data["clock_gates"] is not None:
         _check_gates(f"{source}:{lines['clock_gates']}: clock_gates", data["clock_gates"])
     if data["screen"] is not None:
         _check_screen(f"{source}:{lines['screen']}: screen", data["screen"])
-    return Technology(**data)
+    return Technology(**data | {key: kind(**data[key]) for key, kind in _SETS.items()})
 
 
 def _load(text: str, source: str) -> tuple[Any, dict[Any, int]]:
@@ -328,6 +383,23 @@ def _check_values(source: str, data: Any) -> None:
             isinstance(value, float) and math.isfinite(value)
         ):
             raise InputError(f"{source}: {value!r} is neither text nor a finite number")
+
+
+def _check_set(place: str, found: Any, kind: type[Any]) -> None:
+    """Refuse what are not the coefficients of a set."""
+    known = [field.name for field in fields(kind)]
+    if not isinstance(found, Mapping):
+        raise InputError(f"{place} must be a mapping with {', '.join(known)}")
+    for key in found:
+        if key not in known:
+            raise InputError(f"{place}: {unknown('key', str(key), known)}")
+    for key in known:
+        if key not in found:
+            raise InputError(f"{place}: the key {key} is missing")
+        if key in _TABLES:
+            _check_table(f"{place}.{key}", found[key], _TABLES[key])
+        else:
+            _check(f"{place}.{key}", found[key])
 
 
 def _check_table(place: str, table: Any, types: tuple[str, ...]) -> None:
