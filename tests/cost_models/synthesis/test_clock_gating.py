@@ -313,7 +313,10 @@ endmodule
 
 
 def test_icarus_computes_the_golden_results(gated, tmp_path):
-    """With stalls on both sides, so that gates close in the middle of dot products."""
+    """With stalls on both sides, so that gates close in the middle of dot products.
+
+    Flip-flops start at random, and no beat is offered at the reset: it has to open the gates.
+    """
     operands = default_operands(UNIT).take(slice(6))
     beats = [word for words in UNIT.words(operands) for word in words]
     (tmp_path / "beats.hex").write_text("\n".join(f"{beat:x}" for beat in beats))
