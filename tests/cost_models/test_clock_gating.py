@@ -7,10 +7,12 @@ import pytest
 
 from cost_models.activity import SimulationError, simulate
 from cost_models.clock_gating import gate_costs
+from cost_models.cost import Cost
 from cost_models.enables import SMALLEST_GROUP
-from cost_models.estimate import PathDelays, critical_path
-from cost_models.netlist import GATES, netlist, pack, parse, unpack
+from cost_models.estimate import Hazards, PathDelays, critical_path, end, features
+from cost_models.netlist import GATES, TYPES, netlist, pack, parse, unpack
 from cost_models.operands import default_operands
+from cost_models.technology import Sizing
 from hwsim.errors import InputError
 from hwsim.units import make
 
@@ -124,3 +126,39 @@ def test_a_path_may_end_at_a_clock_gate():
     gates = parse({"ports": ports, "cells": cells}, "default")
     delays = PathDelays(np.array([1.0] * len(GATES) + [0.0, 10.0, 100.0]))
     assert critical_path(gates, delays).delay_ns == pytest.approx(10 + 2 + 100)
+
+
+def ones_for(types):
+    return dict.fromkeys(types, 1.0)
+
+
+def test_an_idle_cycle_takes_the_clock_that_is_left(gated):
+    """With a fJ for everything: one for each free clock pin, three for each closed gate."""
+    sizing = Sizing(
+        area_um2=ones_for(TYPES), area_um2_per_shared_gate=0.0, area_um2_per_critical_doubling=0.0,
+        leakage_nw=ones_for(TYPES), delay_ns=ones_for(GATES), delay_ns_per_doubling=0.0,
+        clock_to_output_ns=1.0, setup_ns=1.0, energy_fj_per_toggle=ones_for(TYPES),
+        energy_fj_per_toggle_and_load=0.0, glitch_fj_per_toggle=ones_for(GATES),
+        glitch_fj_per_toggle_and_load=0.0, clock_fj_per_cycle=1.0,
+    )  # fmt: skip
+    gates = [GATES_OF_LIBRARY[0] | {"flip_flops": 1000}]
+    measured = features(UNIT, clock_gating=True)
+    found = end(measured, Hazards(np.zeros(1), np.zeros(len(GATES)), 0.0), sizing, gates)
+    nets, sizes = gated.groups()
+    free = len(gated.data) - sizes.sum()
+    assert found.idle_pj == pytest.approx((free + 3.0 * len(nets)) * 1e-3)
+    assert found.clock_pj > found.idle_pj
+    cells = len(gated.types) + len(gated.data)
+    assert found.area_um2 == pytest.approx(cells + 10.0 * len(nets))
+    assert found.leakage_nw == pytest.approx(cells + 1.0 * len(nets))
+
+
+def test_leakage_per_mac_is_power_times_period():
+    """2 mW for 4 ns are 8 pJ, for 8 MACs."""
+    cost = Cost(
+        "u", "t", "synthesis", area_um2=1.0, delay_ns=3.0, settled_pj=1.0, clock_pj=0.5,
+        glitch_pj=0.0, leakage_nw=2e6, macs_per_cycle=8.0, clock_ns=4.0, idle_pj=0.25,
+    )  # fmt: skip
+    assert cost.leakage_pj_per_mac == pytest.approx(1.0)
+    assert replace(cost, clock_ns=None).leakage_pj_per_mac == pytest.approx(0.75)
+    assert cost.metrics()["idle_pj"] == 0.25
