@@ -101,6 +101,8 @@ LARGE = 16384
 _CLEAN = "opt_clean -purge"
 #: Yosys recodes multipliers whose operands both have so many bits, and no others.
 _RECODED_BITS = 4
+#: Signed numbers of equal widths from so many bits are always smaller recoded.
+_BOOTH_BITS = 6
 #: Unsigned numbers of at most so many bits are never smaller recoded.
 _ROWS_BITS = 8
 _MODULE = re.compile(r"^module \\(\S+)\n(.*?)^end$", re.MULTILINE | re.DOTALL)
@@ -195,7 +197,7 @@ def generic_styles(text: str) -> list[str]:
     """Return the styles of ``STYLES`` that generic gates are tried in, for a design as RTLIL.
 
     Where the rule names one, no other was smaller by more than 2 % of a unit's area, of 70 units
-    and multipliers. Booth's digits are signed: they are worth it for signed numbers of equal
+    and multipliers. Booth's digits are signed: they are worth it for wide signed numbers of equal
     widths, and not for unsigned ones or where one number is twice as wide as the other.
     """
     recoded = [cell for cell in _multipliers(text) if min(cell.widths) >= _RECODED_BITS]
@@ -206,7 +208,7 @@ def generic_styles(text: str) -> list[str]:
         return ["noalumacc"]
     if all(cell.signed and max(cell.widths) >= 2 * min(cell.widths) for cell in recoded):
         return ["noalumacc"]
-    if all(cell.signed and len(set(cell.widths)) == 1 for cell in recoded):
+    if all(cell.signed and _BOOTH_BITS <= min(cell.widths) == max(cell.widths) for cell in recoded):
         return ["booth"]
     return ["noalumacc", "booth"]
 
@@ -299,7 +301,7 @@ def _settings() -> tuple[str, ...]:
     """Return what every netlist depends on beside the unit."""
     scripts = (_script(style, bounded) for style in STYLES for bounded in (False, True))
     commands = (*_TO_WORDS, *chain(*scripts), _CLEAN)
-    return (yosys.version(), _LAYOUT, str(LARGE), str(_ROWS_BITS), *commands)
+    return (yosys.version(), _LAYOUT, *map(str, (LARGE, _ROWS_BITS, _BOOTH_BITS)), *commands)
 
 
 def _mapped(unit: UnitSpec, text: str, style: str | None, by_part: bool) -> Netlist:

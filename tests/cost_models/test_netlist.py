@@ -82,8 +82,8 @@ def test_multipliers_that_yosys_recodes_are_known():
     def integer(weight, activation, lanes=1):
         return styles(make("integer", lanes=lanes, weight=weight, activation=activation))
 
-    assert integer("int4", "int4") == ["booth"]
-    assert integer("int4", "int6") == ["noalumacc", "booth"]
+    assert integer("int6", "int6") == ["booth"]
+    assert integer("int4", "int6") == integer("int5", "int5") == ["noalumacc", "booth"]
     assert integer("int4", "int8") == integer("uint4", "uint4") == ["noalumacc"]
     assert integer("uint4", "uint4", lanes=2) == ["noalumacc", "booth"]
     for weight, activation in (("int3", "int8"), ("int8", "int3")):
