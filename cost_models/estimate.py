@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from cost_models import activity
 from cost_models import technology as technologies
+from cost_models.bands import UNSEEN_FAMILIES
 from cost_models.cost import Cost
 from cost_models.netlist import GATES, TYPES, Netlist, netlist
 from cost_models.operands import default_operands
@@ -27,6 +28,7 @@ from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
 from hwsim.units.operands import Operands
 from rtl import verilog
+from rtl.verilog import HandMade
 from rtl.yosys import version
 
 Floats = NDArray[np.float64]
@@ -193,6 +195,8 @@ def price(unit: UnitSpec, measured: Features, technology: Technology) -> Cost:
         provenance={
             "coefficients": technology.provenance,
             "errors": technology.errors,
+            # Verilog of one's own is no hardware of the family.
+            "band": technology.band(UNSEEN_FAMILIES if isinstance(unit, HandMade) else unit.family),
             "tools": {"yosys": version()},
             "style": measured.netlist.style,
             "effort": "bounded" if measured.netlist.bounded else "full",
