@@ -78,12 +78,10 @@ def run_sweep(specification: Path, folder: Path, workers: int | None = None) -> 
     rows = table.rows(sweep, outcome.points)
     if sweep.constraints:
         print(f"{sum(row['feasible'] for row in rows)} of {len(rows)} points feasible")
-    optimal = sum(row["pareto"] for row in rows)
-    print(
-        f"{optimal} points Pareto-optimal, "
-        f"{sum(row['pareto_within_band'] for row in rows) - optimal} more that errors cannot tell "
-        "from these"
-    )
+    if rows:
+        optimal = sum(row["pareto"] for row in rows)
+        more = sum(row["pareto_within_band"] for row in rows) - optimal
+        print(f"{optimal} points Pareto-optimal, {more} more that errors cannot tell from these")
     for path in paths:
         print(path)
     for failure in outcome.failures:

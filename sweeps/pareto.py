@@ -19,6 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from hwsim.errors import InputError
 from hwsim.formats.base import Bools
 
+Floats = NDArray[np.float64]
+
 
 def pareto(values: ArrayLike, maximise: Sequence[bool]) -> Bools:
     """Return which points are Pareto-optimal.
@@ -85,17 +87,27 @@ def within_band(values: ArrayLike, maximise: Sequence[bool], errors: ArrayLike) 
     if bands.shape != costs.shape or not (bands >= 0).all():
         raise InputError(f"errors must be {costs.shape} non-negative numbers, not {bands!r}")
     kept: Bools = np.logical_not(np.isnan(costs).any(axis=1))
-    for index in np.flatnonzero(kept):
-        # Infinities are equal to themselves, and their difference is not a number.
-        equal = costs == costs[index]
-        with np.errstate(invalid="ignore"):
-            better = np.where(equal, 0, costs[index] - costs)
-        beyond = (better >= np.hypot(bands, bands[index])).all(axis=1) & (better > 0).any(axis=1)
-        kept[index] = not beyond.any()
+    everything = np.arange(len(costs))
+    # Most points are behind one of the front, which is quickly seen.
+    front = np.flatnonzero(pareto(values, maximise))
+    for index in np.flatnonzero(kept).tolist():
+        kept[index] = not any(
+            _is_behind(index, others, costs, bands) for others in (front, everything)
+        )
     return kept
 
 
-def _costs(values: ArrayLike, maximise: Sequence[bool]) -> NDArray[np.float64]:
+def _is_behind(index: int, others: NDArray[np.intp], costs: Floats, bands: Floats) -> bool:
+    """Whether one of ``others`` dominates a point by more than the error of their difference."""
+    # Infinities are equal to themselves, and their difference is not a number.
+    equal = costs[others] == costs[index]
+    with np.errstate(invalid="ignore"):
+        better = np.where(equal, 0, costs[index] - costs[others])
+    beyond = (better >= np.hypot(bands[others], bands[index])).all(axis=1)
+    return bool((beyond & (better > 0).any(axis=1)).any())
+
+
+def _costs(values: ArrayLike, maximise: Sequence[bool]) -> Floats:
     """Return values of which less is better."""
     costs = np.asarray(values, np.float64)
     if costs.ndim != 2 or costs.shape[1] != len(maximise) or not maximise:
