@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from cost_models import activity, network
 from cost_models import technology as technologies
+from cost_models.bands import UNSEEN_FAMILIES
 from cost_models.clock_gating import gate_costs
 from cost_models.cost import Cost, Objective, check_clock
 from cost_models.netlist import GATES, TYPES, Netlist, netlist
@@ -33,6 +34,7 @@ from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
 from hwsim.units.operands import Operands
 from rtl import verilog
+from rtl.verilog import HandMade
 from rtl.yosys import version
 
 Floats = NDArray[np.float64]
@@ -355,6 +357,8 @@ def price(
             "coefficients": technology.provenance,
             "errors": technology.errors,
             "objective": "clock" if clock_ns is not None else objective,
+            # Verilog of one's own is no hardware of the family.
+            "band": technology.band(UNSEEN_FAMILIES if isinstance(unit, HandMade) else unit.family),
             "tools": {"yosys": version()},
             "style": measured.netlist.style,
             "effort": "bounded" if measured.netlist.bounded else "full",

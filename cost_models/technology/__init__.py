@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from cost_models.bands import LEVELS, QUANTITIES, UNSEEN, error_key
+from cost_models.bands import BAND, LEVELS, QUANTITIES, UNSEEN, UNSEEN_FAMILIES, error_key
 from cost_models.netlist import GATES, TYPES
 from cost_models.words import FEATURES
 from hwsim import files
@@ -169,6 +169,11 @@ class Technology:
         What :mod:`cost_models.screen` multiplies counts of words with, ``um2``, and its errors on
         ``unseen_units`` and ``unseen_families``; None if no
         screen was fitted.
+    bands
+        What is printed behind ±: for each of ``QUANTITIES`` ``families``, a band for every family
+        that was fitted to, and ``unseen_families``, the one of all others. Each has
+        ``error_68_percent``, ``error_95_percent`` and ``ratio_error_90_percent``, see
+        :func:`cost_models.conformal.bounds`.
     units
         The units of both sets, those fitted to first, with the figures of ``synthesis``,
         ``estimate`` and the two other fits, those at the least delay and at a clock, the multiplier
@@ -185,7 +190,15 @@ class Technology:
     provenance: dict[str, Any]
     errors: dict[str, dict[str, dict[str, float | None]]]
     screen: dict[str, Any] | None
+    bands: dict[str, dict[str, dict[str, Any]]]
     units: list[dict[str, Any]]
+
+    def band(self, family: str) -> dict[str, dict[str, float | None]]:
+        """Return the band of a family by quantity; of unseen families if it has none."""
+        return {
+            quantity: found["families"].get(family, found[UNSEEN_FAMILIES])
+            for quantity, found in self.bands.items()
+        }
 
 
 #: Keys whose values are coefficients.
@@ -299,11 +312,17 @@ def read(path: Path) -> Technology:
 
 def write(technology: Technology, path: Path) -> None:
     """Write ``technology`` as YAML; InputError if the file cannot be written."""
-    content = asdict(technology) | {"units": []}
-    text = yaml.safe_dump(content, sort_keys=False, width=100).removesuffix("units: []\n")
+    content = asdict(technology)
+    last = ("bands", "units")
+    text = yaml.safe_dump(
+        {key: value for key, value in content.items() if key not in last},
+        sort_keys=False, width=100,
+    )  # fmt: skip
     # A line a figure would be thousands of lines.
-    rows = yaml.safe_dump(technology.units, sort_keys=False, width=100, default_flow_style=None)
-    files.write_text(path, f"{text}units:\n{rows}" if technology.units else f"{text}units: []\n")
+    text += yaml.safe_dump(
+        {key: content[key] for key in last}, sort_keys=False, width=100, default_flow_style=None
+    )
+    files.write_text(path, text)
 
 
 def parse(text: str, source: str) -> Technology:
@@ -338,6 +357,7 @@ def parse(text: str, source: str) -> Technology:
     _check_errors(f"{source}:{lines['errors']}: errors", data["errors"])
     if data["clock_gates"] is not None:
         _check_gates(f"{source}:{lines['clock_gates']}: clock_gates", data["clock_gates"])
+    _check_bands(f"{source}:{lines['bands']}: bands", data["bands"])
     if data["screen"] is not None:
         _check_screen(f"{source}:{lines['screen']}: screen", data["screen"])
     return Technology(**data | {key: kind(**data[key]) for key, kind in _SETS.items()})
@@ -467,3 +487,22 @@ def _check_errors(place: str, errors: Any) -> None:
                 # Too few units have no error that 95 % of them stay within.
                 if measure != "rank" and value is not None:
                     _check(f"{place}.{kind}.{quantity}.{measure}", value)
+
+
+def _check_bands(place: str, bands: Any) -> None:
+    """Refuse bands of other quantities, or without what a band consists of."""
+    if not isinstance(bands, Mapping) or set(bands) != set(QUANTITIES):
+        raise InputError(f"{place} must have {', '.join(QUANTITIES)}")
+    for quantity, found in bands.items():
+        at = f"{place}.{quantity}"
+        if not isinstance(found, Mapping) or set(found) != {"families", UNSEEN_FAMILIES}:
+            raise InputError(f"{at} must have families, {UNSEEN_FAMILIES}")
+        if not isinstance(families := found["families"], Mapping):
+            raise InputError(f"{at}.families must be a mapping, not {families!r}")
+        for name, band in {**families, UNSEEN_FAMILIES: found[UNSEEN_FAMILIES]}.items():
+            if not isinstance(band, Mapping) or set(band) != set(BAND):
+                raise InputError(f"{at}: the band of {name} must have {', '.join(BAND)}")
+            for key, value in band.items():
+                # Too few units have no bound that 95 % of them stay within.
+                if value is not None:
+                    _check(f"{at}: {key} of {name}", value)

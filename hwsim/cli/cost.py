@@ -184,7 +184,7 @@ def _print_costs(priced: "Sequence[Priced]", source: str) -> None:
         print("± how far the other netlists that were mapped lie from the chosen one")
         return
     levels = " / ".join(f"{level} %" for level in LEVELS)
-    print(f"± what {levels} of units stay within")
+    print(f"± what {levels} of units stay within, by family")
     for name, cost in {cost.technology: cost for cost in costs}.items():
         corner = corner_phrase(cost.provenance["coefficients"]["corner"])
         print(f"{name}: {corner}; {errors_phrase(metrics.errors(cost))}")
