@@ -191,6 +191,8 @@ class Cell:
         Function of each output, over inputs and the flip-flop's state.
     flip_flop
         None for combinational cells.
+    area_um2
+        Its area in um^2.
     leakage_nw
         Leakage in nW, the mean of its states.
     output_arcs
@@ -206,6 +208,7 @@ class Cell:
     inputs: Mapping[str, float]
     outputs: Mapping[str, Expression]
     flip_flop: FlipFlop | None
+    area_um2: float
     leakage_nw: float
     output_arcs: Mapping[str, Sequence[Arc]]
     input_arcs: Mapping[str, Arc]
@@ -391,6 +394,7 @@ class _Reader:
             inputs={name: self.capacitance(name, pin) for name, pin in self.inputs.items()},
             outputs=functions,
             flip_flop=flip_flop,
+            area_um2=self.area(),
             leakage_nw=self.leakage(),
             output_arcs={name: self.output_arcs(pin, name) for name, pin in self.outputs.items()},
             input_arcs={name: arc for name, arc in arcs.items() if arc.rise or arc.fall},
@@ -463,6 +467,14 @@ class _Reader:
 
     def number(self, text: str) -> float:
         return _number(text, f"library cell {self.name}")
+
+    def area(self) -> float:
+        if "area" not in self.group.attributes:
+            raise self.error("has no area")
+        value = self.number(self.group.attributes["area"])
+        if value < 0:
+            raise self.error(f"has the area {value:g}, less than 0")
+        return value
 
     def leakage(self) -> float:
         value = self.group.attributes.get("cell_leakage_power")

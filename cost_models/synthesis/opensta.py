@@ -23,7 +23,7 @@ _PERIOD_PS = 1e6
 
 #: An error, after which OpenSTA goes on, or a warning about a netlist, which then is not what was
 #: mapped. Warnings about libraries are about things that cells are not timed by.
-_FAILURE = re.compile(r"^(?:Error\b.*|Warning: \S+\.v, .*)", re.MULTILINE)
+_FAILURE = re.compile(r"^(?:Error\b.*|Warning: \S+\.(?:v|spef),? .*)", re.MULTILINE)
 
 _NUMBER = re.compile(r"-?[0-9.]+(e[-+]?[0-9]+)?")
 
@@ -77,11 +77,13 @@ def version() -> str:
     return done.stdout.strip()
 
 
-def analyse(netlists: Sequence[Path], library: Library, rank: int = 0) -> Timing:
+def analyse(
+    netlists: Sequence[Path], library: Library, rank: int = 0, spef: Path | None = None
+) -> Timing:
     """Return the delays of netlists, and the slews of the one with ``rank`` shorter delays.
 
     Each is a file of one module in the same folder, which is named like the file and clocked by the
-    port ``clk``.
+    port ``clk``. ``spef`` is a file with the wires of a single netlist, in its folder.
 
     Raises
     ------
@@ -94,7 +96,7 @@ def analyse(netlists: Sequence[Path], library: Library, rank: int = 0) -> Timing
         # OpenSTA takes no names with spaces, as the folder's may have.
         (folder / path.name).unlink(missing_ok=True)
         (folder / path.name).symlink_to(path)
-    (folder / "analyse.tcl").write_text(_script(netlists, library, rank))
+    (folder / "analyse.tcl").write_text(_script(netlists, library, rank, spef))
     done = processes.run([find(), "-no_splash", "-exit", "analyse.tcl"], folder)
     log = done.stdout
     failures = _FAILURE.findall(log + done.stderr)
@@ -123,7 +125,7 @@ def _is_slack(text: str) -> bool:
     return bool(_NUMBER.fullmatch(text)) and float(text) < _PERIOD_PS
 
 
-def _script(netlists: Sequence[Path], library: Library, rank: int) -> str:
+def _script(netlists: Sequence[Path], library: Library, rank: int, spef: Path | None) -> str:
     lines = [
         *(f"read_liberty {path.name}" for path in library.files),
         "set_cmd_units -time ps",
@@ -131,6 +133,7 @@ def _script(netlists: Sequence[Path], library: Library, rank: int) -> str:
         "proc slack_of {top} {",
         "  read_verilog $top.v",
         "  link_design $top",
+        *([] if spef is None else [f"  read_spef {spef.name}"]),
         f"  create_clock -name clk -period {_PERIOD_PS} [get_ports clk]",
         "  foreach port [all_inputs] {",
         '    if {[get_property $port full_name] ne "clk"} {set_input_delay 0 -clock clk $port}',
