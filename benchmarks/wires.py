@@ -92,7 +92,7 @@ def main() -> None:
             row = rows[unit.name]
             one = sample(row)
             print(
-                f"{unit.name:50.50} {row['cells']:5} cells {row['wires']['mean_length_um']:7.1f} um, "
+                f"{unit.name:49.49} {row['cells']:5} cells {row['wires']['mean_length_um']:6.1f} um, "
                 f"delay {100 * one.delay:5.1f} %, data {100 * one.data:5.1f} %, "
                 f"clock {100 * one.clock:5.1f} %",
                 flush=True,

@@ -101,11 +101,6 @@ class Factors:
     errors: Mapping[str, float]
 
 
-def known() -> list[str]:
-    """Return the technologies whose wires are known."""
-    return list(_data())
-
-
 def figures(technology: str, given: Mapping[str, Any] | None = None) -> Figures:
     """Return the wires of a technology.
 
@@ -121,30 +116,46 @@ def figures(technology: str, given: Mapping[str, Any] | None = None) -> Figures:
     InputError
         If nothing is known, or for keys and values that are no figures.
     """
-    if given is not None and given.get("figures") is not None:
-        return read_figures(given["figures"], f"{technology}: wires.figures")
-    if technology not in _data():
-        raise InputError(
-            f"nothing is known of the wires of {technology}; allowed: {', '.join(known())}, or a "
-            f"technology file whose key wires has figures with {', '.join(_keys(Figures))}"
-        )
-    return read_figures(_data()[technology], f"{_DATA}: {technology}")
+    return read_figures(*_part("figures", Figures, technology, given))
 
 
-def factors(technology: str, given: Mapping[str, Any] | None) -> Factors:
-    """Return what wires add to estimates of a technology, from what its file has under ``wires``.
+def factors(technology: str, given: Mapping[str, Any] | None = None) -> Factors:
+    """Return what wires add to estimates of a technology; the parameters are those of `figures`.
 
     Raises
     ------
     InputError
-        If the file has none, or for keys and values that are no factors.
+        If nothing is known, or for keys and values that are no factors.
     """
-    if given is None or given.get("factors") is None:
+    return read_factors(*_part("factors", Factors, technology, given))
+
+
+def check(given: Any, place: str) -> None:
+    """Refuse with InputError what is no value of a technology file's key ``wires``."""
+    if not isinstance(given, Mapping):
+        raise InputError(f"{place} must be a mapping or null, not {given!r}")
+    for key in given:
+        if key not in _PARTS:
+            raise InputError(f"{place}: {unknown('key', str(key), _PARTS)}")
+    for key, read in _PARTS.items():
+        if given.get(key) is not None:
+            read(given[key], f"{place}.{key}")
+
+
+def _part(
+    part: str, kind: type, technology: str, given: Mapping[str, Any] | None
+) -> tuple[Any, str]:
+    """Return the figures or factors of a technology as they are in its file, or in ours."""
+    if given is not None and given.get(part) is not None:
+        return given[part], f"{technology}: wires.{part}"
+    ours = _data().get(technology, {})
+    if part not in ours:
+        have = [name for name, parts in _data().items() if part in parts]
         raise InputError(
-            f"the technology {technology} has no factors of wires, which its file has under "
-            "wires.factors"
+            f"nothing is known of the wires of {technology}; allowed: {', '.join(have)}, or a "
+            f"technology file whose key wires has {part} with {', '.join(_keys(kind))}"
         )
-    return read_factors(given["factors"], f"{technology}: wires.factors")
+    return ours[part], f"{_DATA}: {technology}.{part}"
 
 
 def read_figures(data: Any, place: str) -> Figures:
@@ -224,6 +235,10 @@ def _positive(place: str, value: Any) -> float:
     if _number(place, value) <= 0:
         raise InputError(f"{place} must be positive, not {value!r}")
     return float(value)
+
+
+#: What a technology's wires are described by, and how it is read.
+_PARTS = {"figures": read_figures, "factors": read_factors}
 
 
 @cache

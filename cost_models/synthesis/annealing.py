@@ -1,7 +1,7 @@
 """The compiled loops of :mod:`cost_models.synthesis.placement`; importing this imports numba.
 
-Cells stand on the sites of rows, and a move exchanges what is in two windows of equal width: it
-keeps a placement legal, whatever the widths of cells. Windows that cut a cell are not exchanged.
+Cells stand on the sites of rows, and every move keeps a placement legal, whatever the widths of
+cells: it exchanges what is in two windows of equal width, or pushes cells of a row aside.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 #: Most cells that a move moves.
-_MOST = 32
+_MOST = 16
 #: How far from a connected pin a move may end.
 _NEAR_SITES, _NEAR_ROWS = 12, 1.5
 
@@ -65,7 +65,7 @@ def _collect(
 
 
 @njit(cache=True)
-def _propose(
+def _swap(
     grid: Array,
     row: Array,
     left: Array,
@@ -77,31 +77,17 @@ def _propose(
     new_row: Array,
     new_left: Array,
 ) -> int:
-    """Find a legal move of a cell to a site, and return how many cells it moves; 0 for none.
+    """Propose to exchange a cell with what is at a site of another row.
 
-    Their numbers and new places go to ``moved``, ``new_row`` and ``new_left``.
+    Two windows as wide as the wider of both change places, if they cut no cell. Returns how many
+    cells that moves, 0 if it cannot be; their numbers and new places go to ``moved``, ``new_row``
+    and ``new_left``.
     """
     target = grid[to_row, site]
-    if target == cell:
-        return 0
     from_row, origin = row[cell], left[cell]
     start, size = site, width[cell]
     if target >= 0:
         start, size = left[target], max(size, width[target])
-    if to_row == from_row and abs(start - origin) < size:
-        # The windows overlap: the cell slides into a gap, or swaps with its neighbour.
-        low = min(start, origin)
-        high = max(start + (width[cell] if target < 0 else width[target]), origin + width[cell])
-        if _cuts(grid, left, width, from_row, low, high - low):
-            return 0
-        count = _collect(grid, width, from_row, low, high - low, moved, 0)
-        if count != (1 if target < 0 else 2):
-            return 0
-        for k in range(count):
-            new_row[k] = from_row
-            to_the_right = (start > origin) == (moved[k] == cell)
-            new_left[k] = high - width[moved[k]] if to_the_right else low
-        return count
     if _cuts(grid, left, width, from_row, origin, size):
         return 0
     if _cuts(grid, left, width, to_row, start, size):
@@ -113,6 +99,54 @@ def _propose(
         new_row[k] = to_row if there else from_row
         new_left[k] = left[moved[k]] + (start - origin if there else origin - start)
     return max(count, 0)
+
+
+@njit(cache=True)
+def _insert(
+    grid: Array,
+    left: Array,
+    width: Array,
+    cell: int,
+    to_row: int,
+    site: int,
+    rightwards: bool,
+    moved: Array,
+    new_row: Array,
+    new_left: Array,
+) -> int:
+    """Propose to put a cell to a site of any row, and to push others aside as far as they must.
+
+    Returns the same as :func:`_swap`.
+    """
+    sites = grid.shape[1]
+    target = grid[to_row, site]
+    edge = site if rightwards else site + 1
+    if target >= 0 and target != cell:
+        edge = left[target] if rightwards else left[target] + width[target]
+    moved[0], new_row[0] = cell, to_row
+    new_left[0] = edge if rightwards else edge - width[cell]
+    limit = edge + width[cell] if rightwards else edge - width[cell]
+    count = 1
+    site = edge if rightwards else edge - 1
+    while 0 <= limit <= sites and 0 <= site < sites:
+        pushed = grid[to_row, site]
+        if pushed < 0:
+            if site == limit:
+                return count
+            site += 1 if rightwards else -1
+            continue
+        start, end = left[pushed], left[pushed] + width[pushed]
+        if pushed != cell:
+            if start >= limit if rightwards else end <= limit:
+                return count
+            if count == len(moved):
+                return 0
+            moved[count], new_row[count] = pushed, to_row
+            new_left[count] = limit if rightwards else limit - width[pushed]
+            limit = limit + width[pushed] if rightwards else limit - width[pushed]
+            count += 1
+        site = end if rightwards else start - 1
+    return count if 0 <= limit <= sites else 0
 
 
 @njit(cache=True)
@@ -219,7 +253,14 @@ def anneal(
             to_y = y[near] + (2 * random.random() - 1) * spread_y
             site = min(max(int(to_x / pitch[0]), 0), sites - 1)
             to_row = min(max(int(to_y / pitch[1]), 0), rows - 1)
-            count = _propose(grid, row, left, width, cell, to_row, site, moved, new_row, new_left)
+            count = 0
+            if to_row != row[cell]:
+                count = _swap(grid, row, left, width, cell, to_row, site, moved, new_row, new_left)
+            if count == 0:
+                rightwards = random.random() < 0.5
+                count = _insert(
+                    grid, left, width, cell, to_row, site, rightwards, moved, new_row, new_left
+                )
             if count == 0:
                 continue
             _exchange(grid, row, left, width, x, y, pitch, moved, new_row, new_left, count)

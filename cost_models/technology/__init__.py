@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from cost_models import wires
 from cost_models.bands import LEVELS, QUANTITIES, UNSEEN, error_key
 from cost_models.netlist import GATES, TYPES
 from cost_models.words import FEATURES
@@ -97,6 +98,9 @@ class Technology:
         What :mod:`cost_models.screen` multiplies counts of words with, ``um2``, and its errors on
         ``unseen_units`` and ``unseen_families``; None if no
         screen was fitted.
+    wires
+        Figures and factors of wires that count instead of those of :mod:`cost_models.wires`; None
+        for those. A file need not have the key.
     units
         The units of both sets, those fitted to first, with the figures of ``synthesis``,
         ``estimate`` and the two other fits, the multiplier styles of both, and the noise of
@@ -120,6 +124,7 @@ class Technology:
     provenance: dict[str, Any]
     errors: dict[str, dict[str, dict[str, float | None]]]
     screen: dict[str, Any] | None
+    wires: dict[str, Any] | None = None
     units: list[dict[str, Any]]
 
 
@@ -251,6 +256,8 @@ def parse(text: str, source: str) -> Technology:
         if key not in known:
             raise InputError(f"{source}:{line}: {unknown('key', str(key), known)}")
     for key, field in known.items():
+        if key not in data and key == "wires":
+            continue
         if key not in data:
             raise InputError(f"{source}: the key {key} is missing")
         place = f"{source}:{lines[key]}: {key}"
@@ -266,6 +273,8 @@ def parse(text: str, source: str) -> Technology:
     _check_errors(f"{source}:{lines['errors']}: errors", data["errors"])
     if data["screen"] is not None:
         _check_screen(f"{source}:{lines['screen']}: screen", data["screen"])
+    if data.get("wires") is not None:
+        wires.check(data["wires"], f"{source}:{lines['wires']}: wires")
     return Technology(**data)
 
 
