@@ -91,10 +91,11 @@ def main() -> None:
                         file.write(json.dumps(rows[unit.name]) + "\n")
             row = rows[unit.name]
             one = sample(row)
+            length = row["wires"]["mean_length_um"]
             print(
-                f"{unit.name:49.49} {row['cells']:5} cells {row['wires']['mean_length_um']:6.1f} um, "
-                f"delay {100 * one.delay:5.1f} %, data {100 * one.data:5.1f} %, "
-                f"clock {100 * one.clock:5.1f} %",
+                f"{unit.name:49.49} {row['cells']:5} cells {length:5.1f} um, "
+                f"delay {100 * one.delay:4.1f} %, data {100 * one.data:4.1f} %, "
+                f"clock {100 * one.clock:4.1f} %",
                 flush=True,
             )
     factors = fit([sample(rows[unit.name]) for unit in chosen], UTILISATION)

@@ -23,6 +23,10 @@ from hwsim.errors import InputError, unknown
 
 _DATA = "wires.yaml"
 
+#: Exponents that a fit may have: p - 1/2, with a Rent exponent p from 1/2 (wires to neighbours) to
+#: 1 (wires to anywhere, as long as the core).
+_EXPONENTS = (0.0, 0.5)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
@@ -298,5 +302,7 @@ def _growth(size: NDArray[np.float64], share: NDArray[np.float64]) -> Growth:
     def errors(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return (values[0] * np.exp(values[1] * size) - share) / (1 + share)
 
-    found = least_squares(errors, [share.mean(), 0.0]).x
+    low, high = _EXPONENTS
+    start = [share.mean(), (low + high) / 2]
+    found = least_squares(errors, start, bounds=([0, low], [np.inf, high])).x
     return Growth(float(f"{found[0]:.4g}"), round(float(found[1]), 3))

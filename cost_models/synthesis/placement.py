@@ -27,14 +27,14 @@ Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 #: Moves at each temperature for each cell.
-MOVES_PER_CELL = 150
+MOVES_PER_CELL = 50
 
 #: Rounds of quadratic placement and spreading.
 _ROUNDS = 8
 #: Pins from which the quadratic placement has a net as a star and not as all pairs.
 _STAR = 6
 #: The temperature to begin with, as a share of the mean half perimeter after the quadratic start.
-_START = 1.5
+_START = 0.5
 
 
 @dataclass(frozen=True)

@@ -250,7 +250,7 @@ def clock_tree(
     side = math.sqrt(placed.area_um2)
     # From the border to the middle, and on to all leaves.
     trunk = side / 2 + 1.5 * (math.sqrt(levels[0]) - 1) * side
-    length = float(_tree(x, y)[1].sum()) + trunk
+    length = float(spanning_tree(x, y)[1].sum()) + trunk
     (pin,) = buffer.inputs
     (output,) = buffer.outputs
     capacitance = buffer.inputs[pin]
@@ -270,11 +270,11 @@ def clock_tree(
     )
 
 
-def _tree(x: Floats, y: Floats) -> tuple[NDArray[np.int64], Floats]:
+def spanning_tree(x: Floats, y: Floats) -> tuple[NDArray[np.int64], Floats]:
     """Return the parents of points in their minimum spanning tree, and the lengths to them."""
-    from cost_models.synthesis.annealing import spanning_tree
+    from cost_models.synthesis import annealing
 
-    parent = spanning_tree(x, y)
+    parent: NDArray[np.int64] = annealing.spanning_tree(x, y)
     length = np.abs(x - x[parent]) + np.abs(y - y[parent])
     length[0] = 0
     return parent, length
@@ -307,7 +307,7 @@ def _spef(
     for net in placed.net_numbers:
         its = nodes[net]
         points = np.array([point for point, _, _ in its])
-        parent, edges = _tree(placed.x_um[points], placed.y_um[points])
+        parent, edges = spanning_tree(placed.x_um[points], placed.y_um[points])
         total = edges.sum()
         scale = length[net] / total if total else 0.0
         resistance = np.maximum(edges * scale * figures.resistance_ohm_per_um, _LEAST_RESISTANCE)
