@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cost_models.synthesis import opensta, wires
+from cost_models.synthesis import liberty, opensta, wires
 from cost_models.synthesis.mapped import CLOCK, Instance, MappedNetlist, MappingError
 from cost_models.synthesis.opensta import StaError
 from cost_models.synthesis.placement import Site, place
@@ -49,6 +49,24 @@ def test_delay_grows_with_capacitance_and_resistance(
         wires.place_and_extract(mapped.netlist, verilog, library, changed)
         assert wires.delay_ns(verilog, library, extraction.spef) > 1.05 * delay
     wires.place_and_extract(mapped.netlist, verilog, library, FIGURES)
+
+
+def test_wires_of_no_length_add_no_delay(mapped, verilog, tmp_path):
+    """Nor in a library whose pins have ranges of capacitance, as asap7's have."""
+    text = liberty.OSU018.read_text()
+    ranged = re.sub(
+        r"((?:rise|fall)_capacitance) *: *([\d.e+-]+) *;", r"\g<0> \1_range(0.001, \2);", text
+    )
+    assert ranged.count("capacitance_range") > 100
+    path = tmp_path / "ranged.lib"
+    path.write_text(ranged)
+    own = tmp_path / verilog.name
+    own.write_text(verilog.read_text())
+    with liberty.opened("osu018", [path]) as library:
+        none = replace(FIGURES, capacitance_ff_per_um=1e-9, resistance_ohm_per_um=1e-9)
+        spef = wires.place_and_extract(mapped.netlist, own, library, none).spef
+        without = opensta.analyse([own], library).delays_ns[0]
+        assert wires.delay_ns(own, library, spef) == pytest.approx(without, rel=1e-4)
 
 
 def test_opensta_has_all_wires(mapped, verilog, library, extraction, folder):
