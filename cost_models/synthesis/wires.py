@@ -101,7 +101,8 @@ class Wires:
     area_um2
         Area of the core.
     delay_ns
-        Shortest clock period with wires, minus that without.
+        Shortest clock period with wires, minus that without. A library's default wire load, which
+        sky130 has, is in the latter only.
     settled_pj, glitch_pj
         Energy of wires in a cycle, of settled toggles and of those that hazards add.
     clock_pj

@@ -24,7 +24,11 @@ FACTORS = {
 }
 
 
-@pytest.mark.parametrize("name", [*technology.shipped(), "sg13g2"])
+def test_wires_of_a_library_that_no_estimates_are_of():
+    assert wires.figures("sg13g2").site_um == (0.48, 3.78)
+
+
+@pytest.mark.parametrize("name", technology.shipped())
 def test_wires_of_the_shipped_technologies_are_known(name):
     figures, factors = wires.figures(name), wires.factors(name)
     assert 0.1 < figures.capacitance_ff_per_um < 0.3
