@@ -227,6 +227,8 @@ class Cell:
         None for other cells.
     clock_gate
         None for other cells.
+    area_um2
+        Its area in um^2.
     leakage_nw
         Leakage in nW, the mean of its states.
     output_arcs
@@ -247,6 +249,7 @@ class Cell:
     outputs: Mapping[str, Expression]
     flip_flop: FlipFlop | None
     clock_gate: ClockGate | None
+    area_um2: float
     leakage_nw: float
     output_arcs: Mapping[str, Sequence[Arc]]
     input_arcs: Mapping[str, Arc]
@@ -451,6 +454,7 @@ class _Reader:
             outputs=functions,
             flip_flop=flip_flop,
             clock_gate=None,
+            area_um2=self.area(),
             leakage_nw=self.leakage(),
             output_arcs={name: self.output_arcs(pin, name) for name, pin in self.outputs.items()},
             input_arcs={name: arc for name, arc in arcs.items() if arc.rise or arc.fall},
@@ -488,6 +492,7 @@ class _Reader:
             outputs=functions,
             flip_flop=None,
             clock_gate=gate,
+            area_um2=self.area(),
             leakage_nw=self.leakage(),
             output_arcs={output: self.output_arcs(self.outputs[output], output, opened)},
             input_arcs={name: arc for name, arc in arcs.items() if arc.rise or arc.fall} | rest,
@@ -615,6 +620,14 @@ class _Reader:
 
     def number(self, text: str) -> float:
         return _number(text, f"library cell {self.name}")
+
+    def area(self) -> float:
+        if "area" not in self.group.attributes:
+            raise self.error("has no area")
+        value = self.number(self.group.attributes["area"])
+        if value < 0:
+            raise self.error(f"has the area {value:g}, less than 0")
+        return value
 
     def leakage(self) -> float:
         value = self.group.attributes.get("cell_leakage_power")

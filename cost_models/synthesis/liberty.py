@@ -36,8 +36,12 @@ DONT_USE = ("*lpflow*",)
 _AREA = re.compile(r"(?<!\w)area\s*:\s*\"?([0-9.eE+-]+)")
 _DONT_USE = re.compile(r'dont_use\s*:\s*"?true')
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+#: Wires that OpenSTA would take by itself: which a unit has is not known before it is placed.
+_WIRES = re.compile(r"\bdefault_wire_load\w*\s*:[^;\n{}]*;?")
 _INCLUDE = re.compile(r"\binclude_file\s*\(")
 _CLOCK_GATE = re.compile(r'clock_gating_integrated_cell\s*:\s*"?(\w+)')
+#: Groups that mapping and timing do not need.
+_FOR_OTHERS = {"internal_power", "leakage_power", "wire_load", "wire_load_selection"}
 _NO_LOGIC = {"ff", "ff_bank", "latch", "latch_bank", "statetable"}
 
 
@@ -62,7 +66,7 @@ class Library:
     Attributes
     ----------
     files
-        All Liberty files, without power, and line by line as the user's.
+        All Liberty files, without power and models of wires, and line by line as the user's.
     sources
         The user's, in the same order.
     flip_flops
@@ -183,8 +187,8 @@ def _part(folder: Path, number: int, source: Path, raw: bytes) -> _Part:
     groups = structure.groups(text, str(source))
     library = _library(text, groups, source)
     path = folder / f"{number}.lib"
-    power = [g for g in groups if g.kind in ("internal_power", "leakage_power")]
-    tools = structure.without(text, power)
+    left_out = [g for g in groups if g.kind in _FOR_OTHERS]
+    tools = _WIRES.sub(_blank, structure.without(text, left_out))
     # Of files with one library name, OpenSTA keeps the last.
     tools = f"library (part_{number}) {tools[tools.index('{', library.start) :]}"
     lines = "\n" * text.count("\n", 0, text.index("{", library.start))
@@ -229,6 +233,10 @@ def _part(folder: Path, number: int, source: Path, raw: bytes) -> _Part:
                         buffers.append((_area(content), group.name))
             inside = []
     return _Part(path, places, registers, clock_gates, gates, buffers, _corner(header))
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
 
 
 def _library(text: str, groups: Sequence[structure.Group], source: Path) -> structure.Group:

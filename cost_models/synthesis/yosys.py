@@ -25,7 +25,7 @@ from cost_models.synthesis import opensta
 from cost_models.synthesis.clock_gating import commands as clock_gating_commands
 from cost_models.synthesis.liberty import DONT_USE, Library
 from cost_models.synthesis.mapped import MappedNetlist, MappingError, read
-from cost_models.synthesis.opensta import Register, Timing, Wanted
+from cost_models.synthesis.opensta import Bench, Register, Timing, Wanted
 from hwsim.units import UnitSpec
 from rtl import yosys
 
@@ -67,8 +67,8 @@ class Mapped:
         Shortest clock period in ns, between registers.
     candidates
         Area and delay of all netlists that it was chosen from.
-    verilog
-        The file that OpenSTA read.
+    verilog, bench
+        The file that OpenSTA read, and what it was timed in.
     """
 
     netlist: MappedNetlist
@@ -79,6 +79,7 @@ class Mapped:
     delay_ns: float
     candidates: Sequence[Mapping[str, Any]]
     verilog: Path
+    bench: Bench
 
 
 class Flow:
@@ -208,13 +209,16 @@ class Flow:
     def _choose(self, names: Sequence[str], wanted: Wanted) -> Mapped:
         """Return the netlist that is wanted of some."""
         module = yosys.read_json(self.folder / f"{names[0]}.json")["modules"][names[0]]
-        timing = opensta.analyse(
-            {self.folder / f"{name}.v": self.areas[name] for name in names},
+        bench = Bench(
             {
                 name: (port["direction"], len(port["bits"]))
                 for name, port in module["ports"].items()
             },
             _register(read(module, self.library)),
+        )
+        timing = opensta.analyse(
+            {self.folder / f"{name}.v": self.areas[name] for name in names},
+            bench,
             self.library,
             wanted,
         )
@@ -235,6 +239,7 @@ class Flow:
                 for name, delay in zip(names, timing.delays_ns, strict=True)
             ],
             self.folder / f"{chosen}.v",
+            bench,
         )
 
 

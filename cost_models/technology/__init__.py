@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from cost_models import wires
 from cost_models.bands import BAND, LEVELS, QUANTITIES, UNSEEN, UNSEEN_FAMILIES, error_key
 from cost_models.netlist import GATES, TYPES
 from cost_models.words import FEATURES
@@ -174,6 +175,9 @@ class Technology:
         that was fitted to, and ``unseen_families``, the one of all others. Each has
         ``error_68_percent``, ``error_95_percent`` and ``ratio_error_90_percent``, see
         :func:`cost_models.conformal.bounds`.
+    wires
+        Figures and factors of wires that count instead of those of :mod:`cost_models.wires`; None
+        for those. A file need not have the key.
     units
         The units of both sets, those fitted to first, with the figures of ``synthesis``,
         ``estimate`` and the two other fits, those at the least delay and at a clock, the multiplier
@@ -191,6 +195,7 @@ class Technology:
     errors: dict[str, dict[str, dict[str, float | None]]]
     screen: dict[str, Any] | None
     bands: dict[str, dict[str, dict[str, Any]]]
+    wires: dict[str, Any] | None = None
     units: list[dict[str, Any]]
 
     def band(self, family: str) -> dict[str, dict[str, float | None]]:
@@ -344,6 +349,8 @@ def parse(text: str, source: str) -> Technology:
         if key not in known:
             raise InputError(f"{source}:{line}: {unknown('key', str(key), known)}")
     for key in known:
+        if key == "wires":
+            continue
         if key not in data:
             raise InputError(f"{source}: the key {key} is missing")
     for key, kind in _SETS.items():
@@ -360,6 +367,8 @@ def parse(text: str, source: str) -> Technology:
     _check_bands(f"{source}:{lines['bands']}: bands", data["bands"])
     if data["screen"] is not None:
         _check_screen(f"{source}:{lines['screen']}: screen", data["screen"])
+    if data.get("wires") is not None:
+        wires.check(data["wires"], f"{source}:{lines['wires']}: wires")
     return Technology(**data | {key: kind(**data[key]) for key, kind in _SETS.items()})
 
 
