@@ -8,10 +8,10 @@ the default in VHDL). Of inputs that change at one time, the one with the shorte
 
 Verilog's path delays do almost the same. Icarus does not drop what was announced: when it is due,
 the output takes what the element makes of its inputs by then, so a change that was announced,
-dropped and announced again may come early. Over 519 cycles of a netlist of osu018, whose hazards are
-1.7 times its settled toggles, that makes 0.6 % more of them; a picosecond more or less in each cell,
-1 % more to 4 % less. Which of two inputs is first decides single nets: only means over many nets
-and cycles are a measure.
+dropped and announced again may come early. Over 519 cycles of a netlist of osu018, whose hazards
+are 1.7 times its settled toggles, that makes 0.6 % more of them; a picosecond more or less in each
+cell, 1 % more to 4 % less. Which of two inputs is first decides single nets: only means over many
+nets and cycles are a measure.
 
 Between two clock edges a netlist goes from one settled state to the next. The settled states are
 known (:mod:`cost_models.activity`), so every cycle can be played by itself, and a sample of them

@@ -93,7 +93,7 @@ def test_other_rules_give_other_toggles(rule):
 
 
 def test_settled_toggles_are_of_the_drawn_transitions():
-    cells, transitions, _ = random_case(0)
+    _, transitions, _ = random_case(0)
     differs = transitions.before ^ transitions.after
     expected = sum(
         (differs[:, word] >> np.uint64(bit)) & np.uint64(1)
