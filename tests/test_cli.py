@@ -318,6 +318,14 @@ def test_breakdown_has_every_part(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Nothing is optimised across the borders of parts" in lines[5]
 
 
+def test_osu018_has_no_clock_gates(capsys: pytest.CaptureFixture[str]) -> None:
+    unit = ["cost", "integer", "lanes=1", "weight=int3", "activation=int3", "--clock-gating"]
+    assert cli.main([*unit, "--method", "synthesis", "--technology", "osu018"]) == 2
+    assert "no clock gate for rising edges in osu018_stdcells.lib" in capsys.readouterr().err
+    assert cli.main([*unit, "--breakdown"]) == 2
+    assert "--clock-gating takes whole units" in capsys.readouterr().err
+
+
 def test_breakdown_is_no_synthesis(capsys: pytest.CaptureFixture[str]) -> None:
     unit = ["cost", "integer", "lanes=1", "weight=int2", "activation=int2", "--breakdown"]
     assert cli.main([*unit, "--method", "synthesis"]) == 2

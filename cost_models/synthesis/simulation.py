@@ -40,6 +40,11 @@ class Toggles:
     ----------
     settled
         Mean toggles per cycle of each net without delays, shape (nets,), each in [0, 1].
+    ones
+        Share of the cycles in which each enable of flip-flops is 1 before the clock edge, shape
+        (nets,).
+    idle
+        ``settled`` and ``ones`` of idle cycles.
     hazards
         Mean toggles per cycle beyond these with the delays of the cells.
     unit_hazards
@@ -51,6 +56,8 @@ class Toggles:
     """
 
     settled: Floats
+    ones: Floats
+    idle: activity.Idle
     hazards: Floats
     unit_hazards: Floats
     cycles: int
@@ -93,6 +100,8 @@ def simulate(
     )
     return Toggles(
         result.toggles[places],
+        result.ones[places],
+        activity.Idle(result.idle.toggles[places], result.idle.ones[places]),
         hazards,
         unit_hazards,
         result.cycles,
@@ -150,6 +159,7 @@ class _Parts:
             pins=place[np.array(self.pins, np.int64).reshape(-1, 3)[order]],
             levels=levels[self.first_gate :][order],
             data=place[data],
+            enables=place[[self.number[self.netlist.enable(i)] for i in self.flip_flops]],
             inputs=self.inputs,
             outputs={
                 name: place[[self.number[net] for net in nets]]
@@ -221,7 +231,7 @@ class _Parts:
 
 def _in_order(netlist: MappedNetlist, known: set[int]) -> list[Instance]:
     """Return the combinational cells, each behind those that it reads from."""
-    cells = [instance for instance in netlist.instances if instance.cell.flip_flop is None]
+    cells = [instance for instance in netlist.instances if instance.cell.clock_pin is None]
     known |= {
         net
         for instance in netlist.instances
@@ -298,7 +308,7 @@ def _combinational(netlist: MappedNetlist) -> list[_Output]:
             *_function(function, frozenset((p, n) for p, n in instance.nets.items() if n < 2)),
         )
         for instance in netlist.instances
-        if instance.cell.flip_flop is None
+        if instance.cell.clock_pin is None
         for pin, function in instance.cell.outputs.items()
         if pin in instance.nets and function.names
     ]
