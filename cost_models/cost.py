@@ -183,11 +183,9 @@ class Cost:
         return self.clock_pj / self.macs_per_cycle
 
     @property
-    @_derived(
-        "glitch energy per MAC, at most (pJ)", heading="glitches at most", log=False, additive=True
-    )
+    @_derived("glitch energy per MAC (pJ)", heading="glitches", log=False, additive=True)
     def glitch_energy_pj_per_mac(self) -> float:
-        """What hazards add to the energy of one multiply-accumulate in pJ, at most."""
+        """What hazards add to the energy of one multiply-accumulate in pJ."""
         return self.glitch_pj / self.macs_per_cycle
 
     @property
@@ -223,5 +221,5 @@ class Cost:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the metrics and what they are of as plain values for JSON."""
-        of_what = {"unit": self.unit, "technology": self.technology, "method": self.method}
-        return of_what | self.metrics() | {"provenance": self.provenance}
+        names = ("unit", "technology", "method", "clock_ns", "macs_per_cycle_error", "provenance")
+        return self.metrics() | {name: getattr(self, name) for name in names}

@@ -78,9 +78,11 @@ def run_sweep(specification: Path, folder: Path, workers: int | None = None) -> 
     if sweep.constraints:
         feasible = sum(row["feasible"] for row in table.rows(sweep, outcome.points))
         print(f"{feasible} of {len(outcome.points)} points feasible")
+    if missed := sum((point.cost.slack_ns or 0) < 0 for point in outcome.points):
+        print(f"{missed} of {len(outcome.points)} points miss their clock and run slower")
     for path in paths:
         print(path)
     for failure in outcome.failures:
-        place = f"{failure.unit.name} in {failure.technology}"
+        place = f"{failure.unit.name} in {failure.target.name}"
         print(f"FAILED: {place}: {failure.message}", file=sys.stderr)
     return 1 if outcome.failures else 0

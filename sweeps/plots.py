@@ -1,4 +1,4 @@
-"""The Pareto chart of a sweep: one figure a technology, one panel a cost, made for a paper.
+"""The Pareto chart of a sweep: one figure a technology and clock, one panel a cost, for a paper.
 
 The panels share the vertical axis, the sweep's last objective; each has one of the other
 objectives on its horizontal axis. Strong marks are Pareto-optimal in all objectives together,
@@ -33,7 +33,8 @@ from sweeps.metrics import METRICS, OF_FORMATS
 from sweeps.scales import Scale, scale
 from sweeps.spec import Constraint, Sweep
 from sweeps.store import versions
-from sweeps.table import Row, front
+from sweeps.table import Row, front, is_of
+from sweeps.targets import Target
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "os^DPXv"
@@ -62,31 +63,31 @@ SETTINGS: dict[str, str | float | bool] = {
 
 
 def write(sweep: Sweep, table: Sequence[Row], folder: Path) -> list[Path]:
-    """Write ``pareto_<technology>.png`` and ``.svg`` into ``folder`` and return their paths.
+    """Write ``pareto_<target>.png`` and ``.svg`` into ``folder`` and return their paths.
 
-    ``table`` holds rows of :func:`sweeps.table.rows`; a technology without rows gets no figure.
+    ``table`` holds rows of :func:`sweeps.table.rows`; a target without rows gets no figure.
     """
     paths = []
-    for technology in sweep.technologies:
-        chosen = [row for row in table if row["technology"] == technology]
+    for target in sweep.targets:
+        chosen = [row for row in table if is_of(row, target)]
         if not chosen:
             continue
         with drawing.style(SETTINGS):
-            figure = _draw(sweep, chosen, technology)
+            figure = _draw(sweep, chosen, target)
             for suffix in drawing.SUFFIXES:
-                path = folder / f"pareto_{technology}{suffix}"
+                path = folder / f"pareto_{target.stem}{suffix}"
                 drawing.save(figure, path, DPI)
                 paths.append(path)
     return paths
 
 
-def draw(sweep: Sweep, table: Sequence[Row], technology: str) -> Figure:
-    """Return the figure of the rows of one technology."""
+def draw(sweep: Sweep, table: Sequence[Row], target: Target) -> Figure:
+    """Return the figure of the rows of one target."""
     with drawing.style(SETTINGS):
-        return _draw(sweep, table, technology)
+        return _draw(sweep, table, target)
 
 
-def _draw(sweep: Sweep, table: Sequence[Row], technology: str) -> Figure:
+def _draw(sweep: Sweep, table: Sequence[Row], target: Target) -> Figure:
     *horizontal, vertical = sweep.objectives
     columns = min(COLUMNS, len(horizontal))
     rows = -(-len(horizontal) // columns)
@@ -94,7 +95,8 @@ def _draw(sweep: Sweep, table: Sequence[Row], technology: str) -> Figure:
     figure = Figure(figsize=(WIDTH, height), dpi=DPI)
     FigureCanvasAgg(figure)
     groups = _groups(sweep, table)
-    _frame(figure, _title(sweep, technology), _handles(groups), _small_print(sweep, table, groups))
+    small_print = _small_print(sweep, table, groups, target)
+    _frame(figure, _title(sweep, target), _handles(groups), small_print)
     scales = {name: scale(METRICS[name], [row[name] for row in table]) for name in sweep.objectives}
     grid = figure.add_gridspec(rows, columns)
     panels: list[_Panel] = []
@@ -311,8 +313,8 @@ def _legend(figure: Figure, handles: Sequence[Line2D]) -> Legend:
     return legend
 
 
-def _title(sweep: Sweep, technology: str) -> str:
-    parts = [sweep.name, technology, sweep.method]
+def _title(sweep: Sweep, target: Target) -> str:
+    parts = [sweep.name, target.technology, sweep.method, target.clock or "each at its own fmax"]
     if sweep.tensors:
         parts.append(f"tensors of {sweep.tensors.source.label}")
     return drawing.printable(" · ".join(parts))
@@ -340,7 +342,18 @@ def _handles(groups: Sequence[_Group]) -> list[Line2D]:
     return handles
 
 
-def _small_print(sweep: Sweep, table: Sequence[Row], groups: Sequence[_Group]) -> list[str]:
+def _clock(table: Sequence[Row], target: Target) -> str:
+    """Return what units were mapped for, and at which clock they are compared."""
+    if target.clock_ns is None:
+        return "Mapped for the least area; throughput is at each unit's own fmax."
+    missed = sum(row["slack_ns"] < 0 for row in table)
+    late = f"; {_count(missed, 'point')} cannot, and run at their own fmax" if missed else ""
+    return f"Mapped for the least area that meets a clock of {target.clock}, and run at it{late}."
+
+
+def _small_print(
+    sweep: Sweep, table: Sequence[Row], groups: Sequence[_Group], target: Target
+) -> list[str]:
     optimal = sum(row["pareto"] for row in table)
     lines = [
         "Labels: weight × activation · lanes, and parameters in which points of a family differ. "
@@ -349,6 +362,7 @@ def _small_print(sweep: Sweep, table: Sequence[Row], groups: Sequence[_Group]) -
     ]
     if len(table) <= FEW:
         lines[0] += " Behind the fronts, labels are where there is room."
+    lines.append(_clock(table, target))
     if any(group.approximate for group in groups):
         lines.append(
             f"{DAGGER} approximate product or sums; the axis is of the formats alone (open marks)."
