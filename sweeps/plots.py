@@ -43,7 +43,7 @@ RELATIVE_SIZE = {"P": 1.3, "X": 1.3, "^": 1.1, "v": 1.1}
 
 #: Inches. Two panels fill the width of a two-column page. Heights include what is written along the
 #: axes; in more than two rows panels are lower, so that five fit on a page.
-PANEL_WIDTH, PANEL_HEIGHT, LOW_HEIGHT = 3.35, 3.55, 2.8
+PANEL_WIDTH, PANEL_HEIGHT, LOW_HEIGHT = 3.35, 3.55, 2.75
 WIDTH, EDGE = 0.55 + 2 * PANEL_WIDTH, 0.12
 #: Panels in a row.
 COLUMNS = 2
@@ -95,8 +95,7 @@ def _draw(sweep: Sweep, table: Sequence[Row], target: Target) -> Figure:
     figure = Figure(figsize=(WIDTH, height), dpi=DPI)
     FigureCanvasAgg(figure)
     groups = _groups(sweep, table)
-    small_print = _small_print(sweep, table, groups, target)
-    _frame(figure, _title(sweep, target), _handles(groups), small_print)
+    _frame(figure, _title(sweep, target), _handles(groups), _small_print(sweep, table, groups))
     scales = {name: scale(METRICS[name], [row[name] for row in table]) for name in sweep.objectives}
     grid = figure.add_gridspec(rows, columns)
     panels: list[_Panel] = []
@@ -314,7 +313,8 @@ def _legend(figure: Figure, handles: Sequence[Line2D]) -> Legend:
 
 
 def _title(sweep: Sweep, target: Target) -> str:
-    parts = [sweep.name, target.technology, sweep.method, target.clock or "each at its own fmax"]
+    clock = f"clock of {target.clock}" if target.clock else "each at its own fmax"
+    parts = [sweep.name, target.technology, sweep.method, clock]
     if sweep.tensors:
         parts.append(f"tensors of {sweep.tensors.source.label}")
     return drawing.printable(" · ".join(parts))
@@ -342,18 +342,7 @@ def _handles(groups: Sequence[_Group]) -> list[Line2D]:
     return handles
 
 
-def _clock(table: Sequence[Row], target: Target) -> str:
-    """Return what units were mapped for, and at which clock they are compared."""
-    if target.clock_ns is None:
-        return "Mapped for the least area; throughput is at each unit's own fmax."
-    missed = sum(row["slack_ns"] < 0 for row in table)
-    late = f"; {_count(missed, 'point')} cannot, and run at their own fmax" if missed else ""
-    return f"Mapped for the least area that meets a clock of {target.clock}, and run at it{late}."
-
-
-def _small_print(
-    sweep: Sweep, table: Sequence[Row], groups: Sequence[_Group], target: Target
-) -> list[str]:
+def _small_print(sweep: Sweep, table: Sequence[Row], groups: Sequence[_Group]) -> list[str]:
     optimal = sum(row["pareto"] for row in table)
     lines = [
         "Labels: weight × activation · lanes, and parameters in which points of a family differ. "
@@ -362,7 +351,10 @@ def _small_print(
     ]
     if len(table) <= FEW:
         lines[0] += " Behind the fronts, labels are where there is room."
-    lines.append(_clock(table, target))
+    if missed := sum((row.get("slack_ns") or 0) < 0 for row in table):
+        lines.append(
+            f"{missed} of {_count(len(table), 'point')} cannot meet the clock; at own fmax."
+        )
     if any(group.approximate for group in groups):
         lines.append(
             f"{DAGGER} approximate product or sums; the axis is of the formats alone (open marks)."
