@@ -455,7 +455,7 @@ def test_synthesis_is_told_its_goal_and_says_what_it_violates(
     told = f"{name}: 3 pins beyond max capacitance, dff_1/Q by a factor of 1.25"
     assert lines.count(told) == 3
     assert not any("transition" in line for line in lines)
-    assert lines[-1] == "± how far the other netlists that meet the clock lie from the chosen one"
+    assert lines[-1].endswith("from the chosen one, of those that meet the clock if any does")
 
 
 def test_costs_in_json_have_everything(capsys: pytest.CaptureFixture[str]) -> None:

@@ -191,8 +191,8 @@ def _print_costs(priced: "Sequence[Priced]", source: str) -> None:
     for cost in costs:
         _print_notes(cost)
     if method == "synthesis":
-        others = "netlists" if costs[0].clock_ns is None else "netlists that meet the clock"
-        print(f"± how far the other {others} lie from the chosen one")
+        which = "" if costs[0].clock_ns is None else ", of those that meet the clock if any does"
+        print(f"± how far the other netlists that were mapped lie from the chosen one{which}")
         return
     levels = " / ".join(f"{level} %" for level in LEVELS)
     print(f"± what {levels} of units stay within")
