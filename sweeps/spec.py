@@ -52,6 +52,7 @@ from typing import TYPE_CHECKING, Any
 
 from cost_models.metric import Metric
 from hwsim.errors import unknown
+from sweeps.clocks import STATED, clocks
 from sweeps.decode import Value, load
 from sweeps.metrics import METRICS, name_of
 
@@ -67,8 +68,6 @@ GROUP = 128
 MAX_NAME = 100
 #: Keys of an entry that are no parameters.
 _OF_VERILOG = ("verilog", "top")
-#: Clocks that are no periods.
-STATED, NO_CLOCK = "stated", "none"
 #: Most units of a sweep, which are made within seconds.
 MAX_UNITS = 100_000
 
@@ -145,7 +144,7 @@ def read(path: Path) -> Sweep:
     method = keys["method"].choice("method", METHODS)
     if method == "estimate" and "liberty" in keys:
         keys["liberty"].fail("goes with method: synthesis")
-    clocks = _clocks(keys["clock"]) if "clock" in keys else [(keys["technology"], STATED)]
+    at = clocks(keys["clock"]) if "clock" in keys else [(keys["technology"], STATED)]
     has_tensors = "tensors" in keys
     objectives = _objectives(keys["objectives"], has_tensors)
     constraints = _constraints(keys["constraints"], has_tensors) if "constraints" in keys else ()
@@ -156,9 +155,9 @@ def read(path: Path) -> Sweep:
     from sweeps import targets
 
     if method == "estimate":
-        chosen = targets.of_estimates(keys["technology"], clocks)
+        chosen = targets.of_estimates(keys["technology"], at)
     else:
-        chosen = targets.of_synthesis(keys["technology"], keys.get("liberty"), clocks)
+        chosen = targets.of_synthesis(keys["technology"], keys.get("liberty"), at)
     if screen is not None:
         targets.check_screen(keys["screen"], chosen)
     return Sweep(name, chosen, method, tensors, units, objectives, constraints, screen)
@@ -169,21 +168,6 @@ def _name(value: Value) -> str:
     if len(name) > MAX_NAME:
         value.fail(f"must be at most {MAX_NAME} characters long, not {len(name)}")
     return name
-
-
-def _clocks(value: Value) -> list[tuple[Value, float | str]]:
-    """Return the clocks, each with its place."""
-    return [(item, _clock(item)) for item in value.scalars()]
-
-
-def _clock(item: Value) -> float | str:
-    allowed = f"a positive period in ns, {STATED} or {NO_CLOCK}"
-    if item.is_text:
-        # Other text may be a number that YAML does not read as one, which the message explains.
-        return word if (word := item.text()) in (STATED, NO_CLOCK) else item.number(allowed)
-    if (period := item.number(allowed)) <= 0:
-        item.fail(f"must be {allowed}, not {period:g}")
-    return period
 
 
 def _screen(value: Value) -> float:

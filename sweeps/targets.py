@@ -14,12 +14,9 @@ from pathlib import Path
 from cost_models import technology
 from cost_models.synthesis.liberty import OSU018, opened
 from cost_models.technology import Technology
+from sweeps.clocks import NO_CLOCK, STATED, Clocks
 from sweeps.decode import Value
-from sweeps.spec import NO_CLOCK, STATED
 from sweeps.store import digest
-
-#: Periods in ns and words for others, each with its place.
-Clocks = Sequence[tuple[Value, float | str]]
 
 
 @dataclass(frozen=True)
