@@ -40,6 +40,24 @@ FEWEST_CYCLES = 4
 
 #: Cycles beyond the declared timing after which a unit counts as stuck.
 _PATIENCE = 16
+#: Cycles of every stream that an idle unit is looked at, after its last result.
+IDLE_CYCLES = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Idle:
+    """A unit that is offered no beat, after its last result.
+
+    ``i__valid`` is 0, ``o__ready`` 1, and the operands are held.
+
+    Attributes
+    ----------
+    toggles, ones
+        As :class:`Activity` has them.
+    """
+
+    toggles: NDArray[np.float64]
+    ones: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +68,11 @@ class Activity:
     ----------
     toggles
         Mean toggles per clock cycle of each net without delays, shape (nets,), each in [0, 1].
+    ones
+        Share of the cycles in which each enable of flip-flops is 1 before the clock edge, shape
+        (nets,): 1 for the constant, 0 for nets that are no enable.
+    idle
+        The same of idle cycles.
     transitions
         A sample of the cycles that these are the mean of.
     mean
@@ -62,6 +85,8 @@ class Activity:
     """
 
     toggles: NDArray[np.float64]
+    ones: NDArray[np.float64]
+    idle: Idle
     transitions: Transitions
     mean: float
     cycles: int
@@ -110,7 +135,7 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
     everyone = np.arange(streams)
     position = np.zeros(streams, np.int64)
     results: list[int | None] = [None] * streams
-    counts = np.zeros(netlist.nets, np.int64)
+    counts, ones = (np.zeros(netlist.nets, np.int64) for _ in range(2))
     cycles = 0
     sample = _Sample(_drawn_cycles(netlist))
     previous = machine.values.copy()
@@ -121,6 +146,7 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
         machine.settle()
         if cycle > warm_up and offered.all():
             counts += machine.toggled(previous)
+            ones += machine.enabled()
             cycles += streams
             sample.add(previous, machine.values)
         previous[:] = machine.values
@@ -141,12 +167,30 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
     macs = unit.mean_macs_per_beat(operands.metadata) / float(taken.mean())
     return Activity(
         toggles,
+        ones / cycles,
+        _idle(machine, warm_up),
         sample.draw(streams, _drawn_transitions(netlist)),
         float(toggles[netlist.first_flip_flop :].mean()),
         cycles,
         macs,
         macs * float(taken.mean(axis=-1).std()) / (float(taken.mean()) * streams**0.5),
     )
+
+
+def _idle(machine: "_Machine", settling: int) -> Idle:
+    """Offer nothing and return what happens after some cycles of settling."""
+    machine.drive("i__valid", np.zeros(machine.streams, bool))
+    counts, ones = (np.zeros(machine.netlist.nets, np.int64) for _ in range(2))
+    previous = machine.values.copy()
+    for cycle in range(settling + IDLE_CYCLES):
+        machine.settle()
+        if cycle >= settling:
+            counts += machine.toggled(previous)
+            ones += machine.enabled()
+        previous[:] = machine.values
+        machine.clock()
+    cycles = IDLE_CYCLES * machine.streams
+    return Idle(counts / cycles, ones / cycles)
 
 
 def _drawn_cycles(netlist: Netlist) -> int:
@@ -256,9 +300,20 @@ class _Machine:
         loops.settle(self.values, self.netlist.types, self.netlist.pins)
 
     def clock(self) -> None:
-        """Let every flip-flop take its input."""
-        first = self.netlist.first_flip_flop
-        self.values[first : self.netlist.first_gate] = self.values[self.netlist.data]
+        """Let every flip-flop take its input where its enable is 1."""
+        states = slice(self.netlist.first_flip_flop, self.netlist.first_gate)
+        enables = self.values[self.netlist.enables]
+        self.values[states] = (self.values[self.netlist.data] & enables) | (
+            self.values[states] & ~enables
+        )
+
+    def enabled(self) -> Int:
+        """Return in how many of the simulations each enable is 1, shape (nets,)."""
+        ones = np.zeros(self.netlist.nets, np.int64)
+        nets = np.unique([1, *self.netlist.enables])
+        values = np.bitwise_count(self.values[nets] & _mask(self.streams))
+        ones[nets] = values.sum(axis=1, dtype=np.int64)
+        return ones
 
     def toggled(self, previous: Words) -> Int:
         """Return for each net in how many of the simulations it differs from ``previous``."""

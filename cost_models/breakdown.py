@@ -3,7 +3,8 @@
 A part is a submodule of the unit's top module. The unit is mapped to generic gates part by part,
 so that each gate belongs to one, and simulated as a whole with the operands, which proves it
 against the golden model; the parts are priced like any estimate. Nothing is optimised across the
-borders of parts, so their sum is not the estimate of the unit: that one is kept beside it.
+borders of parts, so their sum is not the estimate of the unit: that one is kept beside it. Both are
+of the least area.
 
 The energy of a toggle has a share for the cell and one for every pin that it drives. The latter
 counts in the part that has the pin: a table that is read by more columns costs more energy in the
@@ -21,10 +22,10 @@ from cost_models import activity
 from cost_models import technology as technologies
 from cost_models.activity import Activity
 from cost_models.cost import METRICS, Cost
-from cost_models.estimate import Floats, critical_loads, estimate_all, shared_gates, vector
+from cost_models.estimate import Floats, critical_loads, estimate_all, hazards, shared_gates, vector
 from cost_models.netlist import GATES, TYPES, Int, Netlist, netlist_by_part
 from cost_models.operands import default_operands
-from cost_models.technology import Technology
+from cost_models.technology import Sizing, Technology
 from hwsim.errors import InputError
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
@@ -155,26 +156,27 @@ def price(gates: Netlist, toggling: Activity, technology: Technology) -> dict[st
     names, part = np.unique(gates.parts, return_inverse=True)
     types = np.append(np.full(len(gates.data), len(TYPES) - 1), gates.types)
     is_flip_flop = np.arange(len(types)) < len(gates.data)
-    clock = is_flip_flop * technology.clock_fj_per_cycle
+    sizing = technology.least_area
+    clock = is_flip_flop * sizing.clock_fj_per_cycle
     settled = clock + _toggle_energy(
         gates,
         toggling.toggles,
-        vector(technology.energy_fj_per_toggle, TYPES)[types],
-        technology.energy_fj_per_toggle_and_load,
+        vector(sizing.energy_fj_per_toggle, TYPES)[types],
+        sizing.energy_fj_per_toggle_and_load,
     )
     glitch = _toggle_energy(
         gates,
-        toggling.glitches,
+        hazards(gates, toggling.transitions, technology.hazards).by_net,
         # Flip-flops have none.
-        np.append(vector(technology.glitch_fj_per_toggle, GATES), 0.0)[types],
-        technology.glitch_fj_per_toggle_and_load,
+        np.append(vector(sizing.glitch_fj_per_toggle, GATES), 0.0)[types],
+        sizing.glitch_fj_per_toggle_and_load,
     )
     columns = {
-        "area_um2": _areas(gates, types, technology),
+        "area_um2": _areas(gates, types, sizing),
         "settled_pj": settled * 1e-3,
         "clock_pj": clock * 1e-3,
         "glitch_pj": glitch * 1e-3,
-        "leakage_nw": vector(technology.leakage_nw, TYPES)[types],
+        "leakage_nw": vector(sizing.leakage_nw, TYPES)[types],
         "gates": ~is_flip_flop,
         "flip_flops": is_flip_flop,
     }
@@ -186,12 +188,12 @@ def price(gates: Netlist, toggling: Activity, technology: Technology) -> dict[st
     }
 
 
-def _areas(gates: Netlist, types: Int, technology: Technology) -> Floats:
+def _areas(gates: Netlist, types: Int, sizing: Sizing) -> Floats:
     """Return the area of each cell in um^2."""
-    areas = vector(technology.area_um2, TYPES)[types]
+    areas = vector(sizing.area_um2, TYPES)[types]
     areas[len(gates.data) :] += (
-        shared_gates(gates) * technology.area_um2_per_shared_gate
-        + critical_loads(gates) * technology.area_um2_per_critical_doubling
+        shared_gates(gates) * sizing.area_um2_per_shared_gate
+        + critical_loads(gates) * sizing.area_um2_per_critical_doubling
     )
     return areas
 

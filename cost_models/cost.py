@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 from cost_models.metric import Metric
 from hwsim import tables
@@ -49,17 +49,20 @@ METRICS: dict[str, Metric] = {
         _metric("area_um2", "area (µm²)", heading="area µm²", quantity="area", additive=True),
         _metric("delay_ns", "delay (ns)", heading="delay ns", quantity="delay"),
         _metric("leakage_nw", "leakage (nW)", heading="leakage nW", additive=True),
+        _metric("idle_pj", "energy of an idle cycle (pJ)", log=False),
         _metric("macs_per_cycle", "MACs per cycle", heading="MAC/cycle", maximise=True),
     )
 }
 
-_Derivation = Callable[["Cost"], float | None]
+_Value = TypeVar("_Value", float, float | None)
 
 
-def _derived(label: str, **shown: Unpack[_Shown]) -> Callable[[_Derivation], _Derivation]:
+def _derived(
+    label: str, **shown: Unpack[_Shown]
+) -> Callable[[Callable[["Cost"], _Value]], Callable[["Cost"], _Value]]:
     """Enter what a property of a cost returns in ``METRICS``, under the property's name."""
 
-    def enter(derivation: _Derivation) -> _Derivation:
+    def enter(derivation: Callable[["Cost"], _Value]) -> Callable[["Cost"], _Value]:
         METRICS[derivation.__name__] = _metric(derivation.__name__, label, **shown)
         return derivation
 
@@ -91,6 +94,9 @@ class Cost:
         which swallow shorter pulses, minus that without delays.
     leakage_nw
         Leakage power in nW.
+    idle_pj
+        Dynamic energy in pJ of a cycle in which the unit is offered no beat, after its last result:
+        ``i__valid`` is 0, ``o__ready`` 1, and the operands are held. Leakage is excluded.
     macs_per_cycle
         Multiply-accumulates per clock cycle at full throughput.
     macs_per_cycle_error
@@ -113,6 +119,7 @@ class Cost:
     leakage_nw: float
     macs_per_cycle: float
     macs_per_cycle_error: float = 0.0
+    idle_pj: float = 0.0
     clock_ns: float | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 

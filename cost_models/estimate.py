@@ -12,16 +12,18 @@ A unit is a curve. Its ends, the least area and the least delay, have coefficien
 what a clock between them takes follows from how far it is from the one to the other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cost_models import activity, network
 from cost_models import technology as technologies
+from cost_models.bands import UNSEEN_FAMILIES
+from cost_models.clock_gating import gate_costs
 from cost_models.cost import Cost, Objective, check_clock
 from cost_models.netlist import GATES, TYPES, Netlist, netlist
 from cost_models.network import Transitions
@@ -32,6 +34,7 @@ from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
 from hwsim.units.operands import Operands
 from rtl import verilog
+from rtl.verilog import HandMade
 from rtl.yosys import version
 
 Floats = NDArray[np.float64]
@@ -56,6 +59,10 @@ class Features:
         Output toggles per cycle, summed over the cells of each of ``TYPES``.
     loaded_toggles
         Toggles per cycle times fan-out, summed over the outputs of all cells.
+    ones
+        Share of the cycles in which each enable of flip-flops is 1, shape (nets,).
+    idle_toggles, idle_loaded_toggles, idle_ones
+        The same of idle cycles.
     transitions
         Cycles to count hazards in.
     mean_activity
@@ -70,6 +77,10 @@ class Features:
     critical: float
     toggles: Floats
     loaded_toggles: float
+    ones: Floats
+    idle_toggles: Floats
+    idle_loaded_toggles: float
+    idle_ones: Floats
     transitions: Transitions
     mean_activity: float
     macs_per_cycle: float
@@ -96,33 +107,50 @@ class Hazards:
 
 
 def features(
-    unit: UnitSpec, operands: Operands | None = None, style: str | None = None
+    unit: UnitSpec,
+    operands: Operands | None = None,
+    style: str | None = None,
+    clock_gating: bool = False,
 ) -> Features:
     """Map ``unit`` to gates and simulate it.
 
     ``operands`` are those of :func:`estimate`, ``style`` that of
-    :func:`~cost_models.netlist.netlist`.
+    :func:`~cost_models.netlist.netlist`; ``clock_gating`` is that of :func:`estimate`.
     """
     if operands is None:
         operands = default_operands(unit)
     if not isinstance(operands, Operands):
         raise InputError(f"operands={operands!r}: allowed: hwsim.units.operands.Operands")
-    gates = netlist(unit, style)
+    gates = netlist(unit, style, clock_gating)
     result = activity.simulate(unit, gates, operands)
-    flip_flops = result.toggles[gates.first_flip_flop : gates.first_gate].sum()
-    cells = slice(gates.first_flip_flop, None)
     return Features(
         netlist=gates,
         counts=gates.counts(),
         shared=float(shared_gates(gates).sum()),
         critical=float(critical_loads(gates).sum()),
-        toggles=np.append(_by_type(gates, result.toggles), flip_flops),
-        loaded_toggles=float(result.toggles[cells] @ gates.fanout()[cells]),
+        toggles=_of_cells(gates, result.toggles),
+        loaded_toggles=_loaded(gates, result.toggles),
+        ones=result.ones,
+        idle_toggles=_of_cells(gates, result.idle.toggles),
+        idle_loaded_toggles=_loaded(gates, result.idle.toggles),
+        idle_ones=result.idle.ones,
         transitions=result.transitions,
         mean_activity=result.mean,
         macs_per_cycle=result.macs_per_cycle,
         macs_per_cycle_error=result.macs_per_cycle_error,
     )
+
+
+def _of_cells(gates: Netlist, toggles: Floats) -> Floats:
+    """Return the toggles of cells, summed by type out of ``TYPES``."""
+    flip_flops = toggles[gates.first_flip_flop : gates.first_gate].sum()
+    return np.append(_by_type(gates, toggles), flip_flops)
+
+
+def _loaded(gates: Netlist, toggles: Floats) -> float:
+    """Return the toggles of cells times their fan-out."""
+    cells = slice(gates.first_flip_flop, None)
+    return float(toggles[cells] @ gates.fanout()[cells])
 
 
 def hazards(gates: Netlist, transitions: Transitions, delays: Delays) -> Hazards:
@@ -177,6 +205,7 @@ def estimate(
     operands: Operands | None = None,
     objective: Objective = "area",
     clock_ns: float | None = None,
+    clock_gating: bool = False,
 ) -> Cost:
     """Return the estimated cost of ``unit`` in one technology.
 
@@ -191,16 +220,18 @@ def estimate(
         What the unit is mapped for: the least ``area``, or ``speed``.
     clock_ns
         A clock period in ns that the least area has to meet, instead of an objective.
+    clock_gating
+        With clock gates (:mod:`cost_models.clock_gating`).
 
     Raises
     ------
     InputError
         For a ``unit`` that is none, an unknown technology or objective, a clock that is not
-        positive, or operands that do not fit.
+        positive, operands that do not fit, or clock gates where the technology's library has none.
     cost_models.network.SimulationError
         If the gates do not compute what the golden model says.
     """
-    (cost,) = estimate_all(unit, [technology], operands, objective, clock_ns).values()
+    (cost,) = estimate_all(unit, [technology], operands, objective, clock_ns, clock_gating).values()
     return cost
 
 
@@ -210,13 +241,14 @@ def estimate_all(
     operands: Operands | None = None,
     objective: Objective = "area",
     clock_ns: float | None = None,
+    clock_gating: bool = False,
 ) -> dict[str, Cost]:
     """Return the estimated cost of ``unit`` by technology; parameters are those of ``estimate``."""
     check_unit(unit)
     check_known("objective", objective, get_args(Objective))
     check_clock(clock_ns)
     loaded = technologies.load_all(names)
-    measured = features(unit, operands)
+    measured = features(unit, operands, clock_gating=clock_gating)
     return {
         technology.name: price(unit, measured, technology, objective, clock_ns)
         for technology in loaded
@@ -260,15 +292,27 @@ class End:
     clock_pj: float
     glitch_pj: float
     leakage_nw: float
+    idle_pj: float
 
 
-def end(measured: Features, counted: Hazards, sizing: Sizing) -> End:
-    """Return what a unit takes at one end of its curve."""
-    clock_fj = sizing.clock_fj_per_cycle * len(measured.netlist.data)
-    settled_fj = (
-        clock_fj
-        + measured.toggles @ vector(sizing.energy_fj_per_toggle, TYPES)
-        + measured.loaded_toggles * sizing.energy_fj_per_toggle_and_load
+def end(
+    measured: Features,
+    counted: Hazards,
+    sizing: Sizing,
+    gates: Sequence[Mapping[str, Any]] | None = None,
+) -> End:
+    """Return what a unit takes at one end of its curve, with a technology's clock gates."""
+    clock, idle = (
+        gate_costs(measured.netlist, gates, sizing.clock_fj_per_cycle, ones)
+        for ones in (measured.ones, measured.idle_ones)
+    )
+    data_fj, idle_fj = (
+        toggles @ vector(sizing.energy_fj_per_toggle, TYPES)
+        + loaded * sizing.energy_fj_per_toggle_and_load
+        for toggles, loaded in (
+            (measured.toggles, measured.loaded_toggles),
+            (measured.idle_toggles, measured.idle_loaded_toggles),
+        )
     )
     glitch_fj = (
         counted.toggles @ vector(sizing.glitch_fj_per_toggle, GATES)
@@ -279,12 +323,14 @@ def end(measured: Features, counted: Hazards, sizing: Sizing) -> End:
             measured.counts @ vector(sizing.area_um2, TYPES)
             + measured.shared * sizing.area_um2_per_shared_gate
             + measured.critical * sizing.area_um2_per_critical_doubling
+            + clock.area_um2
         ),
         delay_ns=critical_path(measured.netlist, PathDelays.of(sizing)).delay_ns,
-        settled_pj=float(settled_fj) * 1e-3,
-        clock_pj=clock_fj * 1e-3,
+        settled_pj=float(clock.clock_fj + data_fj) * 1e-3,
+        clock_pj=clock.clock_fj * 1e-3,
         glitch_pj=float(glitch_fj) * 1e-3,
-        leakage_nw=float(measured.counts @ vector(sizing.leakage_nw, TYPES)),
+        leakage_nw=float(measured.counts @ vector(sizing.leakage_nw, TYPES)) + clock.leakage_nw,
+        idle_pj=float(idle.clock_fj + idle_fj) * 1e-3,
     )
 
 
@@ -321,8 +367,9 @@ def price(
     """Return the cost of a unit whose features are known, and ``counted``, if hazards are."""
     if counted is None:
         counted = hazards(measured.netlist, measured.transitions, technology.hazards)
-    smallest = end(measured, counted, technology.least_area)
-    fastest = end(measured, counted, technology.least_delay)
+    gates = technology.clock_gates
+    smallest = end(measured, counted, technology.least_area, gates)
+    fastest = end(measured, counted, technology.least_delay, gates)
     if clock_ns is not None:
         chosen = between(smallest, fastest, technology.curve, clock_ns)
     else:
@@ -339,6 +386,8 @@ def price(
             "coefficients": technology.provenance,
             "errors": technology.errors,
             "objective": "clock" if clock_ns is not None else objective,
+            # Verilog of one's own is no hardware of the family.
+            "band": technology.band(UNSEEN_FAMILIES if isinstance(unit, HandMade) else unit.family),
             "tools": {"yosys": version()},
             "style": measured.netlist.style,
             "effort": "bounded" if measured.netlist.bounded else "full",
@@ -431,7 +480,7 @@ def critical_path(gates: Netlist, delays: PathDelays) -> Path:
         latest = arrival[gates.pins[start:end]].max(axis=1)
         arrival[first + start : first + end] = latest + own[start:end]
 
-    ends = np.concatenate([gates.data, *gates.outputs.values()])
+    ends = np.concatenate([gates.data, gates.groups()[0], *gates.outputs.values()])
     required = arrival[ends] + delays.setup
     worst = int(required.argmax())
     counts = np.zeros(len(delays.values))

@@ -15,7 +15,6 @@ components alone tell about units? The last two are answered by other fits, to l
 
 import datetime
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -28,8 +27,9 @@ from scipy.optimize import minimize_scalar, nnls
 from scipy.stats import spearmanr
 
 from cost_models import cache, fitting_set, screen, synthesis
-from cost_models.bands import LEVELS, QUANTITIES, error_key
+from cost_models.bands import LEVELS, QUANTITIES, UNSEEN_FAMILIES, error_key
 from cost_models.components import COMPONENTS
+from cost_models.conformal import Scales, bounds, rounded_up, within
 from cost_models.cost import Cost, Objective
 from cost_models.estimate import (
     Features,
@@ -44,7 +44,7 @@ from cost_models.estimate import (
 )
 from cost_models.netlist import GATES, NAND2_EQUIVALENTS, TYPES, rtlil_text
 from cost_models.operands import default_operands
-from cost_models.synthesis import liberty, opensta
+from cost_models.synthesis import clock_gating, liberty, opensta
 from cost_models.synthesis.liberty import Library
 from cost_models.technology import Coefficients, Curve, Delays, Sizing, Technology
 from hwsim.errors import InputError
@@ -128,6 +128,7 @@ def characterise(
         measured = measure_units(
             [*COMPONENTS, *fitting, *held_out], name, library, folder, workers, progress
         )
+        clock_gates = clock_gating.characterise(library)
     provenance = {
         "date": datetime.date.today().isoformat(),
         "tools": _tools(),
@@ -142,7 +143,8 @@ def characterise(
     samples = iter(measured)
     sets = [[next(samples) for _ in part] for part in (COMPONENTS, fitting, held_out)]
     technology = fit(name, provenance, *sets)
-    return replace(technology, screen=screen.fitted(technology, workers, progress))
+    fitted = screen.fitted(technology, workers, progress)
+    return replace(technology, screen=fitted, clock_gates=clock_gates)
 
 
 def measure_units(
@@ -183,7 +185,7 @@ def _sample(unit: UnitSpec, technology: str, library: Library, folder: Path | No
     digest = _digest(unit)
     costs = _kept(file, library, digest) if file else None
     if costs is None:
-        costs = synthesis.measure_curve(unit, technology, library)
+        costs = [*synthesis.measure_curve(unit, technology, library)]
         if file:
             # In place at once: an interruption leaves no half of a file.
             half = file.with_suffix(".part")
@@ -259,11 +261,11 @@ def fit(
                 "estimate": sample.features.netlist.style,
             },
             "noise_percent": noise(sample.synthesis["area"]),
-            **compare(sample, counted[sample.unit], technology),
+            **compare(sample, technology, counted[sample.unit]),
             "unseen_families": _estimated(
-                sample, counted[sample.unit], without[generators[k]], "area"
+                sample, without[generators[k]], "area", counted[sample.unit]
             ),
-            "components_only": _estimated(sample, counted[sample.unit], alone, "area"),
+            "components_only": _estimated(sample, alone, "area", counted[sample.unit]),
         }
         for k, sample in enumerate(units)
     ]
@@ -273,6 +275,7 @@ def fit(
         clock_ns=clock_ns,
         provenance=provenance,
         errors=all_errors(rows),
+        bands=all_bands(rows),
         units=rows,
     )
 
@@ -307,23 +310,18 @@ def coefficients(
     start
         The technology whose delays the search starts from; from equal ones if None.
     """
-    least_area, least_delay = (
-        sizing(samples, counted, point, before)
-        for point, before in (
-            ("area", start and start.least_area),
-            ("speed", start and start.least_delay),
-        )
-    )
     technology = Technology(
         name=name,
-        least_area=least_area,
-        least_delay=least_delay,
+        least_area=sizing(samples, counted, "area", start.least_area if start else None),
+        least_delay=sizing(samples, counted, "speed", start.least_delay if start else None),
         curve=Curve(area=1.0, energy=1.0),
         hazards=delays,
         clock_ns=0.0,
+        clock_gates=None,
         provenance={},
         errors={},
         screen=None,
+        bands={},
         units=[],
     )
     return replace(technology, curve=fit_curve(samples, counted, technology))
@@ -480,26 +478,26 @@ def noise(cost: Cost) -> dict[str, float]:
     }
 
 
-def compare(sample: Sample, counted: Hazards, technology: Technology) -> dict[str, Any]:
+def compare(
+    sample: Sample, technology: Technology, counted: Hazards | None = None
+) -> dict[str, Any]:
     """Return the figures of ``synthesis`` and ``estimate``, at the least area and elsewhere."""
 
     def both(point: str) -> dict[str, dict[str, float]]:
         return {
             "synthesis": figures(sample.synthesis[point]),
-            "estimate": _estimated(sample, counted, technology, point),
+            "estimate": _estimated(sample, technology, point, counted),
         }
 
     return both("area") | {point: both(point) for point in POINTS if point != "area"}
 
 
 def _estimated(
-    sample: Sample, counted: Hazards, technology: Technology, point: str
+    sample: Sample, technology: Technology, point: str, counted: Hazards | None
 ) -> dict[str, float]:
     objective: Objective = "speed" if point == "speed" else "area"
     clock_ns = sample.synthesis[point].clock_ns
-    return figures(
-        price(sample.unit, sample.features, technology, objective, clock_ns, counted)
-    )
+    return figures(price(sample.unit, sample.features, technology, objective, clock_ns, counted))
 
 
 def _given(unit: UnitSpec) -> dict[str, int | str]:
@@ -534,8 +532,9 @@ def errors_of(rows: Sequence[dict[str, Any]], method: str) -> dict[str, dict[str
     -------
     dict
         ``mean_percent``, ``max_percent``: absolute error, relative to synthesis. ``rank``:
-        Spearman's correlation. ``error_68_percent``, ``error_95_percent``: :func:`within` of the
-        :func:`distances`, rounded up; None if there are too few units. ``units``: their number.
+        Spearman's correlation. ``error_68_percent``, ``error_95_percent``:
+        :func:`~cost_models.conformal.within` of the :func:`distances`, rounded up; None if there
+        are too few units. ``units``: their number.
     """
     errors: dict[str, dict[str, float | None]] = {}
     for quantity in QUANTITIES:
@@ -547,7 +546,7 @@ def errors_of(rows: Sequence[dict[str, Any]], method: str) -> dict[str, dict[str
             "mean_percent": round(float(percent.mean()), 2),
             "max_percent": round(float(percent.max()), 2),
             "rank": round(float(spearmanr(measured, estimated).statistic), 4),
-            **{error_key(level): _rounded_up(within(between, level)) for level in LEVELS},
+            **{error_key(level): rounded_up(within(between, level)) for level in LEVELS},
             "units": len(rows),
         }
     return errors
@@ -575,25 +574,41 @@ def distances(rows: Sequence[dict[str, Any]], method: str, quantity: str) -> Flo
     return 100 * (np.maximum(ratio, 1 / ratio) - 1)
 
 
-def within(errors: Floats, level: int) -> float:
-    """Return what the error of a further unit stays within with a probability of ``level`` percent.
+def logarithms(rows: Sequence[dict[str, Any]], method: str, quantity: str) -> Floats:
+    """Return the natural logarithms of estimate over synthesis."""
+    ratios = quantities(rows, method, quantity) / quantities(rows, "synthesis", quantity)
+    return np.asarray(np.log(ratios), np.float64)
 
-    That is the ceil((n + 1) * level / 100)-th smallest of the n errors, if the further unit is as
-    likely as any other to have any rank among all n + 1 (split conformal prediction: Vovk et al.,
-    Algorithmic Learning in a Random World, 2005). Infinity if that is more than n.
+
+def scales(rows: Sequence[dict[str, Any]], quantity: str) -> Scales:
+    """Return the scales of families' errors, of the rows that were fitted to.
+
+    No held-out unit has a part in them. That errors of units fitted to are smaller than others does
+    not matter: scales compare families.
     """
-    rank = rank_within(len(errors), level)
-    return float(np.sort(errors)[rank - 1]) if rank <= len(errors) else math.inf
+    fitted = [row for row in rows if not row["held_out"]]
+    families = [row["family"] for row in fitted]
+    return Scales(families, logarithms(fitted, "estimate", quantity))
 
 
-def rank_within(count: int, level: int) -> int:
-    """Return ceil((count + 1) * level / 100)."""
-    return -(-(count + 1) * level // 100)
-
-
-def _rounded_up(percent: float) -> float | None:
-    # Not for what is exact but for its last bits.
-    return None if math.isinf(percent) else math.ceil(round(percent * 100, 6)) / 100
+def all_bands(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return what :attr:`Technology.bands` holds, from its ``units``."""
+    held_out = [row for row in rows if row["held_out"]]
+    families = [row["family"] for row in held_out]
+    known = sorted({row["family"] for row in rows if not row["held_out"]})
+    alike = np.ones(len(held_out))
+    bands: dict[str, dict[str, dict[str, Any]]] = {}
+    for quantity in QUANTITIES:
+        scale = scales(rows, quantity)
+        unseen = logarithms(held_out, UNSEEN_FAMILIES, quantity)
+        bands[quantity] = {
+            "families": bounds(
+                logarithms(held_out, "estimate", quantity), scale.of(families),
+                dict(zip(known, scale.of(known).tolist(), strict=True)),
+            ),
+            **bounds(unseen, alike, {UNSEEN_FAMILIES: 1.0}),
+        }  # fmt: skip
+    return bands
 
 
 def _targets(samples: list[Sample], field: str, point: str) -> Floats:

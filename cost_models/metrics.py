@@ -1,10 +1,10 @@
 """What a unit's cost is quoted as: metrics, each with the error that is known of it.
 
 The error of an estimate is what 68 % and 95 % of units stay within, by units that the fit did not
-see (:func:`cost_models.fit.errors_of`): of products and quotients by themselves, not by adding the
-errors of factors. A reciprocal has the error of what it is the reciprocal of. A synthesised netlist
-has no error, but a spread: how far the other netlists that were made of the unit lie from it, which
-is the noise of the flow.
+see, wider for families that fits follow less (:mod:`cost_models.conformal`): of products and
+quotients by themselves, not by adding the errors of factors. A reciprocal has the error of what it
+is the reciprocal of. A synthesised netlist has no error, but a spread: how far the other netlists
+that were made of the unit lie from it, which is the noise of the flow.
 """
 
 import math
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cost_models import cost as costs
-from cost_models.bands import LEVELS, UNSEEN, error_key
+from cost_models.bands import LEVELS, RATIO_ERROR, UNSEEN, error_key
 from cost_models.cost import Cost
 from cost_models.metric import Metric
 
@@ -69,11 +69,14 @@ def errors(cost: Cost) -> Mapping[str, Mapping[str, float | None]]:
     By quantity. A unit that meets its clock has none of delay; one that misses it is mapped for the
     least delay. Empty if they are unknown.
     """
-    goal = cost.provenance.get("objective", "area")
-    if goal == "clock" and not _meets_clock(cost):
-        goal = "speed"
-    found = cost.provenance.get("errors", {}).get(_ERRORS[goal], {})
+    found = cost.provenance.get("errors", {}).get(_ERRORS[_goal(cost)], {})
     return {name: error for name, error in found.items() if _quantity(cost, name) == name}
+
+
+def _goal(cost: Cost) -> str:
+    """Return what a unit is mapped for: what cannot meet its clock, for speed."""
+    goal: str = cost.provenance.get("objective", "area")
+    return "speed" if goal == "clock" and not _meets_clock(cost) else goal
 
 
 def _meets_clock(cost: Cost) -> bool:
@@ -89,11 +92,10 @@ def percents(cost: Cost) -> dict[str, dict[int, float]]:
     """Return the errors of an estimate in percent, by metric and by ``LEVELS``.
 
     Estimate and synthesis are within it of each other, whichever of them it is taken of, for that
-    percentage of units. Metrics whose error is unknown are left out.
+    percentage of units; at the least area it is wider for a family that fits follow less. Metrics
+    whose error is unknown are left out.
     """
-    if cost.method != "estimate":
-        return {}
-    known = errors(cost)
+    known = _band(cost)
     found = {
         name: {
             level: percent
@@ -104,6 +106,35 @@ def percents(cost: Cost) -> dict[str, dict[int, float]]:
         for name, metric in METRICS.items()
     }
     return {name: levels for name, levels in found.items() if levels}
+
+
+def ratio_errors(cost: Cost) -> dict[str, float]:
+    """Return a cost's part in the error of its ratio to another one, in percent by metric.
+
+    The logarithm of the ratio of two costs of one technology is uncertain by the root of the sum of
+    the squares of both parts' log(1 + part): of estimates as 90 % of pairs of units
+    (:func:`cost_models.conformal.ratio_score`), of synthesis its spread. Metrics of which nothing
+    is known are left out.
+    """
+    if cost.method == "synthesis":
+        return spreads(cost)
+    known = _band(cost)
+    return {
+        name: percent
+        for name, metric in METRICS.items()
+        if (percent := known.get(_quantity(cost, metric.quantity), {}).get(RATIO_ERROR)) is not None
+    }
+
+
+def _band(cost: Cost) -> Mapping[str, Mapping[str, float | None]]:
+    """Return the band of an estimate's family by quantity; synthesis has none.
+
+    Families have bands of the least area; what is mapped for another has the errors of all.
+    """
+    if cost.method == "estimate" and _goal(cost) != "area":
+        return errors(cost)
+    found: Mapping[str, Mapping[str, float | None]] = cost.provenance.get("band", {})
+    return found
 
 
 def spreads(cost: Cost) -> dict[str, float]:

@@ -1,15 +1,17 @@
 """A unit as generic gates: the one netlist that every technology is estimated from.
 
-Yosys and ABC map the unit's RTL to two-input gates, multiplexers and plain flip-flops, the same
-logic optimisation that a cell library would get. Multipliers are built both from rows of partial
-products and from Booth's digits where Yosys can, for either may be the smaller one. Its default
-style, which merges additions before, is tried by synthesis only: it takes as much time again and
-is hardly ever smaller.
+Yosys and ABC map the unit's RTL to two-input gates, multiplexers and plain flip-flops, by the
+steps of Yosys' ``synth`` less what costs time and finds nothing here. Equal nets are looked for by
+ABC's older ``ifraig``, which gives a proof up after 100 conflicts: areas are the same to
+within 1.5 %, in a fifth less of ABC's time.
 
-Large designs are mapped with bounded effort: without Yosys' search for operators to share, and
-with a limit on the proofs that two nets are equal. Either takes hours in long chains of rounded
-additions, where the first finds nothing and the second is worth up to 4 % of the area; of two wide
-tables of rounded sums, it was worth 7 % of one and nothing of the other.
+Multipliers are built from rows of partial products or from Booth's digits. Signs and widths of the
+operands tell which is smaller (:func:`generic_styles`); where they do not, both are mapped. Yosys'
+default style, which merges additions before, is tried by synthesis only: it takes as much time
+again and is hardly ever smaller.
+
+Large designs are mapped with bounded effort: without Yosys' search for operators to share, which
+takes hours in long chains of rounded additions and finds nothing there.
 
 Mapped by part, the submodules of the unit's top module stay apart until every gate is made, so each
 gate belongs to one of them. Nothing is optimised across their borders, which costs some area.
@@ -19,14 +21,16 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from itertools import chain, product
+from typing import Any, NamedTuple
 
 import numpy as np
 from amaranth.back import rtlil
 from numpy.typing import NDArray
 
 import rtl
-from cost_models import cache
+from cost_models import cache, enables
+from cost_models.unit_key import unit_key
 from hwsim.errors import ToolError, check_known
 from hwsim.files import temporary_folder
 from hwsim.progress import mentioned
@@ -60,34 +64,56 @@ NAND2_EQUIVALENTS = {
     "DFF": 5.0,
 }
 
-_TO_GATES = (
-    # What follows the label only checks and counts.
-    "synth -flatten -noabc -run begin:check -top {top} {option}",
-    "dfflegalize -cell $_DFF_P_ 01",
-    "setundef -zero",
+#: To operators of words without hierarchy, which every style begins with.
+_TO_WORDS = (
+    "hierarchy -check -top {top}",
+    "proc",
+    "flatten",
+    "opt_expr",
+    "opt_clean",
+    "opt -nodffe -nosdff",
+    "fsm",
+    "opt",
+    "wreduce",
+    "peepopt",
+    "opt_clean",
 )
-_ABC = "abc"
-_EFFORT = (*_TO_GATES, _ABC)
+_SHARE = "share"
+#: What makes the multipliers of a style.
+_MULTIPLIERS = {"default": ("alumacc",), "noalumacc": (), "booth": ("booth", "alumacc")}
+#: Flip-flops without enable and reset, which become multiplexers and gates.
+_PLAIN = "dfflegalize -cell $_DFF_P_ 01"
+_TO_GATES = (
+    "opt",
+    "memory -nomap",
+    "opt_clean",
+    "opt -fast -full",
+    "memory_map",
+    "opt -full",
+    "techmap",
+    # ABC merges equal gates itself.
+    "opt_expr",
+    "opt_clean",
+    _PLAIN,
+    "setundef -zero",
+    "abc -script +strash;ifraig;dc2;&get,-n;&dch,-f;&nf,-C,8;&put",
+)
 #: Cells of a design in RTLIL from which the effort is bounded.
 LARGE = 16384
-#: Yosys' script, but that a proof is given up after 100 conflicts.
-_BOUNDED_ABC = (
-    "abc -script +strash;&get,-n;&fraig,-x,-C,100;&put;dc2;strash;&get,-n;&dch,-f;&nf;&put"
-)
-_BOUNDED_EFFORT = (f"{_TO_GATES[0]} -noshare", *_TO_GATES[1:], _BOUNDED_ABC)
 _CLEAN = "opt_clean -purge"
 #: Yosys recodes multipliers whose operands both have so many bits, and no others.
 _RECODED_BITS = 4
+#: Signed numbers of equal widths from so many bits are always smaller recoded.
+_BOOTH_BITS = 6
+#: Unsigned numbers of at most so many bits are never smaller recoded.
+_ROWS_BITS = 8
 _MODULE = re.compile(r"^module \\(\S+)\n(.*?)^end$", re.MULTILINE | re.DOTALL)
 _CELL = re.compile(r"^  cell (\S+) ", re.MULTILINE)
-_MULTIPLIER = re.compile(
-    r"^  cell \$mul .*\n(?:    .*\n){2}"
-    r"    parameter \\A_WIDTH (\d+)\n    parameter \\B_WIDTH (\d+)\n",
-    re.MULTILINE,
-)
+_MULTIPLIER = re.compile(r"^  cell \$mul .*\n((?:    .*\n)*)", re.MULTILINE)
+_NUMBER = re.compile(r"^    parameter \\([AB]_(?:WIDTH|SIGNED)) (\d+)$", re.MULTILINE)
 
 #: Part of the cache's key: raise the number when :func:`parse` makes another netlist of the same.
-_LAYOUT = f"netlist 1: {', '.join(TYPES)}"
+_LAYOUT = f"netlist 2: {', '.join(TYPES)}"
 _DIRECTIONS = ("inputs", "outputs")
 
 Int = NDArray[np.int64]
@@ -117,6 +143,9 @@ class Netlist:
         Longest distance from an input, constant or flip-flop, at least 1; ascending.
     data
         Nets of the D inputs of the flip-flops.
+    enables
+        Nets that are 1 before the clock edges that reach each flip-flop: 1, the constant, for those
+        that no clock gate is before.
     inputs, outputs
         Nets of every port, lowest bit first; the clock is left out.
     parts
@@ -131,6 +160,7 @@ class Netlist:
     pins: Int
     levels: Int
     data: Int
+    enables: Int
     inputs: Mapping[str, Int]
     outputs: Mapping[str, Int]
     parts: Names | None = None
@@ -156,9 +186,16 @@ class Netlist:
         gates = np.bincount(self.types, minlength=len(GATES))
         return np.append(gates, len(self.data)).astype(np.float64)
 
+    def groups(self) -> tuple[Int, Int]:
+        """Return the nets that open clock gates, and how many flip-flops are behind each."""
+        return np.unique(self.enables[self.enables != 1], return_counts=True)
+
     def fanout(self) -> Int:
-        """Return for each net the number of gate inputs, flip-flops and output bits it drives."""
-        loads = [self.pins.ravel(), self.data, *self.outputs.values()]
+        """Return for each net the number of gate inputs, flip-flops and output bits it drives.
+
+        Clock gates count like flip-flops.
+        """
+        loads = [self.pins.ravel(), self.data, self.groups()[0], *self.outputs.values()]
         fanout = np.bincount(np.concatenate(loads), minlength=self.nets)
         fanout[:2] = 0  # Constants, and the unused pins that are numbered 0.
         return fanout
@@ -170,11 +207,40 @@ def multiplier_styles(text: str) -> list[str]:
 
 
 def generic_styles(text: str) -> list[str]:
-    """Return the styles of ``STYLES`` that generic gates are tried in, for a design as RTLIL."""
-    recoded = any(
-        min(int(width) for width in widths) >= _RECODED_BITS for widths in _MULTIPLIER.findall(text)
-    )
-    return ["noalumacc", "booth"] if recoded else ["noalumacc"]
+    """Return the styles of ``STYLES`` that generic gates are tried in, for a design as RTLIL.
+
+    Where the rule names one, no other was smaller by more than 2 % of a unit's area, of 70 units
+    and multipliers. Booth's digits are signed: they are worth it for wide signed numbers of equal
+    widths, and not for unsigned ones or where one number is twice as wide as the other.
+    """
+    recoded = [cell for cell in _multipliers(text) if min(cell.widths) >= _RECODED_BITS]
+    if not recoded:
+        return ["noalumacc"]
+    unsigned = not any(cell.signed for cell in recoded)
+    if unsigned and len(recoded) == 1 and min(recoded[0].widths) <= _ROWS_BITS:
+        return ["noalumacc"]
+    if all(cell.signed and max(cell.widths) >= 2 * min(cell.widths) for cell in recoded):
+        return ["noalumacc"]
+    if all(cell.signed and _BOOTH_BITS <= min(cell.widths) == max(cell.widths) for cell in recoded):
+        return ["booth"]
+    return ["noalumacc", "booth"]
+
+
+class _Multiplier(NamedTuple):
+    """Widths of the operands of a multiplier in bits, and whether they are signed."""
+
+    widths: tuple[int, int]
+    signed: bool
+
+
+def _multipliers(text: str) -> list[_Multiplier]:
+    """Return the multipliers of a design as RTLIL."""
+    found = []
+    for cell in _MULTIPLIER.findall(text):
+        numbers = {name: int(value) for name, value in _NUMBER.findall(cell)}
+        widths = numbers["A_WIDTH"], numbers["B_WIDTH"]
+        found.append(_Multiplier(widths, bool(numbers["A_SIGNED"])))
+    return found
 
 
 def cell_count(text: str, top: str) -> int:
@@ -201,11 +267,12 @@ def rtlil_text(unit: UnitSpec) -> str:
 
 
 @lru_cache(maxsize=256)
-def netlist(unit: UnitSpec, style: str | None = None) -> Netlist:
+def netlist(unit: UnitSpec, style: str | None = None, clock_gating: bool = False) -> Netlist:
     """Return ``unit`` mapped to generic gates, in the style of the smallest area.
 
-    With a ``style`` out of ``STYLES`` only that one is tried. What was mapped before, by any
-    process, is read from :mod:`cost_models.cache`.
+    With a ``style`` out of ``STYLES`` only that one is tried. With ``clock_gating``, registers that
+    are loaded in some cycles only have ``enables`` instead of multiplexers. What was mapped
+    before, by any process, is read from :mod:`cost_models.cache`.
 
     Raises
     ------
@@ -214,7 +281,7 @@ def netlist(unit: UnitSpec, style: str | None = None) -> Netlist:
     rtl.yosys.YosysError
         If Yosys fails.
     """
-    return _netlist(unit, style, by_part=False)
+    return _netlist(unit, style, by_part=False, clock_gating=clock_gating)
 
 
 @lru_cache(maxsize=256)
@@ -228,32 +295,58 @@ def netlist_by_part(unit: UnitSpec) -> Netlist:
     return _netlist(unit, None, by_part=True)
 
 
-def _netlist(unit: UnitSpec, style: str | None, by_part: bool) -> Netlist:
+def _netlist(
+    unit: UnitSpec, style: str | None, by_part: bool, clock_gating: bool = False
+) -> Netlist:
     if style is not None:
         check_known("style", style, STYLES)
-    text = rtlil_text(unit)
+    known = unit_key(unit)
+    text = rtlil_text(unit) if known is None else None
+    name = cache.key(
+        *_settings(), str(style), str(by_part), str(clock_gating), *(known or (str(text),))
+    )
+    found = cache.load(name, unpack)
+    if found is None:
+        text = text or rtlil_text(unit)
+        found = _mapped(unit, text, style, by_part, clock_gating)
+        # Sources that have changed meanwhile may be what made it.
+        if unit_key(unit) == known:
+            cache.store(name, pack(found))
+    return found
+
+
+def _settings() -> tuple[str, ...]:
+    """Return what every netlist depends on beside the unit."""
+    scripts = (_script(*choice) for choice in product(STYLES, (False, True), (False, True)))
+    commands = (*_TO_WORDS, *chain(*scripts), enables.RESET_OPENS, _CLEAN)
+    return (yosys.version(), _LAYOUT, *map(str, (LARGE, _ROWS_BITS, _BOOTH_BITS)), *commands)
+
+
+def _mapped(
+    unit: UnitSpec, text: str, style: str | None, by_part: bool, clock_gating: bool
+) -> Netlist:
+    """Map a unit whose RTLIL is ``text``."""
     instances = _instances(text, unit.name) if by_part else None
     styles = generic_styles(text) if style is None else [style]
     bounded = cell_count(text, unit.name) >= LARGE
-    commands = _BOUNDED_EFFORT if bounded else _EFFORT
-    settings = (_LAYOUT, *commands, _CLEAN, *styles, str(by_part))
-    name = cache.key(yosys.version(), text, *settings)
-    found = cache.load(name, unpack)
-    if found is None:
-        with mentioned(f"mapping {unit.name} to gates, which takes minutes for large units"):
-            found = _smallest(unit.name, text, commands, styles, instances)
-        cache.store(name, pack(found))
+    scripts = {name: _script(name, bounded, clock_gating) for name in styles}
+    with mentioned(f"mapping {unit.name} to gates, which takes minutes for large units"):
+        found = _smallest(unit.name, text, scripts, instances)
     return replace(found, bounded=bounded)
 
 
+def _script(style: str, bounded: bool, clock_gating: bool) -> list[str]:
+    """Return the commands that make gates of words in a multiplier style."""
+    place = _TO_GATES.index(_PLAIN)
+    flip_flops = enables.COMMANDS if clock_gating else [_PLAIN]
+    to_gates = [*_TO_GATES[:place], *flip_flops, *_TO_GATES[place + 1 :]]
+    return [*_MULTIPLIERS[style], *([] if bounded else [_SHARE]), *to_gates]
+
+
 def _smallest(
-    top: str,
-    text: str,
-    commands: Sequence[str],
-    styles: Sequence[str],
-    instances: Mapping[str, str] | None,
+    top: str, text: str, scripts: Mapping[str, Sequence[str]], instances: Mapping[str, str] | None
 ) -> Netlist:
-    """Map an RTLIL text with ``commands`` and return the smallest netlist.
+    """Map an RTLIL text in the styles of ``scripts`` and return the smallest netlist.
 
     ``instances`` has the modules to map by themselves, by instance; with None there are no parts.
     """
@@ -265,12 +358,12 @@ def _smallest(
     mapped = {}
     with temporary_folder() as folder, yosys.session(folder) as session:
         (folder / "unit.il").write_text(text)
-        session.run(["read_rtlil unit.il", *apart, "design -save rtl"])
-        for style in styles:
+        enables.write_map(folder)
+        to_words = [command.format(top=top) for command in _TO_WORDS]
+        session.run(["read_rtlil unit.il", *apart, *to_words, "design -save words"])
+        for style, script in scripts.items():
             file = f"{style}.json"
-            script = [command.format(top=top, option=STYLES[style]) for command in commands]
-            script += [*together, _CLEAN, f"write_json {file}"]
-            session.run(["design -load rtl", *script])
+            session.run(["design -load words", *script, *together, _CLEAN, f"write_json {file}"])
             mapped[style] = yosys.read_json(folder / file)["modules"][top]
     style = min(mapped, key=lambda name: nand2_equivalents(mapped[name]))
     return parse(mapped[style], style, instances)
@@ -284,7 +377,7 @@ def nand2_equivalents(module: Mapping[str, Any]) -> float:
 def _kind(name: str, cell: Mapping[str, Any]) -> str:
     """Return which of ``TYPES`` a cell is."""
     kind = cell["type"].removeprefix("$_").removesuffix("_")
-    if kind == "DFF_P":
+    if kind in ("DFF_P", "DFFE_PP"):
         return FLIP_FLOP
     if kind not in GATES:
         raise NetlistError(f"cell {name} is a {cell['type']}, neither gate nor flip-flop")
@@ -295,8 +388,12 @@ def pack(gates: Netlist) -> dict[str, NDArray[Any]]:
     """Return a netlist as arrays, which :func:`unpack` reads back."""
     arrays: dict[str, NDArray[Any]] = {
         "style": np.array(gates.style),
+        "bounded": np.array(gates.bounded),
         "types": gates.types.astype(np.uint8),
-        **{name: getattr(gates, name).astype(np.int32) for name in ("pins", "levels", "data")},
+        **{
+            name: getattr(gates, name).astype(np.int32)
+            for name in ("pins", "levels", "data", "enables")
+        },
     }
     for direction in _DIRECTIONS:
         ports = getattr(gates, direction)
@@ -317,9 +414,11 @@ def unpack(arrays: Mapping[str, NDArray[Any]]) -> Netlist:
         pins=arrays["pins"].astype(np.int64),
         levels=arrays["levels"].astype(np.int64),
         data=arrays["data"].astype(np.int64),
+        enables=arrays["enables"].astype(np.int64),
         inputs=ports["inputs"],
         outputs=ports["outputs"],
         parts=arrays.get("parts"),
+        bounded=bool(arrays["bounded"]),
     )
 
 
@@ -347,8 +446,8 @@ def parse(
     Raises
     ------
     NetlistError
-        For cells other than generic gates and ``$_DFF_P_``, a flip-flop that is not clocked by
-        the port ``clk``, or a combinational loop.
+        For cells other than generic gates, ``$_DFF_P_`` and ``$_DFFE_PP_``, a flip-flop that
+        is not clocked by the port ``clk``, or a combinational loop.
     """
     gates: list[tuple[int, dict[str, Any]]] = []
     flip_flops: list[dict[str, Any]] = []
@@ -389,6 +488,9 @@ def parse(
         pins=pins,
         levels=np.array([levels[k] for k in order], np.int64),
         data=np.array([number[flip_flop["D"][0]] for flip_flop in flip_flops], np.int64),
+        enables=np.array(
+            [number[flip_flop.get("E", ["1"])[0]] for flip_flop in flip_flops], np.int64
+        ),
         inputs=inputs,
         outputs={
             name: np.array([number[bit] for bit in port["bits"]], np.int64)

@@ -6,15 +6,24 @@ checked, without a cell library.
 
 import hashlib
 from collections.abc import Callable, Sequence
+from math import comb
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cost_models import chart, fit, fitting_set
+from cost_models import chart, conformal, fit, fitting_set
 from cost_models import technology as technologies
-from cost_models.bands import LEVELS, QUANTITIES, UNSEEN, error_key
+from cost_models.bands import (
+    LEVELS,
+    QUANTITIES,
+    RATIO_ERROR,
+    RATIO_LEVEL,
+    UNSEEN,
+    UNSEEN_FAMILIES,
+    error_key,
+)
 from cost_models.synthesis import liberty
 from cost_models.technology import Technology
 from hwsim import files, tables
@@ -119,21 +128,68 @@ and may be more than the largest error above; and it is the same of reciprocals:
 and `gmacs_per_s` is that of delay, that of `gmacs_per_j` that of energy. `gmacs_per_s_per_mm2` has
 that of area times delay, of the product and not added up.
 
-68 % / 95 %:
+68 % / 95 %, one for all families:
 
 {bounds}
 
-Two checks. The held-out units are split in halves {splits} times, by the order of hashes of their
-names; the bounds of one half are tried on the other, both ways. This is the percentage of units
+### By family
+
+The estimate follows some families less than others, so ± is by family. Each has a scale, the root
+mean square of the logarithm of estimate over synthesis of its units that were fitted to. Few are
+not much to go by, so it is pulled towards that of all units, as if the family had had {pulls}
+more units of just that. Which of these, leave-one-out likelihood over the units
+fitted to decides for each technology and quantity; the last means that families do not differ. No
+held-out unit has a part in the scales. The ranks above are then taken of the logarithms of
+estimate over synthesis divided by the scales, and the band of a family is that times its scale.
+What is promised stays the same, and no more: at least the probability stated for a further unit
+drawn like these, of whatever family, and not for each family by itself, which a handful of units
+cannot promise.
+
+A family that a technology was not fitted to (one of another package, a script's, or Verilog of
+one's own) has the bounds of held-out units estimated without their kind of hardware. That promises
+something only as far as the new kind is drawn like these kinds.
+
+95 %, narrowest to widest band of a family, and that of other families:
+
+{families}
+
+Estimates of some families are off to one side. They are not corrected for it: the bands are as wide
+on either side, and the tables of each technology below have the mean error with its sign.
+
+### Comparing two units
+
+Errors of two estimates are partly common, and cancel in a ratio. So a comparison is not off by two
+bands, but by what ratios of held-out units are: the logarithm of estimated over synthesised ratio,
+divided by the root of the sum of both squared scales. Pairs share units, so units are counted: a
+pair of two further units is as likely as any other to have any rank among the {all_pairs} pairs of
+all {units} + 2, so with at least {level} % it is within the {rank}th smallest, and no less within
+the {rank}th smallest of the {pairs} pairs of held-out units alone. Errors are as likely to favour
+either unit, so one beyond that in favour of a given unit has at most {favour} %. Sweeps call a
+point behind the front only if another one is better by more than that in every cost; each
+comparison is made by itself.
+
+{level} % bounds of a ratio, of two units of the steadiest and of the least steady family:
+
+{ratios}
+
+### Checks
+
+The held-out units are split in halves {splits} times, by the order of hashes of their names; the
+bounds of one half, by family, are tried on the other, both ways. This is the percentage of units
 within, on average, which the ranks see to, and in parentheses in the split of ten that holds
 fewest, which says how much so few units leave open:
 
 {halves}
 
-And the bounds above, of held-out units, tried on all units, estimated by the fits that have not
-seen their kind of hardware, of which nothing is promised:
+All pairs of held-out units within the bounds of ratios, which these units made:
 
-{families}
+{pairs_within}
+
+And the bounds of other families, of held-out units, tried on the units fitted to, each estimated by
+the fit that has not seen its kind of hardware: units within 68 % / within 95 % / pairs within the
+bounds of ratios:
+
+{unseen}
 """
 
 _UNSEEN = """
@@ -290,14 +346,24 @@ def _within(loaded: list[Technology]) -> str:
         for quantity in QUANTITIES
     ]
     below_mean = [100 * np.mean(percents <= percents.mean()) for percents in errors]
+    *some, last = [f"{pull:g}" for pull in conformal.PULLS if np.isfinite(pull)]
     return _WITHIN.format(
         units=units,
         means=(min(below_mean), max(below_mean)),
-        ranks=[fit.rank_within(units, level) for level in LEVELS],
+        ranks=[conformal.rank_within(units, level) for level in LEVELS],
+        pulls=f"{', '.join(some)}, {last} or infinitely many",
+        pairs=comb(units, 2),
+        all_pairs=comb(units + 2, 2),
+        rank=conformal.rank_of_pairs_within(units, RATIO_LEVEL),
+        level=RATIO_LEVEL,
+        favour=(100 - RATIO_LEVEL) // 2,
         splits=SPLITS,
         bounds=_by_quantity(loaded, _bounds),
+        families=_by_quantity(loaded, _bounds_of_families),
+        ratios=_by_quantity(loaded, _bounds_of_ratios),
         halves=_by_quantity(loaded, _covered_by_halves),
-        families=_by_quantity(loaded, _covered_families),
+        pairs_within=_by_quantity(loaded, _covered_pairs),
+        unseen=_by_quantity(loaded, _covered_unseen),
     )
 
 
@@ -311,17 +377,54 @@ def _bounds(technology: Technology, quantity: str) -> str:
     return " / ".join(f"{errors[error_key(level)]:.1f} %" for level in LEVELS)
 
 
+def _bounds_of_families(technology: Technology, quantity: str) -> str:
+    found, key = technology.bands[quantity], error_key(max(LEVELS))
+    percents = [band[key] for band in found["families"].values()]
+    return f"{_range(percents)}, {found[UNSEEN_FAMILIES][key]:.1f} %"
+
+
+def _bounds_of_ratios(technology: Technology, quantity: str) -> str:
+    parts = [band[RATIO_ERROR] for band in technology.bands[quantity]["families"].values()]
+    # Of two alike the root of the sum of squares is that many times either.
+    return _range(100 * np.expm1(np.sqrt(2) * np.log1p(np.array(parts) / 100)))
+
+
+def _range(percents: Sequence[float] | NDArray[np.float64]) -> str:
+    low, high = (f"{percent:.1f}" for percent in (min(percents), max(percents)))
+    return f"{low} %" if low == high else f"{low} to {high} %"
+
+
 def _covered_by_halves(technology: Technology, quantity: str) -> str:
-    shares = 100 * coverage(_held_out(technology), quantity)
+    shares = 100 * coverage(technology.units, quantity)
     least = np.percentile(shares, 10, axis=0)
     return f"{_shares(shares.mean(axis=0))} ({_shares(least)})"
 
 
-def _covered_families(technology: Technology, quantity: str) -> str:
-    distances = fit.distances(technology.units, "unseen_families", quantity)
-    errors = technology.errors[UNSEEN][quantity]
-    bounds = np.array([errors[error_key(level)] for level in LEVELS])
-    return _shares(100 * (distances[:, np.newaxis] <= bounds).mean(axis=0))
+def _covered_pairs(technology: Technology, quantity: str) -> str:
+    rows = _held_out(technology)
+    parts = [
+        technology.bands[quantity]["families"][row["family"]][RATIO_ERROR] for row in rows
+    ]  # fmt: skip
+    errors = fit.logarithms(rows, "estimate", quantity)
+    return _shares(100 * np.array([_pairs_within(errors, np.array(parts))]))
+
+
+def _covered_unseen(technology: Technology, quantity: str) -> str:
+    band = technology.bands[quantity][UNSEEN_FAMILIES]
+    rows = [row for row in technology.units if not row["held_out"]]
+    distances = fit.distances(rows, UNSEEN_FAMILIES, quantity)
+    shares = [np.mean(distances <= band[error_key(level)]) for level in LEVELS]
+    errors = fit.logarithms(rows, UNSEEN_FAMILIES, quantity)
+    pairs = _pairs_within(errors, np.full(len(rows), band[RATIO_ERROR]))
+    return _shares(100 * np.array([*shares, pairs]))
+
+
+def _pairs_within(errors: NDArray[np.float64], parts: NDArray[np.float64]) -> float:
+    """Return which share of all pairs of units is within the bounds of their ratios."""
+    first, second = np.triu_indices(len(errors), 1)
+    logs = np.log1p(parts / 100)
+    within = np.abs(errors[first] - errors[second]) <= np.hypot(logs[first], logs[second])
+    return float(within.mean())
 
 
 def _held_out(technology: Technology) -> list[dict[str, Any]]:
@@ -333,23 +436,30 @@ def _shares(percents: NDArray[np.float64]) -> str:
 
 
 def coverage(rows: list[dict[str, Any]], quantity: str) -> NDArray[np.float64]:
-    """Return which share of one half of ``rows`` is within the bounds of the other half.
+    """Return which share of one half of the held-out units is within the bands of the other half.
+
+    Parameters
+    ----------
+    rows
+        As :attr:`Technology.units`: the scales of families are those of the units fitted to.
 
     Returns
     -------
     ndarray
-        ``[2 * SPLITS, len(LEVELS)]``: the rows are split by the order of hashes of their names,
-        and each half is tried with the bounds of the other.
+        ``[2 * SPLITS, len(LEVELS)]``: the held-out units are split by the order of hashes of their
+        names, and each half is tried with the bands of the other.
     """
-    distances = fit.distances(rows, "estimate", quantity)
-    names = [fitting_set.drawn_by(_label(row)) for row in rows]
+    held_out = [row for row in rows if row["held_out"]]
+    scales = fit.scales(rows, quantity).of([row["family"] for row in held_out])
+    scores = np.abs(fit.logarithms(held_out, "estimate", quantity)) / scales
     shares = []
+    names = [fitting_set.drawn_by(_label(row)) for row in held_out]
     for split in range(SPLITS):
         hashes = [hashlib.sha256(f"{split} {name}".encode()).digest() for name in names]
-        order = sorted(range(len(rows)), key=hashes.__getitem__)
-        halves = distances[order[::2]], distances[order[1::2]]
+        order = sorted(range(len(names)), key=hashes.__getitem__)
+        halves = scores[order[::2]], scores[order[1::2]]
         for given, tried in (halves, halves[::-1]):
-            bounds = [fit.within(given, level) for level in LEVELS]
+            bounds = [conformal.within(given, level) for level in LEVELS]
             shares.append([np.mean(tried <= bound) for bound in bounds])
     return np.array(shares)
 
@@ -376,6 +486,11 @@ def _section(technology: Technology) -> str:
         "",
         *_worst(_held_out(technology)),
         "",
+        "Bands by family, 68 % / 95 %, and the mean error of its held-out units with its sign:",
+        "",
+        tables.markdown(
+            ["family", "held out", *_HEADINGS.values()], _families(technology)
+        ),
         "Held-out units, synthesis and error of the estimate:",
         "",
         tables.markdown(
@@ -385,6 +500,24 @@ def _section(technology: Technology) -> str:
         ),
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _families(technology: Technology) -> list[list[str]]:
+    found = []
+    for family in technology.bands["area"]["families"]:
+        rows = [row for row in _held_out(technology) if row["family"] == family]
+        cells = [family, str(len(rows))]
+        for quantity in QUANTITIES:
+            band = technology.bands[quantity]["families"][family]
+            cell = " / ".join(f"{band[error_key(level)]:.1f}" for level in LEVELS) + " %"
+            if rows:
+                estimated, measured = (
+                    fit.quantities(rows, method, quantity) for method in ("estimate", "synthesis")
+                )
+                cell += f" ({100 * np.mean(estimated / measured - 1):+.1f} %)"
+            cells.append(cell)
+        found.append(cells)
+    return found
 
 
 def _held_out_row(row: dict[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ them: the names below and the packages are here, and each is imported when it is
 (PEP 562), so the import itself loads none of them.
 """
 
+import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from sweeps import results, run_sweep
 
 __version__ = "0.1.0"
+
+#: When this process imported hwsim, before any of its modules; as :func:`time.time_ns`.
+IMPORTED_NS = time.time_ns()
 
 #: Where the names come from.
 _HOMES = {

@@ -12,7 +12,7 @@ def results(folder: Path) -> "pd.DataFrame":
     """Return the points of a finished sweep, a row each, with the columns of ``results.csv``.
 
     Names of columns end in their units. Figures are float64, NaN where unknown, whole numbers
-    Int64, and ``feasible`` and ``pareto`` truth values.
+    Int64, and ``feasible``, ``pareto`` and ``pareto_within_band`` truth values.
 
     Raises
     ------
@@ -75,11 +75,15 @@ def run_sweep(specification: Path, folder: Path, workers: int | None = None) -> 
     print(f"{len(outcome.points)} points, {outcome.computed} of them computed now")
     if sweep.screen is not None:
         print(f"{len(outcome.pruned)} candidates left out by the screen, see pruned.csv")
+    rows = table.rows(sweep, outcome.points)
     if sweep.constraints:
-        feasible = sum(row["feasible"] for row in table.rows(sweep, outcome.points))
-        print(f"{feasible} of {len(outcome.points)} points feasible")
-    if missed := sum((point.cost.slack_ns or 0) < 0 for point in outcome.points):
-        print(f"{missed} of {len(outcome.points)} points miss their clock and run slower")
+        print(f"{sum(row['feasible'] for row in rows)} of {len(rows)} points feasible")
+    if missed := sum((row["slack_ns"] or 0) < 0 for row in rows):
+        print(f"{missed} of {len(rows)} points miss their clock and run slower")
+    if rows:
+        optimal = sum(row["pareto"] for row in rows)
+        more = sum(row["pareto_within_band"] for row in rows) - optimal
+        print(f"{optimal} points Pareto-optimal, {more} more that errors cannot tell from these")
     for path in paths:
         print(path)
     for failure in outcome.failures:

@@ -1,11 +1,12 @@
 """The Pareto chart of a sweep: one figure a technology and clock, one panel a cost, for a paper.
 
 The panels share the vertical axis, the sweep's last objective; each has one of the other
-objectives on its horizontal axis. Strong marks are Pareto-optimal in all objectives together,
-faint ones are dominated, grey outlines break a constraint. The line is the front of the panel's
-own two objectives, and its points are labelled. Families differ in colour and in marker; the
-colours are those of Okabe and Ito (2008), which stay apart for colour-blind readers. An SVG of the
-same results is the same bytes.
+objectives on its horizontal axis. Strong marks are Pareto-optimal in all objectives together, faint
+ones in rings are behind these by no more than errors may be, other faint ones are dominated, grey
+outlines break a constraint. The line is the front of the panel's own two objectives, and its points
+are labelled; the shade behind it is as far as errors like theirs reach. Families differ in colour
+and in marker; the colours are those of Okabe and Ito (2008), which stay apart for colour-blind
+readers. An SVG of the same results is the same bytes.
 
 Two panels fill the width of a page, and more begin another row. Title, legend and small print are
 broken to that width, and the figure is as high as they need.
@@ -26,14 +27,16 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
+from cost_models.bands import RATIO_LEVEL
 from hwsim import drawing
 from hwsim.units import FAMILIES
 from sweeps.labels import DAGGER, LABEL_SIZE, Placement, Points, Spot, texts, told_apart
 from sweeps.metrics import METRICS, OF_FORMATS
+from sweeps.pareto import pareto
 from sweeps.scales import Scale, scale
 from sweeps.spec import Constraint, Sweep
 from sweeps.store import versions
-from sweeps.table import Row, front, is_of
+from sweeps.table import Row, errors_of, front, is_of
 from sweeps.targets import Target
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -52,8 +55,14 @@ DPI = 200
 LABEL_ROOM = 0.28
 #: Most points of a chart that labels those behind the fronts, too, where there is room.
 FEW = 64
+#: The state of points that errors cannot tell from Pareto-optimal ones.
+WITHIN_BAND = "within band"
 #: Sizes of strong and of other marks, in typographic points.
 STRONG, FAINT = 4.5, 3.5
+#: Size of the ring around a mark that errors cannot tell from the front's, and its line's width.
+RING, RING_WIDTH = 7.5, 0.6
+#: Shade of what lies within errors behind a front.
+SHADE = "0.93"
 SETTINGS: dict[str, str | float | bool] = {
     "font.size": 8,
     "axes.spines.top": False,
@@ -95,7 +104,9 @@ def _draw(sweep: Sweep, table: Sequence[Row], target: Target) -> Figure:
     figure = Figure(figsize=(WIDTH, height), dpi=DPI)
     FigureCanvasAgg(figure)
     groups = _groups(sweep, table)
-    _frame(figure, _title(sweep, target), _handles(groups), _small_print(sweep, table, groups))
+    has_errors = any(errors_of(table, name).any() for name in sweep.objectives)
+    handles = _handles(groups, has_errors)
+    _frame(figure, _title(sweep, target), handles, _small_print(sweep, table, groups))
     scales = {name: scale(METRICS[name], [row[name] for row in table]) for name in sweep.objectives}
     grid = figure.add_gridspec(rows, columns)
     panels: list[_Panel] = []
@@ -169,14 +180,15 @@ def _groups(sweep: Sweep, table: Sequence[Row]) -> list[_Group]:
     left_out = not OF_FORMATS.isdisjoint(sweep.objectives)
     indices: dict[tuple[str, str, bool], list[int]] = {
         (family, state, approximate): []
-        for state in ("infeasible", "dominated", "optimal")
+        for state in ("infeasible", "dominated", WITHIN_BAND, "optimal")
         for family in FAMILIES
         for approximate in (False, True)
     }
     for index, row in enumerate(table):
         state = "infeasible"
         if row["feasible"]:
-            state = "optimal" if row["pareto"] else "dominated"
+            within = WITHIN_BAND if row["pareto_within_band"] else "dominated"
+            state = "optimal" if row["pareto"] else within
         approximate = left_out and row.get("exact_arithmetic") is False
         indices[row["family"], state, approximate].append(index)
     return [_Group(*key, found) for key, found in indices.items() if found]
@@ -212,8 +224,16 @@ class _Panel:
         self.axes.grid(which="major", color="0.92", linewidth=0.5)
         self.axes.set_axisbelow(True)
         for group in groups:
-            self.axes.plot(*self.points[group.indices].T, **group.look)
+            places = self.points[group.indices]
+            self.axes.plot(*places.T, **group.look)
+            if group.state == WITHIN_BAND:
+                colour, _ = styles()[group.family]
+                self.axes.scatter(
+                    places[:, 0], places[:, 1], RING**2, marker="o", facecolors="none",
+                    edgecolors=colour, linewidths=RING_WIDTH, zorder=2,
+                )  # fmt: skip
         if self.front:
+            self._shade()
             self.axes.plot(
                 *self.points[self.front].T,
                 drawstyle="steps-pre" if x.metric.maximise else "steps-post",
@@ -232,8 +252,9 @@ class _Panel:
         strong |= set(self.front)
         faint = {i for i, shown in enumerate(self.shown) if shown} - strong
         placement = Placement(
-            self.axes, self._corners(), self.points[sorted(strong)], self.points[sorted(faint)],
-            STRONG, [1 if one.metric.maximise else -1 for one in self.scales],
+            self.axes, self._corners(self.points[self.front]),
+            self.points[sorted(strong)], self.points[sorted(faint)], STRONG,
+            [1 if one.metric.maximise else -1 for one in self.scales],
         )  # fmt: skip
         spots = [Spot(*self._place(i), label, colours[i]) for i, label in enumerate(labels)]
         omitted = placement.place([spots[i] for i in self.front])
@@ -249,9 +270,37 @@ class _Panel:
         x, y = self.points[index]
         return float(x), float(y)
 
-    def _corners(self) -> Points:
-        """Where the front's line begins, turns and ends."""
+    def _shade(self) -> None:
+        """Shade what a point with errors like those of the front's would be within the band of."""
         points = self.points[self.front]
+        moved = points.copy()
+        for along, one in enumerate(self.scales):
+            metric = one.metric
+            errors = errors_of([self.table[i] for i in self.front], metric.name)
+            # Of both points, and to where values are worse.
+            steps = np.sqrt(2) * errors * (-1 if metric.maximise else 1)
+            if metric.quantity:
+                moved[:, along] *= np.exp(steps)
+            else:
+                moved[:, along] += steps
+        if (moved == points).all():
+            return
+        moved = moved[pareto(moved, [one.metric.maximise for one in self.scales])]
+        moved = moved[np.lexsort(moved.T[::-1])]
+        outline = np.vstack([self._to_edges(points), self._to_edges(moved)[::-1]])
+        self.axes.fill(*outline.T, color=SHADE, linewidth=0, zorder=0.4)
+
+    def _to_edges(self, points: Points) -> Points:
+        """A front's corners, with its line drawn on to the edges where one value is worse."""
+        x, y = (one.metric.maximise for one in self.scales)
+        edge = self.axes.get_xlim()[0 if x else 1], self.axes.get_ylim()[0 if y else 1]
+        ends = [(points[0, 0], edge[1]), (edge[0], points[-1, 1])]
+        if x:
+            ends = [(edge[0], points[0, 1]), (points[-1, 0], edge[1])]
+        return np.vstack([ends[0], self._corners(points), ends[1]])
+
+    def _corners(self, points: Points) -> Points:
+        """Where the line of a front, from left to right, begins, turns and ends."""
         before, after = points[:-1], points[1:]
         if self.scales[0].metric.maximise:
             before, after = after, before
@@ -320,7 +369,7 @@ def _title(sweep: Sweep, target: Target) -> str:
     return drawing.printable(" · ".join(parts))
 
 
-def _handles(groups: Sequence[_Group]) -> list[Line2D]:
+def _handles(groups: Sequence[_Group], has_errors: bool) -> list[Line2D]:
     """The legend's entries: the families, and what else the chart has."""
     families = {group.family for group in groups}
     states = {(group.state, group.approximate) for group in groups}
@@ -336,9 +385,17 @@ def _handles(groups: Sequence[_Group]) -> list[Line2D]:
         if any(state == found for found, _ in states):
             look = _look("0.4", "o", state, approximate=False)
             handles.append(Line2D([], [], label=state, **look))
+    if any(state == WITHIN_BAND for state, _ in states):
+        ring = Line2D(
+            [], [], label="within the band", linestyle="none", marker="o", color="0.4",
+            markersize=RING, markeredgewidth=RING_WIDTH, markerfacecolor="none",
+        )  # fmt: skip
+        handles.append(ring)
     if any(state != "infeasible" for state, _ in states):
         label = "Pareto front of the panel"
         handles.append(Line2D([], [], color="0.25", linewidth=0.9, label=label))
+        if has_errors:
+            handles.append(Line2D([], [], color=SHADE, linewidth=7, label="its band"))
     return handles
 
 
@@ -349,6 +406,13 @@ def _small_print(sweep: Sweep, table: Sequence[Row], groups: Sequence[_Group]) -
         f"{_count(len(table), 'point')}, {optimal} Pareto-optimal in all objectives together "
         "(strong marks)."
     ]
+    if within := sum(row["pareto_within_band"] for row in table) - optimal:
+        kind = (
+            f"errors of {RATIO_LEVEL} % of pairs of units"
+            if sweep.method == "estimate"
+            else "the spread of their netlists"
+        )
+        lines.append(f"{_count(within, 'more point')} behind these by no more than {kind} (rings).")
     if len(table) <= FEW:
         lines[0] += " Behind the fronts, labels are where there is room."
     if missed := sum((row.get("slack_ns") or 0) < 0 for row in table):

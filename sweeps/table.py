@@ -4,15 +4,17 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from cost_models.bands import LEVELS, error_key
+from cost_models.bands import LEVELS, RATIO_LEVEL, error_key
 from cost_models.cost import Cost
-from cost_models.metrics import percents
+from cost_models.metrics import percents, ratio_errors
 from hwsim.files import write_text
 from hwsim.formats.base import Bools
 from hwsim.formats.block import BlockFormat
@@ -20,7 +22,7 @@ from hwsim.tensors.quality import formats_of
 from hwsim.units import UnitSpec
 from rtl.verilog import HandMade
 from sweeps.metrics import METRICS
-from sweeps.pareto import pareto
+from sweeps.pareto import pareto, within_band
 from sweeps.run import Point
 from sweeps.screen import Pruned
 from sweeps.spec import Sweep, Tensors
@@ -28,6 +30,7 @@ from sweeps.store import versions
 from sweeps.targets import Target
 
 Row = dict[str, Any]
+Floats = NDArray[np.float64]
 
 #: Parameters that every unit has; those of one family are together in ``parameters``.
 COMMON = ("lanes", "weight", "activation")
@@ -35,6 +38,8 @@ COMMON = ("lanes", "weight", "activation")
 QUANTISERS = (
     "weight_quantiser", "activation_quantiser", "weight_scale_rule", "activation_scale_rule",
 )  # fmt: skip
+#: Standard errors within which as many samples lie as ratios of costs within theirs.
+STANDARD_ERRORS = NormalDist().inv_cdf((1 + RATIO_LEVEL / 100) / 2)
 #: Columns of the candidates that the screen left out.
 PRUNED = (
     "unit", "family", "weight", "activation", "lanes", "parameters", "verilog", "technology",
@@ -55,19 +60,22 @@ def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
     the least area and runs at its own fmax.
     ``violates`` says which constraints do not hold, a metric without a value among them;
     ``feasible`` whether all hold; ``pareto`` whether no other feasible point of the same technology
-    and clock dominates the point in all objectives of the sweep.
+    and clock dominates the point in all objectives of the sweep; ``pareto_within_band`` whether
+    none does by more than errors allow (:func:`errors_of`). Columns that end in
+    ``_ratio_error_percent`` are the point's part in the error of a ratio of two
+    (:func:`cost_models.metrics.ratio_errors`).
     """
     table = [_row(sweep, point) for point in points]
     feasible = np.array([not row["violates"] for row in table], bool)
-    optimal = np.zeros(len(table), bool)
+    optimal, within = np.zeros((2, len(table)), bool)
     for target in sweep.targets:
         chosen = feasible & np.array([is_of(row, target) for row in table], bool)
-        optimal[chosen] = front(
-            [r for r, c in zip(table, chosen, strict=True) if c], sweep.objectives
-        )
+        together = [r for r, c in zip(table, chosen, strict=True) if c]
+        optimal[chosen] = front(together, sweep.objectives)
+        within[chosen] = front_within_band(together, sweep.objectives)
     return [
-        {**row, "feasible": bool(f), "pareto": bool(o)}
-        for row, f, o in zip(table, feasible, optimal, strict=True)
+        {**row, "feasible": bool(f), "pareto": bool(o), "pareto_within_band": bool(w)}
+        for row, f, o, w in zip(table, feasible, optimal, within, strict=True)
     ]
 
 
@@ -78,11 +86,44 @@ def is_of(row: Row, target: Target) -> bool:
 
 def front(table: Sequence[Row], objectives: Sequence[str]) -> Bools:
     """Return which rows are Pareto-optimal in these objectives."""
-    metrics = [METRICS[name] for name in objectives]
+    return pareto(_values(table, objectives), _maximise(objectives))
+
+
+def front_within_band(table: Sequence[Row], objectives: Sequence[str]) -> Bools:
+    """Return which rows are Pareto-optimal in these objectives, or may be by their errors."""
+    values = _values(table, objectives)
+    with np.errstate(divide="ignore"):
+        for column, name in enumerate(objectives):
+            if METRICS[name].quantity:
+                values[:, column] = np.log(values[:, column])
+    errors = np.transpose([errors_of(table, name) for name in objectives])
+    return within_band(values, _maximise(objectives), errors)
+
+
+def errors_of(table: Sequence[Row], name: str) -> Floats:
+    """Return each row's part in the error of a difference of two rows, in one metric.
+
+    A difference is off by the root of the sum of the squares of both. For costs it is one of
+    logarithms, and the part that of :func:`cost_models.metrics.ratio_errors`; for
+    ``output_sqnr_db`` it is a multiple of the standard error, in dB. Other metrics of quality are
+    exact, and metrics of which no error is known count as they are.
+    """
+    if METRICS[name].quantity:
+        parts = [row.get(f"{name}_ratio_error_percent") or 0.0 for row in table]
+        return np.log1p(np.array(parts, np.float64) / 100)
+    if name == "output_sqnr_db":
+        samples = [row.get("output_sqnr_error_db") or 0.0 for row in table]
+        return STANDARD_ERRORS * np.array(samples, np.float64)
+    return np.zeros(len(table))
+
+
+def _values(table: Sequence[Row], objectives: Sequence[str]) -> Floats:
     values = [[row[name] for name in objectives] for row in table]
-    return pareto(
-        np.array(values, np.float64).reshape(-1, len(metrics)), [m.maximise for m in metrics]
-    )
+    return np.array(values, np.float64).reshape(-1, len(objectives))
+
+
+def _maximise(objectives: Sequence[str]) -> list[bool]:
+    return [METRICS[name].maximise for name in objectives]
 
 
 def pruned_row(one: Pruned) -> Row:
@@ -139,13 +180,14 @@ def _quantisers(unit: UnitSpec, tensors: Tensors | None) -> Row:
 
 def _errors(cost: Cost) -> Row:
     """Return the errors of an estimate behind the names of the columns that they are of."""
-    known = percents(cost)
-    return {
-        f"{name}_{error_key(level)}": known.get(name, {}).get(level)
-        for name, metric in METRICS.items()
-        if metric.quantity
-        for level in LEVELS
-    }
+    known, of_ratios = percents(cost), ratio_errors(cost)
+    columns: Row = {}
+    for name, metric in METRICS.items():
+        if metric.quantity:
+            of_levels = known.get(name, {})
+            columns |= {f"{name}_{error_key(level)}": of_levels.get(level) for level in LEVELS}
+            columns[f"{name}_ratio_error_percent"] = of_ratios.get(name)
+    return columns
 
 
 def write_csv(path: Path, table: Sequence[Row], columns: Iterable[str]) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from cost_models.bands import LEVELS, QUANTITIES, error_key
+from cost_models.bands import BAND, LEVELS, QUANTITIES, UNSEEN_FAMILIES, error_key
 from cost_models.netlist import GATES, TYPES
 from cost_models.technology import Curve, Delays, Sizing, Technology
 from cost_models.words import FEATURES
@@ -59,7 +59,8 @@ def simple(name: str = "simple", **changes: Any) -> Technology:
             setup_ns=0.0,
         ),
         clock_ns=5.0,
-        provenance={},
+        clock_gates=None,
+        provenance={"corner": {}},
         errors={
             "unseen_units": errors(1.0),
             "unseen_units_speed": errors(10.0),
@@ -69,6 +70,13 @@ def simple(name: str = "simple", **changes: Any) -> Technology:
             "um2": dict.fromkeys(FEATURES, 1.0),
             "unseen_units": {"mean_percent": 1.0, "max_percent": 9.0, "rank": 0.9},
             "unseen_families": {"mean_percent": 2.0, "max_percent": 9.0, "rank": 0.9},
+        },
+        bands={
+            quantity: {
+                "families": {},
+                UNSEEN_FAMILIES: {key: found.get(key, 5.0) for key in BAND},
+            }
+            for quantity, found in errors(1.0).items()
         },
         units=[],
     )

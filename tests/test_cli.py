@@ -340,6 +340,14 @@ def test_breakdown_has_every_part(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Nothing is optimised across the borders of parts" in lines[5]
 
 
+def test_osu018_has_no_clock_gates(capsys: pytest.CaptureFixture[str]) -> None:
+    unit = ["cost", "integer", "lanes=1", "weight=int3", "activation=int3", "--clock-gating"]
+    assert cli.main([*unit, "--method", "synthesis", "--technology", "osu018"]) == 2
+    assert "no clock gate for rising edges in osu018_stdcells.lib" in capsys.readouterr().err
+    assert cli.main([*unit, "--breakdown"]) == 2
+    assert "--clock-gating takes whole units" in capsys.readouterr().err
+
+
 def test_breakdown_is_no_synthesis(capsys: pytest.CaptureFixture[str]) -> None:
     unit = ["cost", "integer", "lanes=1", "weight=int2", "activation=int2", "--breakdown"]
     assert cli.main([*unit, "--method", "synthesis"]) == 2
@@ -429,7 +437,8 @@ def test_synthesis_is_told_its_goal_and_says_what_it_violates(
     asked = []
 
     def measure(unit: UnitSpec, technology: str, library: object, operands: object,
-                objective: str, clock_ns: float | None) -> Cost:  # fmt: skip
+                objective: str, clock_ns: float | None, clock_gating: bool) -> Cost:  # fmt: skip
+        assert not clock_gating
         asked.append((objective, clock_ns))
         limits = {
             "max_capacitance": {"count": 3, "worst": 1.25, "pin": "dff_1/Q"},
@@ -440,7 +449,7 @@ def test_synthesis_is_told_its_goal_and_says_what_it_violates(
             clock_ns=clock_ns,
             provenance={
                 "objective": "clock" if clock_ns else objective, "violations": limits,
-                "candidates": [{"area_um2": 100.0, "delay_ns": 2.0}],
+                "candidates": [{"area_um2": 100.0, "delay_ns": 2.0}], "corner": {},
             },
         )  # fmt: skip
 

@@ -13,6 +13,7 @@ from typing import get_args
 from cost_models.cost import Cost, Objective, check_clock
 from cost_models.operands import default_operands
 from cost_models.synthesis import limits, opensta, simulation, yosys
+from cost_models.synthesis.clock_gating import gated_clock_energy
 from cost_models.synthesis.energy import energies
 from cost_models.synthesis.liberty import Library, opened
 from cost_models.synthesis.yosys import Mapped
@@ -33,6 +34,7 @@ def synthesize(
     operands: Operands | None = None,
     objective: Objective = "area",
     clock_ns: float | None = None,
+    clock_gating: bool = False,
 ) -> Cost:
     """Map ``unit`` to a cell library and measure it.
 
@@ -49,12 +51,15 @@ def synthesize(
         What the mapping is for: the least ``area``, or ``speed``.
     clock_ns
         A clock period in ns that the least area has to meet, instead of an objective.
+    clock_gating
+        With the library's clock gates (:mod:`cost_models.synthesis.clock_gating`).
 
     Raises
     ------
     InputError
-        For another objective, a clock that is not positive, or if the library is missing or unsuitable, or one of its cells that
-        the unit needs is.
+        For another objective, a clock that is not positive, or if the library is missing or
+        unsuitable, has no clock gate that is asked for, or one of its cells that the unit needs is
+        unsuitable.
     MissingToolError
         If OpenSTA is not installed.
     cost_models.network.SimulationError
@@ -63,7 +68,7 @@ def synthesize(
         If a tool fails or a cell stays unmapped.
     """
     with opened(technology, liberty) as library:
-        return measure(unit, technology, library, operands, objective, clock_ns)
+        return measure(unit, technology, library, operands, objective, clock_ns, clock_gating)
 
 
 def measure(
@@ -73,13 +78,14 @@ def measure(
     operands: Operands | None = None,
     objective: Objective = "area",
     clock_ns: float | None = None,
+    clock_gating: bool = False,
 ) -> Cost:
     """Do the work of :func:`synthesize` with an opened library, which many units can share."""
     check_known("objective", objective, get_args(Objective))
     check_clock(clock_ns)
     opensta.find()
     with temporary_folder() as folder:
-        flow = yosys.Flow(unit, library, folder)
+        flow = yosys.Flow(unit, library, folder, clock_gating)
         if clock_ns is not None:
             mapped = flow.for_clock(clock_ns)
         else:
@@ -122,6 +128,12 @@ def _priced(
         unit, netlist, operands or default_operands(unit), mapped.timing.delays
     )
     priced = energies(netlist, mapped.timing.slews, library.voltage)
+    clock_fj, idle_clock_fj = (
+        priced.clock_fj
+        + gated_clock_energy(netlist, mapped.timing.slews, priced.toggle_fj, ones)
+        for ones in (toggles.ones, toggles.idle.ones)
+    )
+    idle_fj = idle_clock_fj + float(toggles.idle.toggles @ priced.toggle_fj)
     driven = netlist.driven
     return Cost(
         unit=unit.name,
@@ -130,15 +142,17 @@ def _priced(
         clock_ns=clock_ns,
         area_um2=mapped.area_um2,
         delay_ns=mapped.delay_ns,
-        settled_pj=(float(toggles.settled @ priced.toggle_fj) + priced.clock_fj) * 1e-3,
-        clock_pj=priced.clock_fj * 1e-3,
+        settled_pj=(float(toggles.settled @ priced.toggle_fj) + clock_fj) * 1e-3,
+        clock_pj=clock_fj * 1e-3,
         glitch_pj=float(toggles.hazards @ priced.toggle_fj) * 1e-3,
         leakage_nw=priced.leakage_nw,
+        idle_pj=idle_fj * 1e-3,
         macs_per_cycle=toggles.macs_per_cycle,
         macs_per_cycle_error=toggles.macs_per_cycle_error,
         provenance={
             "tools": {"yosys": version(), "opensta": opensta.version()},
             "libraries": library.digests,
+            "corner": library.corner,
             **verilog.provenance(unit),
             "objective": "clock" if clock_ns is not None else objective,
             "driving_cell": library.buffer,
@@ -146,6 +160,7 @@ def _priced(
             "variant": mapped.variant,
             "candidates": mapped.candidates,
             "cells": len(netlist.instances),
+            "clock_gates": len(netlist.clock_gates),
             "violations": limits.violations(netlist, mapped.timing.slews),
             "cycles": toggles.cycles,
             "cycles_with_delays": toggles.transitions,

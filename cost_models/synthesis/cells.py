@@ -33,6 +33,13 @@ _STATEMENT = re.compile(
 #: Of a cell; its states are enumerated.
 _MOST_INPUTS = 12
 _PREFIXES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0}
+_CLOCK_GATE = "clock_gating_integrated_cell"
+#: Kinds of clock gates for rising edges; where the test pin enters does not matter at 0.
+CLOCK_GATES = ("latch_posedge", "latch_posedge_precontrol", "latch_posedge_postcontrol")
+_ENABLE_PIN = "clock_gate_enable_pin"
+_CLOCK_PIN = "clock_gate_clock_pin"
+_OUT_PIN = "clock_gate_out_pin"
+_TEST_PIN = "clock_gate_test_pin"
 _SLEW = "input_transition_time"
 _LOAD = "total_output_net_capacitance"
 
@@ -177,6 +184,33 @@ class FlipFlop:
     preset: Expression | None
 
 
+@dataclass(frozen=True)
+class ClockGate:
+    """An integrated clock-gating cell: a latch keeps the enable while the clock is high.
+
+    The output is the clock in cycles whose enable was 1 at the edge that they begin with, and 0 in
+    others.
+
+    Attributes
+    ----------
+    enable_pin, clock_pin, output_pin
+        Its pins.
+    test_pins
+        Inputs that open it in tests, to be tied to 0.
+    state
+        Name of the latched bit.
+    area_um2
+        Its area.
+    """
+
+    enable_pin: str
+    clock_pin: str
+    output_pin: str
+    test_pins: tuple[str, ...]
+    state: str
+    area_um2: float
+
+
 @dataclass(frozen=True, eq=False)
 class Cell:
     """A library cell.
@@ -188,9 +222,13 @@ class Cell:
     inputs
         Capacitance of each input in fF.
     outputs
-        Function of each output, over inputs and the flip-flop's state.
+        Function of each output, over inputs and the state of a flip-flop or a clock gate.
     flip_flop
-        None for combinational cells.
+        None for other cells.
+    clock_gate
+        None for other cells.
+    area_um2
+        Its area in um^2.
     leakage_nw
         Leakage in nW, the mean of its states.
     output_arcs
@@ -198,8 +236,8 @@ class Cell:
     input_arcs
         By input, what a toggle of it takes by itself.
     clock_arc
-        Like ``input_arcs``, for the clock pin of a flip-flop whose state is about to change;
-        ``input_arcs`` has the one whose state stays.
+        Like ``input_arcs``, for the clock pin of a flip-flop whose state is about to change, or
+        of a clock gate that is open; ``input_arcs`` has those whose state stays, or are closed.
     most_load
         Load in fF that an output may have, of those that the library states one for.
     most_slew
@@ -210,12 +248,20 @@ class Cell:
     inputs: Mapping[str, float]
     outputs: Mapping[str, Expression]
     flip_flop: FlipFlop | None
+    clock_gate: ClockGate | None
+    area_um2: float
     leakage_nw: float
     output_arcs: Mapping[str, Sequence[Arc]]
     input_arcs: Mapping[str, Arc]
     clock_arc: Arc | None
     most_load: Mapping[str, float]
     most_slew: Mapping[str, float]
+
+    @property
+    def clock_pin(self) -> str | None:
+        """The clock pin of a flip-flop or a clock gate, None for other cells."""
+        clocked = self.flip_flop or self.clock_gate
+        return clocked.clock_pin if clocked else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -354,7 +400,8 @@ def read_cell(text: str, head: Header) -> Cell:
     Raises
     ------
     InputError
-        If it lacks a function, power, leakage or a capacitance, or is a latch.
+        If it lacks a function, power, leakage or a capacitance, or is a latch that is no clock
+        gate of rising edges.
     """
     return _Reader(read_group(text.replace("\\\n", " ")), head).cell()
 
@@ -369,6 +416,8 @@ class _Reader:
         self.outputs = {n: p for n, p in pins.items() if p.attributes.get("direction") == "output"}
 
     def cell(self) -> Cell:
+        if _CLOCK_GATE in self.group.attributes:
+            return self.gating_cell()
         for kind in ("latch", "statetable", "latch_bank", "ff_bank"):
             if any(self.group.all(kind)):
                 raise self.error(f"is a {kind}; units are made of gates and flip-flops")
@@ -381,7 +430,8 @@ class _Reader:
         flip_flop = self.flip_flop()
         if len(self.inputs) > _MOST_INPUTS:
             raise self.error(f"has {len(self.inputs)} inputs, more than {_MOST_INPUTS}")
-        states = self.states(functions, flip_flop)
+        stored = (flip_flop.state, flip_flop.inverse) if flip_flop else ()
+        states = self.states(functions, *stored)
         arcs = {name: self.arc(pin, name, states) for name, pin in self.inputs.items()}
         changing = None
         if flip_flop is not None:
@@ -403,20 +453,96 @@ class _Reader:
             inputs={name: self.capacitance(name, pin) for name, pin in self.inputs.items()},
             outputs=functions,
             flip_flop=flip_flop,
+            clock_gate=None,
+            area_um2=self.area(),
             leakage_nw=self.leakage(),
             output_arcs={name: self.output_arcs(pin, name) for name, pin in self.outputs.items()},
             input_arcs={name: arc for name, arc in arcs.items() if arc.rise or arc.fall},
             clock_arc=changing,
-            most_load=self.limits(
-                self.outputs, "max_capacitance", self.head.most_load, self.head.capacitance_ff
-            ),
-            most_slew=self.limits(
-                self.inputs | self.outputs,
-                "max_transition",
-                self.head.most_slew,
-                self.head.time_ns,
-            ),
+            most_load=self.most_load(),
+            most_slew=self.most_slew(),
         )
+
+    def gating_cell(self) -> Cell:
+        gate = self.clock_gate()
+        if not any(self.inputs[gate.clock_pin].all("internal_power")):
+            raise self.error(f"has no internal_power at its clock pin {gate.clock_pin}")
+        enable, output = gate.enable_pin, gate.output_pin
+        # That of a latch is a function, that of a state table has a name of its own.
+        kind = "function" if any(self.group.all("latch")) else "state_function"
+        functions = {output: self.expression(self.outputs[output], kind, f"output {output}")}
+        states = self.states(functions, gate.state)
+        clock, latched = states[gate.clock_pin], states[gate.state]
+        untested = np.ones(len(clock), bool)
+        for pin in gate.test_pins:
+            untested &= ~states[pin]
+        if (untested & (states[output] != (clock & latched))).any():
+            raise self.error(f"does not gate {gate.clock_pin} with the latched {enable}")
+        # The latch follows the enable while the clock is low.
+        possible = untested & (clock | (latched == states[enable]))
+        closed = _subset(states, possible & ~states[enable] & ~latched)
+        # The output moves with the clock: what a clock takes that leaves it at 0 is not taken.
+        opened = _subset(states, possible & states[enable] & latched & clock)
+        arcs = {pin: self.arc(self.inputs[pin], pin, closed) for pin in gate.test_pins}
+        arcs[enable] = self.arc(self.inputs[enable], enable, _subset(states, possible))
+        rest = {gate.clock_pin: self.arc(self.inputs[gate.clock_pin], gate.clock_pin, closed)}
+        return Cell(
+            name=self.name,
+            inputs={name: self.capacitance(name, pin) for name, pin in self.inputs.items()},
+            outputs=functions,
+            flip_flop=None,
+            clock_gate=gate,
+            area_um2=self.area(),
+            leakage_nw=self.leakage(),
+            output_arcs={output: self.output_arcs(self.outputs[output], output, opened)},
+            input_arcs={name: arc for name, arc in arcs.items() if arc.rise or arc.fall} | rest,
+            clock_arc=self.arc(self.inputs[gate.clock_pin], gate.clock_pin, opened),
+            most_load=self.most_load(),
+            most_slew=self.most_slew(),
+        )
+
+    def clock_gate(self) -> ClockGate:
+        kind = self.group.attributes[_CLOCK_GATE]
+        if kind not in CLOCK_GATES:
+            raise self.error(f"is a clock gate of the kind {kind}; allowed: {CLOCK_GATES}")
+        pins: dict[str, list[str]] = {
+            attribute: [
+                name
+                for name, pin in (self.inputs | self.outputs).items()
+                if pin.attributes.get(attribute) == "true"
+            ]
+            for attribute in (_ENABLE_PIN, _CLOCK_PIN, _OUT_PIN, _TEST_PIN)
+        }
+        for attribute in (_ENABLE_PIN, _CLOCK_PIN, _OUT_PIN):
+            if len(pins[attribute]) != 1:
+                raise self.error(f"is a clock gate with {len(pins[attribute])} {attribute}s, not 1")
+        (enable,), (clock,), (output,) = (pins[a] for a in (_ENABLE_PIN, _CLOCK_PIN, _OUT_PIN))
+        test = pins[_TEST_PIN]
+        if {*self.inputs, *self.outputs} != {enable, clock, output, *test}:
+            raise self.error("is a clock gate with more than enable, clock, output and test pins")
+        latch = next(self.group.all("latch", "statetable"), None)
+        if latch is None or len(latch.arguments) != 2:
+            raise self.error("is a clock gate without a latch or a statetable of one bit")
+        # latch (state, complement), statetable (inputs, state).
+        state = latch.arguments[0 if latch.kind == "latch" else 1]
+        if "area" not in self.group.attributes:
+            raise self.error("has no area")
+        return ClockGate(
+            enable_pin=enable,
+            clock_pin=clock,
+            output_pin=output,
+            test_pins=tuple(test),
+            state=state,
+            area_um2=self.number(self.group.attributes["area"]),
+        )
+
+    def most_load(self) -> dict[str, float]:
+        default, size = self.head.most_load, self.head.capacitance_ff
+        return self.limits(self.outputs, "max_capacitance", default, size)
+
+    def most_slew(self) -> dict[str, float]:
+        pins = self.inputs | self.outputs
+        return self.limits(pins, "max_transition", self.head.most_slew, self.head.time_ns)
 
     def limits(
         self, pins: Mapping[str, Group], attribute: str, default: float | None, size: float
@@ -470,14 +596,14 @@ class _Reader:
                 raise self.error(f"has {what} of {name}, which is no input")
 
     def states(
-        self, functions: Mapping[str, Expression], flip_flop: FlipFlop | None
+        self, functions: Mapping[str, Expression], stored: str = "", inverse: str = ""
     ) -> dict[str, Bits]:
-        """Return all states of the cell: values of inputs, stored bits, and outputs."""
-        free = [*self.inputs, *([flip_flop.state] if flip_flop else [])]
+        """Return all states of the cell: values of inputs, a stored bit, and outputs."""
+        free = [*self.inputs, *([stored] if stored else [])]
         columns = np.array(list(product([False, True], repeat=len(free))), bool).T
         states = dict(zip(free, columns, strict=True))
-        if flip_flop is not None:
-            states[flip_flop.inverse] = ~states[flip_flop.state]
+        if inverse:
+            states[inverse] = ~states[stored]
         one = np.ones(2 ** len(free), bool)
         for name, function in functions.items():
             self.check(function.names, states, "a function")
@@ -494,6 +620,14 @@ class _Reader:
 
     def number(self, text: str) -> float:
         return _number(text, f"library cell {self.name}")
+
+    def area(self) -> float:
+        if "area" not in self.group.attributes:
+            raise self.error("has no area")
+        value = self.number(self.group.attributes["area"])
+        if value < 0:
+            raise self.error(f"has the area {value:g}, less than 0")
+        return value
 
     def leakage(self) -> float:
         value = self.group.attributes.get("cell_leakage_power")
@@ -514,9 +648,14 @@ class _Reader:
         means = [float(np.mean(by.get(False) or by[True])) for by in groups.values()]
         return sum(means) * self.head.leakage_nw
 
-    def output_arcs(self, pin: Group, name: str) -> list[Arc]:
+    def output_arcs(
+        self, pin: Group, name: str, states: Mapping[str, Bits] | None = None
+    ) -> list[Arc]:
+        """Return the energy of a toggle of an output, in any of some states, or in all."""
         groups: dict[str, list[Group]] = {}
         for group in pin.all("internal_power"):
+            if states is not None and self.share(group, name, states) == 0:
+                continue
             for related in group.attributes.get("related_pin", "").split():
                 groups.setdefault(related, []).append(group)
         if not groups and self.inputs:

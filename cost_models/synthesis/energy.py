@@ -31,7 +31,8 @@ class Energies:
     toggle_fj
         Energy of one toggle of each net in fJ, the mean of rise and fall; shape (nets,).
     clock_fj
-        Energy of all clock pins in a cycle in which no flip-flop changes, fJ.
+        Energy of the clock pins on the port's net in a cycle in which no flip-flop changes and no
+        clock gate is open, fJ; :mod:`cost_models.synthesis.clock_gating` has what is behind gates.
     leakage_nw
         Leakage in nW.
     """
@@ -56,17 +57,19 @@ def energies(netlist: MappedNetlist, slews: Slews, voltage: float) -> Energies:
             nets = np.array([instance.nets[pin] for instance in driving], np.int64)
             if arcs and len(nets):
                 load = netlist.load[nets]
-                by_cause = [_per_toggle(arc, driving, slews, load) for arc in arcs]
+                by_cause = [per_toggle(arc, driving, slews, load) for arc in arcs]
                 np.add.at(toggle, nets, np.mean(by_cause, axis=0))
         for pin, arc in cell.input_arcs.items():
             nets = np.array([instance.nets[pin] for instance in instances], np.int64)
-            each = _per_toggle(arc, instances, slews, np.zeros(len(nets)))
-            if cell.flip_flop is None or pin != cell.flip_flop.clock_pin:
+            each = per_toggle(arc, instances, slews, np.zeros(len(nets)))
+            if pin != cell.clock_pin:
                 np.add.at(toggle, nets, each)
                 continue
-            # Two transitions a cycle.
-            clock += float(2 * each.sum()) + len(nets) * cell.inputs[pin] * voltage**2
-            _add_clock_of_changes(toggle, cell, instances, slews, each)
+            # Two transitions a cycle, of the pins that no clock gate drives.
+            free = nets == netlist.clock
+            clock += float(2 * each[free].sum()) + free.sum() * cell.inputs[pin] * voltage**2
+            if cell.flip_flop is not None:
+                _add_clock_of_changes(toggle, cell, instances, slews, each)
     leakage = sum(instance.cell.leakage_nw for instance in netlist.instances)
     return Energies(toggle, clock, leakage)
 
@@ -76,7 +79,7 @@ def _add_clock_of_changes(
 ) -> None:
     """Add to a flip-flop's toggles by how much its clock then takes more than at rest."""
     assert cell.clock_arc is not None
-    each = _per_toggle(cell.clock_arc, instances, slews, np.zeros(len(instances)))
+    each = per_toggle(cell.clock_arc, instances, slews, np.zeros(len(instances)))
     for pin in cell.outputs:
         using = [k for k, instance in enumerate(instances) if pin in instance.nets]
         nets = np.array([instances[k].nets[pin] for k in using], np.int64)
@@ -86,6 +89,7 @@ def _add_clock_of_changes(
         each, rest = (np.delete(values, using) for values in (each, rest))
 
 
-def _per_toggle(arc: Arc, instances: Sequence[Instance], slews: Slews, load: Floats) -> Floats:
+def per_toggle(arc: Arc, instances: Sequence[Instance], slews: Slews, load: Floats) -> Floats:
+    """Return what a transition takes in fJ in some cells, the mean of rise and fall."""
     pairs = np.array([slews[instance.name, arc.pin] for instance in instances])
     return arc.per_toggle(pairs[:, 0], pairs[:, 1], load)

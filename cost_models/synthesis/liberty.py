@@ -36,7 +36,12 @@ DONT_USE = ("*lpflow*",)
 _AREA = re.compile(r"(?<!\w)area\s*:\s*\"?([0-9.eE+-]+)")
 _DONT_USE = re.compile(r'dont_use\s*:\s*"?true')
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+#: Wires that OpenSTA would take by itself: which a unit has is not known before it is placed.
+_WIRES = re.compile(r"\bdefault_wire_load\w*\s*:[^;\n{}]*;?")
 _INCLUDE = re.compile(r"\binclude_file\s*\(")
+_CLOCK_GATE = re.compile(r'clock_gating_integrated_cell\s*:\s*"?(\w+)')
+#: Groups that mapping and timing do not need.
+_FOR_OTHERS = {"internal_power", "leakage_power", "wire_load", "wire_load_selection"}
 _NO_LOGIC = {"ff", "ff_bank", "latch", "latch_bank", "statetable"}
 
 
@@ -61,13 +66,18 @@ class Library:
     Attributes
     ----------
     files
-        All Liberty files, without power, and line by line as the user's.
+        All Liberty files, without power and models of wires, and line by line as the user's.
     sources
         The user's, in the same order.
     flip_flops
         Those of ``files`` that hold flip-flops.
     places
         Where the functions and the power of each cell are.
+    registers
+        Cells with one flip-flop.
+    clock_gates
+        Cells that gate the clock of rising-edge flip-flops. Libraries that mark them ``dont_use``
+        mean logic synthesis, which must not make them out of gates.
     buffer
         The smallest buffer, which stands for what drives an input or a flip-flop's output.
     digests
@@ -81,6 +91,8 @@ class Library:
     sources: tuple[Path, ...]
     flip_flops: tuple[Path, ...]
     places: dict[str, Place]
+    registers: tuple[str, ...]
+    clock_gates: tuple[str, ...]
     buffer: str
     digests: dict[str, str]
     corner: dict[str, str | float]
@@ -120,7 +132,7 @@ def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
     InputError
         If no file is given for a technology other than osu018, if a file cannot be read or is
         no Liberty file, if they lack a flip-flop, inverter, buffer or gate of two inputs, if their
-        supply voltages or units differ, or if two have the same cell.
+        corners or units differ, or if two have the same cell.
     MissingToolError
         If no file is given for osu018 and it is not installed.
     """
@@ -135,21 +147,24 @@ def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
         for part in parts:
             _add(places, part.places)
         names = [source.name for source in sources]
-        with_flip_flops = [part for part in parts if part.flip_flops]
+        with_flip_flops = [part for part in parts if part.registers]
         if not with_flip_flops:
             raise InputError(f"no flip-flop in {', '.join(names)}; give all files of the library")
+        corner = _one_corner([part.corner for part in parts], places)
         _check_gates([function for part in parts for function in part.gates], ", ".join(names))
         yield Library(
             tuple(part.path for part in parts),
             sources,
             tuple(part.path for part in with_flip_flops),
             places,
+            tuple(name for part in parts for name in part.registers),
+            tuple(name for part in parts for name in part.clock_gates),
             min(buffer for part in parts for buffer in part.buffers)[1],
             {
                 source.name if names.count(source.name) == 1 else str(source): _digest(raw)
                 for source, raw in zip(sources, raws, strict=True)
             },
-            with_flip_flops[0].corner,
+            corner,
         )
 
 
@@ -159,7 +174,8 @@ class _Part:
 
     path: Path
     places: dict[str, Place]
-    flip_flops: bool
+    registers: list[str]
+    clock_gates: list[str]
     gates: list[Expression]
     buffers: list[tuple[float, str]]
     corner: dict[str, str | float]
@@ -171,8 +187,8 @@ def _part(folder: Path, number: int, source: Path, raw: bytes) -> _Part:
     groups = structure.groups(text, str(source))
     library = _library(text, groups, source)
     path = folder / f"{number}.lib"
-    power = [g for g in groups if g.kind in ("internal_power", "leakage_power")]
-    tools = structure.without(text, power)
+    left_out = [g for g in groups if g.kind in _FOR_OTHERS]
+    tools = _WIRES.sub(_blank, structure.without(text, left_out))
     # Of files with one library name, OpenSTA keeps the last.
     tools = f"library (part_{number}) {tools[tools.index('{', library.start) :]}"
     lines = "\n" * text.count("\n", 0, text.index("{", library.start))
@@ -181,8 +197,9 @@ def _part(folder: Path, number: int, source: Path, raw: bytes) -> _Part:
     header = structure.without(text[library.start : library.end], every, library.start)
     places = {}
     gates = []
+    registers = []
+    clock_gates = []
     buffers = []
-    flip_flops = False
     inside: list[structure.Group] = []
     with (folder / f"{number}.power").open("wb") as file:
         file.write(header.encode("latin-1"))
@@ -204,14 +221,22 @@ def _part(folder: Path, number: int, source: Path, raw: bytes) -> _Part:
                     Path(file.name), len(header), start, file.tell(), str(source)
                 )
                 kinds = {g.kind for g in inside if g.depth == 2}
-                flip_flops |= "ff" in kinds
+                if "ff" in kinds:
+                    registers.append(group.name)
+                kind = _CLOCK_GATE.search(content)
+                if kind and kind[1] in cells.CLOCK_GATES:
+                    clock_gates.append(group.name)
                 if kinds.isdisjoint(_NO_LOGIC):
                     functions = _gate(content)
                     gates += functions
                     if _is_buffer(functions) and not _avoided(group.name):
                         buffers.append((_area(content), group.name))
             inside = []
-    return _Part(path, places, flip_flops, gates, buffers, _corner(header))
+    return _Part(path, places, registers, clock_gates, gates, buffers, _corner(header))
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
 
 
 def _library(text: str, groups: Sequence[structure.Group], source: Path) -> structure.Group:
@@ -296,6 +321,22 @@ def _add(places: dict[str, Place], more: dict[str, Place]) -> None:
         if name in places:
             raise InputError(f"cell {name} is in more than one Liberty file")
     places |= more
+
+
+def _one_corner(
+    corners: Sequence[dict[str, str | float]], places: dict[str, Place]
+) -> dict[str, str | float]:
+    """Return the corner of all files; refuse those of several, as far as the files say."""
+    found: dict[str, str | float] = {}
+    for corner in corners:
+        for key, value in corner.items():
+            if found.setdefault(key, value) != value:
+                raise InputError(
+                    f"the Liberty files are of different corners: {key} {found[key]} and {value}; "
+                    "give those of one, and characterise every corner by itself"
+                )
+    # That of the operating conditions alone, where the file has no other.
+    return found | {"voltage_v": _header(next(iter(places.values()))).voltage}
 
 
 def _header(place: Place) -> Header:

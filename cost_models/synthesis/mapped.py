@@ -20,7 +20,10 @@ CLOCK = "clk"
 
 
 class MappingError(ToolError):
-    """A unit does not map to gates and flip-flops of one clock out of the library."""
+    """A unit does not map to gates and flip-flops of one clock out of the library.
+
+    The clock may go through clock gates.
+    """
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,31 @@ class MappedNetlist:
         return self.inputs[CLOCK][0]
 
     @cached_property
+    def flip_flops(self) -> Sequence[Instance]:
+        """Cells that are flip-flops."""
+        return [i for i in self.instances if i.cell.flip_flop is not None]
+
+    @cached_property
+    def clock_gates(self) -> Mapping[int, Instance]:
+        """Clock gates by the net of the clock that they make."""
+        return {
+            instance.nets[gate.output_pin]: instance
+            for instance in self.instances
+            if (gate := instance.cell.clock_gate) is not None
+        }
+
+    def enable(self, instance: Instance) -> int:
+        """Return the net that is 1 before the clock edges that reach a flip-flop or clock gate.
+
+        That is the enable of the clock gate that it is behind, or net 1, the constant.
+        """
+        pin = instance.cell.clock_pin
+        gate = None if pin is None else self.clock_gates.get(instance.nets[pin])
+        if gate is None or gate.cell.clock_gate is None:
+            return 1
+        return gate.nets[gate.cell.clock_gate.enable_pin]
+
+    @cached_property
     def driven(self) -> Int:
         """Nets that a cell drives."""
         return np.array(
@@ -80,7 +108,8 @@ def read(module: Mapping[str, Any], library: Library) -> MappedNetlist:
     Raises
     ------
     MappingError
-        For inputs that nothing drives, or a flip-flop that is not clocked by the port ``clk``.
+        For inputs that nothing drives, or a flip-flop that is not clocked by the port ``clk``,
+        through one clock gate at most.
     InputError
         For cells that are not in the library or lack what a cost follows from.
     """
@@ -118,8 +147,24 @@ def _check(netlist: MappedNetlist) -> None:
         for pin in instance.cell.inputs:
             if instance.nets.get(pin) not in sources:
                 raise MappingError(f"nothing drives {pin} of {instance.cell.name} {instance.name}")
-        flip_flop = instance.cell.flip_flop
-        if flip_flop is not None and instance.nets[flip_flop.clock_pin] != netlist.clock:
-            raise MappingError(
-                f"flip-flop {instance.cell.name} {instance.name} is not clocked by the port {CLOCK}"
-            )
+        _check_clock(netlist, instance)
+
+
+def _check_clock(netlist: MappedNetlist, instance: Instance) -> None:
+    cell = instance.cell
+    what = f"{cell.name} {instance.name}"
+    gated = {pin for pin in cell.inputs if instance.nets[pin] in netlist.clock_gates}
+    gate = cell.clock_gate
+    if gate is not None:
+        if instance.nets[gate.clock_pin] != netlist.clock:
+            raise MappingError(f"clock gate {what} is not clocked by the port {CLOCK}")
+        for pin in gate.test_pins:
+            if instance.nets[pin] != 0:
+                raise MappingError(f"{pin} of clock gate {what} is not tied to 0")
+    elif cell.flip_flop is not None:
+        pin = cell.flip_flop.clock_pin
+        if instance.nets[pin] != netlist.clock and pin not in gated:
+            raise MappingError(f"flip-flop {what} is not clocked by the port {CLOCK}")
+        gated.discard(pin)
+    if gated:
+        raise MappingError(f"{', '.join(sorted(gated))} of {what} is a gated clock")

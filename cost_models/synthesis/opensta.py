@@ -27,7 +27,7 @@ _PERIOD_PS = 1e6
 
 #: An error, after which OpenSTA goes on, or a warning about a netlist, which then is not what was
 #: mapped. Warnings about libraries are about things that cells are not timed by.
-_FAILURE = re.compile(r"^(?:Error\b.*|Warning: \S+\.v, .*)", re.MULTILINE)
+_FAILURE = re.compile(r"^(?:Error\b.*|Warning: \S+\.(?:v|spef),? .*)", re.MULTILINE)
 
 #: From inputs to the rise and fall of an output, ns: by instance, input and output of gates, by
 #: instance and output of flip-flops, and by port and None of the registers before the operands.
@@ -37,8 +37,9 @@ DelayTable = Mapping[tuple[str | None, ...], tuple[float, float]]
 _UNIT, _BEFORE, _BEHIND = "unit", "before", "behind"
 
 _CELL = re.compile(r"\(INSTANCE ([^\s)]+)\)(.*?)\n \)", re.DOTALL)
+#: One delay stands for rise and fall that are equal.
 _PATH = re.compile(
-    r"\(IOPATH (?:\(\w+ )?([^\s()]+)\)? (\S+) \(([^()]*)\) \(([^()]*)\)\)"
+    r"\(IOPATH (?:\(\w+ )?([^\s()]+)\)? (\S+) \(([^()]*)\)(?: \(([^()]*)\))?\)"
 )
 
 _NUMBER = re.compile(r"-?[0-9.]+(e[-+]?[0-9]+)?")
@@ -74,6 +75,48 @@ class Register:
         pins |= {pin: f"1'b{value}" for pin, value in self.ties.items()}
         connections = ", ".join(f".{pin}({net})" for pin, net in pins.items() if net)
         return f"{self.cell} {name} ({connections});"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a unit is timed in.
+
+    Attributes
+    ----------
+    ports
+        Direction and width of the unit's ports, which are clocked by ``clk``.
+    register
+        What stands before and behind it.
+    """
+
+    ports: Mapping[str, tuple[str, int]]
+    register: Register
+
+    def bits(self, direction: str) -> list[str]:
+        """Return the names of all bits of ports of one direction but the clock."""
+        return [
+            port if width == 1 else f"{port}[{bit}]"
+            for port, (of_port, width) in self.ports.items()
+            if of_port == direction and port != "clk"
+            for bit in range(width)
+        ]
+
+    def verilog(self, name: str) -> str:
+        """Return a module with the netlist of a name between registers."""
+        inputs, outputs = self.bits("input"), self.bits("output")
+        lines = [
+            f"module bench(clk, data); input clk; input [{len(inputs) - 1}:0] data;",
+            f"wire [{len(inputs) - 1}:0] i; wire [{len(outputs) - 1}:0] o;",
+        ]
+        pins = [".clk(clk)"]
+        for net, direction, bits in (("i", _BEFORE, inputs), ("o", _BEHIND, outputs)):
+            for k, bit in enumerate(bits):
+                place = f"{net}[{k}]"
+                data, output = (f"data[{k}]", place) if direction == _BEFORE else (place, "")
+                lines.append(self.register.verilog(f"{direction}{k}", data, output))
+                # The space ends an escaped name.
+                pins.append(f".\\{bit} ({place})")
+        return "\n".join([*lines, f"{name} {_UNIT} ({', '.join(pins)});", "endmodule", ""])
 
 
 @dataclass(frozen=True)
@@ -142,10 +185,10 @@ def version() -> str:
 
 def analyse(
     netlists: Mapping[Path, float],
-    ports: Mapping[str, tuple[str, int]],
-    register: Register,
+    bench: Bench,
     library: Library,
     wanted: Wanted,
+    spef: Path | None = None,
 ) -> Timing:
     """Return the delays of netlists, and slews and delays of cells of the one that is wanted.
 
@@ -154,10 +197,10 @@ def analyse(
     netlists
         Files of one module each in the same folder, which is named like the file and clocked by the
         port ``clk``, with their areas.
-    ports
-        Direction and width of the ports that all of them have.
-    register
+    bench
         What stands before and behind them.
+    spef
+        A file with the wires of a single netlist, in its folder.
 
     Raises
     ------
@@ -170,10 +213,9 @@ def analyse(
         # OpenSTA takes no names with spaces, as the folder's may have.
         (folder / path.name).unlink(missing_ok=True)
         (folder / path.name).symlink_to(path)
-    inputs = _bits(ports, "input")
     for name in names:
-        (folder / f"{name}.bench.v").write_text(_bench(name, inputs, ports, register))
-    (folder / "analyse.tcl").write_text(_script(netlists, library, wanted))
+        (folder / f"{name}.bench.v").write_text(bench.verilog(name))
+    (folder / "analyse.tcl").write_text(_script(netlists, library, wanted, spef))
     done = processes.run([find(), "-no_splash", "-exit", "analyse.tcl"], folder)
     log = done.stdout
     failures = _FAILURE.findall(log + done.stderr)
@@ -194,7 +236,7 @@ def analyse(
         [(_PERIOD_PS - float(slack)) * 1e-3 for slack in slacks],
         names.index(chosen[1]),
         {(cell, pin): (float(rise) * 1e-3, float(fall) * 1e-3) for cell, pin, rise, fall in pins},
-        read_sdf((folder / "delays.sdf").read_text(), inputs, register),
+        read_sdf((folder / "delays.sdf").read_text(), bench),
     )
 
 
@@ -203,40 +245,9 @@ def _is_slack(text: str) -> bool:
     return bool(_NUMBER.fullmatch(text)) and float(text) < _PERIOD_PS
 
 
-def _bits(ports: Mapping[str, tuple[str, int]], direction: str) -> list[str]:
-    """Return the names of all bits of ports of one direction but the clock."""
-    return [
-        port if width == 1 else f"{port}[{bit}]"
-        for port, (of_port, width) in ports.items()
-        if of_port == direction and port != "clk"
-        for bit in range(width)
-    ]
-
-
-def _bench(
-    name: str,
-    inputs: Sequence[str],
-    ports: Mapping[str, tuple[str, int]],
-    register: Register,
+def _script(
+    netlists: Mapping[Path, float], library: Library, wanted: Wanted, spef: Path | None
 ) -> str:
-    """Return a module with a netlist between registers."""
-    outputs = _bits(ports, "output")
-    lines = [
-        f"module bench(clk, data); input clk; input [{len(inputs) - 1}:0] data;",
-        f"wire [{len(inputs) - 1}:0] i; wire [{len(outputs) - 1}:0] o;",
-    ]
-    pins = [".clk(clk)"]
-    for net, direction, bits in (("i", _BEFORE, inputs), ("o", _BEHIND, outputs)):
-        for k, bit in enumerate(bits):
-            place = f"{net}[{k}]"
-            data, output = (f"data[{k}]", place) if direction == _BEFORE else (place, "")
-            lines.append(register.verilog(f"{direction}{k}", data, output))
-            # The space ends an escaped name.
-            pins.append(f".\\{bit} ({place})")
-    return "\n".join([*lines, f"{name} {_UNIT} ({', '.join(pins)});", "endmodule", ""])
-
-
-def _script(netlists: Mapping[Path, float], library: Library, wanted: Wanted) -> str:
     lines = [
         *(f"read_liberty {path.name}" for path in library.files),
         "set_cmd_units -time ps",
@@ -245,6 +256,8 @@ def _script(netlists: Mapping[Path, float], library: Library, wanted: Wanted) ->
         "  read_verilog $name.v",
         "  read_verilog $name.bench.v",
         "  link_design bench",
+        # Without -max, loads are the least of what pins' ranges of capacitance allow.
+        *([] if spef is None else [f"  read_spef -max -path {_UNIT} {spef.name}"]),
         f"  create_clock -name clk -period {_PERIOD_PS} [get_ports clk]",
         "  return [worst_slack -max]",
         "}",
@@ -276,7 +289,7 @@ def _script(netlists: Mapping[Path, float], library: Library, wanted: Wanted) ->
     )
 
 
-def read_sdf(text: str, inputs: Sequence[str], register: Register) -> DelayTable:
+def read_sdf(text: str, bench: Bench) -> DelayTable:
     """Return the delays of cells in an SDF file of a bench.
 
     A path has several lines where it is non-unate, one for each sense, and a smallest and a largest
@@ -286,12 +299,13 @@ def read_sdf(text: str, inputs: Sequence[str], register: Register) -> DelayTable
     if scale is None:
         raise StaError("OpenSTA writes an SDF file without a time scale")
     ns = float(scale[1]) * {"p": 1e-3, "n": 1.0}[scale[2]]
+    inputs = bench.bits("input")
     found: dict[tuple[str | None, ...], list[tuple[float, float]]] = {}
     for instance, body in _CELL.findall(text):
         for source, output, rise, fall in _PATH.findall(body):
-            key = _key(instance.replace("\\", ""), source, output, inputs, register)
+            key = _key(instance.replace("\\", ""), source, output, inputs, bench.register)
             if key is not None:
-                found.setdefault(key, []).append((_mean(rise) * ns, _mean(fall) * ns))
+                found.setdefault(key, []).append((_mean(rise) * ns, _mean(fall or rise) * ns))
     return {
         key: (sum(r for r, _ in paths) / len(paths), sum(f for _, f in paths) / len(paths))
         for key, paths in found.items()

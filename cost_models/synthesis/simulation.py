@@ -10,9 +10,9 @@ that OpenSTA gives for its slews and load. The register before the operands is c
 the unit, so inputs arrive when it delivers them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cost_models import activity, network
 from cost_models.netlist import GATES, Netlist
 from cost_models.network import Delays, Network
-from cost_models.synthesis.expressions import Expression
+from cost_models.synthesis.expressions import Bits, Expression
 from cost_models.synthesis.mapped import CLOCK, Instance, MappedNetlist, MappingError
 from cost_models.synthesis.opensta import DelayTable, StaError
 from hwsim.units import UnitSpec
@@ -40,6 +40,11 @@ class Toggles:
     ----------
     settled
         Mean toggles per cycle of each net without delays, shape (nets,), each in [0, 1].
+    ones
+        Share of the cycles in which each enable of flip-flops is 1 before the clock edge, shape
+        (nets,).
+    idle
+        ``settled`` and ``ones`` of idle cycles.
     hazards
         Mean toggles per cycle beyond these with the delays of the cells.
     unit_hazards
@@ -51,6 +56,8 @@ class Toggles:
     """
 
     settled: Floats
+    ones: Floats
+    idle: activity.Idle
     hazards: Floats
     unit_hazards: Floats
     cycles: int
@@ -89,10 +96,12 @@ def simulate(
     settled = transitions.settled() / len(transitions.words)
     hazards, unit_hazards = (
         network.toggles(cells, transitions, given) - settled
-        for given in (of_cells(netlist, cells, delays), network.unit_delays(cells))
+        for given in (of_cells(netlist, delays), network.unit_delays(cells))
     )
     return Toggles(
         result.toggles[places],
+        result.ones[places],
+        activity.Idle(result.idle.toggles[places], result.idle.ones[places]),
         hazards,
         unit_hazards,
         result.cycles,
@@ -150,6 +159,7 @@ class _Parts:
             pins=place[np.array(self.pins, np.int64).reshape(-1, 3)[order]],
             levels=levels[self.first_gate :][order],
             data=place[data],
+            enables=place[[self.number[self.netlist.enable(i)] for i in self.flip_flops]],
             inputs=self.inputs,
             outputs={
                 name: place[[self.number[net] for net in nets]]
@@ -181,9 +191,7 @@ class _Parts:
 
     def names(self, instance: Instance) -> dict[str, int]:
         """Return the nets of a cell's pins and states, as far as they are known."""
-        names = {
-            pin: self.number[net] for pin, net in instance.nets.items() if net in self.number
-        }
+        names = {pin: self.number[net] for pin, net in instance.nets.items() if net in self.number}
         flip_flop = instance.cell.flip_flop
         if flip_flop is not None:
             state = self.states[instance.name]
@@ -222,7 +230,7 @@ class _Parts:
 
 def _in_order(netlist: MappedNetlist, known: set[int]) -> list[Instance]:
     """Return the combinational cells, each behind those that it reads from."""
-    cells = [instance for instance in netlist.instances if instance.cell.flip_flop is None]
+    cells = [instance for instance in netlist.instances if instance.cell.clock_pin is None]
     known |= {
         net
         for instance in netlist.instances
@@ -249,27 +257,29 @@ def _in_order(netlist: MappedNetlist, known: set[int]) -> list[Instance]:
     return [cells[k] for k in ready]
 
 
+@dataclass(frozen=True)
+class _Output:
+    """An output of a combinational cell: its inputs that matter, and what it makes of them."""
+
+    instance: Instance
+    pin: str
+    inputs: tuple[str, ...]
+    table: tuple[int, ...]
+
+
 def elements(netlist: MappedNetlist) -> Network:
     """Return every output of a combinational cell as an element."""
-    tables: dict[tuple[str, str], list[int]] = {}
-    outputs, pins, functions = [], [], []
-    for instance, pin, function in _combinational(netlist):
-        key = (instance.cell.name, pin)
-        if key not in tables:
-            tables[key] = _truth_table(function)
-        outputs.append(instance.nets[pin])
-        pins.append([instance.nets[name] for name in sorted(function.names)])
-        functions.append(tables[key])
+    outputs = _combinational(netlist)
     return Network(
         nets=netlist.nets,
         sources=np.array([net for net, _ in _sources(netlist)], np.int64),
-        outputs=np.array(outputs, np.int64),
-        pins=pins,
-        tables=functions,
+        outputs=np.array([output.instance.nets[output.pin] for output in outputs], np.int64),
+        pins=[[output.instance.nets[pin] for pin in output.inputs] for output in outputs],
+        tables=[output.table for output in outputs],
     )
 
 
-def of_cells(netlist: MappedNetlist, cells: Network, delays: DelayTable) -> Delays:
+def of_cells(netlist: MappedNetlist, delays: DelayTable) -> Delays:
     """Return the delays of :func:`elements`.
 
     Raises
@@ -281,24 +291,55 @@ def of_cells(netlist: MappedNetlist, cells: Network, delays: DelayTable) -> Dela
         np.array([_delay(delays, key) for _, key in _sources(netlist)]).reshape(-1, 2),
         np.array(
             [
-                # A constant never changes, and no delay is given for it.
-                (0.0, 0.0) if instance.nets[name] < 2 else _delay(delays, (instance.name, name, pin))
-                for instance, pin, function in _combinational(netlist)
-                for name in sorted(function.names)
+                _delay(delays, (output.instance.name, pin, output.pin))
+                for output in _combinational(netlist)
+                for pin in output.inputs
             ]
         ).reshape(-1, 2),
     )
 
 
-def _combinational(netlist: MappedNetlist) -> list[tuple[Instance, str, Expression]]:
-    """Return cells with one of their outputs and its function."""
+def _combinational(netlist: MappedNetlist) -> list[_Output]:
     return [
-        (instance, pin, function)
+        _Output(
+            instance,
+            pin,
+            *_function(function, frozenset((p, n) for p, n in instance.nets.items() if n < 2)),
+        )
         for instance in netlist.instances
-        if instance.cell.flip_flop is None
+        if instance.cell.clock_pin is None
         for pin, function in instance.cell.outputs.items()
         if pin in instance.nets and function.names
     ]
+
+
+@lru_cache(maxsize=4096)
+def _function(
+    function: Expression, constants: frozenset[tuple[str, int]]
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return the inputs that matter where some are constant, and the truth table over them.
+
+    OpenSTA has no delay from one that does not.
+    """
+    fixed = {name: bool(value) for name, value in constants}
+    free = sorted(function.names - set(fixed))
+    inputs = [
+        name
+        for name in free
+        if np.any(_rows(function, free, fixed | {name: False})
+                  != _rows(function, free, fixed | {name: True}))
+    ]  # fmt: skip
+    rest = dict.fromkeys(set(free) - set(inputs), False)
+    return tuple(inputs), tuple(_rows(function, inputs, fixed | rest).astype(int).tolist())
+
+
+def _rows(function: Expression, free: Sequence[str], fixed: Mapping[str, bool]) -> Bits:
+    """Return values of a function, entry i where bit j of i is the j-th free name's."""
+    states = np.arange(1 << len(free))
+    values = {name: (states >> j & 1).astype(bool) for j, name in enumerate(free)}
+    return np.broadcast_to(
+        function.evaluate(values | {name: np.array(v) for name, v in fixed.items()}), states.shape
+    )
 
 
 def _sources(netlist: MappedNetlist) -> list[tuple[int, tuple[str | None, ...]]]:
@@ -326,10 +367,3 @@ def _delay(delays: DelayTable, key: tuple[str | None, ...]) -> tuple[float, floa
         return delays[key]
     except KeyError:
         raise StaError(f"OpenSTA gives no delay of {key}") from None
-
-
-def _truth_table(function: Expression) -> list[int]:
-    names = sorted(function.names)
-    rows = np.array(list(product([False, True], repeat=len(names))), bool)
-    values = dict(zip(reversed(names), rows.T, strict=True))
-    return function.evaluate(values).astype(int).tolist()

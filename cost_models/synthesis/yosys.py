@@ -22,9 +22,10 @@ from typing import Any
 
 from cost_models.netlist import STYLES, generic_styles, rtlil_text
 from cost_models.synthesis import opensta
+from cost_models.synthesis.clock_gating import commands as clock_gating_commands
 from cost_models.synthesis.liberty import DONT_USE, Library
 from cost_models.synthesis.mapped import MappedNetlist, MappingError, read
-from cost_models.synthesis.opensta import Register, Timing, Wanted
+from cost_models.synthesis.opensta import Bench, Register, Timing, Wanted
 from hwsim.units import UnitSpec
 from rtl import yosys
 
@@ -66,8 +67,8 @@ class Mapped:
         Shortest clock period in ns, between registers.
     candidates
         Area and delay of all netlists that it was chosen from.
-    verilog
-        The file that OpenSTA read.
+    verilog, bench
+        The file that OpenSTA read, and what it was timed in.
     """
 
     netlist: MappedNetlist
@@ -78,6 +79,7 @@ class Mapped:
     delay_ns: float
     candidates: Sequence[Mapping[str, Any]]
     verilog: Path
+    bench: Bench
 
 
 class Flow:
@@ -93,8 +95,11 @@ class Flow:
         If a tool fails.
     """
 
-    def __init__(self, unit: UnitSpec, library: Library, folder: Path) -> None:
+    def __init__(
+        self, unit: UnitSpec, library: Library, folder: Path, clock_gating: bool = False
+    ) -> None:
         self.unit = unit
+        self.gate_clocks = clock_gating_commands(library, folder) if clock_gating else []
         self.library = library
         self.folder = folder
         avoid = " ".join(f"-dont_use {pattern}" for pattern in DONT_USE)
@@ -146,6 +151,7 @@ class Flow:
             commands += [
                 "design -load rtl",
                 f"synth -flatten -noabc -top {self.unit.name} {STYLES[style]}",
+                *self.gate_clocks,
                 # Plain flip-flops: enable and reset become multiplexers, in every library.
                 "dfflegalize -cell $_DFF_P_ 01",
                 self.map_flip_flops,
@@ -197,18 +203,22 @@ class Flow:
         statistics = yosys.read_json(self.folder / f"{name}.area")["design"]
         left = sorted(set(statistics["num_cells_by_type"]) - set(self.library.places))
         if left:
-            raise MappingError(
-                f"the library has no cell for {', '.join(left)} of {self.unit.name}"
-            )
+            raise MappingError(f"the library has no cell for {', '.join(left)} of {self.unit.name}")
         return float(statistics["area"])
 
     def _choose(self, names: Sequence[str], wanted: Wanted) -> Mapped:
         """Return the netlist that is wanted of some."""
         module = yosys.read_json(self.folder / f"{names[0]}.json")["modules"][names[0]]
+        bench = Bench(
+            {
+                name: (port["direction"], len(port["bits"]))
+                for name, port in module["ports"].items()
+            },
+            _register(read(module, self.library)),
+        )
         timing = opensta.analyse(
             {self.folder / f"{name}.v": self.areas[name] for name in names},
-            {name: (port["direction"], len(port["bits"])) for name, port in module["ports"].items()},
-            _register(read(module, self.library)),
+            bench,
             self.library,
             wanted,
         )
@@ -229,6 +239,7 @@ class Flow:
                 for name, delay in zip(names, timing.delays_ns, strict=True)
             ],
             self.folder / f"{chosen}.v",
+            bench,
         )
 
 

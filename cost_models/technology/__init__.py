@@ -18,7 +18,8 @@ from typing import Any
 
 import yaml
 
-from cost_models.bands import LEVELS, QUANTITIES, UNSEEN, error_key
+from cost_models import wires
+from cost_models.bands import BAND, LEVELS, QUANTITIES, UNSEEN, UNSEEN_FAMILIES, error_key
 from cost_models.netlist import GATES, TYPES
 from cost_models.words import FEATURES
 from hwsim import files
@@ -39,6 +40,15 @@ _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 #: Coefficients are far below it; sums of products with more would overflow.
 _LARGEST = 1e30
+
+#: What :mod:`cost_models.clock_gating` takes of a clock gate.
+GATE_FIGURES = (
+    "flip_flops",
+    "area_um2",
+    "leakage_nw",
+    "closed_fj_per_cycle",
+    "open_fj_per_cycle",
+)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 
@@ -139,6 +149,11 @@ class Technology:
         Delays that hazards are simulated with, fitted to components alone.
     clock_ns
         Clock period in ns that sweeps run at unless they say otherwise.
+    clock_gates
+        The library's clock gates, the smallest first; None if it has none. Each has ``cell``, its
+        name, and ``GATE_FIGURES``: the most ``flip_flops`` that it drives, area, leakage, and
+        energy of a cycle in which it is closed, and of one in which it is open, without the clock
+        pins behind it.
     provenance
         Tools, libraries, corner, date, sets.
     errors
@@ -155,6 +170,14 @@ class Technology:
         What :mod:`cost_models.screen` multiplies counts of words with, ``um2``, and its errors on
         ``unseen_units`` and ``unseen_families``; None if no
         screen was fitted.
+    bands
+        What is printed behind ±: for each of ``QUANTITIES`` ``families``, a band for every family
+        that was fitted to, and ``unseen_families``, the one of all others. Each has
+        ``error_68_percent``, ``error_95_percent`` and ``ratio_error_90_percent``, see
+        :func:`cost_models.conformal.bounds`.
+    wires
+        Figures and factors of wires that count instead of those of :mod:`cost_models.wires`; None
+        for those. A file need not have the key.
     units
         The units of both sets, those fitted to first, with the figures of ``synthesis``,
         ``estimate`` and the two other fits, those at the least delay and at a clock, the multiplier
@@ -167,10 +190,20 @@ class Technology:
     curve: Curve
     hazards: Delays
     clock_ns: float
+    clock_gates: list[dict[str, Any]] | None
     provenance: dict[str, Any]
     errors: dict[str, dict[str, dict[str, float | None]]]
     screen: dict[str, Any] | None
+    bands: dict[str, dict[str, dict[str, Any]]]
+    wires: dict[str, Any] | None = None
     units: list[dict[str, Any]]
+
+    def band(self, family: str) -> dict[str, dict[str, float | None]]:
+        """Return the band of a family by quantity; of unseen families if it has none."""
+        return {
+            quantity: found["families"].get(family, found[UNSEEN_FAMILIES])
+            for quantity, found in self.bands.items()
+        }
 
 
 #: Keys whose values are coefficients.
@@ -284,11 +317,17 @@ def read(path: Path) -> Technology:
 
 def write(technology: Technology, path: Path) -> None:
     """Write ``technology`` as YAML; InputError if the file cannot be written."""
-    content = asdict(technology) | {"units": []}
-    text = yaml.safe_dump(content, sort_keys=False, width=100).removesuffix("units: []\n")
+    content = asdict(technology)
+    last = ("bands", "units")
+    text = yaml.safe_dump(
+        {key: value for key, value in content.items() if key not in last},
+        sort_keys=False, width=100,
+    )  # fmt: skip
     # A line a figure would be thousands of lines.
-    rows = yaml.safe_dump(technology.units, sort_keys=False, width=100, default_flow_style=None)
-    files.write_text(path, f"{text}units:\n{rows}" if technology.units else f"{text}units: []\n")
+    text += yaml.safe_dump(
+        {key: content[key] for key in last}, sort_keys=False, width=100, default_flow_style=None
+    )
+    files.write_text(path, text)
 
 
 def parse(text: str, source: str) -> Technology:
@@ -310,6 +349,8 @@ def parse(text: str, source: str) -> Technology:
         if key not in known:
             raise InputError(f"{source}:{line}: {unknown('key', str(key), known)}")
     for key in known:
+        if key == "wires":
+            continue
         if key not in data:
             raise InputError(f"{source}: the key {key} is missing")
     for key, kind in _SETS.items():
@@ -323,8 +364,13 @@ def parse(text: str, source: str) -> Technology:
             raise InputError(f"{source}:{lines[key]}: {key} must be {what}, not {data[key]!r}")
     _check_values(source, data)
     _check_errors(f"{source}:{lines['errors']}: errors", data["errors"])
+    if data["clock_gates"] is not None:
+        _check_gates(f"{source}:{lines['clock_gates']}: clock_gates", data["clock_gates"])
+    _check_bands(f"{source}:{lines['bands']}: bands", data["bands"])
     if data["screen"] is not None:
         _check_screen(f"{source}:{lines['screen']}: screen", data["screen"])
+    if data.get("wires") is not None:
+        wires.check(data["wires"], f"{source}:{lines['wires']}: wires")
     return Technology(**data | {key: kind(**data[key]) for key, kind in _SETS.items()})
 
 
@@ -394,6 +440,18 @@ def _check_table(place: str, table: Any, types: tuple[str, ...]) -> None:
         _check(f"{place}.{name}", value)
 
 
+def _check_gates(place: str, gates: Any) -> None:
+    """Refuse clock gates that lack a figure."""
+    if not isinstance(gates, list) or not gates:
+        raise InputError(f"{place} must be a list of clock gates or null, not {gates!r}")
+    for number, gate in enumerate(gates):
+        wanted = ("cell", *GATE_FIGURES)
+        if not isinstance(gate, Mapping) or set(gate) != set(wanted):
+            raise InputError(f"{place}[{number}] must have {', '.join(wanted)}")
+        for name in GATE_FIGURES:
+            _check(f"{place}[{number}].{name}", gate[name])
+
+
 def _check_screen(place: str, screen: Any) -> None:
     """Refuse a screen without a coefficient for every feature, or without its errors."""
     if not isinstance(screen, Mapping):
@@ -440,3 +498,22 @@ def _check_errors(place: str, errors: Any) -> None:
                 # Too few units have no error that 95 % of them stay within.
                 if measure != "rank" and value is not None:
                     _check(f"{place}.{kind}.{quantity}.{measure}", value)
+
+
+def _check_bands(place: str, bands: Any) -> None:
+    """Refuse bands of other quantities, or without what a band consists of."""
+    if not isinstance(bands, Mapping) or set(bands) != set(QUANTITIES):
+        raise InputError(f"{place} must have {', '.join(QUANTITIES)}")
+    for quantity, found in bands.items():
+        at = f"{place}.{quantity}"
+        if not isinstance(found, Mapping) or set(found) != {"families", UNSEEN_FAMILIES}:
+            raise InputError(f"{at} must have families, {UNSEEN_FAMILIES}")
+        if not isinstance(families := found["families"], Mapping):
+            raise InputError(f"{at}.families must be a mapping, not {families!r}")
+        for name, band in {**families, UNSEEN_FAMILIES: found[UNSEEN_FAMILIES]}.items():
+            if not isinstance(band, Mapping) or set(band) != set(BAND):
+                raise InputError(f"{at}: the band of {name} must have {', '.join(BAND)}")
+            for key, value in band.items():
+                # Too few units have no bound that 95 % of them stay within.
+                if value is not None:
+                    _check(f"{at}: {key} of {name}", value)

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from hwsim.cli.arguments import Commands, liberty_option, output_path
-from hwsim.cli.phrases import percentages
+from hwsim.cli.phrases import corner_phrase, percentages
 from hwsim.errors import InputError
 
 
@@ -45,5 +45,6 @@ def run(options: argparse.Namespace) -> int:
             f"screen, {kind.replace('_', ' ')}: area {error['mean_percent']:.1f} % on average, "
             f"{error['max_percent']:.1f} % at most, rank correlation {error['rank']:.3f}"
         )
+    print(f"{name}: {corner_phrase(fitted.provenance['corner'])}")
     print(output)
     return 0

@@ -17,7 +17,7 @@ from hwsim.cli.arguments import (
     with_verilog,
 )
 from hwsim.cli.output import print_json, print_table
-from hwsim.cli.phrases import errors_phrase
+from hwsim.cli.phrases import corner_phrase, errors_phrase
 from hwsim.errors import InputError
 from hwsim.tables import cell
 
@@ -73,6 +73,9 @@ def add(commands: Commands) -> None:
         metavar="NM",
         help="bands at 45, 28 or 16 nm, too",
     )
+    parser.add_argument(
+        "--clock-gating", action="store_true", help="registers with an enable behind clock gates"
+    )
     parser.add_argument("--breakdown", action="store_true", help="estimate every part of the units")
     verilog_option(parser)
     parser.set_defaults(command=run)
@@ -96,6 +99,8 @@ def run(options: argparse.Namespace) -> int:
     if options.breakdown:
         if options.scale_to is not None:
             raise InputError("--scale-to takes whole units; it does not go with --breakdown")
+        if options.clock_gating:
+            raise InputError("--clock-gating takes whole units; it does not go with --breakdown")
         if options.objective or options.clock:
             raise InputError(
                 "--breakdown is of the least area; --clock and --objective do not go with it"
@@ -128,11 +133,17 @@ def _estimates(
     from cost_models.estimate import estimate_all
     from cost_models.metrics import Priced
 
+    gating = options.clock_gating
     return [
         Priced(unit, cost)
         for unit in units
         for cost in estimate_all(
-            unit, names, _operands(unit, options), options.objective or "area", options.clock
+            unit,
+            names,
+            _operands(unit, options),
+            options.objective or "area",
+            options.clock,
+            clock_gating=gating,
         ).values()
     ]
 
@@ -146,10 +157,14 @@ def _syntheses(units: "Sequence[UnitSpec]", options: argparse.Namespace) -> "lis
         raise InputError("--method synthesis takes one --technology, e.g. osu018")
     name = options.technology[0]
     objective: Objective = options.objective or "area"
+    gating = options.clock_gating
     streams = [_operands(unit, options) for unit in units]
     with opened(name, options.liberty) as library:
         return [
-            Priced(unit, measure(unit, name, library, stream, objective, options.clock))
+            Priced(
+                unit,
+                measure(unit, name, library, stream, objective, options.clock, clock_gating=gating),
+            )
             for unit, stream in zip(units, streams, strict=True)
         ]
 
@@ -191,14 +206,17 @@ def _print_costs(priced: "Sequence[Priced]", source: str) -> None:
     for cost in costs:
         _print_notes(cost)
     if method == "synthesis":
+        print(f"{costs[0].technology}: {corner_phrase(costs[0].provenance['corner'])}")
         which = "" if costs[0].clock_ns is None else ", of those that meet the clock if any does"
         print(f"± how far the other netlists that were mapped lie from the chosen one{which}")
         return
     levels = " / ".join(f"{level} %" for level in LEVELS)
-    print(f"± what {levels} of units stay within")
+    by_family = ", by family" if costs[0].provenance["objective"] == "area" else ""
+    print(f"± what {levels} of units stay within{by_family}")
     of_technologies = {(cost.technology, str(metrics.errors(cost))): cost for cost in costs}
-    for cost in of_technologies.values():
-        print(f"{cost.technology}: {errors_phrase(metrics.errors(cost))}")
+    for (name, _), cost in of_technologies.items():
+        corner = corner_phrase(cost.provenance["coefficients"]["corner"])
+        print(f"{name}: {corner}; {errors_phrase(metrics.errors(cost))}")
     for cost in {cost.unit: cost for cost in costs}.values():
         _print_effort(cost)
 

@@ -1,4 +1,4 @@
-"""How the errors of estimates are put in words."""
+"""How the errors of estimates, and corners of libraries, are put in words."""
 
 from collections.abc import Mapping
 
@@ -24,6 +24,13 @@ def percentages(errors: Errors) -> str:
     units = max((error["units"] or 0 for error in errors.values()), default=0)
     shares = " / ".join(f"{level} %" for level in LEVELS)
     return f"{', '.join(stated)} (in %, for {shares} of {units:.0f} units)"
+
+
+def corner_phrase(corner: Mapping[str, str | float]) -> str:
+    """Return a corner, with as much of it as the library states, as one phrase."""
+    units = (("name", ""), ("voltage_v", " V"), ("temperature_c", " °C"))
+    known = [f"{corner[key]}{unit}" for key, unit in units if key in corner]
+    return f"corner {', '.join(known)}" if known else "corner unknown"
 
 
 def _number(percent: float | None) -> str:

@@ -108,7 +108,7 @@ def bare(cost: Cost, quantity: str) -> float:
     if quantity == "energy":
         return cost.data_energy_pj_per_mac
     flip_flops: int = cost.provenance["gates"]["DFF"]
-    area = cost.area_um2 - flip_flops * load(cost.technology).area_um2["DFF"]
+    area = cost.area_um2 - flip_flops * load(cost.technology).least_area.area_um2["DFF"]
     return area / cost.macs_per_cycle
 
 

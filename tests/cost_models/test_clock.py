@@ -53,7 +53,9 @@ def test_a_slow_clock_leaves_slack_and_a_fast_one_is_missed() -> None:
 
 
 def test_rounding_does_not_miss_a_clock() -> None:
-    smallest, fastest = (End(area, delay, 1.0, 0.1, 0.1, 1.0) for area, delay in ((1, 3.3), (2, 1)))
+    smallest, fastest = (
+        End(area, delay, 1.0, 0.1, 0.1, 1.0, 0.2) for area, delay in ((1, 3.3), (2, 1))
+    )
     for k in range(1, 1000):
         clock_ns = 1 + 0.0023 * k
         assert (

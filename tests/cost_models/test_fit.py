@@ -9,7 +9,7 @@ from cost_models import fitting_set, screen, screening_set, technology
 from cost_models.bands import QUANTITIES
 from cost_models.components import COMPONENTS
 from cost_models.estimate import features, price
-from cost_models.fit import FIGURES, Sample, characterise, errors_of, fit, non_negative, within
+from cost_models.fit import FIGURES, Sample, characterise, errors_of, fit, non_negative
 from cost_models.operands import gaussian
 from cost_models.synthesis.liberty import OSU018, opened
 from hwsim.cli import main
@@ -124,23 +124,6 @@ def test_errors_hold_the_truth_of_a_share_of_units():
     # An interval of it around the estimate holds the truth.
     estimated, error = 4.0, 1.0
     assert estimated * (1 - error) <= 8.0 <= estimated * (1 + error)
-
-
-@pytest.mark.parametrize(
-    ("count", "level", "rank"), [(57, 68, 40), (57, 95, 56), (19, 95, 19), (2, 68, None)]
-)
-def test_rank_leaves_room_for_a_further_unit(count, level, rank):
-    expected = np.inf if rank is None else rank
-    assert within(np.random.default_rng(0).permutation(count) + 1.0, level) == expected
-
-
-def test_a_further_unit_is_within_with_the_probability_stated():
-    """The weakest promise that holds for any distribution; medians would fail it."""
-    rng = np.random.default_rng(0)
-    draws = rng.lognormal(sigma=2, size=(4000, 58))
-    for level in (68, 95):
-        covered = np.mean([within(row[:-1], level) >= row[-1] for row in draws])
-        assert level / 100 - 0.01 < covered < level / 100 + 0.03
 
 
 @pytest.fixture

@@ -2,11 +2,14 @@ from dataclasses import replace
 
 import pytest
 
-from cost_models import fit, metrics
-from cost_models.bands import QUANTITIES
+from cost_models import fit, metrics, technology
+from cost_models.bands import QUANTITIES, RATIO_ERROR
 from cost_models.cost import Cost
+from cost_models.estimate import estimate
 from cost_models.metrics import METRICS, Priced
 from hwsim.units import make
+from rtl import emit
+from rtl.verilog import with_verilog
 
 
 def error(low, high):
@@ -16,12 +19,20 @@ def error(low, high):
     }  # fmt: skip
 
 
-ERRORS = {
-    "area": error(2.0, 6.0),
-    "delay": error(8.0, 16.0),
-    "settled_energy": error(3.0, 9.0),
-    "energy": error(11.0, 40.0),
-    "area_times_delay": error(7.0, 15.0),
+def band(low, high, ratio):
+    return {
+        "error_68_percent": low, "error_95_percent": high, "ratio_error_90_percent": ratio,
+    }  # fmt: skip
+
+
+#: Of all families together.
+ERRORS = dict.fromkeys(QUANTITIES, error(5.0, 50.0))
+BAND = {
+    "area": band(2.0, 6.0, 4.0),
+    "delay": band(8.0, 16.0, 10.0),
+    "settled_energy": band(3.0, 9.0, 5.0),
+    "energy": band(11.0, 40.0, 30.0),
+    "area_times_delay": band(7.0, 15.0, 9.0),
 }
 COST = Cost(
     unit="u",
@@ -34,7 +45,7 @@ COST = Cost(
     glitch_pj=6.0,
     leakage_nw=5.0,
     macs_per_cycle=2.0,
-    provenance={"errors": {metrics.UNSEEN: ERRORS}},
+    provenance={"errors": {metrics.UNSEEN: ERRORS}, "band": BAND},
 )
 CANDIDATES = [{"area_um2": 2000.0, "delay_ns": 4.0}, {"area_um2": 1900.0, "delay_ns": 4.4}]
 SYNTHESISED = replace(COST, method="synthesis", provenance={"candidates": CANDIDATES})
@@ -108,11 +119,41 @@ def test_errors_of_products_are_their_own():
 
 
 def test_too_few_units_leave_errors_unknown():
-    few = {"energy": ERRORS["energy"] | {"error_95_percent": None}}
-    cost = replace(COST, provenance={"errors": {metrics.UNSEEN: few}})
+    few = {"energy": BAND["energy"] | dict.fromkeys(("error_95_percent", RATIO_ERROR))}
+    cost = replace(COST, provenance={"band": few})
     energy = {"energy_pj_per_mac": {68: 11}, "gmacs_per_j": {68: 11}}
     assert metrics.percents(cost) == energy
+    assert metrics.ratio_errors(cost) == {}
     assert metrics.percents(replace(COST, provenance={})) == {}
+
+
+def test_errors_of_ratios_are_those_of_pairs():
+    parts = metrics.ratio_errors(COST)
+    assert parts["area_um2_per_mac_per_cycle"] == 4
+    assert parts["gmacs_per_s"] == 10
+    assert parts["energy_pj_per_mac"] == parts["gmacs_per_j"] == 30
+    assert set(parts) == set(metrics.percents(COST))
+    # Of synthesis the noise of the flow is all that is known.
+    assert metrics.ratio_errors(SYNTHESISED) == metrics.spreads(SYNTHESISED)
+
+
+@pytest.mark.parametrize("name", ["integer", "bit_serial"])
+def test_estimates_have_the_errors_of_their_family(name):
+    unit = make(name, lanes=2, weight="int2", activation="int2")
+    known = technology.load("sky130")
+    errors = metrics.percents(estimate(unit, "sky130"))
+    for metric, quantity in (("delay_ns", "delay"), ("energy_pj_per_mac", "energy")):
+        stated = known.bands[quantity]["families"][name]
+        assert errors[metric] == {k: stated[f"error_{k}_percent"] for k in (68, 95)}
+
+
+def test_hardware_of_ones_own_is_of_no_family(tmp_path):
+    unit = make("integer", lanes=1, weight="int2", activation="int2")
+    file = tmp_path / "unit.v"
+    file.write_text(emit.verilog(unit))
+    errors = metrics.percents(estimate(with_verilog(unit, [file]), "sky130"))
+    stated = technology.load("sky130").errors["unseen_families"]["delay"]
+    assert errors["delay_ns"] == {k: stated[f"error_{k}_percent"] for k in (68, 95)}
 
 
 def test_synthesis_has_the_spread_of_its_netlists():

@@ -79,10 +79,13 @@ def test_multipliers_that_yosys_recodes_are_known():
     def styles(unit):
         return generic_styles(rtlil_text(unit))
 
-    assert styles(make("integer", lanes=1, weight="int4", activation="int4")) == [
-        "noalumacc",
-        "booth",
-    ]
+    def integer(weight, activation, lanes=1):
+        return styles(make("integer", lanes=lanes, weight=weight, activation=activation))
+
+    assert integer("int6", "int6") == ["booth"]
+    assert integer("int4", "int6") == integer("int5", "int5") == ["noalumacc", "booth"]
+    assert integer("int4", "int8") == integer("uint4", "uint4") == ["noalumacc"]
+    assert integer("uint4", "uint4", lanes=2) == ["noalumacc", "booth"]
     for weight, activation in (("int3", "int8"), ("int8", "int3")):
         unit = make("integer", lanes=1, weight=weight, activation=activation)
         assert styles(unit) == ["noalumacc"]
@@ -90,9 +93,12 @@ def test_multipliers_that_yosys_recodes_are_known():
         np.testing.assert_array_equal(booth.counts(), default.counts())
 
 
-@pytest.mark.parametrize("weight", ["int4", "int8"])
-def test_the_smaller_style_is_kept(weight):
-    unit = make("integer", lanes=2, weight=weight, activation=weight)
+@pytest.mark.parametrize(
+    ("lanes", "weight", "activation"),
+    [(2, "int4", "int4"), (2, "int8", "int8"), (1, "int4", "int6"), (1, "uint4", "uint8")],
+)
+def test_the_smaller_style_is_kept(lanes, weight, activation):
+    unit = make("integer", lanes=lanes, weight=weight, activation=activation)
     weights = np.array([NAND2_EQUIVALENTS[name] for name in TYPES])
     both = [netlist(unit, style) for style in ("noalumacc", "booth")]
     smaller = min(both, key=lambda gates: gates.counts() @ weights)

@@ -47,6 +47,14 @@ def document(**changes):
     return vars(technology.load("osu018")) | changes
 
 
+#: What nothing is known of.
+BAND = dict.fromkeys(bands.BAND)
+
+
+def with_bands(found):
+    return yaml.safe_dump(document(bands=technology.load("osu018").bands | {"area": found}))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -71,6 +79,25 @@ def document(**changes):
                 document(errors={"unseen_units": {key: {} for key in bands.QUANTITIES}})
             ),
             "errors.unseen_units.area must have error_68_percent, .*; make the file again",
+        ),
+        (yaml.safe_dump(document(bands={})), "bands must have area, delay"),
+        (with_bands({}), "bands.area must have families, unseen_families"),
+        (
+            with_bands({"families": 1, "unseen_families": {}}),
+            "bands.area.families must be a mapping, not 1",
+        ),
+        (
+            with_bands({"families": {}, "unseen_families": {"error_68_percent": 1.0}}),
+            "bands.area: the band of unseen_families must have error_68_percent, error_95_percent",
+        ),
+        (
+            with_bands(
+                {
+                    "families": {"integer": BAND | {"error_95_percent": -1.0}},
+                    "unseen_families": BAND,
+                }
+            ),
+            "error_95_percent of integer must be a non-negative number",
         ),
         (yaml.safe_dump(document(screen=1)), "screen must be a mapping or null, not 1"),
         (yaml.safe_dump(document(screen={"um2": {}})), "screen.um2 must have one number for each"),

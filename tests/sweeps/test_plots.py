@@ -72,7 +72,15 @@ def points(count, families=3, **columns):
 def judged(sweep, rows):
     feasible = [row for row in rows if row["feasible"]]
     flags = iter(table.front(feasible, sweep.objectives))
-    return [row | {"pareto": bool(row["feasible"] and next(flags))} for row in rows]
+    within = iter(table.front_within_band(feasible, sweep.objectives))
+    return [
+        row
+        | {
+            "pareto": bool(row["feasible"] and next(flags)),
+            "pareto_within_band": bool(row["feasible"] and next(within)),
+        }
+        for row in rows
+    ]
 
 
 def figure_of(sweep, rows):
@@ -194,6 +202,13 @@ ODD = {
     "none feasible": points(12, feasible=False),
     "some feasible": points(60, 5, feasible=lambda i: i % 2 == 0),
     "approximate": points(60, 5, exact_arithmetic=lambda i: i % 3 > 0),
+    "uncertain": points(60, 5, area_um2_per_mac_per_cycle_ratio_error_percent=20.0,
+                        energy_pj_per_mac_ratio_error_percent=lambda i: 40.0 + i,
+                        output_sqnr_error_db=0.5),
+    "uncertain and infinite": points(12, energy_pj_per_mac_ratio_error_percent=30.0,
+                                     output_sqnr_db=lambda i: (math.inf, -math.inf, -2.0)[i % 3]),
+    "uncertain and zero": points(12, energy_pj_per_mac_ratio_error_percent=30.0,
+                                 energy_pj_per_mac=lambda i: float(i // 6)),
     "long formats": points(30, weight=lambda i: f"codebook({','.join(['0.1234567'] * 16)},{i})"),
     "long parameters": points(
         30, family="bitmod", parameters=lambda i: f"group_size={i} special_values={'1,' * 90}{i}"
@@ -371,6 +386,82 @@ def test_infeasible_points_are_not_on_the_front():
         if line.get_drawstyle().startswith("steps")
     ]
     np.testing.assert_allclose(line.get_xdata(), [100, 400])
+
+
+def uncertain(percent):
+    """Three points one behind the other: 4 and 30 % larger, and a better one."""
+    areas, quality = (100.0, 104.0, 130.0, 200.0), (5.0, 5.0, 5.0, 9.0)
+    rows = chain([{}] * 4)
+    key = "area_um2_per_mac_per_cycle"
+    return [
+        row | {key: area, "output_sqnr_db": sqnr, f"{key}_ratio_error_percent": percent}
+        for row, area, sqnr in zip(rows, areas, quality, strict=True)
+    ]
+
+
+def test_points_within_the_band_have_rings():
+    figure = figure_of(Sweep(objectives(2)), uncertain(10.0))
+    (panel,) = figure.axes
+    (rings,) = panel.collections
+    assert rings.get_offsets().tolist() == [[104, 5]]
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names[-4:] == ["dominated", "within the band", "Pareto front of the panel", "its band"]
+    assert "1 more point behind these by no more than errors of 90 % of pairs" in (
+        figure.texts[1].get_text()
+    )
+    # The front's points, that one, and the one that is behind.
+    assert [len(line.get_xdata()) for line in marks(figure)] == [1, 1, 2]
+
+
+def test_the_band_of_a_front_is_shaded():
+    (panel,) = figure_of(Sweep(objectives(2)), uncertain(10.0)).axes
+    (shade,) = panel.patches
+    inside = shade.get_path().contains_points
+    reach = 1.1**2**0.5
+    # Behind the front, and no further than both errors reach; to the panel's lower edge, too.
+    lowest = panel.get_ylim()[0]
+    for front, quality in ((100, 4.99), (100, lowest + 0.01), (200, 8.9), (200, 5.1)):
+        assert inside([(front * 1.01, quality), (front * reach * 0.99, quality)]).all()
+        assert not inside([(front * 0.99, quality), (front * reach * 1.01, quality)]).any()
+
+
+def test_the_band_of_quality_is_its_standard_error():
+    rows = chain([{"output_sqnr_error_db": 0.5} for _ in range(3)])
+    (panel,) = figure_of(Sweep(objectives(2)), rows).axes
+    (shade,) = panel.patches
+    reach = 1.645 * 0.5 * 2**0.5
+    inside = shade.get_path().contains_points
+    # The last of the front is the best; costlier ones would be below it.
+    costly = panel.get_xlim()[1] * 0.999
+    assert inside([(costly, 10 - 0.01), (costly, 10 - reach + 0.01)]).all()
+    assert not inside([(costly, 10.01), (costly, 10 - reach - 0.01)]).any()
+
+
+def test_a_band_goes_to_where_values_are_worse():
+    """Of rates, more is better: the band is to the left."""
+    rows = points(3, gmacs_per_s_per_mm2=lambda i: 100.0 / 2**i,
+                  gmacs_per_s_per_mm2_ratio_error_percent=10.0)  # fmt: skip
+    rows = [row | {"output_sqnr_db": 5.0 * i} for i, row in enumerate(rows)]
+    (panel,) = figure_of(Sweep(("gmacs_per_s_per_mm2", "output_sqnr_db")), rows).axes
+    (shade,) = panel.patches
+    assert shade.get_path().contains_points([(98, -0.1), (49, 4.9), (24, 9.9)]).all()
+    assert not shade.get_path().contains_points([(101, -0.1), (80, -0.1), (51, 4.9)]).any()
+
+
+def test_without_errors_there_is_no_band():
+    figure = figure_of(Sweep(objectives(2)), uncertain(None))
+    (panel,) = figure.axes
+    assert not panel.patches
+    assert not panel.collections
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "its band" not in names
+    assert "within the band" not in names
+
+
+def test_rings_of_synthesis_say_what_is_known_of_it():
+    sweep = Sweep(objectives(2), method="synthesis")
+    text = figure_of(sweep, uncertain(10.0)).texts[1].get_text()
+    assert "no more than the spread of their netlists (rings)" in text
 
 
 def test_approximate_arithmetic_is_marked_where_the_axis_leaves_it_out():

@@ -12,6 +12,7 @@ from matplotlib.text import Text
 
 from cost_models import metrics
 from cost_models import technology as technologies
+from cost_models.bands import QUANTITIES, RATIO_ERROR
 from hwsim.errors import InputError
 from hwsim.tensors.quantise import to_db
 from sweeps import plots, report, results, run_sweep, spec, table
@@ -45,7 +46,7 @@ def test_report_writes_tables_charts_and_verilog(sweep, outcome, tmp_path):
     paths = report.write(sweep, outcome, folder)
     results, front = read_csv(folder / "results.csv"), read_csv(folder / "pareto.csv")
     assert len(results) == 16
-    assert front == [row for row in results if row["pareto"] == "True"]
+    assert front == [row for row in results if row["pareto_within_band"] == "True"]
     parquet = pq.read_table(folder / "results.parquet")
     assert parquet.column_names == list(results[0])
     assert parquet["area_um2"].to_pylist() == [float(row["area_um2"]) for row in results]
@@ -53,7 +54,7 @@ def test_report_writes_tables_charts_and_verilog(sweep, outcome, tmp_path):
     for technology in ("sky130", "asap7"):
         assert (folder / f"pareto_{technology}.png").read_bytes().startswith(b"\x89PNG")
         assert (folder / f"pareto_{technology}.svg").read_text().startswith("<?xml")
-    units = {row["unit"] for row in front}
+    units = {row["unit"] for row in front if row["pareto"] == "True"}
     assert {path.name for path in (folder / "verilog").iterdir()} == units
     assert all((folder / "verilog" / name / f"{name}.v").is_file() for name in units)
     assert all(path.exists() for path in paths)
@@ -234,9 +235,9 @@ def test_metrics_are_columns(rows, outcome):
 
 
 def test_errors_are_columns(sweep, outcome):
-    known = technologies.load("sky130").errors
+    known = technologies.load("sky130").band("integer")
     points = [
-        replace(point, cost=replace(point.cost, provenance={"errors": known}))
+        replace(point, cost=replace(point.cost, provenance={"band": known}))
         for point in outcome.points
     ]
     (row, *_), (unknown, *_) = table.rows(sweep, points), table.rows(sweep, outcome.points)
@@ -248,8 +249,11 @@ def test_errors_are_columns(sweep, outcome):
         ("settled_energy_pj_per_mac", "settled_energy"),
     ):
         for key in ("error_68_percent", "error_95_percent"):
-            assert row[f"{column}_{key}"] == known["unseen_units"][quantity][key]
+            assert row[f"{column}_{key}"] == known[quantity][key]
             assert unknown[f"{column}_{key}"] is None
+        ratio = known[quantity]["ratio_error_90_percent"]
+        assert row[f"{column}_ratio_error_percent"] == ratio
+        assert unknown[f"{column}_ratio_error_percent"] is None
     assert not [
         name for name in row if name.startswith(("leakage_nw_error", "clock_energy_pj_per_mac_e"))
     ]
@@ -284,6 +288,48 @@ def test_pareto_is_a_set_of_each_technology(rows):
         assert 0 < sum(row["pareto"] for row in chosen) < len(chosen)
 
 
+def with_band(points, percent):
+    band = {key: {RATIO_ERROR: percent} for key in QUANTITIES}
+    return [replace(point, cost=replace(point.cost, provenance={"band": band})) for point in points]
+
+
+def test_what_errors_cannot_tell_from_the_front_is_within_its_band(sweep, outcome):
+    """By hand: every pair of points of a technology, in the sweep's three objectives."""
+    rows = table.rows(sweep, with_band(outcome.points, 30.0))
+    reach = np.hypot(*[np.log(1.3)] * 2)
+
+    def puts_behind(other, row):
+        costs = ("area_um2_per_mac_per_cycle", "energy_pj_per_mac")
+        beyond = [np.log(row[name] / other[name]) >= reach for name in costs]
+        errors = np.hypot(row["output_sqnr_error_db"], other["output_sqnr_error_db"])
+        gain = other["output_sqnr_db"] - row["output_sqnr_db"]
+        return all(beyond) and gain >= table.STANDARD_ERRORS * errors
+
+    expected = [
+        not any(
+            puts_behind(other, row) for other in rows if other["technology"] == row["technology"]
+        )
+        for row in rows
+    ]
+    found = [row["pareto_within_band"] for row in rows]
+    assert found == expected
+    front = [row["pareto"] for row in rows]
+    assert sum(front) < sum(found) < len(rows)
+    assert all(np.array(found)[front])
+    # Without errors there is nothing but the front.
+    exact = [replace(p, quality=replace(p.quality, output_error=0.0)) for p in outcome.points]
+    assert all(row["pareto_within_band"] == row["pareto"] for row in table.rows(sweep, exact))
+
+
+def test_verilog_is_that_of_the_front_alone(sweep, outcome, tmp_path):
+    uncertain = replace(outcome, points=tuple(with_band(outcome.points, 30.0)))
+    report.write(sweep, uncertain, tmp_path / "out")
+    listed = read_csv(tmp_path / "out" / "pareto.csv")
+    assert {row["pareto"] for row in listed} == {"True", "False"}
+    emitted = {path.name for path in (tmp_path / "out" / "verilog").iterdir()}
+    assert emitted == {row["unit"] for row in listed if row["pareto"] == "True"}
+
+
 def test_constraints_leave_the_front(specification, costs, tmp_path):
     text = specification.read_text() + "constraints: {weight_sqnr_db: {min: 15}}\n"
     specification.write_text(text)
@@ -293,7 +339,7 @@ def test_constraints_leave_the_front(specification, costs, tmp_path):
     for row in rows:
         assert row["feasible"] == (row["weight_sqnr_db"] >= 15)
         assert row["violates"] == ("" if row["feasible"] else "weight_sqnr_db < 15")
-        assert row["feasible"] or not row["pareto"]
+        assert row["feasible"] or not (row["pareto"] or row["pareto_within_band"])
 
 
 def test_a_metric_without_a_value_keeps_no_limit(specification, costs, tmp_path):
@@ -315,7 +361,8 @@ def crowded(count):
     return [
         {
             "weight": "int4", "activation": "int8", "lanes": 2**i, "family": families[i % 3],
-            "pareto": True, "feasible": True, "technology": "sky130", "delay_ns": 1.0,
+            "pareto": True, "pareto_within_band": True, "feasible": True, "technology": "sky130",
+            "delay_ns": 1.0,
             "area_um2_per_mac_per_cycle": 100 * 1.05**i, "energy_pj_per_mac": 1.1**i,
             "output_sqnr_db": 40 * (1 - 0.8**i),
         }
@@ -358,7 +405,7 @@ def test_axes_have_units_and_one_panel_a_cost(sweep):
 
 def test_line_is_the_front_of_the_panel(sweep):
     rows = crowded(4)
-    rows[2] |= {"output_sqnr_db": 0.5, "pareto": False}
+    rows[2] |= {"output_sqnr_db": 0.5, "pareto": False, "pareto_within_band": False}
     figure = plots.draw(sweep, rows, sweep.targets[0])
     (line,) = [line for line in figure.axes[0].lines if line.get_drawstyle() == "steps-post"]
     expected = [rows[i]["area_um2_per_mac_per_cycle"] for i in (0, 1, 3)]

@@ -254,7 +254,7 @@ def measure(design: Design, lanes: int, technology: str) -> Tile:
         sum((part for name, part in parts.items() if name in names), start=Amount())
         for names in (SHARED, fixed, parts.keys() - SHARED - fixed)
     )
-    delay = critical_path(gates, PathDelays.of(coefficients)).delay_ns
+    delay = critical_path(gates, PathDelays.of(coefficients.least_area)).delay_ns
     return Tile(
         lanes, shared, constant, scaled, simulated.macs_per_cycle, delay, tuple(parts.items())
     )

@@ -162,9 +162,20 @@ def test_a_damaged_library_is_read_or_refused(tmp_path):
     [
         ('time_unit : "1ns"', 'time_unit : "1ps"', "different units of time: 0.001 and 1 ns"),
         ("(1,pf)", "(1,ff)", "different units of capacitance: 1 and 1000 fF"),
+        ("nom_voltage : 1.8", "nom_voltage : 1.62", "different supply voltages: 1.62 and 1.8 V"),
+        (
+            "nom_temperature : 25",
+            "nom_temperature : 125",
+            "different corners: temperature_c 25.0 and 125.0; give those of one",
+        ),
+        (
+            "default_operating_conditions : typical",
+            "default_operating_conditions : slow",
+            "different corners: name typical and slow",
+        ),
     ],
 )
-def test_files_of_different_units_are_refused(tmp_path, old, new, message):
+def test_files_of_different_units_or_corners_are_refused(tmp_path, old, new, message):
     parts = [library("DFFPOSX1", "INVX1"), library("NAND2X1").replace(old, new)]
     assert parts[1] != library("NAND2X1")
     paths = [tmp_path / f"{number}.lib" for number in range(2)]
@@ -172,6 +183,33 @@ def test_files_of_different_units_are_refused(tmp_path, old, new, message):
         path.write_text(part)
     with pytest.raises(InputError, match=message):
         synthesize(SMALL, "mine", paths)
+
+
+def test_another_corner_is_another_library(tmp_path):
+    """The same cells at nine tenths of the voltage: every load takes 0.81 of the energy."""
+    cells = library("DFFPOSX1", "INVX1", "BUFX2", "NAND2X1", "NOR2X1")
+    slow = cells
+    for old, new in (
+        ("nom_voltage : 1.8", "nom_voltage : 1.62"),
+        ("nom_temperature : 25", "nom_temperature : 125"),
+        ("default_operating_conditions : typical", "default_operating_conditions : slow"),
+    ):
+        assert old in slow
+        slow = slow.replace(old, new)
+    costs = []
+    for name, text in (("typical", cells), ("slow", slow)):
+        path = tmp_path / f"{name}.lib"
+        path.write_text(text)
+        costs.append(synthesize(SMALL, name, [path]))
+    typical, other = costs
+    assert typical.provenance["corner"] == {
+        "name": "typical", "voltage_v": 1.8, "temperature_c": 25.0,
+    }  # fmt: skip
+    assert other.provenance["corner"] == {
+        "name": "slow", "voltage_v": 1.62, "temperature_c": 125.0,
+    }  # fmt: skip
+    assert other.area_um2 == typical.area_um2
+    assert 0.81 < other.settled_pj / typical.settled_pj < 1
 
 
 def test_a_library_of_several_files_is_one(tmp_path):

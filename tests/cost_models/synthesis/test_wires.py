@@ -1,0 +1,255 @@
+"""Wires: their capacitance by hand, what OpenSTA makes of them, and the clock tree."""
+
+import re
+import subprocess
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cost_models.synthesis import liberty, opensta, wires
+from cost_models.synthesis.mapped import CLOCK, Instance, MappedNetlist, MappingError
+from cost_models.synthesis.opensta import StaError
+from cost_models.synthesis.placement import Site, place
+from cost_models.wires import figures
+from hwsim.errors import InputError
+
+FIGURES = figures("osu018")
+
+
+@pytest.fixture(scope="module")
+def verilog(mapped, folder):
+    return folder / f"{mapped.style}__{mapped.variant}.v"
+
+
+@pytest.fixture(scope="module")
+def extraction(mapped, verilog, library):
+    return wires.place_and_extract(mapped.netlist, verilog, library, FIGURES)
+
+
+@pytest.fixture(scope="module")
+def delay(verilog, library, extraction):
+    return wires.delay_ns(verilog, library, extraction.spef)
+
+
+def test_wires_make_paths_longer(mapped, verilog, library, delay):
+    without = opensta.analyse([verilog], library).delays_ns[0]
+    assert without == pytest.approx(mapped.delay_ns)
+    assert 1.02 * without < delay < 1.2 * without
+
+
+def test_delay_grows_with_capacitance_and_resistance(
+    mapped, verilog, library, extraction, delay, folder
+):
+    """What OpenSTA reads counts: each of the two by itself makes paths longer."""
+    for changed in (
+        replace(FIGURES, capacitance_ff_per_um=3 * FIGURES.capacitance_ff_per_um),
+        replace(FIGURES, resistance_ohm_per_um=300 * FIGURES.resistance_ohm_per_um),
+    ):
+        wires.place_and_extract(mapped.netlist, verilog, library, changed)
+        assert wires.delay_ns(verilog, library, extraction.spef) > 1.05 * delay
+    wires.place_and_extract(mapped.netlist, verilog, library, FIGURES)
+
+
+def test_wires_of_no_length_add_no_delay(mapped, verilog, tmp_path):
+    """Nor in a library whose pins have ranges of capacitance, as asap7's have."""
+    text = liberty.OSU018.read_text()
+    ranged = re.sub(
+        r"((?:rise|fall)_capacitance) *: *([\d.e+-]+) *;", r"\g<0> \1_range(0.001, \2);", text
+    )
+    assert ranged.count("capacitance_range") > 100
+    path = tmp_path / "ranged.lib"
+    path.write_text(ranged)
+    own = tmp_path / verilog.name
+    own.write_text(verilog.read_text())
+    with liberty.opened("osu018", [path]) as library:
+        none = replace(FIGURES, capacitance_ff_per_um=1e-9, resistance_ohm_per_um=1e-9)
+        spef = wires.place_and_extract(mapped.netlist, own, library, none).spef
+        without = opensta.analyse([own], library).delays_ns[0]
+        assert wires.delay_ns(own, library, spef) == pytest.approx(without, rel=1e-4)
+
+
+def test_opensta_has_all_wires(mapped, verilog, library, extraction, folder):
+    """OpenSTA has the same capacitance of the wire of each net that a cell drives."""
+    driving = [
+        (instance.name, pin, net)
+        for instance in mapped.netlist.instances
+        for pin, net in instance.nets.items()
+        if pin in instance.cell.outputs
+    ]
+    script = folder / "loads.tcl"
+    script.write_text(
+        "\n".join(
+            [
+                *(f"read_liberty {path.name}" for path in library.files),
+                "set_cmd_units -capacitance fF",
+                f"read_verilog {verilog.name}",
+                f"link_design {verilog.stem}",
+                f"read_spef {extraction.spef.name}",
+                *(
+                    f'puts "net {net}"\nreport_net -digits 6 -connections -verbose [get_property '
+                    f"[get_nets -of_objects [get_pins {name}/{pin}]] full_name]"
+                    for name, pin, net in driving
+                ),
+                "",
+            ]
+        )
+    )
+    log = subprocess.run(
+        [opensta.find(), "-no_splash", "-exit", script.name],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        stdin=subprocess.DEVNULL,
+    ).stdout
+    found = dict(
+        re.findall(r"^net (\d+)\n.*?Wire capacitance: (?:r )?([\d.]+)", log, re.DOTALL | re.M)
+    )
+    assert len(found) == len(driving)
+    for _, _, net in driving:
+        expected = extraction.capacitance_ff[net]
+        assert float(found[str(net)]) == pytest.approx(expected, rel=1e-4, abs=1e-4)
+    assert (extraction.capacitance_ff[[net for _, _, net in driving]] > 0).mean() > 0.95
+
+
+def test_energy_of_a_net_by_hand(mapped, library, extraction):
+    """Of a wire of two pins from cell to cell, and of one with more."""
+    netlist, placed = mapped.netlist, extraction.placement
+    toggle = wires.toggle_energy_fj(netlist, extraction, library.voltage)
+    for pins, steiner in ((2, 1.0), (3, 1.0), (4, 1.0828), (5, 1.1536)):
+        k = next(
+            k
+            for k in range(len(placed.net_numbers))
+            if placed.net_first[k + 1] - placed.net_first[k] == pins
+            and placed.net_pins[placed.net_first[k]] < len(netlist.instances)
+        )
+        points = placed.net_pins[placed.net_first[k] : placed.net_first[k + 1]]
+        x, y = placed.x_um[points], placed.y_um[points]
+        length = (max(x) - min(x) + max(y) - min(y)) * steiner
+        # 0.1188 fF/um, 1.8 V.
+        assert toggle[placed.net_numbers[k]] == pytest.approx(length * 0.1188 * 1.8**2 / 2)
+
+
+def test_inputs_are_charged_by_whoever_drives_them(mapped, library, extraction):
+    toggle = wires.toggle_energy_fj(mapped.netlist, extraction, library.voltage)
+    assert extraction.capacitance_ff[mapped.netlist.inputs["rst"][0]] > 0
+    for nets in mapped.netlist.inputs.values():
+        assert not toggle[list(nets)].any()
+
+
+def test_parts_are_those_of_the_toggles(mapped, library, extraction, delay):
+    netlist = mapped.netlist
+    settled, every = np.zeros(netlist.nets), np.zeros(netlist.nets)
+    net = netlist.instances[0].nets["Y"]
+    settled[net], every[net] = 0.25, 0.75
+    added = wires.wires(
+        netlist, extraction, library.voltage, 0.7, settled, every, (mapped.delay_ns, delay)
+    )
+    each = extraction.capacitance_ff[net] * 1.8**2 / 2 * 1e-3
+    assert added.settled_pj == pytest.approx(0.25 * each)
+    assert added.glitch_pj == pytest.approx(0.5 * each)
+    assert added.delay_ns == delay - mapped.delay_ns
+    assert added.clock_pj == extraction.clock.energy_fj * 1e-3
+    assert added.area_um2 == pytest.approx(mapped.area_um2 / 0.7, rel=0.02)
+    assert added.half_perimeter_um == extraction.placement.half_perimeters_um.sum()
+    wired = extraction.length_um[extraction.length_um > 0]
+    assert added.mean_length_um == pytest.approx(wired.mean(), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("pins", "ratio"), [(1, 1), (2, 1), (3, 1), (10, 1.4493), (12, 1.5455), (50, 2.7933)]
+)
+def test_steiner_ratio_is_that_of_the_table(pins, ratio):
+    """12 pins: as VPR interpolates between 10 and 15."""
+    assert wires.steiner(np.array([pins])) == pytest.approx(ratio, abs=1e-4)
+
+
+def test_wires_are_about_as_long_as_their_trees(extraction):
+    """A Steiner tree is at most as long as the spanning tree, and at least two thirds of it."""
+    placed = extraction.placement
+    trees = 0.0
+    for k in range(len(placed.net_numbers)):
+        points = placed.net_pins[placed.net_first[k] : placed.net_first[k + 1]]
+        trees += wires.spanning_tree(placed.x_um[points], placed.y_um[points])[1].sum()
+    assert 2 / 3 * trees < extraction.length_um.sum() < trees
+
+
+def test_spanning_tree_by_hand():
+    x, y = np.array([0.0, 2.0, 2.0, 5.0]), np.array([0.0, 0.0, 1.0, 0.0])
+    parent, length = wires.spanning_tree(x, y)
+    assert parent.tolist() == [-1, 0, 1, 1]
+    assert length.tolist() == [0, 2, 1, 3]
+
+
+def registers(library, count):
+    """Flip-flops that shift."""
+    cell = library.cell("DFFPOSX1")
+    return MappedNetlist(
+        [Instance(str(k), cell, {"CLK": 2, "D": 3 + k, "Q": 4 + k}) for k in range(count)],
+        {CLOCK: [2], "d": [3]},
+        {"q": [3 + count]},
+        4 + count,
+    )
+
+
+@pytest.mark.parametrize(("count", "buffers"), [(1, 1), (20, 1), (21, 3), (400, 21), (401, 24)])
+def test_buffers_of_the_clock_tree(library, count, buffers):
+    """20 flip-flops a buffer, 20 buffers a buffer, up to one."""
+    netlist = registers(library, count)
+    placed = place(netlist, Site(*FIGURES.site_um), moves_per_cell=2)
+    assert wires.clock_tree(netlist, placed, library, FIGURES).buffers == buffers
+
+
+def test_clock_tree_by_hand(library):
+    """Of two flip-flops: one buffer, from the border to the middle, and from one to the other."""
+    netlist = registers(library, 2)
+    placed = place(netlist, Site(*FIGURES.site_um))
+    tree = wires.clock_tree(netlist, placed, library, FIGURES)
+    side = placed.area_um2**0.5
+    between = abs(np.diff(placed.x_um[:2]))[0] + abs(np.diff(placed.y_um[:2]))[0]
+    assert tree.length_um == pytest.approx(side / 2 + between)
+    buffer = library.cell("CLKBUF1")
+    wire = tree.length_um * 0.1188
+    load = np.array([wire + 2 * library.cell("DFFPOSX1").inputs["CLK"]])
+    (arc,) = buffer.output_arcs["Y"]
+    inside = 2 * arc.per_toggle(np.zeros(1), np.zeros(1), load)[0]
+    charged = (wire + buffer.inputs["A"]) * 1.8**2
+    assert tree.energy_fj == pytest.approx(charged + inside)
+    assert tree.area_um2 == buffer.area_um2
+
+
+def test_no_flip_flops_no_clock_tree(library):
+    netlist = MappedNetlist(
+        [Instance("a", library.cell("INVX1"), {"A": 3, "Y": 4})],
+        {CLOCK: [2], "a": [3]},
+        {"y": [4]},
+        5,
+    )
+    placed = place(netlist, Site(*FIGURES.site_um))
+    assert wires.clock_tree(netlist, placed, library, FIGURES).energy_fj == 0
+
+
+def test_unknown_clock_buffer(mapped, library, extraction):
+    with pytest.raises(InputError, match=r"no clock buffer BUF9; wires.figures.clock_buffer"):
+        wires.clock_tree(
+            mapped.netlist, extraction.placement, library, replace(FIGURES, clock_buffer="BUF9")
+        )
+
+
+def test_opensta_refuses_wires_of_nets_that_there_are_not(verilog, library, extraction, folder):
+    other = folder / "other.spef"
+    text = extraction.spef.read_text()
+    other.write_text(re.sub(r"^\*D_NET \S+", "*D_NET nonet", text, count=1, flags=re.M))
+    with pytest.raises(StaError, match=r"net nonet not found"):
+        wires.delay_ns(verilog, library, other)
+
+
+@pytest.mark.parametrize(("old", "new"), [(" u0 (", " v0 ("), (None, "module empty;\nendmodule\n")])
+def test_verilog_of_another_netlist(mapped, verilog, library, tmp_path, old, new):
+    other = tmp_path / verilog.name
+    text = verilog.read_text()
+    assert old is None or text.count(old) == 1
+    other.write_text(text.replace(old, new) if old else new)
+    with pytest.raises(MappingError, match=r"has a cell v0|lacks the cell u"):
+        wires.place_and_extract(mapped.netlist, other, library, FIGURES)
