@@ -22,6 +22,10 @@ AREA = {"osu018": 20.0, "sky130": 10.0, "asap7": 0.1}
 LIBERTY = """\
 library (mine) {
   nom_voltage : 1.8;
+  voltage_unit : "1V";
+  time_unit : "1ns";
+  leakage_power_unit : "1nW";
+  capacitive_load_unit (1, pf);
   cell (INV) {
     area : 1;
     pin (Y) {
@@ -48,7 +52,7 @@ library (mine) {
 def formula(unit, technology, clock_ns=None):
     size = unit.lanes * unit.weight.bits * unit.activation.bits + 100
     return Cost(unit.name, technology, "estimate", size * AREA[technology], 2.0, size * 0.01, 0.1,
-                0.2, 5.0, unit.macs_per_cycle, clock_ns=clock_ns)  # fmt: skip
+                0.2, 5.0, unit.macs_per_cycle, clock_ns=clock_ns, idle_pj=0.05)  # fmt: skip
 
 
 @pytest.fixture
