@@ -4,7 +4,14 @@ An element has inputs, one output, a truth table, and from each input a delay to
 fall of the output. Generic gates are elements, and so is each output of a library cell, so an
 estimate and a synthesised netlist are simulated by the same code. Delays are inertial: an element
 that would take a change of its output back before it is due never makes it (IEEE 1076, 10.5.2.2:
-the default in VHDL, and what Verilog's gates and path delays do).
+the default in VHDL). Of inputs that change at one time, the one with the shortest delay counts.
+
+Verilog's path delays do almost the same. Icarus does not drop what was announced: when it is due,
+the output takes what the element makes of its inputs by then, so a change that was announced,
+dropped and announced again may come early. Over 519 cycles of a netlist of osu018, whose hazards
+are 1.7 times its settled toggles, that makes 0.6 % more of them; a picosecond more or less in each
+cell, 1 % more to 4 % less. Which of two inputs is first decides single nets: only means over many
+nets and cycles are a measure.
 
 Between two clock edges a netlist goes from one settled state to the next. The settled states are
 known (:mod:`cost_models.activity`), so every cycle can be played by itself, and a sample of them
@@ -156,9 +163,10 @@ def toggles(network: Network, transitions: Transitions, delays: Delays) -> Float
         If the elements do not settle at what they compute without delays.
     """
     longest = float(delays.elements.max(initial=0.0)) or 1.0
-    tick = longest / (TICKS if (delays.elements != longest).any() else 1)
+    alike = (delays.elements == longest).all() and not delays.sources.any()
+    tick = longest / (1 if alike else TICKS)
     element_ticks = np.maximum(np.rint(delays.elements / tick).astype(np.int64), 1)
-    source_ticks = np.rint(delays.sources / tick).astype(np.int64)
+    source_ticks = np.maximum(np.rint(delays.sources / tick).astype(np.int64), 0)
     first_pin = np.cumsum([0, *map(len, network.pins)])
     pins = np.array([net for nets in network.pins for net in nets], np.int64)
     first_row = np.cumsum([0, *map(len, network.tables)])

@@ -196,7 +196,8 @@ class _Parts:
         if flip_flop is not None:
             state = self.states[instance.name]
             names |= {flip_flop.state: state}
-            if flip_flop.inverse not in names:
+            functions = (*instance.cell.outputs.values(), flip_flop.next_state)
+            if any(flip_flop.inverse in function.names for function in functions):
                 names[flip_flop.inverse] = self.gate("NOT", state)
         return names
 

@@ -1,15 +1,20 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from cost_models.activity import SimulationError, _Machine, hazards, simulate
+from cost_models import activity
+from cost_models.activity import _Machine, _Sample, simulate
 from cost_models.netlist import GATES, netlist, parse
+from cost_models.network import SimulationError, of_gates, toggles, unit_delays
 from cost_models.operands import default_operands, gaussian
 from hwsim.errors import InputError
 from hwsim.units import make
 from hwsim.units.operands import Operands
+from tests.cost_models.plain_simulator import play_all
 from tests.cost_models.test_netlist import gate, module, toggle_flip_flop
+from tests.cost_models.test_network import TRUTH
 
 UNITS = [
     ("integer", 3, "int4", "uint5"),
@@ -18,19 +23,6 @@ UNITS = [
     ("float", 2, "e4m3", "e5m2"),
     ("float", 1, "fp16", "e2m1"),
 ]
-
-TRUTH = {
-    "NOT": lambda a, b, s: not a,
-    "AND": lambda a, b, s: a and b,
-    "NAND": lambda a, b, s: not (a and b),
-    "OR": lambda a, b, s: a or b,
-    "NOR": lambda a, b, s: not (a or b),
-    "XOR": lambda a, b, s: a != b,
-    "XNOR": lambda a, b, s: a == b,
-    "ANDNOT": lambda a, b, s: a and not b,
-    "ORNOT": lambda a, b, s: a or not b,
-    "MUX": lambda a, b, s: b if s else a,
-}
 
 
 def unit_of(family, lanes, weight, activation):
@@ -70,78 +62,94 @@ def test_gates_compute_what_the_golden_model_says(unit):
     assert activity.toggles.max() <= 1
 
 
-def naive_hazards(netlist, before, after):
-    """One transition at a time, all gates at every step, in plain Python."""
-    first = netlist.first_gate
-    values = [*after[:first], *before[first:]]
-    toggles = [0] * netlist.nets
-    while True:
-        following = values[:first] + [
-            int(TRUTH[GATES[kind]](*(values[pin] for pin in pins)))
-            for kind, pins in zip(netlist.types.tolist(), netlist.pins.tolist(), strict=True)
-        ]
-        if following == values:
-            break
-        toggles = [n + (a != b) for n, a, b in zip(toggles, values, following, strict=True)]
-        values = following
-    assert values == list(after)
-    settled = [0] * first + [
-        int(a != b) for a, b in zip(before[first:], after[first:], strict=True)
-    ]
-    return np.array(toggles) - np.array(settled)
+@pytest.mark.parametrize("unit", [unit_of(*row) for row in UNITS[:3]], ids=lambda unit: unit.name)
+def test_drawn_transitions_are_those_that_toggles_are_the_mean_of(unit):
+    """So few cycles and streams that every one is drawn."""
+    gates = netlist(unit)
+    found = simulate(unit, gates, gaussian(unit, 3, 8, seed=1))
+    transitions = found.transitions
+    places = set(zip(transitions.words.tolist(), transitions.bits.tolist(), strict=True))
+    assert len(transitions.words) == len(places) == found.cycles
+    np.testing.assert_allclose(transitions.settled() / found.cycles, found.toggles)
 
 
 @pytest.mark.parametrize("unit", [unit_of(*row) for row in UNITS[:3]], ids=lambda unit: unit.name)
-def test_hazards_are_those_of_a_plain_simulation(unit, monkeypatch):
+def test_hazards_with_unit_delays_are_those_of_the_definition(unit):
     gates = netlist(unit)
-    seen = []
-
-    def spy(netlist, before, after, mask):
-        seen.append((before, after, mask))
-        return hazards(netlist, before, after, mask)
-
-    monkeypatch.setattr("cost_models.activity.hazards", spy)
-    streams = 3
-    activity = simulate(unit, gates, gaussian(unit, streams, 8, seed=1))
-    ((before, after, mask),) = seen
-    bits = [
-        [((word >> np.uint64(bit)) & np.uint64(1)).astype(int).tolist() for word in words.T
-         for bit in range(streams)]
-        for words in (before, after)
-    ]  # fmt: skip
-    extra = sum(naive_hazards(gates, *pair) for pair in zip(*bits, strict=True))
-    assert mask.tolist() == [2**streams - 1] * before.shape[1]
-    np.testing.assert_allclose(activity.glitches, extra / len(bits[0]))
+    cells = of_gates(gates)
+    transitions = simulate(unit, gates, gaussian(unit, 3, 8, seed=1)).transitions
+    expected, settled = play_all(cells, transitions, unit_delays(cells))
+    assert settled
+    found = toggles(cells, transitions, unit_delays(cells)) * len(transitions.words)
+    np.testing.assert_allclose(found, expected)
+    extra = expected - transitions.settled()
     assert extra[gates.first_gate :].any()
+    assert not extra[: gates.first_gate].any()
     assert not (extra % 2).any()
 
 
-@pytest.mark.parametrize(
-    ("pins", "expected"),
-    [
-        # A balanced tree has none; in a chain the two inputs of a gate change one after the other.
-        ([(3, 4), (5, 6), (7, 8)], [0, 0, 0]),
-        ([(3, 4), (7, 5), (8, 6)], [0, 2, 2]),
-    ],
-)
-def test_hazards_come_from_paths_of_different_length(pins, expected):
-    cells = [gate("XOR", A=a, B=b, Y=7 + k) for k, (a, b) in enumerate(pins)]
-    gates = parse(module(cells, inputs=[3, 4, 5, 6], outputs=[9]), "default")
-    # One input of each of the first two gates of the tree rises, in one transition.
-    before = np.array([[0], [1], *[[0]] * 7], np.uint64)
-    after = before.copy()
-    after[[2, 4]] = 1
-    after[gates.first_gate :] = [[1], [1], [0]] if pins[1] == (5, 6) else [[1], [0], [0]]
-    counted = hazards(gates, before, after, np.array([1], np.uint64))
-    assert counted[gates.first_gate :].tolist() == expected
+def test_a_sample_draws_every_cycle_with_the_same_chance(monkeypatch):
+    """100 cycles of which 10 are kept, for 400 generators: each about 40 times."""
+    kept = np.zeros(100, int)
+    for seed in range(400):
+        sample = _Sample(10)
+        sample.rng = np.random.default_rng(seed)
+        for cycle in range(100):
+            word = np.full((1, 1), cycle, np.uint64)
+            sample.add(word, word)
+        drawn = [int(before[0, 0]) for before, _ in sample.kept]
+        assert len(set(drawn)) == 10
+        kept[drawn] += 1
+    # Binomial: a standard deviation of 6.
+    assert abs(kept - 40).max() < 4.5 * 6
+    assert abs(kept[:10].mean() - 40) < 4 * 6 / 10**0.5
 
 
-def test_gates_that_settle_elsewhere_are_caught():
-    gates = parse(module([gate("NOT", A=3, Y=5)], inputs=[3], outputs=[5]), "default")
-    before = np.array([[0], [1], [0], [1]], np.uint64)
-    changed = np.array([[0], [0], [1], [0]], np.uint64)
-    with pytest.raises(SimulationError, match="do not settle"):
-        hazards(gates, before, before ^ changed, before[1])
+def test_a_smaller_sample_is_part_of_a_larger_one():
+    """So netlists of different sizes are played the same cycles."""
+    values = np.random.default_rng(0).integers(0, 2**63, (101, 2, 2), np.uint64)
+    drawn = []
+    for size in (128, 2048):
+        sample = _Sample(activity.DRAWN_CYCLES)
+        for before, after in pairwise(values):
+            sample.add(before, after)
+        drawn.append(sample.draw(100, size))
+    small, large = drawn
+    places = [set(zip(t.words.tolist(), t.bits.tolist(), strict=True)) for t in (small, large)]
+    assert places[0] < places[1]
+    assert [len(p) for p in places] == [128, 2048]
+    np.testing.assert_array_equal(small.before, large.before)
+    # As many of every cycle, and none of streams that there are not.
+    cycles, words = np.divmod(large.words, 2)
+    assert set(np.bincount(cycles)) == {2048 // activity.DRAWN_CYCLES}
+    assert (words * 64 + large.bits).max() < 100
+
+
+def test_macs_per_cycle_and_its_error_are_those_of_the_operands():
+    """Beats of a stream are not independent; the error is that of the mean of streams."""
+    unit = make(
+        "bit_serial", lanes=2, weight="int8", activation="int8", serial="weight", digits="essential"
+    )
+    operands = default_operands(unit)
+    found = simulate(unit, netlist(unit), operands)
+    taken = unit.cycles(operands.activations, operands.weights)
+    assert taken.std() > 0
+    assert found.macs_per_cycle == pytest.approx(2 * taken.size / taken.sum())
+    # The error of a ratio to a mean, by leaving out one stream after the other.
+    streams = len(taken)
+    left = [2 / np.delete(taken, k, axis=0).mean() for k in range(streams)]
+    jackknife = np.sqrt((streams - 1) * np.var(left))
+    assert found.macs_per_cycle_error == pytest.approx(jackknife, rel=0.02)
+    more = gaussian(unit, 4000, taken.shape[1], seed=5)
+    truth = 2 / unit.cycles(more.activations, more.weights).mean()
+    assert abs(found.macs_per_cycle - truth) < 3 * found.macs_per_cycle_error
+
+
+def test_a_fixed_schedule_has_no_error():
+    unit = unit_of(*UNITS[2])
+    found = simulate(unit, netlist(unit), default_operands(unit))
+    assert found.macs_per_cycle == pytest.approx(unit.macs_per_cycle)
+    assert found.macs_per_cycle_error == 0
 
 
 def test_operands_at_rest_toggle_less():

@@ -4,6 +4,7 @@ import pytest
 from cost_models import activity
 from cost_models.components import COMPONENTS, KINDS, Component
 from cost_models.netlist import netlist
+from cost_models.network import SimulationError
 from cost_models.operands import default_operands
 from hwsim.errors import InputError
 from hwsim.units import FAMILIES
@@ -59,7 +60,7 @@ def test_only_an_accumulator_remembers():
 def test_a_wrong_golden_model_is_caught(monkeypatch):
     component = Component.of("add", 1, "uint4", 1, "uint4")
     monkeypatch.setitem(KINDS, "add", KINDS["multiply_booth"])
-    with pytest.raises(activity.SimulationError):
+    with pytest.raises(SimulationError):
         activity.simulate(component, netlist(component), Operands(*default_operands(component)))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cost_models.activity import SimulationError
+from cost_models.network import SimulationError
 from cost_models.breakdown import breakdown
 from cost_models.estimate import estimate
 from hwsim import cli

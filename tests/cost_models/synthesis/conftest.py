@@ -23,9 +23,21 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def mapped(unit, library, folder):
-    """The unit in osu018, its files in ``folder``."""
-    return yosys.map_unit(unit, library, "area", folder)
+def flow(unit, library, folder):
+    """Runs of Yosys on the unit, in ``folder``."""
+    return yosys.Flow(unit, library, folder)
+
+
+@pytest.fixture(scope="session")
+def mapped(flow):
+    """The unit in the least area of osu018."""
+    return flow.smallest()
+
+
+@pytest.fixture(scope="session")
+def cell_delays(folder, mapped):
+    """The SDF file of ``mapped``; OpenSTA writes one for every netlist that is chosen."""
+    return (folder / "delays.sdf").read_text()
 
 
 @pytest.fixture
