@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cost_models.netlist import STYLES, generic_styles, rtlil_text
+from cost_models.netlist import STYLES, mapped_styles, rtlil_text
 from cost_models.synthesis import opensta
 from cost_models.synthesis.clock_gating import commands as clock_gating_commands
 from cost_models.synthesis.liberty import DONT_USE, Library
@@ -109,7 +109,7 @@ class Flow:
         self.abc = f"abc {self.every} {avoid} -constr constraints -script"
         self.areas: dict[str, float] = {}
         text = rtlil_text(unit)
-        self.styles = generic_styles(text)
+        self.styles = mapped_styles(text)
         (folder / "unit.il").write_text(text)
         (folder / "constraints").write_text(
             f"set_driving_cell {library.buffer}\nset_load {_LOAD_FF}\n"
