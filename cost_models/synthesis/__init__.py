@@ -129,8 +129,7 @@ def _priced(
     )
     priced = energies(netlist, mapped.timing.slews, library.voltage)
     clock_fj, idle_clock_fj = (
-        priced.clock_fj
-        + gated_clock_energy(netlist, mapped.timing.slews, priced.toggle_fj, ones)
+        priced.clock_fj + gated_clock_energy(netlist, mapped.timing.slews, priced.toggle_fj, ones)
         for ones in (toggles.ones, toggles.idle.ones)
     )
     idle_fj = idle_clock_fj + float(toggles.idle.toggles @ priced.toggle_fj)

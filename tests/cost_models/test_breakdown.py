@@ -6,10 +6,10 @@ from amaranth.lib.wiring import Component, In, Out
 
 from cost_models import estimate, netlist
 from cost_models.activity import Activity
-from cost_models.network import SimulationError
 from cost_models.breakdown import breakdown, breakdown_all, price
 from cost_models.cost import METRICS
 from cost_models.netlist import TYPES, netlist_by_part, parse
+from cost_models.network import SimulationError
 from cost_models.operands import default_operands
 from cost_models.technology import load
 from hwsim.units import make
