@@ -353,9 +353,7 @@ def estimate_each(
         check_clock(clock_ns)
         (technology,) = technologies.load_all([name])
         if technology.name not in counted:
-            counted[technology.name] = hazards(
-                measured.netlist, measured.transitions, technology.hazards
-            )
+            counted[technology.name] = hazards(measured, technology.hazards)
         costs.append(
             price(unit, measured, technology, clock_ns=clock_ns, counted=counted[technology.name])
         )
