@@ -6,7 +6,7 @@ import pytest
 
 from cost_models import fit as fitting
 from cost_models import fitting_set, screen, screening_set, technology
-from cost_models.bands import QUANTITIES
+from cost_models.bands import BAND, QUANTITIES
 from cost_models.components import COMPONENTS
 from cost_models.estimate import features, hazards, price
 from cost_models.fit import (
@@ -132,7 +132,7 @@ def test_errors_are_absolute_and_relative():
     ]
     errors = errors_of(rows, "estimate")
     # With two units nothing can be said of 68 or 95 % of all.
-    unknown = {"error_68_percent": None, "error_95_percent": None}
+    unknown = dict.fromkeys(BAND)
     assert errors["area"] == {
         "mean_percent": 7.5, "max_percent": 10.0, "rank": 1.0, "units": 2, **unknown
     }  # fmt: skip
