@@ -74,7 +74,8 @@ def test_provenance_says_what_was_done(cost, library):
     assert made["driving_cell"] == library.buffer == "BUFX2"
     assert made["cycles"] >= 128
     assert 128 <= made["cycles_with_delays"] <= made["cycles"]
-    assert 0 < made["hazards_per_net_and_cycle"] < made["toggles_per_net_and_cycle"] < 1
+    assert 0 < made["toggles_per_net_and_cycle"] < 1
+    assert made["hazards_per_net_and_cycle"] > 0
     assert made["glitch_pj_with_unit_delays"] > cost.glitch_pj
     assert made["violations"]["max_capacitance"]["count"] == 0
     assert made["cells"] > 50
@@ -110,7 +111,7 @@ def test_all_multiplier_styles_are_tried(library, tmp_path):
     unit = make("integer", lanes=1, weight="int4", activation="int4")
     flow = yosys.Flow(unit, library, tmp_path)
     tried = {c["style"] for c in flow.fastest().candidates}
-    assert tried == {"default", "noalumacc", "booth"}
+    assert tried == {"noalumacc", "booth"}
     # The smallest of all styles from the first start is that of the least area.
     areas = {name: flow.areas[name] for name in flow._map(flow._each(["direct"]))}
     assert flow.smallest().style == min(areas, key=areas.__getitem__).split("__")[0]
@@ -161,7 +162,6 @@ def test_abc_knows_what_drives_inputs_and_flip_flops(unit, library, mapped, fast
         if lines is not None:
             constraints.write_text(lines)
         delays[lines] = flow.fastest().delay_ns, flow.smallest().delay_ns
-    print(delays)
     assert len(set(delays.values())) == 3
     assert delays[None] == (fastest.delay_ns, mapped.delay_ns)
 
