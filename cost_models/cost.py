@@ -228,5 +228,5 @@ class Cost:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the metrics and what they are of as plain values for JSON."""
-        of_what = {"unit": self.unit, "technology": self.technology, "method": self.method}
-        return of_what | self.metrics() | {"provenance": self.provenance}
+        names = ("unit", "technology", "method", "clock_ns", "macs_per_cycle_error", "provenance")
+        return self.metrics() | {name: getattr(self, name) for name in names}

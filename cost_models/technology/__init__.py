@@ -356,6 +356,8 @@ def parse(text: str, source: str) -> Technology:
     for key, kind in _SETS.items():
         _check_set(f"{source}:{lines[key]}: {key}", data[key], kind)
     _check(f"{source}:{lines['clock_ns']}: clock_ns", data["clock_ns"])
+    if not data["clock_ns"]:
+        raise InputError(f"{source}:{lines['clock_ns']}: clock_ns must be positive, not 0")
     check_name(f"{source}:{lines['name']}: name", data["name"])
     for key, kind, what in (("provenance", dict, "a mapping"), ("units", list, "a list")):
         if not isinstance(data[key], kind):
