@@ -27,7 +27,7 @@ def test_shipped_coefficients_are_complete_and_physical(name):
 @pytest.mark.parametrize("name", technology.names())
 def test_shipped_provenance_names_tools_and_libraries(name):
     provenance = technology.load(name).provenance
-    assert set(provenance["tools"]) == {"yosys", "opensta", "icarus"}
+    assert set(provenance["tools"]) == {"yosys", "opensta"}
     assert all(len(digest) == 16 for digest in provenance["libraries_sha256_prefix"].values())
 
 
