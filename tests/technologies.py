@@ -3,21 +3,23 @@
 from dataclasses import replace
 from typing import Any
 
-from cost_models.bands import BAND, LEVELS, QUANTITIES, UNSEEN_FAMILIES, error_key
+from cost_models.bands import BAND, LEVELS, QUANTITIES, RATIO_ERROR, UNSEEN_FAMILIES, error_key
 from cost_models.netlist import GATES, TYPES
 from cost_models.technology import Curve, Delays, Sizing, Technology
 from cost_models.words import FEATURES
 
 
 def errors(percent: float) -> dict[str, dict[str, float | None]]:
-    """Return errors of which 68 % of units stay within ``percent``, and 95 % within twice that.
+    """Return errors: 68 % of units stay within ``percent``, 95 % within twice that.
 
-    Those of each of ``QUANTITIES`` are one more than those of the one before.
+    The part in the error of a ratio is 1.5 times that. Those of each of ``QUANTITIES`` are one more
+    than those of the one before.
     """
     return {
         quantity: {
             "mean_percent": 1.0, "max_percent": 9.0, "rank": 0.9, "units": 50,
             **{error_key(level): k * (percent + n) for k, level in enumerate(LEVELS, 1)},
+            RATIO_ERROR: 1.5 * (percent + n),
         }
         for n, quantity in enumerate(QUANTITIES)
     }  # fmt: skip
@@ -74,7 +76,7 @@ def simple(name: str = "simple", **changes: Any) -> Technology:
         bands={
             quantity: {
                 "families": {},
-                UNSEEN_FAMILIES: {key: found.get(key, 5.0) for key in BAND},
+                UNSEEN_FAMILIES: {key: found[key] for key in BAND},
             }
             for quantity, found in errors(1.0).items()
         },

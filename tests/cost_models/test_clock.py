@@ -111,6 +111,10 @@ def test_errors_are_those_of_units_mapped_for_the_same() -> None:
     # At a clock that is met, density is exact but for the area.
     assert known["gmacs_per_s_per_mm2"] == known["area_um2"]
     assert not known.keys() & {"delay_ns", "fmax_mhz", "gmacs_per_s", "slack_ns"}
+    ratios = metrics.ratio_errors(at(8.0))
+    assert ratios["area_um2"] == ratios["gmacs_per_s_per_mm2"] == 30.0
+    assert "delay_ns" not in ratios
+    assert metrics.ratio_errors(at())["delay_ns"] == 3.0
     missed = metrics.percents(at(0.5))
     assert missed["delay_ns"] == missed["gmacs_per_s"] == {68: 11.0, 95: 22.0}
     assert "slack_ns" not in missed
