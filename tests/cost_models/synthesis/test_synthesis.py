@@ -1,7 +1,6 @@
 import gzip
 import json
 import re
-from statistics import median
 
 import numpy as np
 import pytest
@@ -17,8 +16,10 @@ from hwsim.units import make
 from hwsim.units.operands import Operands
 from rtl.yosys import YosysError
 
-#: What OpenSTA says of three netlists.
-SLACKS = "for k in 1 2 3; do echo worst slack {slack}; done; echo slews of x; echo u1/Y ^ 1:1 v 1:1"
+#: What OpenSTA says of four netlists.
+SLACKS = (
+    "for k in 1 2 3 4; do echo worst slack {slack}; done; echo slews of x; echo u1/Y ^ 1:1 v 1:1"
+)
 SMALL = make("integer", lanes=1, weight="int2", activation="int2")
 
 #: Rows of the held-out table.
@@ -86,11 +87,12 @@ def fastest(flow):
     return flow.fastest()
 
 
-def test_area_delay_and_energy_are_of_the_netlist_of_median_delay(mapped):
+def test_the_least_area_is_that_of_the_fastest_that_is_hardly_larger(mapped):
     candidates = mapped.candidates
-    assert [c["variant"] for c in candidates] == ["direct", "gates", "and_xor"]
+    assert [c["variant"] for c in candidates] == list(yosys.STARTS)
     assert len({c["style"] for c in candidates}) == 1
-    assert mapped.delay_ns == median(c["delay_ns"] for c in candidates)
+    most = (1 + yosys.LARGER) * min(c["area_um2"] for c in candidates)
+    assert mapped.delay_ns == min(c["delay_ns"] for c in candidates if c["area_um2"] <= most)
     assert (mapped.area_um2, mapped.delay_ns, mapped.variant) in [
         (c["area_um2"], c["delay_ns"], c["variant"]) for c in candidates
     ]
