@@ -14,6 +14,7 @@ from cost_models.estimate import estimate
 from cost_models.wires import Growth, Sample
 from hwsim.errors import InputError
 from hwsim.units import make
+from tests.technologies import simple
 
 DATA = yaml.safe_load((files("cost_models.data") / "wires.yaml").read_text())
 FIGURES = DATA["sky130"]["figures"]
@@ -92,9 +93,17 @@ def test_what_is_no_value(part, change, message):
         getattr(wires, part)("mine", {part: data})
 
 
-def test_key_of_a_technology_file():
-    text = (files(technology) / "osu018.yaml").read_text()
-    assert technology.parse(text, "osu018.yaml").wires is None
+@pytest.fixture
+def text(tmp_path):
+    """A technology's file without the key."""
+    technology.write(simple(), tmp_path / "simple.yaml")
+    text = (tmp_path / "simple.yaml").read_text()
+    assert text.count("\nwires: null\n") == 1
+    return text.replace("\nwires: null\n", "\n")
+
+
+def test_key_of_a_technology_file(text):
+    assert technology.parse(text, "simple.yaml").wires is None
     given = yaml.safe_dump({"wires": {"figures": FIGURES, "factors": FACTORS}})
     assert technology.parse(text + given, "mine").wires["factors"] == FACTORS
     assert technology.parse(text + "wires: null\n", "mine").wires is None
@@ -107,8 +116,7 @@ def test_key_of_a_technology_file():
         technology.parse(text + "wires: {figures: 3}\n", "mine")
 
 
-def test_written_technology_keeps_wires(tmp_path):
-    text = (files(technology) / "osu018.yaml").read_text()
+def test_written_technology_keeps_wires(text, tmp_path):
     given = yaml.safe_dump({"wires": {"factors": FACTORS}})
     technology.write(technology.parse(text + given, "mine"), tmp_path / "mine.yaml")
     assert technology.read(tmp_path / "mine.yaml").wires == {"factors": FACTORS}
@@ -218,12 +226,13 @@ def test_wires_are_beside_the_figures_of_cells():
 
 
 def test_estimates_have_wires_if_asked():
-    loaded = replace(technology.load("osu018"), wires={"factors": FACTORS})
+    loaded = simple(wires={"factors": FACTORS})
     unit = make("integer", lanes=1, weight="int2", activation="int2")
     plain, wired = (estimate(unit, loaded, wires=wanted) for wanted in (False, True))
     assert plain.wires is None
     assert wired == replace(
-        plain, wires=wires.estimated(plain, wires.factors("osu018", loaded.wires))
+        plain, wires=wires.estimated(plain, wires.factors("simple", loaded.wires))
     )
-    with pytest.raises(InputError, match="nothing is known of the wires of mine; allowed: sky130"):
-        estimate(unit, replace(loaded, name="mine", wires=None), wires=True)
+    message = "nothing is known of the wires of simple; allowed: sky130"
+    with pytest.raises(InputError, match=message):
+        estimate(unit, simple(), wires=True)

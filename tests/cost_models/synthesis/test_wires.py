@@ -8,13 +8,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cost_models.synthesis import liberty, opensta, wires
+from cost_models.synthesis import liberty, measure, opensta, wires
 from cost_models.synthesis.cells import ClockGate
 from cost_models.synthesis.mapped import CLOCK, Instance, MappedNetlist, MappingError
 from cost_models.synthesis.opensta import StaError, Wanted
 from cost_models.synthesis.placement import Site, place
+from cost_models.technology import write
 from cost_models.wires import figures
 from hwsim.errors import InputError
+from tests.technologies import simple
 
 FIGURES = figures("osu018")
 
@@ -264,6 +266,34 @@ def test_verilog_of_another_netlist(mapped, library, tmp_path, old, new):
     other.write_text(text.replace(old, new) if old else new)
     with pytest.raises(MappingError, match=r"has a cell v0|lacks the cell u"):
         wires.extract(replace(mapped, verilog=other), library, FIGURES, 0.7)
+
+
+def test_figures_of_cells_stay_what_they_are(unit, library):
+    plain = measure(unit, "osu018", library)
+    wired = measure(unit, "osu018", library, wires=True, utilisation=0.5)
+    assert plain.wires is None
+    assert replace(wired, wires=None) == plain
+    assert wired.core_area_um2 == pytest.approx(2 * plain.area_um2, rel=0.03)
+    assert wired.wires.utilisation == 0.5
+    assert 1.02 < wired.delay_with_wires_ns / plain.delay_ns < 1.2
+    # Clock pins take most here, and a tree a third of what they take.
+    assert 1.05 < wired.energy_with_wires_pj_per_mac / plain.energy_pj_per_mac < 1.3
+    assert min(wired.wires.settled_pj, wired.wires.glitch_pj, wired.wires.clock_pj) > 0
+
+
+def test_wires_that_nobody_knows(unit, library, tmp_path):
+    with pytest.raises(InputError, match="nothing is known of the wires of mine"):
+        measure(unit, "mine", library, wires=True)
+    path = tmp_path / "some.yaml"
+    write(simple("other"), path)
+    with pytest.raises(InputError, match="nothing is known of the wires of other"):
+        measure(unit, str(path), library, wires=True)
+
+
+@pytest.mark.parametrize("utilisation", [0, "0.7", True, None])
+def test_utilisation_is_checked_before_anything_is_mapped(unit, library, utilisation):
+    with pytest.raises(InputError, match=r"utilisation=.*: allowed: above 0 and at most 1"):
+        measure(unit, "mine", library, wires=True, utilisation=utilisation)
 
 
 def test_wires_behind_a_clock_gate(library):
