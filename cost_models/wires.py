@@ -189,6 +189,11 @@ def factors(technology: str, given: Mapping[str, Any] | None = None) -> Factors:
     return read_factors(*_part("factors", Factors, technology, given))
 
 
+def fitted() -> list[str]:
+    """Return the technologies that factors come with hwsim for."""
+    return [name for name, parts in _data().items() if "factors" in parts]
+
+
 def estimated(cost: "Cost", its: Factors) -> Wires:
     """Return what wires add to an estimated cost by the factors of its technology."""
     delay, data, clock = (getattr(its, key).at(cost.area_um2, its.area_um2) for key in SHARES)
