@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 
 from hwsim.errors import InputError, unknown
 
@@ -427,6 +426,9 @@ def _left_out(area: Floats, share: Floats, reference: float, grows: bool) -> Flo
 
 def _growth(area: Floats, share: Floats, reference: float, grows: bool) -> Growth:
     """Return the growth with the least squared error of 1 + share, relative to it."""
+    # Only fits need it, and it takes long to import.
+    from scipy.optimize import least_squares
+
     size = np.log(area / reference)
 
     def errors(values: Floats) -> Floats:
