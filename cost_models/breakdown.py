@@ -22,7 +22,14 @@ from cost_models import activity
 from cost_models import technology as technologies
 from cost_models.activity import Activity
 from cost_models.cost import METRICS, Cost
-from cost_models.estimate import Floats, critical_loads, estimate_all, hazards, shared_gates, vector
+from cost_models.estimate import (
+    Floats,
+    critical_loads,
+    estimate_all,
+    hazards_by_net,
+    shared_gates,
+    vector,
+)
 from cost_models.netlist import GATES, TYPES, Int, Netlist, netlist_by_part
 from cost_models.operands import default_operands
 from cost_models.technology import Sizing, Technology
@@ -166,7 +173,7 @@ def price(gates: Netlist, toggling: Activity, technology: Technology) -> dict[st
     )
     glitch = _toggle_energy(
         gates,
-        hazards(gates, toggling.transitions, technology.hazards).by_net,
+        hazards_by_net(gates, toggling.transitions, technology.hazards),
         # Flip-flops have none.
         np.append(vector(sizing.glitch_fj_per_toggle, GATES), 0.0)[types],
         sizing.glitch_fj_per_toggle_and_load,

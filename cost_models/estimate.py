@@ -12,16 +12,18 @@ A unit is a curve. Its ends, the least area and the least delay, have coefficien
 what a clock between them takes follows from how far it is from the one to the other.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cost_models import activity, network
+from cost_models import activity, cache, network
 from cost_models import technology as technologies
+from cost_models.activity import Activity
 from cost_models.bands import UNSEEN_FAMILIES
 from cost_models.clock_gating import gate_costs
 from cost_models.cost import Cost, Objective, check_clock
@@ -29,6 +31,8 @@ from cost_models.netlist import GATES, TYPES, Netlist, netlist
 from cost_models.network import Transitions
 from cost_models.operands import default_operands
 from cost_models.technology import Coefficients, Curve, Delays, Sizing, Technology
+from cost_models.unit_key import unit_key
+from cost_models.wires import estimated, factors
 from hwsim.errors import InputError, check_known
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
@@ -38,6 +42,7 @@ from rtl.verilog import HandMade
 from rtl.yosys import version
 
 Floats = NDArray[np.float64]
+Found = TypeVar("Found")
 
 #: Share of the longest path's gates from which a path counts as critical.
 CRITICAL = 0.9
@@ -55,6 +60,29 @@ class Features:
         Cells of each of ``TYPES``.
     shared, critical
         Sums of :func:`shared_gates` and :func:`critical_loads` over all gates.
+    counted
+        Toggles, by the operands.
+    simulated
+        Simulates the unit again, for hazards that were not counted before.
+    key
+        What the toggles are cached by; None if they are not.
+    """
+
+    netlist: Netlist
+    counts: Floats
+    shared: float
+    critical: float
+    counted: "Counted"
+    simulated: Callable[[], Activity]
+    key: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Toggles of a netlist, as far as estimates need them.
+
+    Attributes
+    ----------
     toggles
         Output toggles per cycle, summed over the cells of each of ``TYPES``.
     loaded_toggles
@@ -63,25 +91,18 @@ class Features:
         Share of the cycles in which each enable of flip-flops is 1, shape (nets,).
     idle_toggles, idle_loaded_toggles, idle_ones
         The same of idle cycles.
-    transitions
-        Cycles to count hazards in.
     mean_activity
         Mean toggles per net and cycle.
     macs_per_cycle, macs_per_cycle_error
         Multiply-accumulates per cycle, for the operands, and its standard error.
     """
 
-    netlist: Netlist
-    counts: Floats
-    shared: float
-    critical: float
     toggles: Floats
     loaded_toggles: float
     ones: Floats
     idle_toggles: Floats
     idle_loaded_toggles: float
     idle_ones: Floats
-    transitions: Transitions
     mean_activity: float
     macs_per_cycle: float
     macs_per_cycle_error: float
@@ -93,15 +114,12 @@ class Hazards:
 
     Attributes
     ----------
-    by_net
-        Of each net.
     toggles
         Summed over the gates of each of ``GATES``.
     loaded
         Times fan-out, summed over all gates.
     """
 
-    by_net: Floats
     toggles: Floats
     loaded: float
 
@@ -112,29 +130,82 @@ def features(
     style: str | None = None,
     clock_gating: bool = False,
 ) -> Features:
-    """Map ``unit`` to gates and simulate it.
+    """Map ``unit`` to gates and simulate it, unless that was done before.
 
     ``operands`` are those of :func:`estimate`, ``style`` that of
     :func:`~cost_models.netlist.netlist`; ``clock_gating`` is that of :func:`estimate`.
     """
-    if operands is None:
-        operands = default_operands(unit)
-    if not isinstance(operands, Operands):
+    if not isinstance(operands, Operands | None):
         raise InputError(f"operands={operands!r}: allowed: hwsim.units.operands.Operands")
     gates = netlist(unit, style, clock_gating)
-    result = activity.simulate(unit, gates, operands)
+    known = unit_key(unit, counting=True)
+    key = known and (*known, str(style), str(clock_gating), _digest(operands))
+    simulated = _Simulation(unit, gates, operands)
+    counted = _cached(key, Counted, lambda: _counted(gates, simulated()))
     return Features(
         netlist=gates,
         counts=gates.counts(),
         shared=float(shared_gates(gates).sum()),
         critical=float(critical_loads(gates).sum()),
+        counted=counted,
+        simulated=simulated,
+        key=key,
+    )
+
+
+class _Simulation:
+    """A simulation that is done when it is needed, and once."""
+
+    def __init__(self, unit: UnitSpec, gates: Netlist, operands: Operands | None) -> None:
+        self.given = unit, gates, operands
+        self.done: Activity | None = None
+
+    def __call__(self) -> Activity:
+        if self.done is None:
+            unit, gates, operands = self.given
+            self.done = activity.simulate(unit, gates, operands or default_operands(unit))
+        return self.done
+
+    def __reduce__(self) -> Any:
+        # What was simulated is large, and is not sent to another process.
+        return _Simulation, self.given
+
+
+def _digest(operands: Operands | None) -> str:
+    """Return a hash of operands; those of the unit's default follow from the unit."""
+    if operands is None:
+        return "default"
+    arrays = {"activations": operands.activations, "weights": operands.weights, **operands.metadata}
+    state = hashlib.sha256()
+    for name, array in arrays.items():
+        codes = np.ascontiguousarray(array)
+        state.update(f"{name} {codes.dtype.str} {codes.shape} ".encode())
+        state.update(codes.tobytes())
+    return state.hexdigest()
+
+
+def _cached(key: tuple[str, ...] | None, kind: type[Found], count: Callable[[], Found]) -> Found:
+    """Return what ``count`` returns, or what was kept of it."""
+    if key is None:
+        return count()
+    name = cache.key(kind.__name__, *key)
+    found = cache.load(
+        name, lambda arrays: kind(**{k: v if v.ndim else v.item() for k, v in arrays.items()})
+    )
+    if found is None:
+        found = count()
+        cache.store(name, {k: np.asarray(v) for k, v in vars(found).items()})
+    return found
+
+
+def _counted(gates: Netlist, result: Activity) -> Counted:
+    return Counted(
         toggles=_of_cells(gates, result.toggles),
         loaded_toggles=_loaded(gates, result.toggles),
         ones=result.ones,
         idle_toggles=_of_cells(gates, result.idle.toggles),
         idle_loaded_toggles=_loaded(gates, result.idle.toggles),
         idle_ones=result.idle.ones,
-        transitions=result.transitions,
         mean_activity=result.mean,
         macs_per_cycle=result.macs_per_cycle,
         macs_per_cycle_error=result.macs_per_cycle_error,
@@ -153,8 +224,19 @@ def _loaded(gates: Netlist, toggles: Floats) -> float:
     return float(toggles[cells] @ gates.fanout()[cells])
 
 
-def hazards(gates: Netlist, transitions: Transitions, delays: Delays) -> Hazards:
+def hazards(measured: Features, delays: Delays) -> Hazards:
     """Return what hazards add to the toggles of gates that have these delays."""
+    gates = measured.netlist
+
+    def count() -> Hazards:
+        extra = hazards_by_net(gates, measured.simulated().transitions, delays)
+        return Hazards(_by_type(gates, extra), float(extra @ gates.fanout()))
+
+    return _cached(measured.key and (*measured.key, str(delays)), Hazards, count)
+
+
+def hazards_by_net(gates: Netlist, transitions: Transitions, delays: Delays) -> Floats:
+    """Return the toggles per cycle that hazards add to each net, shape (nets,)."""
     numbers = PathDelays.of(delays)
     doublings = np.log2(1 + gates.fanout()) * numbers.per_doubling
     first = gates.first_gate
@@ -168,8 +250,7 @@ def hazards(gates: Netlist, transitions: Transitions, delays: Delays) -> Hazards
             np.repeat(of_gates, 2 * gates.pins.shape[1]).reshape(-1, 2),
         ),
     )
-    extra = counted - transitions.settled() / len(transitions.words)
-    return Hazards(extra, _by_type(gates, extra), float(extra @ gates.fanout()))
+    return counted - transitions.settled() / len(transitions.words)
 
 
 def shared_gates(gates: Netlist) -> Floats:
@@ -206,6 +287,7 @@ def estimate(
     objective: Objective = "area",
     clock_ns: float | None = None,
     clock_gating: bool = False,
+    wires: bool = False,
 ) -> Cost:
     """Return the estimated cost of ``unit`` in one technology.
 
@@ -222,16 +304,22 @@ def estimate(
         A clock period in ns that the least area has to meet, instead of an objective.
     clock_gating
         With clock gates (:mod:`cost_models.clock_gating`).
+    wires
+        With what wires and a clock tree add, as ``Cost.wires``, by factors fitted to placed
+        netlists of the least area (:mod:`cost_models.wires`).
 
     Raises
     ------
     InputError
         For a ``unit`` that is none, an unknown technology or objective, a clock that is not
-        positive, operands that do not fit, or clock gates where the technology's library has none.
+        positive, operands that do not fit, clock gates where the technology's library has none, or
+        wires where there are no factors of the technology.
     cost_models.network.SimulationError
         If the gates do not compute what the golden model says.
     """
-    (cost,) = estimate_all(unit, [technology], operands, objective, clock_ns, clock_gating).values()
+    (cost,) = estimate_all(
+        unit, [technology], operands, objective, clock_ns, clock_gating, wires
+    ).values()
     return cost
 
 
@@ -242,16 +330,21 @@ def estimate_all(
     objective: Objective = "area",
     clock_ns: float | None = None,
     clock_gating: bool = False,
+    wires: bool = False,
 ) -> dict[str, Cost]:
     """Return the estimated cost of ``unit`` by technology; parameters are those of ``estimate``."""
     check_unit(unit)
     check_known("objective", objective, get_args(Objective))
     check_clock(clock_ns)
     loaded = technologies.load_all(names)
+    its = {one.name: factors(one.name, one.wires) for one in loaded} if wires else {}
     measured = features(unit, operands, clock_gating=clock_gating)
-    return {
+    costs = {
         technology.name: price(unit, measured, technology, objective, clock_ns)
         for technology in loaded
+    }
+    return costs | {
+        name: replace(costs[name], wires=estimated(costs[name], its[name])) for name in its
     }
 
 
@@ -277,14 +370,14 @@ def end(
     """Return what a unit takes at one end of its curve, with a technology's clock gates."""
     clock, idle = (
         gate_costs(measured.netlist, gates, sizing.clock_fj_per_cycle, ones)
-        for ones in (measured.ones, measured.idle_ones)
+        for ones in (measured.counted.ones, measured.counted.idle_ones)
     )
     data_fj, idle_fj = (
         toggles @ vector(sizing.energy_fj_per_toggle, TYPES)
         + loaded * sizing.energy_fj_per_toggle_and_load
         for toggles, loaded in (
-            (measured.toggles, measured.loaded_toggles),
-            (measured.idle_toggles, measured.idle_loaded_toggles),
+            (measured.counted.toggles, measured.counted.loaded_toggles),
+            (measured.counted.idle_toggles, measured.counted.idle_loaded_toggles),
         )
     )
     glitch_fj = (
@@ -337,7 +430,7 @@ def price(
 ) -> Cost:
     """Return the cost of a unit whose features are known, and ``counted``, if hazards are."""
     if counted is None:
-        counted = hazards(measured.netlist, measured.transitions, technology.hazards)
+        counted = hazards(measured, technology.hazards)
     gates = technology.clock_gates
     smallest = end(measured, counted, technology.least_area, gates)
     fastest = end(measured, counted, technology.least_delay, gates)
@@ -350,8 +443,8 @@ def price(
         technology=technology.name,
         method="estimate",
         **vars(chosen),
-        macs_per_cycle=measured.macs_per_cycle,
-        macs_per_cycle_error=measured.macs_per_cycle_error,
+        macs_per_cycle=measured.counted.macs_per_cycle,
+        macs_per_cycle_error=measured.counted.macs_per_cycle_error,
         clock_ns=clock_ns,
         provenance={
             "coefficients": technology.provenance,
@@ -364,7 +457,7 @@ def price(
             "effort": "bounded" if measured.netlist.bounded else "full",
             **verilog.provenance(unit),
             "gates": dict(zip(TYPES, measured.counts.astype(int).tolist(), strict=True)),
-            "toggles_per_net_and_cycle": measured.mean_activity,
+            "toggles_per_net_and_cycle": measured.counted.mean_activity,
         },
     )
 

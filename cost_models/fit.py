@@ -235,10 +235,7 @@ def fit(
     """
     units = [*fitting, *held_out]
     delays = hazard_delays(components)
-    counted = {
-        sample.unit: hazards(sample.features.netlist, sample.features.transitions, delays)
-        for sample in [*components, *units]
-    }
+    counted = {sample.unit: hazards(sample.features, delays) for sample in [*components, *units]}
     fitted = partial(coefficients, name, delays=delays, counted=counted)
     alone = fitted(components)
     technology = fitted([*components, *fitting], start=alone)
@@ -340,7 +337,9 @@ def sizing(
     flip_flops = counts[:, TYPES.index("DFF")]
     size = np.array([NAND2_EQUIVALENTS[cell] for cell in TYPES])
     dynamic_fj = targets("settled_pj") * 1e3 - clock_fj
-    toggles = np.array([[*s.features.toggles, s.features.loaded_toggles] for s in samples])
+    toggles = np.array(
+        [[*s.features.counted.toggles, s.features.counted.loaded_toggles] for s in samples]
+    )
     energy = non_negative(toggles, dynamic_fj, np.append(size, _LOAD_SIZE))
     glitch_fj = targets("glitch_pj") * 1e3
     glitches = np.array([[*counted[s.unit].toggles, counted[s.unit].loaded] for s in samples])

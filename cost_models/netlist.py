@@ -80,7 +80,7 @@ _TO_WORDS = (
 )
 _SHARE = "share"
 #: What makes the multipliers of a style.
-_MULTIPLIERS = {"default": ("alumacc",), "noalumacc": (), "booth": ("booth", "alumacc")}
+_MULTIPLIERS = {"default": ("alumacc",), "noalumacc": (), "booth": ("booth",)}
 #: Flip-flops without enable and reset, which become multiplexers and gates.
 _PLAIN = "dfflegalize -cell $_DFF_P_ 01"
 _TO_GATES = (

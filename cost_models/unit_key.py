@@ -23,13 +23,22 @@ from hwsim.units import UnitSpec
 
 _ROOT = Path(hwsim.__file__).parent.parent
 #: What builds a unit, relative to ``_ROOT``.
-_SOURCES = (
+_BUILDING = (
     "hwsim/*.py",
     "hwsim/formats/**/*",
     "hwsim/units/**/*",
     "rtl/**/*",
     "cost_models/netlist.py",
+    "cost_models/enables.py",
     "cost_models/unit_key.py",
+)
+#: What counts its toggles, beside that.
+_COUNTING = (
+    "cost_models/activity.py",
+    "cost_models/estimate.py",
+    "cost_models/loops.py",
+    "cost_models/network.py",
+    "cost_models/operands.py",
 )
 #: Packages that have a part in it; golden models fill tables by NumPy.
 _PACKAGES = ("amaranth", "numpy", "pyosys")
@@ -51,9 +60,12 @@ class Sources:
     digest: str
 
 
-def unit_key(unit: UnitSpec) -> tuple[str, ...] | None:
-    """Return texts that are the same for the same hardware alone, or None if that is not sure."""
-    found = sources()
+def unit_key(unit: UnitSpec, counting: bool = False) -> tuple[str, ...] | None:
+    """Return texts that are the same for the same hardware alone, or None if that is not sure.
+
+    With ``counting``, they are the same for the same toggles by the same operands.
+    """
+    found = sources(_BUILDING + _COUNTING if counting else _BUILDING)
     generator = unit.generator
     if _changed(found.states) or not isinstance(generator, str):
         return None
@@ -87,9 +99,9 @@ def exact(value: Any) -> str:
 
 
 @cache
-def sources() -> Sources:
-    """Return the source files as they are when this is first asked for."""
-    paths = list(_files())
+def sources(patterns: tuple[str, ...] = _BUILDING) -> Sources:
+    """Return source files as they are when they are first asked for."""
+    paths = list(_files(patterns))
     states = tuple(map(_state, paths))
     state = hashlib.sha256()
     for path in paths:
@@ -105,8 +117,8 @@ def versions() -> tuple[str, ...]:
     return (platform.python_version(), *(f"{name} {version(name)}" for name in _PACKAGES))
 
 
-def _files() -> Iterator[Path]:
-    for pattern in _SOURCES:
+def _files(patterns: tuple[str, ...]) -> Iterator[Path]:
+    for pattern in patterns:
         for path in sorted(_ROOT.glob(pattern)):
             if path.is_file() and "__pycache__" not in path.parts:
                 yield path

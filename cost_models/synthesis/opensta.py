@@ -38,9 +38,7 @@ _UNIT, _BEFORE, _BEHIND = "unit", "before", "behind"
 
 _CELL = re.compile(r"\(INSTANCE ([^\s)]+)\)(.*?)\n \)", re.DOTALL)
 #: One delay stands for rise and fall that are equal.
-_PATH = re.compile(
-    r"\(IOPATH (?:\(\w+ )?([^\s()]+)\)? (\S+) \(([^()]*)\)(?: \(([^()]*)\))?\)"
-)
+_PATH = re.compile(r"\(IOPATH (?:\(\w+ )?([^\s()]+)\)? (\S+) \(([^()]*)\)(?: \(([^()]*)\))?\)")
 
 _NUMBER = re.compile(r"-?[0-9.]+(e[-+]?[0-9]+)?")
 
