@@ -251,9 +251,9 @@ class Cost:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the metrics and what they are of as plain values for JSON."""
-        of_what = {"unit": self.unit, "technology": self.technology, "method": self.method}
         wires = None if self.wires is None else asdict(self.wires) | self._with_wires()
-        return of_what | self.metrics() | {"wires": wires, "provenance": self.provenance}
+        names = ("unit", "technology", "method", "clock_ns", "macs_per_cycle_error", "provenance")
+        return self.metrics() | {name: getattr(self, name) for name in names} | {"wires": wires}
 
     def _with_wires(self) -> dict[str, float | None]:
         names = ("delay_with_wires_ns", "energy_with_wires_pj_per_mac")

@@ -348,6 +348,31 @@ def estimate_all(
     }
 
 
+def estimate_each(
+    unit: UnitSpec,
+    wanted: Sequence[tuple[str | Technology, float | None]],
+    operands: Operands | None = None,
+) -> list[Cost]:
+    """Return the estimated cost of ``unit`` for each technology and clock period in ns.
+
+    It is mapped and simulated once, and hazards are counted once a technology. Without a clock it
+    is mapped for the least area. Parameters and errors are those of :func:`estimate`.
+    """
+    check_unit(unit)
+    measured = features(unit, operands)
+    counted: dict[str, Hazards] = {}
+    costs = []
+    for name, clock_ns in wanted:
+        check_clock(clock_ns)
+        (technology,) = technologies.load_all([name])
+        if technology.name not in counted:
+            counted[technology.name] = hazards(measured, technology.hazards)
+        costs.append(
+            price(unit, measured, technology, clock_ns=clock_ns, counted=counted[technology.name])
+        )
+    return costs
+
+
 @dataclass(frozen=True)
 class End:
     """A unit at one end of its curve; what the fields are, :class:`~cost_models.cost.Cost` says."""
@@ -409,7 +434,7 @@ def between(smallest: End, fastest: End, curve: Curve, clock_ns: float) -> End:
     done = (smallest.delay_ns - clock_ns) / way if way > 0 else float(clock_ns < smallest.delay_ns)
     done = min(max(done, 0.0), 1.0)
     exponents = {"area_um2": curve.area, "delay_ns": 1.0}
-    return End(
+    chosen = End(
         **{
             field.name: start
             + (getattr(fastest, field.name) - start)
@@ -418,6 +443,8 @@ def between(smallest: End, fastest: End, curve: Curve, clock_ns: float) -> End:
             for start in [getattr(smallest, field.name)]
         }
     )
+    # Rounding must not make it miss the clock.
+    return replace(chosen, delay_ns=clock_ns) if 0 < done < 1 else chosen
 
 
 def price(

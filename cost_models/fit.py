@@ -27,9 +27,9 @@ from scipy.optimize import minimize_scalar, nnls
 from scipy.stats import spearmanr
 
 from cost_models import cache, fitting_set, screen, synthesis
-from cost_models.bands import LEVELS, QUANTITIES, UNSEEN_FAMILIES, error_key
+from cost_models.bands import QUANTITIES, UNSEEN_FAMILIES
 from cost_models.components import COMPONENTS
-from cost_models.conformal import Scales, bounds, rounded_up, within
+from cost_models.conformal import Scales, bounds
 from cost_models.cost import Cost, Objective
 from cost_models.estimate import (
     Features,
@@ -531,21 +531,21 @@ def errors_of(rows: Sequence[dict[str, Any]], method: str) -> dict[str, dict[str
     -------
     dict
         ``mean_percent``, ``max_percent``: absolute error, relative to synthesis. ``rank``:
-        Spearman's correlation. ``error_68_percent``, ``error_95_percent``:
-        :func:`~cost_models.conformal.within` of the :func:`distances`, rounded up; None if there
-        are too few units. ``units``: their number.
+        Spearman's correlation. ``error_68_percent``, ``error_95_percent``,
+        ``ratio_error_90_percent``: :func:`~cost_models.conformal.bounds` of all families alike.
+        ``units``: their number.
     """
     errors: dict[str, dict[str, float | None]] = {}
     for quantity in QUANTITIES:
         measured = quantities(rows, "synthesis", quantity)
         estimated = quantities(rows, method, quantity)
         percent = relative_errors(rows, method, quantity)
-        between = distances(rows, method, quantity)
+        alike = bounds(logarithms(rows, method, quantity), np.ones(len(rows)), {"all": 1.0})
         errors[quantity] = {
             "mean_percent": round(float(percent.mean()), 2),
             "max_percent": round(float(percent.max()), 2),
             "rank": round(float(spearmanr(measured, estimated).statistic), 4),
-            **{error_key(level): rounded_up(within(between, level)) for level in LEVELS},
+            **alike["all"],
             "units": len(rows),
         }
     return errors

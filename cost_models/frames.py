@@ -1,5 +1,6 @@
 """Costs and published numbers as data frames, a row each, units in the names of the columns."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
@@ -15,7 +16,8 @@ from hwsim.errors import InputError
 def costs(costs: Sequence[Cost]) -> pd.DataFrame:
     """Return costs as a table, a row each.
 
-    Columns are the names of unit, technology and method, all metrics of a cost
+    Columns are the names of unit, technology and method, the clock (NaN without one), the standard
+    error of the MACs per cycle, all metrics of a cost
     (:data:`cost_models.cost.METRICS`), and what is known of their errors in percent: of estimates
     what 68 % and 95 % of units stay within, of synthesis how far its other netlists lie
     (``..._spread_percent``).
@@ -34,10 +36,15 @@ def _row(cost: Cost) -> dict[str, str | float]:
     row: dict[str, str | float] = {
         "unit": cost.unit, "technology": cost.technology, "method": cost.method
     }  # fmt: skip
-    row |= {name: getattr(cost, name) for name in METRICS}
+    row |= {name: _number(getattr(cost, name)) for name in ("clock_ns", "macs_per_cycle_error")}
+    row |= {name: _number(getattr(cost, name)) for name in METRICS}
     for name, levels in percents(cost).items():
         row |= {f"{name}_{error_key(k)}": error for k, error in levels.items()}
     return row | {f"{name}_spread_percent": error for name, error in spreads(cost).items()}
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def published(filters: Mapping[str, str] | None = None) -> pd.DataFrame:

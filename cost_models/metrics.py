@@ -7,6 +7,7 @@ is the reciprocal of. A synthesised netlist has no error, but a spread: how far 
 that were made of the unit lie from it, which is the noise of the flow.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -51,32 +52,56 @@ METRICS: Mapping[str, Metric] = costs.METRICS | {
 }
 
 
+#: Errors of estimates, by what units are mapped for.
+_ERRORS = {"area": UNSEEN, "speed": f"{UNSEEN}_speed", "clock": f"{UNSEEN}_clock"}
+#: Whose error quantities have at a clock that is met, as what follows from a period is exact.
+_AT_CLOCK = {"delay": "", "area_times_delay": "area"}
+
+
 def values(priced: Priced) -> dict[str, float | None]:
     """Return the metrics of a unit and its cost by name."""
     return {name: metric.value(priced) for name, metric in METRICS.items()}
 
 
 def errors(cost: Cost) -> Mapping[str, Mapping[str, float | None]]:
-    """Return the errors of an estimate's technology on unseen units, by quantity."""
-    found: Mapping[str, Mapping[str, float | None]] = cost.provenance.get("errors", {}).get(
-        UNSEEN, {}
-    )
-    return found
+    """Return the errors of an estimate's technology on unseen units mapped for the same.
+
+    By quantity. A unit that meets its clock has none of delay; one that misses it is mapped for the
+    least delay. Empty if they are unknown.
+    """
+    found = cost.provenance.get("errors", {}).get(_ERRORS[_goal(cost)], {})
+    return {name: error for name, error in found.items() if _quantity(cost, name) == name}
+
+
+def _goal(cost: Cost) -> str:
+    """Return what a unit is mapped for: what cannot meet its clock, for speed."""
+    goal: str = cost.provenance.get("objective", "area")
+    return "speed" if goal == "clock" and not _meets_clock(cost) else goal
+
+
+def _meets_clock(cost: Cost) -> bool:
+    return cost.slack_ns is not None and cost.slack_ns >= 0
+
+
+def _quantity(cost: Cost, quantity: str) -> str:
+    """Return whose error a quantity of a cost has; none if empty."""
+    return _AT_CLOCK.get(quantity, quantity) if _meets_clock(cost) else quantity
 
 
 def percents(cost: Cost) -> dict[str, dict[int, float]]:
     """Return the errors of an estimate in percent, by metric and by ``LEVELS``.
 
     Estimate and synthesis are within it of each other, whichever of them it is taken of, for that
-    percentage of units; it is wider for a family that fits follow less. Metrics whose error is
-    unknown are left out.
+    percentage of units; at the least area it is wider for a family that fits follow less. Metrics
+    whose error is unknown are left out.
     """
     known = _band(cost)
     found = {
         name: {
             level: percent
             for level in LEVELS
-            if (percent := known.get(metric.quantity, {}).get(error_key(level))) is not None
+            if (percent := known.get(_quantity(cost, metric.quantity), {}).get(error_key(level)))
+            is not None
         }
         for name, metric in METRICS.items()
     }
@@ -97,31 +122,41 @@ def ratio_errors(cost: Cost) -> dict[str, float]:
     return {
         name: percent
         for name, metric in METRICS.items()
-        if (percent := known.get(metric.quantity, {}).get(RATIO_ERROR)) is not None
+        if (percent := known.get(_quantity(cost, metric.quantity), {}).get(RATIO_ERROR)) is not None
     }
 
 
 def _band(cost: Cost) -> Mapping[str, Mapping[str, float | None]]:
-    """Return the band of an estimate's family by quantity; synthesis has none."""
+    """Return the band of an estimate's family by quantity; synthesis has none.
+
+    Families have bands of the least area; what is mapped for another has the errors of all.
+    """
+    if cost.method == "estimate" and _goal(cost) != "area":
+        return errors(cost)
     found: Mapping[str, Mapping[str, float | None]] = cost.provenance.get("band", {})
     return found
 
 
 def spreads(cost: Cost) -> dict[str, float]:
-    """Return how far other netlists lie from a synthesised one, in percent by metric, at most."""
+    """Return how far other netlists lie from a synthesised one, in percent by metric, at most.
+
+    At a clock that is met, these are the others that meet it, and delays have no spread.
+    """
     if cost.method != "synthesis":
         return {}
+    latest = cost.clock_ns if cost.clock_ns is not None and _meets_clock(cost) else math.inf
+    others = [row for row in cost.provenance["candidates"] if row["delay_ns"] <= latest]
     ratios = {
-        "area": [row["area_um2"] / cost.area_um2 for row in cost.provenance["candidates"]],
-        "delay": [row["delay_ns"] / cost.delay_ns for row in cost.provenance["candidates"]],
+        "area": [row["area_um2"] / cost.area_um2 for row in others],
+        "delay": [row["delay_ns"] / cost.delay_ns for row in others],
     }
     ratios["area_times_delay"] = [
         area * delay for area, delay in zip(ratios["area"], ratios["delay"], strict=True)
     ]
     return {
-        name: 100 * max(abs(ratio - 1) for ratio in ratios[metric.quantity])
+        name: 100 * max(abs(ratio - 1) for ratio in ratios[quantity])
         for name, metric in METRICS.items()
-        if metric.quantity in ratios
+        if (quantity := _quantity(cost, metric.quantity)) in ratios
     }
 
 

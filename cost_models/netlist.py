@@ -209,8 +209,8 @@ def multiplier_styles(text: str) -> list[str]:
 def mapped_styles(text: str) -> list[str]:
     """Return the styles that a design, given as RTLIL, is mapped to a cell library in.
 
-    The default style is left out: of 14 units on sky130, five were up to 1.6 % smaller in it, and the
-    others up to 43 % larger.
+    The default style is left out: of 14 units on sky130, five were up to 1.6 % smaller in it, and
+    the others up to 43 % larger.
     """
     recoded = any(min(cell.widths) >= _RECODED_BITS for cell in _multipliers(text))
     return ["noalumacc", "booth"] if recoded else ["noalumacc"]
@@ -219,9 +219,9 @@ def mapped_styles(text: str) -> list[str]:
 def generic_styles(text: str) -> list[str]:
     """Return the styles of ``STYLES`` that generic gates are tried in, for a design as RTLIL.
 
-    One, where the other was not smaller by more than 2 % in any of 70 units and multipliers. Booth's
-    digits are signed: they are worth it for wide signed numbers of equal widths, and not for unsigned
-    ones or where one number is twice as wide as the other.
+    One, where the other was not smaller by more than 2 % in any of 70 units and multipliers.
+    Booth's digits are signed: they are worth it for wide signed numbers of equal widths, and not
+    for unsigned ones or where one number is twice as wide as the other.
     """
     recoded = [cell for cell in _multipliers(text) if min(cell.widths) >= _RECODED_BITS]
     if not recoded:

@@ -78,6 +78,8 @@ def run_sweep(specification: Path, folder: Path, workers: int | None = None) -> 
     rows = table.rows(sweep, outcome.points)
     if sweep.constraints:
         print(f"{sum(row['feasible'] for row in rows)} of {len(rows)} points feasible")
+    if missed := sum((row["slack_ns"] or 0) < 0 for row in rows):
+        print(f"{missed} of {len(rows)} points miss their clock and run slower")
     if rows:
         optimal = sum(row["pareto"] for row in rows)
         more = sum(row["pareto_within_band"] for row in rows) - optimal
@@ -85,6 +87,6 @@ def run_sweep(specification: Path, folder: Path, workers: int | None = None) -> 
     for path in paths:
         print(path)
     for failure in outcome.failures:
-        place = f"{failure.unit.name} in {failure.technology}"
+        place = f"{failure.unit.name} in {failure.target.name}"
         print(f"FAILED: {place}: {failure.message}", file=sys.stderr)
     return 1 if outcome.failures else 0

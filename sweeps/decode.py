@@ -75,6 +75,11 @@ class Value:
         """Whether it is a mapping."""
         return isinstance(self.node, MappingNode) and self._tag() == "map"
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it is text, as YAML reads it."""
+        return isinstance(self.node, ScalarNode) and self._tag() == "str"
+
     def mapping(self) -> dict[str, "Value"]:
         """Return the entries of a mapping; keys are text and stand once."""
         if not self.is_mapping:
@@ -141,11 +146,11 @@ class Value:
             self.fail(f"must be an integer of at most {_DIGITS} digits, not one of {len(text)}")
         return int(text)
 
-    def number(self) -> float:
-        """Return a finite number."""
-        kind, text = self._scalar("a number")
+    def number(self, wanted: str = "a number") -> float:
+        """Return a finite number; ``wanted`` is what the message of another value asks for."""
+        kind, text = self._scalar(wanted)
         if kind not in ("int", "float") or not re.fullmatch(_NUMBER, text, re.ASCII):
-            self.fail(f"must be a number, not {self._shown()}")
+            self.fail(f"must be {wanted}, not {self._shown()}")
         if not math.isfinite(float(text)):
             self.fail(f"must be a finite number, not {text}")
         return float(text)

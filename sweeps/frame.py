@@ -30,5 +30,7 @@ def read(folder: Path) -> pd.DataFrame:
 
 
 def _is_metric(column: str) -> bool:
-    """Whether a column is a metric or the error of one."""
-    return any(column == name or column.startswith(f"{name}_") for name in METRICS)
+    """Whether a column is a metric, the error of one, or the clock."""
+    return column == "clock_ns" or any(
+        column == name or column.startswith(f"{name}_") for name in METRICS
+    )

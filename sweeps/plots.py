@@ -1,4 +1,4 @@
-"""The Pareto chart of a sweep: one figure a technology, one panel a cost, made for a paper.
+"""The Pareto chart of a sweep: one figure a technology and clock, one panel a cost, for a paper.
 
 The panels share the vertical axis, the sweep's last objective; each has one of the other
 objectives on its horizontal axis. Strong marks are Pareto-optimal in all objectives together, faint
@@ -36,7 +36,8 @@ from sweeps.pareto import pareto
 from sweeps.scales import Scale, scale
 from sweeps.spec import Constraint, Sweep
 from sweeps.store import versions
-from sweeps.table import Row, errors_of, front
+from sweeps.table import Row, errors_of, front, is_of
+from sweeps.targets import Target
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "os^DPXv"
@@ -45,7 +46,7 @@ RELATIVE_SIZE = {"P": 1.3, "X": 1.3, "^": 1.1, "v": 1.1}
 
 #: Inches. Two panels fill the width of a two-column page. Heights include what is written along the
 #: axes; in more than two rows panels are lower, so that five fit on a page.
-PANEL_WIDTH, PANEL_HEIGHT, LOW_HEIGHT = 3.35, 3.55, 2.8
+PANEL_WIDTH, PANEL_HEIGHT, LOW_HEIGHT = 3.35, 3.55, 2.75
 WIDTH, EDGE = 0.55 + 2 * PANEL_WIDTH, 0.12
 #: Panels in a row.
 COLUMNS = 2
@@ -71,31 +72,31 @@ SETTINGS: dict[str, str | float | bool] = {
 
 
 def write(sweep: Sweep, table: Sequence[Row], folder: Path) -> list[Path]:
-    """Write ``pareto_<technology>.png`` and ``.svg`` into ``folder`` and return their paths.
+    """Write ``pareto_<target>.png`` and ``.svg`` into ``folder`` and return their paths.
 
-    ``table`` holds rows of :func:`sweeps.table.rows`; a technology without rows gets no figure.
+    ``table`` holds rows of :func:`sweeps.table.rows`; a target without rows gets no figure.
     """
     paths = []
-    for technology in sweep.technologies:
-        chosen = [row for row in table if row["technology"] == technology]
+    for target in sweep.targets:
+        chosen = [row for row in table if is_of(row, target)]
         if not chosen:
             continue
         with drawing.style(SETTINGS):
-            figure = _draw(sweep, chosen, technology)
+            figure = _draw(sweep, chosen, target)
             for suffix in drawing.SUFFIXES:
-                path = folder / f"pareto_{technology}{suffix}"
+                path = folder / f"pareto_{target.stem}{suffix}"
                 drawing.save(figure, path, DPI)
                 paths.append(path)
     return paths
 
 
-def draw(sweep: Sweep, table: Sequence[Row], technology: str) -> Figure:
-    """Return the figure of the rows of one technology."""
+def draw(sweep: Sweep, table: Sequence[Row], target: Target) -> Figure:
+    """Return the figure of the rows of one target."""
     with drawing.style(SETTINGS):
-        return _draw(sweep, table, technology)
+        return _draw(sweep, table, target)
 
 
-def _draw(sweep: Sweep, table: Sequence[Row], technology: str) -> Figure:
+def _draw(sweep: Sweep, table: Sequence[Row], target: Target) -> Figure:
     *horizontal, vertical = sweep.objectives
     columns = min(COLUMNS, len(horizontal))
     rows = -(-len(horizontal) // columns)
@@ -105,7 +106,7 @@ def _draw(sweep: Sweep, table: Sequence[Row], technology: str) -> Figure:
     groups = _groups(sweep, table)
     has_errors = any(errors_of(table, name).any() for name in sweep.objectives)
     handles = _handles(groups, has_errors)
-    _frame(figure, _title(sweep, technology), handles, _small_print(sweep, table, groups))
+    _frame(figure, _title(sweep, target), handles, _small_print(sweep, table, groups))
     scales = {name: scale(METRICS[name], [row[name] for row in table]) for name in sweep.objectives}
     grid = figure.add_gridspec(rows, columns)
     panels: list[_Panel] = []
@@ -360,8 +361,9 @@ def _legend(figure: Figure, handles: Sequence[Line2D]) -> Legend:
     return legend
 
 
-def _title(sweep: Sweep, technology: str) -> str:
-    parts = [sweep.name, technology, sweep.method]
+def _title(sweep: Sweep, target: Target) -> str:
+    clock = f"clock of {target.clock}" if target.clock else "each at its own fmax"
+    parts = [sweep.name, target.technology, sweep.method, clock]
     if sweep.tensors:
         parts.append(f"tensors of {sweep.tensors.source.label}")
     return drawing.printable(" · ".join(parts))
@@ -413,6 +415,10 @@ def _small_print(sweep: Sweep, table: Sequence[Row], groups: Sequence[_Group]) -
         lines.append(f"{_count(within, 'more point')} behind these by no more than {kind} (rings).")
     if len(table) <= FEW:
         lines[0] += " Behind the fronts, labels are where there is room."
+    if missed := sum((row.get("slack_ns") or 0) < 0 for row in table):
+        lines.append(
+            f"{missed} of {_count(len(table), 'point')} cannot meet the clock; at own fmax."
+        )
     if any(group.approximate for group in groups):
         lines.append(
             f"{DAGGER} approximate product or sums; the axis is of the formats alone (open marks)."

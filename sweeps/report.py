@@ -27,9 +27,9 @@ def write(sweep: Sweep, outcome: Outcome, folder: Path) -> list[Path]:
     ``results.csv`` and ``results.parquet`` hold all points, ``pareto.csv`` the Pareto-optimal ones
     and those that errors cannot tell from them (``pareto_within_band`` alone), ``pruned.csv`` the
     candidates that the screen left out, if there is one,
-    ``pareto_<technology>.png`` and ``.svg`` the charts, and ``verilog/<unit>/`` the files of
-    every Pareto-optimal unit. What an earlier report left there is replaced. Without a finished
-    point there is nothing but ``pruned.csv``.
+    ``pareto_<target>.png`` and ``.svg`` the charts, a target being a technology at a clock, and
+    ``verilog/<unit>/`` the files of every Pareto-optimal unit. What an earlier report left there is
+    replaced. Without a finished point there is nothing but ``pruned.csv``.
 
     Returns
     -------

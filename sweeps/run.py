@@ -3,7 +3,8 @@
 First the quantisation error, which depends on the two formats alone and is shared by many points,
 and what the units' own arithmetic adds to it; then the screen, if the sweep has one, which leaves
 candidates out; then the cost, one task a unit, because one mapping to gates serves all
-technologies. The operands that switch a unit's gates are rows and tokens of the same layers.
+technologies and clocks. The operands that switch a unit's gates are rows and tokens of the same
+layers.
 """
 
 import os
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cost_models.cost import Cost
-from cost_models.estimate import estimate_all
+from cost_models.estimate import estimate_each
 from cost_models.operands import STREAMS, of_layers, stream_beats
 from cost_models.synthesis import opensta, synthesize
 from hwsim.errors import InputError
@@ -46,10 +47,10 @@ class SweepInterruptedError(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Point:
-    """A unit in a technology, with what was computed for it."""
+    """A unit in a technology at a clock, with what was computed for it."""
 
     unit: UnitSpec
-    technology: str
+    target: Target
     cost: Cost
     quality: Quality | None
     group: int | None
@@ -57,10 +58,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Failure:
-    """A unit in a technology that could not be computed, and why."""
+    """A unit in a technology at a clock that could not be computed, and why."""
 
     unit: UnitSpec
-    technology: str
+    target: Target
     message: str
 
 
@@ -71,7 +72,7 @@ class Outcome:
     Attributes
     ----------
     points, failures, pruned
-        Together one for every unit and technology; ``pruned`` are those that the screen left out.
+        Together one for every unit and target; ``pruned`` are those that the screen left out.
     computed
         How many of the points were computed by this run; the others were found.
     """
@@ -169,8 +170,7 @@ class _Engine:
 
     def __init__(self, sweep: Sweep, store: Store, workers: int | None) -> None:
         self.sweep, self.store, self.workers = sweep, store, workers
-        self.targets = {target.name: target for target in sweep.targets}
-        self.total = len(sweep.units) * len(sweep.technologies)
+        self.total = len(sweep.units) * len(sweep.targets)
         self.context: dict[str, Any] = {
             "method": sweep.method,
             "tensors": sweep.tensors
@@ -180,9 +180,9 @@ class _Engine:
         }
         self.errors: dict[Pair, QuantisationError] = {}
         self.unit_errors: dict[UnitSpec, UnitError] = {}
-        self.points: dict[tuple[UnitSpec, str], Point] = {}
-        self.failures: dict[tuple[UnitSpec, str], Failure] = {}
-        self.pruned: dict[tuple[UnitSpec, str], Pruned] = {}
+        self.points: dict[tuple[UnitSpec, Target], Point] = {}
+        self.failures: dict[tuple[UnitSpec, Target], Failure] = {}
+        self.pruned: dict[tuple[UnitSpec, Target], Pruned] = {}
         self.computed = 0
 
     def run(self) -> Outcome:
@@ -198,7 +198,7 @@ class _Engine:
         if self.sweep.screen:
             self._screen(self.sweep.screen)
         self._cost()
-        order = [(unit, name) for unit in self.sweep.units for name in self.sweep.technologies]
+        order = [(unit, target) for unit in self.sweep.units for target in self.sweep.targets]
         return Outcome(
             tuple(self.points[place] for place in order if place in self.points),
             tuple(self.failures[place] for place in order if place in self.failures),
@@ -207,13 +207,13 @@ class _Engine:
         )
 
     def _find_points(self) -> None:
-        for unit, technology in list(self._missing()):
-            content = self.store.load("points", self._key(unit, technology))
+        for unit, target in list(self._missing()):
+            content = self.store.load("points", self._key(unit, target))
             if content is not None and "failure" not in content:
                 quality = content["quality"]
-                self.points[unit, technology] = Point(
+                self.points[unit, target] = Point(
                     unit,
-                    technology,
+                    target,
                     Cost(**content["cost"]),
                     None if quality is None else Quality(**quality),
                     self.group,
@@ -221,11 +221,11 @@ class _Engine:
         if self.points:
             _say(f"{len(self.points)} of {self.total} points are there already")
 
-    def _missing(self) -> Iterator[tuple[UnitSpec, str]]:
-        """Units and technologies without a result, those that take longest first."""
+    def _missing(self) -> Iterator[tuple[UnitSpec, Target]]:
+        """Units and targets without a result, those that take longest first."""
         for unit in sorted(self.sweep.units, key=lambda u: -u.beat_bits * u.result.bits):
-            for technology in self.sweep.technologies:
-                place = unit, technology
+            for target in self.sweep.targets:
+                place = unit, target
                 if not any(place in done for done in (self.points, self.failures, self.pruned)):
                     yield place
 
@@ -259,10 +259,10 @@ class _Engine:
             _say(f"error {done}/{len(tasks)}: weights {task.weight.name}")
 
     def _fail_formats(self, task: "_Measurement", error: Exception) -> None:
-        for unit, technology in list(self._missing()):
+        for unit, target in list(self._missing()):
             weight, activation = formats_of(unit, task.tensors.group)
             if weight == task.weight and activation in task.activations:
-                self._fail(unit, technology, error)
+                self._fail(unit, target, error)
 
     def _measure_units(self, tensors: Tensors) -> None:
         """Fill ``unit_errors`` for the units of all missing points."""
@@ -277,9 +277,9 @@ class _Engine:
                 self.unit_errors[unit] = UnitError(**content["noise_to_signal"])
         for done, (task, result) in enumerate(each(measure_unit, tasks, self.workers), 1):
             if isinstance(result, Exception):
-                for unit, technology in list(self._missing()):
+                for unit, target in list(self._missing()):
                     if unit == task.unit:
-                        self._fail(unit, technology, result)
+                        self._fail(unit, target, result)
                 continue
             self.unit_errors[task.unit] = result
             self.store.save(
@@ -307,14 +307,17 @@ class _Engine:
         """Fill ``pruned``, whether a point is there or not: the same sweep leaves the same out."""
         failed = {unit for unit, _ in self.failures}
         units = [unit for unit in self.sweep.units if unit not in failed]
-        areas: dict[str, dict[UnitSpec, float]] = {name: {} for name in self.sweep.technologies}
-        tasks = [Screening(unit, tuple(self.targets.values())) for unit in units]
+        # Words know no clock.
+        technologies = {target.technology: target for target in self.sweep.targets}
+        areas: dict[str, dict[UnitSpec, float]] = {name: {} for name in technologies}
+        tasks = [Screening(unit, tuple(technologies.values())) for unit in units]
         for done, (task, result) in enumerate(each(screened, tasks, self.workers), 1):
-            for technology in areas:
-                if isinstance(result, Exception):
-                    self._fail(task.unit, technology, result)
-                else:
-                    areas[technology][task.unit] = result[technology]
+            if isinstance(result, Exception):
+                for target in self.sweep.targets:
+                    self._fail(task.unit, target, result)
+            else:
+                for technology, area in result.items():
+                    areas[technology][task.unit] = area
             _say(f"screen {done}/{len(tasks)}: {task.unit.name}")
         known = {point.unit: point.quality for point in self.points.values()}
         good = {
@@ -324,67 +327,69 @@ class _Engine:
             )
             for unit in units
         }
-        for technology, candidates in areas.items():
-            for one in prune(candidates, technology, factor, good):
-                self.points.pop((one.unit, technology), None)
-                self.pruned[one.unit, technology] = one
+        for target in self.sweep.targets:
+            for one in prune(areas[target.technology], target, factor, good):
+                self.points.pop((one.unit, target), None)
+                self.pruned[one.unit, target] = one
         self.total -= len(self.pruned)
 
     def _cost(self) -> None:
         """Fill ``points`` and ``failures`` for all missing points."""
-        missing: dict[UnitSpec, list[str]] = defaultdict(list)
-        for unit, technology in self._missing():
-            missing[unit].append(technology)
+        missing: dict[UnitSpec, list[Target]] = defaultdict(list)
+        for unit, target in self._missing():
+            missing[unit].append(target)
         tasks = [
-            _Costing(unit, tuple(self.targets[name] for name in names), self.sweep.tensors)
+            _Costing(unit, targets, self.sweep.tensors)
             for unit, wanted in missing.items()
-            for names in self._batches(wanted)
+            for targets in self._batches(wanted)
         ]
         for task, result in each(cost, tasks, self.workers):
-            for technology in (target.name for target in task.targets):
-                if isinstance(result, Exception):
-                    self._fail(task.unit, technology, result)
-                else:
-                    self._finish(task.unit, technology, result[technology])
+            if isinstance(result, Exception):
+                for target in task.targets:
+                    self._fail(task.unit, target, result)
+            else:
+                for target, found in zip(task.targets, result, strict=True):
+                    self._finish(task.unit, target, found)
 
-    def _batches(self, technologies: list[str]) -> list[tuple[str, ...]]:
-        """An estimate serves all technologies at once; a synthesis run is for one."""
+    def _batches(self, targets: list[Target]) -> list[tuple[Target, ...]]:
+        """An estimate serves all targets at once; a synthesis run is for one."""
         if self.sweep.method == "estimate":
-            return [tuple(technologies)]
-        return [(name,) for name in technologies]
+            return [tuple(targets)]
+        return [(target,) for target in targets]
 
-    def _finish(self, unit: UnitSpec, technology: str, cost: Cost) -> None:
+    def _finish(self, unit: UnitSpec, target: Target, cost: Cost) -> None:
         quality = self._quality(unit)
-        self._save(unit, technology, {"cost": asdict(cost), "quality": quality and asdict(quality)})
-        self.points[unit, technology] = Point(unit, technology, cost, quality, self.group)
+        self._save(unit, target, {"cost": asdict(cost), "quality": quality and asdict(quality)})
+        self.points[unit, target] = Point(unit, target, cost, quality, self.group)
         self.computed += 1
         self._say_point(
             unit,
-            technology,
+            target,
             f"{cost.area_um2_per_mac_per_cycle:.4g} um2 per MAC/cycle, "
             f"{cost.energy_pj_per_mac:.4g} pJ per MAC",
         )
 
-    def _fail(self, unit: UnitSpec, technology: str, error: Exception) -> None:
+    def _fail(self, unit: UnitSpec, target: Target, error: Exception) -> None:
         message = (
             str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         )
-        self.failures[unit, technology] = Failure(unit, technology, message)
-        self._save(unit, technology, {"failure": message})
-        self._say_point(unit, technology, f"FAILED: {message}")
+        self.failures[unit, target] = Failure(unit, target, message)
+        self._save(unit, target, {"failure": message})
+        self._say_point(unit, target, f"FAILED: {message}")
 
-    def _save(self, unit: UnitSpec, technology: str, content: dict[str, Any]) -> None:
+    def _save(self, unit: UnitSpec, target: Target, content: dict[str, Any]) -> None:
         self.store.save(
             "points",
-            self._key(unit, technology),
-            self._described(unit, technology) | content | {"made_by": self.context},
+            self._key(unit, target),
+            self._described(unit, target) | content | {"made_by": self.context},
         )
 
-    def _described(self, unit: UnitSpec, technology: str) -> dict[str, Any]:
-        target = {
-            "technology": technology, "technology_sha256": self.targets[technology].sha256
-        }  # fmt: skip
-        return self._described_unit(unit) | target
+    def _described(self, unit: UnitSpec, target: Target) -> dict[str, Any]:
+        return self._described_unit(unit) | {
+            "technology": target.technology,
+            "technology_sha256": target.sha256,
+            "clock_ns": target.clock_ns,
+        }
 
     def _described_unit(self, unit: UnitSpec) -> dict[str, Any]:
         described: dict[str, Any] = {"unit": unit.family, **unit.parameters()}
@@ -394,12 +399,12 @@ class _Engine:
             described["verilog_sha256"] = unit.verilog.sha256
         return described
 
-    def _say_point(self, unit: UnitSpec, technology: str, text: str) -> None:
+    def _say_point(self, unit: UnitSpec, target: Target, text: str) -> None:
         done = len(self.points) + len(self.failures)
-        _say(f"point {done}/{self.total}: {unit.name} {technology}: {text}")
+        _say(f"point {done}/{self.total}: {unit.name} {target.name}: {text}")
 
-    def _key(self, unit: UnitSpec, technology: str) -> str:
-        return digest([self._described(unit, technology), self.context])
+    def _key(self, unit: UnitSpec, target: Target) -> str:
+        return digest([self._described(unit, target), self.context])
 
     def _error_key(self, weight: BlockFormat, activation: Format | BlockFormat) -> str:
         return digest([weight.name, activation.name, self.context])
@@ -465,16 +470,20 @@ class _Costing:
     tensors: Tensors | None
 
 
-def cost(task: _Costing) -> dict[str, Cost]:
-    """Return the cost of a unit by technology, switched by the layers' own operands if known."""
+def cost(task: _Costing) -> list[Cost]:
+    """Return the cost of a unit for each target, switched by the layers' own operands if known."""
     operands = _operands(task.unit, task.tensors) if task.tensors else None
     first = task.targets[0]
     if first.liberty:
-        return {
-            first.name: synthesize(task.unit, first.name, liberty=first.liberty, operands=operands)
-        }
-    technologies = [target.coefficients or target.name for target in task.targets]
-    return estimate_all(task.unit, technologies, operands=operands)
+        return [
+            synthesize(
+                task.unit, first.technology, first.liberty, operands, clock_ns=first.clock_ns
+            )
+        ]
+    wanted = [
+        (target.coefficients or target.technology, target.clock_ns) for target in task.targets
+    ]
+    return estimate_each(task.unit, wanted, operands)
 
 
 def _operands(unit: UnitSpec, tensors: Tensors) -> Operands | None:

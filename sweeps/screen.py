@@ -36,20 +36,20 @@ class Pruned:
 
     Attributes
     ----------
-    unit, technology
+    unit, target
         What it is.
     ratio
         Its screened area over that of the smallest candidate that is at least as good.
     """
 
     unit: UnitSpec
-    technology: str
+    target: Target
     ratio: float
 
 
 @dataclass(frozen=True)
 class Screening:
-    """The task of one worker: a unit and the technologies to screen it in."""
+    """The task of one worker: a unit and the technologies to screen it in, each once."""
 
     unit: UnitSpec
     targets: tuple[Target, ...]
@@ -62,7 +62,10 @@ def screened(task: Screening) -> dict[str, float]:
     cycles = unit.cycles(operands.activations, operands.weights, **operands.metadata)
     rate = unit.mean_macs_per_beat(operands.metadata) / float(cycles.mean())
     return {
-        target.name: screen.area(unit, target.coefficients or technologies.load(target.name)) / rate
+        target.technology: screen.area(
+            unit, target.coefficients or technologies.load(target.technology)
+        )
+        / rate
         for target in task.targets
     }
 
@@ -81,11 +84,11 @@ def goodness(candidate: Candidate, objectives: Sequence[str]) -> tuple[float, ..
 
 def prune(
     areas: Mapping[UnitSpec, float],
-    technology: str,
+    target: Target,
     factor: float,
     good: Mapping[UnitSpec, tuple[float, ...]],
 ) -> list[Pruned]:
-    """Return the units of one technology that are left out.
+    """Return the units of one target that are left out.
 
     Parameters
     ----------
@@ -108,4 +111,4 @@ def prune(
             for key, row in zip(smallest, values, strict=True)
         }
     ratios = {unit: area / smallest[rivals[unit]] for unit, area in areas.items()}
-    return [Pruned(unit, technology, ratio) for unit, ratio in ratios.items() if ratio > factor]
+    return [Pruned(unit, target, ratio) for unit, ratio in ratios.items() if ratio > factor]

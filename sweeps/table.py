@@ -27,6 +27,7 @@ from sweeps.run import Point
 from sweeps.screen import Pruned
 from sweeps.spec import Sweep, Tensors
 from sweeps.store import versions
+from sweeps.targets import Target
 
 Row = dict[str, Any]
 Floats = NDArray[np.float64]
@@ -42,7 +43,7 @@ STANDARD_ERRORS = NormalDist().inv_cdf((1 + RATIO_LEVEL / 100) / 2)
 #: Columns of the candidates that the screen left out.
 PRUNED = (
     "unit", "family", "weight", "activation", "lanes", "parameters", "verilog", "technology",
-    "times_smallest_as_good",
+    "clock_ns", "times_smallest_as_good",
 )  # fmt: skip
 
 
@@ -55,17 +56,20 @@ def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
     ``quantisation_sqnr_db`` is of the formats alone, with exact products and sums,
     ``output_sqnr_db`` of the unit (:mod:`hwsim.tensors.quality`); ``exact_arithmetic`` says whether
     the unit has exact ones, too.
+    ``clock_ns`` is the period that the unit is mapped for and runs at; without one it is mapped for
+    the least area and runs at its own fmax.
     ``violates`` says which constraints do not hold, a metric without a value among them;
     ``feasible`` whether all hold; ``pareto`` whether no other feasible point of the same technology
-    dominates the point in all objectives of the sweep; ``pareto_within_band`` whether none does by
-    more than errors allow (:func:`errors_of`). Columns that end in ``_ratio_error_percent`` are the
-    point's part in the error of a ratio of two (:func:`cost_models.metrics.ratio_errors`).
+    and clock dominates the point in all objectives of the sweep; ``pareto_within_band`` whether
+    none does by more than errors allow (:func:`errors_of`). Columns that end in
+    ``_ratio_error_percent`` are the point's part in the error of a ratio of two
+    (:func:`cost_models.metrics.ratio_errors`).
     """
     table = [_row(sweep, point) for point in points]
     feasible = np.array([not row["violates"] for row in table], bool)
     optimal, within = np.zeros((2, len(table)), bool)
-    for technology in sweep.technologies:
-        chosen = feasible & np.array([row["technology"] == technology for row in table], bool)
+    for target in sweep.targets:
+        chosen = feasible & np.array([is_of(row, target) for row in table], bool)
         together = [r for r, c in zip(table, chosen, strict=True) if c]
         optimal[chosen] = front(together, sweep.objectives)
         within[chosen] = front_within_band(together, sweep.objectives)
@@ -73,6 +77,11 @@ def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
         {**row, "feasible": bool(f), "pareto": bool(o), "pareto_within_band": bool(w)}
         for row, f, o, w in zip(table, feasible, optimal, within, strict=True)
     ]
+
+
+def is_of(row: Row, target: Target) -> bool:
+    """Return whether a row is of a target."""
+    return (row["technology"], row["clock_ns"]) == (target.technology, target.clock_ns)
 
 
 def front(table: Sequence[Row], objectives: Sequence[str]) -> Bools:
@@ -119,8 +128,12 @@ def _maximise(objectives: Sequence[str]) -> list[bool]:
 
 def pruned_row(one: Pruned) -> Row:
     """Return what is told of a candidate that the screen left out; its columns are ``PRUNED``."""
-    ratio = {"technology": one.technology, "times_smallest_as_good": round(one.ratio, 3)}
-    return _described(one.unit) | ratio
+    ratio = {"times_smallest_as_good": round(one.ratio, 3)}
+    return _described(one.unit) | _of(one.target) | ratio
+
+
+def _of(target: Target) -> Row:
+    return {"technology": target.technology, "clock_ns": target.clock_ns}
 
 
 def _described(unit: UnitSpec) -> Row:
@@ -142,7 +155,7 @@ def _row(sweep: Sweep, point: Point) -> Row:
     measured = {name: metric.value(point) for name, metric in METRICS.items()}
     violations = [limit.violation(measured[limit.metric]) for limit in sweep.constraints]
     return _described(unit) | {
-        "technology": point.technology,
+        **_of(point.target),
         "method": cost.method,
         **measured,
         "exact_arithmetic": unit.is_exact,

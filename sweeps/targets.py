@@ -1,49 +1,69 @@
-"""The technologies of a sweep: coefficients for estimates, cell libraries for synthesis.
+"""The technologies of a sweep, each at its clocks: coefficients for estimates, cell libraries for
+synthesis.
 
 What lies outside the package decides results, so its content is part of a target: a sweep finds
 its points again as long as the same text stands in the same file, wherever that is.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from cost_models import technology
 from cost_models.synthesis.liberty import OSU018, opened
 from cost_models.technology import Technology
+from sweeps.clocks import NO_CLOCK, STATED, Clocks
 from sweeps.decode import Value
 from sweeps.store import digest
-
-#: Names are parts of file names.
 
 
 @dataclass(frozen=True)
 class Target:
-    """A technology that a sweep is in.
+    """A technology that a sweep is in, at a clock.
 
     Attributes
     ----------
-    name
-        Its name in tables and charts; no two targets of a sweep share one.
+    technology
+        Its name in tables and charts.
     coefficients
         Those of a file of one's own; None for those that come with the package, and for synthesis.
     liberty
         The files of the cell library; empty for estimates.
     sha256
         Of what is outside the package, as hexadecimal text; empty if nothing is.
+    clock_ns
+        The clock period in ns that units are mapped for and run at; without one they are mapped for
+        the least area, and each runs at its own fmax.
     """
 
-    name: str
-    coefficients: Technology | None = None
+    technology: str
+    # Those of one digest are the same.
+    coefficients: Technology | None = field(default=None, compare=False)
     liberty: tuple[Path, ...] = ()
     sha256: str = ""
+    clock_ns: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Technology and clock, which no other target of a sweep has both of."""
+        return self.technology if self.clock_ns is None else f"{self.technology} {self.clock}"
+
+    @property
+    def clock(self) -> str:
+        """The clock in words, the shortest digits that tell it from others; empty without one."""
+        return "" if self.clock_ns is None else f"{str(self.clock_ns).removesuffix('.0')} ns"
+
+    @property
+    def stem(self) -> str:
+        """The name as a part of names of files."""
+        return self.name.replace(" ", "_")
 
 
-def of_estimates(value: Value) -> tuple[Target, ...]:
+def of_estimates(value: Value, clocks: Clocks) -> tuple[Target, ...]:
     """Return the targets that a list of names, and of paths of technologies' files, names."""
-    return _distinct(value, _of_estimates)
+    return _at_clocks(_distinct(value, _of_estimates), clocks)
 
 
 def _of_estimates(item: Value) -> Target:
@@ -60,10 +80,10 @@ def _of_estimates(item: Value) -> Target:
 
 def _of_coefficients(found: Technology) -> Target:
     # The list of units is long, and no estimate needs it.
-    return Target(found.name, replace(found, units=[]), sha256=digest(vars(found)))
+    return Target(found.name, replace(found, units=[]), sha256=digest(asdict(found)))
 
 
-def of_synthesis(value: Value, liberty: Value | None) -> tuple[Target, ...]:
+def of_synthesis(value: Value, liberty: Value | None, clocks: Clocks) -> tuple[Target, ...]:
     """Return the targets of synthesis, each library opened once to see whether it is one.
 
     Parameters
@@ -73,10 +93,12 @@ def of_synthesis(value: Value, liberty: Value | None) -> tuple[Target, ...]:
     liberty
         A file or a list of files, or with several names a mapping from names to them. Only the
         library of osu018 need not be there.
+    clocks
+        Those of each.
     """
     names = [item.text() for item in value.sequence()]
     libraries = {} if liberty is None else _libraries(liberty, names)
-    return _distinct(value, partial(_of_synthesis, libraries))
+    return _at_clocks(_distinct(value, partial(_of_synthesis, libraries)), clocks)
 
 
 def _libraries(liberty: Value, names: list[str]) -> dict[str, Value]:
@@ -125,10 +147,37 @@ def _distinct(value: Value, target: Callable[[Value], Target]) -> tuple[Target, 
     return tuple(found.values())
 
 
+def _at_clocks(technologies: Sequence[Target], clocks: Clocks) -> tuple[Target, ...]:
+    """Return every technology at every clock."""
+    found: dict[str, Target] = {}
+    for one in technologies:
+        for place, clock in clocks:
+            target = replace(one, clock_ns=_period(one, place, clock))
+            if target.stem in found:
+                place.fail(f"{target.name!r} stands twice")
+            found[target.stem] = target
+    return tuple(found.values())
+
+
+def _period(target: Target, place: Value, clock: float | str) -> float | None:
+    """Return the period in ns of a clock that may be a word."""
+    if clock == NO_CLOCK:
+        return None
+    if clock != STATED:
+        return float(clock)
+    known = technology.names()
+    if target.liberty and target.technology not in known:
+        place.fail(
+            f"no clock is stated for {target.technology}, only for {', '.join(known)}; give the "
+            f"key 'clock': periods in ns, or {NO_CLOCK}, each unit at its own fmax"
+        )
+    return (target.coefficients or technology.load(target.technology)).clock_ns
+
+
 def check_screen(value: Value, targets: tuple[Target, ...]) -> None:
     """Fail if there is a target that no screen was fitted for."""
     known = technology.names()
     for target in targets:
         own = target.coefficients
-        if own.screen is None if own else target.name not in known:
-            value.fail(f"no screen was fitted for {target.name}, only for {', '.join(known)}")
+        if own.screen is None if own else target.technology not in known:
+            value.fail(f"no screen was fitted for {target.technology}, only for {', '.join(known)}")

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from shlex import quote, split
 from typing import Any
@@ -305,7 +306,11 @@ def test_technologies_that_cannot_be_read_are_named(
 
 
 def document(**changes: Any) -> str:
-    return yaml.safe_dump(vars(technology.load("osu018")) | {"units": []} | changes)
+    return yaml.safe_dump(asdict(technology.load("osu018")) | {"units": []} | changes)
+
+
+def with_least_area(**changes: Any) -> str:
+    return document(least_area=asdict(technology.load("osu018").least_area) | changes)
 
 
 def with_errors(**changes: Any) -> dict[str, Any]:
@@ -315,7 +320,7 @@ def with_errors(**changes: Any) -> dict[str, Any]:
 NUMBER = "setup_ns must be a non-negative number, not"
 #: Technology files, and what is said of them.
 DAMAGED = {
-    "empty": ("", "not a technology, which has the keys name, area_um2"),
+    "empty": ("", "not a technology, which has the keys name, least_area"),
     "null": ("~", "not a technology"),
     "list": ("[1, 2]", "not a technology"),
     "open": ("a: [", ":2: did not find expected node content"),
@@ -329,19 +334,28 @@ DAMAGED = {
     "digits": ("name: " + "9" * 5000, "Exceeds the limit"),
     "list as key": ("[a]: b", "unhashable key"),
     "merged": ("<<: {name: x}", "could not determine a constructor"),
-    "misspelt": ("setup: 1", ":1: unknown key 'setup'; did you mean 'setup_ns'?"),
-    "missing": ("name: x", "the key area_um2 is missing"),
+    "misspelt": ("clock: 1", ":1: unknown key 'clock'; did you mean 'clock_ns'?"),
+    "misspelt in a set": (with_least_area(setup=1), "least_area: unknown key 'setup'; did you"),
+    "missing in a set": (document(curve={"area": 1.0}), "curve: the key energy is missing"),
+    "no set": (document(curve=1.0), "curve must be a mapping with area, energy"),
+    "missing": ("name: x", "the key least_area is missing"),
     "twice": (document() + "name: again\n", "the key name is there twice"),
-    "text": (document(setup_ns="fast"), f"{NUMBER} 'fast'"),
+    "text": (with_least_area(setup_ns="fast"), f"{NUMBER} 'fast'"),
     "exponent": (document().replace("setup_ns: ", "setup_ns: 1e-3 #"), f"{NUMBER} '1e-3'"),
-    "negative": (document(setup_ns=-1.0), f"{NUMBER} -1.0"),
-    "nan": (document(setup_ns=float("nan")), f"{NUMBER} nan"),
-    "infinite": (document(setup_ns=float("inf")), f"{NUMBER} inf"),
-    "huge": (document(setup_ns=10**400), f"{NUMBER} 1000"),
-    "boolean": (document(setup_ns=True), f"{NUMBER} True"),
-    "nothing": (document(setup_ns=None), f"{NUMBER} None"),
-    "short table": (document(area_um2={"NOT": 1.0}), "area_um2 must have one number for each of"),
-    "no table": (document(delay_ns=3.0), "delay_ns must have one number for each of NOT, XOR"),
+    "negative": (with_least_area(setup_ns=-1.0), f"{NUMBER} -1.0"),
+    "nan": (with_least_area(setup_ns=float("nan")), f"{NUMBER} nan"),
+    "infinite": (with_least_area(setup_ns=float("inf")), f"{NUMBER} inf"),
+    "huge": (with_least_area(setup_ns=10**400), f"{NUMBER} 1000"),
+    "boolean": (with_least_area(setup_ns=True), f"{NUMBER} True"),
+    "nothing": (with_least_area(setup_ns=None), f"{NUMBER} None"),
+    "short table": (
+        with_least_area(area_um2={"NOT": 1.0}),
+        "area_um2 must have one number for each of",
+    ),
+    "no table": (
+        with_least_area(delay_ns=3.0),
+        "delay_ns must have one number for each of NOT, XOR",
+    ),
     "name": (document(name=3), "name must be up to 64 letters"),
     "path as name": (document(name="../x"), "name must be up to 64 letters"),
     "no errors": (document(errors={}), "errors: unseen_units is missing"),

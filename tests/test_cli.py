@@ -1,17 +1,22 @@
 import json
 import shutil
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from cost_models import technology
+from cost_models import technology, wires
+from cost_models.cost import Cost
 from cost_models.netlist import netlist
+from cost_models.synthesis import liberty
 from hwsim import cli
 from hwsim.cli import verify
 from hwsim.formats import block_names, parse_block, parse_scalar
+from hwsim.units import UnitSpec
 from rtl import icarus
 from tests.processes import group_exists, start, wait_until
+from tests.technologies import simple
 
 TINY = ["integer", "lanes=1", "weight=int2", "activation=int2"]
 
@@ -191,6 +196,8 @@ def test_generate_takes_format_names_with_equals_signs(tmp_path: Path) -> None:
         (["cost", *TINY, "--operands", "quite"], "operands=quite: no such file; did you mean"),
         (["cost", *TINY, "--technology", "none.yaml"], "cannot read the technology none.yaml"),
         (["cost", *TINY, "--technology", "sky13"], "did you mean 'sky130'?"),
+        (["cost", *TINY, "--clock", "5", "--breakdown"], "--breakdown is of the least area"),
+        (["cost", *TINY, "--objective", "speed", "--breakdown"], "--breakdown is of the least"),
         (["verify", "flaot"], "unknown unit 'flaot'; did you mean 'float'?"),
     ],
 )
@@ -198,6 +205,22 @@ def test_bad_input_exits_2(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("clock", "message"),
+    [
+        *((text, f"--clock={text!r}: allowed: positive numbers, such as 2.5")
+          for text in ("0", "0.0", "-1", "inf", "nan", "1_0", "1e999", "1e-999", "5ns", "", "٣")),
+        ("5 --objective area", "argument --objective: not allowed with argument --clock"),
+    ],
+)  # fmt: skip
+def test_clocks_that_are_none(clock: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = clock.split(" ")
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["cost", *TINY, f"--clock={words[0]}", *words[1:]])
+    assert ended.value.code == 2
     assert message in capsys.readouterr().err
 
 
@@ -351,6 +374,100 @@ def test_costs_of_several_units_are_one_table(
     assert [line.split(":")[0] for line in lines[7:9]] == ["sky130", "mine"]
 
 
+@pytest.fixture
+def mine(tmp_path: Path) -> list[str]:
+    """The option of a technology of one's own, whose units have half the delay for speed."""
+    technology.write(simple("mine"), tmp_path / "mine.yaml")
+    return ["--technology", str(tmp_path / "mine.yaml")]
+
+
+@pytest.mark.parametrize(
+    ("goal", "said", "slack", "errors"),
+    [
+        ([], "the least area, GMAC/s at each unit's own fmax", False, "area 1.0 / 2.0, delay 2.0"),
+        (["--objective", "area"], "the least area, GMAC/s at each unit's own fmax", False,
+         "area 1.0 / 2.0, delay 2.0 / 4.0"),
+        (["--objective", "speed"], "the least delay, GMAC/s at each unit's own fmax", False,
+         "area 10.0 / 20.0, delay 11.0 / 22.0"),
+        (["--clock", "8"], "a clock of 8 ns, GMAC/s at the clock", True,
+         "area 20.0 / 40.0, settled energy 22.0 / 44.0, energy 23.0 / 46.0 (in"),
+        (["--clock", "0.5"], "a clock of 0.5 ns, GMAC/s at the clock", True,
+         "area 10.0 / 20.0, delay 11.0 / 22.0"),
+    ],
+)  # fmt: skip
+def test_costs_say_what_units_were_mapped_for(
+    goal: list[str], said: str, slack: bool, errors: str, mine: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    assert cli.main(["cost", *TINY, *mine, *goal]) == 0
+    first, heading, row, *notes = capsys.readouterr().out.splitlines()
+    assert first == (
+        f"normal operands; mapped for {said}; energy in pJ/MAC: settled is data + clock, energy is "
+        "settled + glitches"
+    )
+    assert ("slack ns" in heading) == slack
+    assert "simple" not in row
+    missed = "misses the clock of 0.5 ns; GMAC/s at its own fmax, 5.5 ns"
+    assert any(missed in note for note in notes) == (goal == ["--clock", "0.5"])
+    assert errors in notes[-1]
+
+
+def test_the_clock_is_in_json(mine: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["cost", *TINY, *mine, "--clock", "8.0", "--json"]) == 0
+    (cost,) = json.loads(capsys.readouterr().out)
+    assert (cost["clock_ns"], cost["slack_ns"], cost["macs_per_cycle_error"]) == (8.0, 0.0, 0.0)
+    assert cost["provenance"]["objective"] == "clock"
+    assert cost["gmacs_per_s"] == pytest.approx(cost["macs_per_cycle"] / 8)
+    assert cost["error_percent"]["gmacs_per_s_per_mm2"] == {"68": 20.0, "95": 40.0}
+    assert "delay_ns" not in cost["error_percent"]
+
+
+def test_cycles_that_are_a_sample_have_a_standard_error(
+    mine: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    unit = ["bit_serial", "lanes=2", "weight=int4", "activation=int4"]
+    assert cli.main(["cost", *unit, *TINY, *mine]) == 0
+    assert "standard error" not in capsys.readouterr().out
+    assert cli.main(["cost", *unit, "digits=essential", *mine]) == 0
+    assert ", mine: standard error of MAC/cycle 0.0" in capsys.readouterr().out
+
+
+def test_synthesis_is_told_its_goal_and_says_what_it_violates(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+
+    def measure(unit: UnitSpec, technology: str, library: object, operands: object,
+                objective: str, clock_ns: float | None, clock_gating: bool) -> Cost:  # fmt: skip
+        assert not clock_gating
+        asked.append((objective, clock_ns))
+        limits = {
+            "max_capacitance": {"count": 3, "worst": 1.25, "pin": "dff_1/Q"},
+            "max_transition": {"count": 0, "worst": 0.5, "pin": "inv_1/A"},
+        }
+        return Cost(
+            unit.name, technology, "synthesis", 100.0, 2.0, 1.0, 0.1, 0.1, 1.0, 1.0,
+            clock_ns=clock_ns,
+            provenance={
+                "objective": "clock" if clock_ns else objective, "violations": limits,
+                "candidates": [{"area_um2": 100.0, "delay_ns": 2.0}], "corner": {},
+            },
+        )  # fmt: skip
+
+    monkeypatch.setattr("cost_models.synthesis.measure", measure)
+    monkeypatch.setattr("cost_models.synthesis.liberty.opened", lambda *_: nullcontext())
+    command = ["cost", *TINY, "--method", "synthesis", "--technology", "theirs"]
+    for goal in ([], ["--objective", "speed"], ["--clock", "5"]):
+        assert cli.main([*command, *goal]) == 0
+    assert asked == [("area", None), ("speed", None), ("area", 5.0)]
+    lines = capsys.readouterr().out.splitlines()
+    name = "integer_lanes_1_weight_int2_activation_int2, theirs"
+    told = f"{name}: 3 pins beyond max capacitance, dff_1/Q by a factor of 1.25"
+    assert lines.count(told) == 3
+    assert not any("transition" in line for line in lines)
+    assert lines[-1].endswith("from the chosen one, of those that meet the clock if any does")
+
+
 def test_costs_in_json_have_everything(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["cost", *TINY, "--technology", "sky130", "--operands", "random", "--json"]
     assert cli.main(arguments) == 0
@@ -366,6 +483,71 @@ def test_costs_in_json_have_everything(capsys: pytest.CaptureFixture[str]) -> No
     assert cost["weight_bits_per_element"] == cost["activation_bits_per_element"] == 2
     for levels in cost["error_percent"].values():
         assert 0 < levels["68"] < levels["95"]
+
+
+def test_wires_of_estimates_are_a_table_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    growth = {"share": 0.1, "exponent": 0.0}
+    errors = {"units": 3, "delay": 1.5, "data": 2.5, "clock": 3.5}
+    factors = {
+        "utilisation": 0.5, "area_um2": 9.0, "areas_um2": [3.0, 27.0],
+        "delay": growth, "data": growth, "clock": growth,
+        "errors": {"left_out": errors, "held_out": errors}, "source": "my placements",
+    }  # fmt: skip
+    mine = tmp_path / "mine.yaml"
+    technology.write(simple("mine", wires={"factors": factors}), mine)
+    command = ["cost", *TINY, "--technology", str(mine)]
+    assert cli.main([*command, "--json"]) == 0
+    (plain,) = json.loads(capsys.readouterr().out)
+    assert plain["wires"] is None
+    assert cli.main([*command, "--wires", "--json"]) == 0
+    (cost,) = json.loads(capsys.readouterr().out)
+    wires = cost.pop("wires")
+    assert cost == {name: value for name, value in plain.items() if name != "wires"}
+    assert wires["core_area_um2"] == pytest.approx(2 * cost["area_um2"])
+    assert wires["delay_with_wires_ns"] == pytest.approx(1.1 * cost["delay_ns"])
+    energy = wires["energy_with_wires_pj_per_mac"]
+    assert energy == pytest.approx(1.1 * cost["energy_pj_per_mac"])
+    assert cli.main([*command, "--wires"]) == 0
+    _, _, table = capsys.readouterr().out.partition("\n\n")
+    lines = table.splitlines()
+    assert "in no figure above, by factors fitted to placed netlists" in lines[0]
+    assert lines[2].split()[:3] == ["integer_lanes_1_weight_int2_activation_int2", "mine", "0.5"]
+    assert lines[-2] == "mine: my placements"
+    assert "of 3 to 27 µm² of cells; mean error" in lines[-1]
+    assert "on 3 held-out units: delay 1.5 %, data 2.5 %, clock 3.5 %" in lines[-1]
+
+
+def test_wires_of_synthesis_are_a_table_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the figures of a technology's file."""
+    figures = asdict(wires.figures("osu018")) | {"source": "my wires"}
+    mine = tmp_path / "mine.yaml"
+    technology.write(simple("mine", wires={"figures": figures}), mine)
+    command = ["cost", *TINY, "--method", "synthesis", "--technology", str(mine)]
+    command += ["--liberty", str(liberty.OSU018), "--wires", "--utilisation", "0.6"]
+    assert cli.main(command) == 0
+    _, _, table = capsys.readouterr().out.partition("\n\n")
+    lines = table.splitlines()
+    assert "in no figure above, by placed netlist" in lines[0]
+    assert lines[2].split()[1:3] == [str(mine), "0.6"]
+    assert lines[-1] == f"{mine}: my wires"
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--utilisation", "0.6"], "--utilisation goes with --wires and --method synthesis"),
+    (["--wires", "--utilisation", "0.6"], "--utilisation goes with --wires and --method synth"),
+    (["--wires", "--breakdown"], "--wires takes whole units"),
+    (["--method", "synthesis", "--technology", "osu018", "--wires", "--utilisation", "1.5"],
+     "utilisation=1.5: allowed: above 0 and at most 1"),
+])  # fmt: skip
+def test_wires_that_are_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["cost", *TINY, *arguments]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_breakdown_takes_operands(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from cost_models import wires
-from cost_models.bands import BAND, LEVELS, QUANTITIES, UNSEEN, UNSEEN_FAMILIES, error_key
+from cost_models.bands import BAND, QUANTITIES, UNSEEN, UNSEEN_FAMILIES
 from cost_models.netlist import GATES, TYPES
 from cost_models.words import FEATURES
 from hwsim import files
@@ -163,9 +163,9 @@ class Technology:
         units, with ``_all_units`` behind the name. ``unseen_units_speed`` and
         ``unseen_units_clock`` are those of held-out units at the least delay, and at a clock half way
         between. Each has ``QUANTITIES``, each with ``mean_percent``,
-        ``max_percent`` (absolute and relative to synthesis), ``rank`` (Spearman), and, for each of
-        ``LEVELS``, ``error_68_percent`` and so on, see :func:`cost_models.fit.errors_of`, and
-        ``units``, the number of units.
+        ``max_percent`` (absolute and relative to synthesis), ``rank`` (Spearman), and
+        ``error_68_percent``, ``error_95_percent`` and ``ratio_error_90_percent``, see
+        :func:`cost_models.fit.errors_of`, and ``units``, the number of units.
     screen
         What :mod:`cost_models.screen` multiplies counts of words with, ``um2``, and its errors on
         ``unseen_units`` and ``unseen_families``; None if no
@@ -356,6 +356,8 @@ def parse(text: str, source: str) -> Technology:
     for key, kind in _SETS.items():
         _check_set(f"{source}:{lines[key]}: {key}", data[key], kind)
     _check(f"{source}:{lines['clock_ns']}: clock_ns", data["clock_ns"])
+    if not data["clock_ns"]:
+        raise InputError(f"{source}:{lines['clock_ns']}: clock_ns must be positive, not 0")
     check_name(f"{source}:{lines['name']}: name", data["name"])
     for key, kind, what in (("provenance", dict, "a mapping"), ("units", list, "a list")):
         if not isinstance(data[key], kind):
@@ -479,7 +481,7 @@ def _check_errors(place: str, errors: Any) -> None:
     """Refuse errors of other quantities, such as those of files of earlier versions."""
     if not isinstance(errors, Mapping) or UNSEEN not in errors:
         raise InputError(f"{place}: {UNSEEN} is missing")
-    wanted = {"mean_percent", "max_percent", "rank", "units", *map(error_key, LEVELS)}
+    wanted = {"mean_percent", "max_percent", "rank", "units", *BAND}
     for kind, quantities in errors.items():
         if not isinstance(quantities, Mapping) or set(quantities) != set(QUANTITIES):
             raise InputError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 from hwsim.cli.output import one_line
 from hwsim.errors import InputError, check_known, suggestion
 from hwsim.files import check_readable
-from hwsim.numbers import whole
+from hwsim.numbers import positive, whole
 
 if TYPE_CHECKING:
     from hwsim.units import UnitSpec
@@ -68,6 +68,11 @@ def checked(convert: Callable[[str], Parsed]) -> Callable[[str], Parsed]:
 def whole_number(option: str, lowest: int, highest: int | None = None) -> Callable[[str], int]:
     """Return what reads the whole number of an option."""
     return checked(lambda text: whole(option, text, lowest, highest))
+
+
+def positive_number(option: str) -> Callable[[str], float]:
+    """Return what reads the positive number of an option."""
+    return checked(lambda text: positive(option, text))
 
 
 @checked

@@ -11,6 +11,7 @@ from hwsim.cli.arguments import (
     json_option,
     liberty_option,
     make_unit,
+    positive_number,
     verilog_option,
     whole_number,
     with_verilog,
@@ -54,8 +55,17 @@ def add(commands: Commands) -> None:
         help="weights of the operands' FILE by name, such as '*.dense.weight' (default: all)",
     )
     liberty_option(parser, "cell library for synthesis")
-    parser.add_argument(
-        "--objective", choices=("area", "speed"), help="of synthesis; the least area by default"
+    goal = parser.add_mutually_exclusive_group()
+    goal.add_argument(
+        "--objective",
+        choices=("area", "speed"),
+        help="map for the least area (the default) or the least delay; units run at their own fmax",
+    )
+    goal.add_argument(
+        "--clock",
+        type=positive_number("--clock"),
+        metavar="NS",
+        help="map for the least area that meets this clock period in ns, and run at it",
     )
     parser.add_argument(
         "--scale-to",
@@ -71,7 +81,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--utilisation",
-        type=float,
+        type=positive_number("--utilisation"),
         metavar="SHARE",
         help="of the core that cells cover in a placed netlist (default: 0.7)",
     )
@@ -95,8 +105,6 @@ def run(options: argparse.Namespace) -> int:
         scaling.check_node(options.scale_to)
     if options.method == "estimate" and options.liberty:
         raise InputError("--liberty goes with --method synthesis")
-    if options.method == "estimate" and options.objective:
-        raise InputError("--objective goes with --method synthesis")
     if options.utilisation is not None and not (options.wires and options.method == "synthesis"):
         raise InputError("--utilisation goes with --wires and --method synthesis")
     if options.breakdown:
@@ -106,6 +114,10 @@ def run(options: argparse.Namespace) -> int:
             raise InputError("--scale-to takes whole units; it does not go with --breakdown")
         if options.clock_gating:
             raise InputError("--clock-gating takes whole units; it does not go with --breakdown")
+        if options.objective or options.clock:
+            raise InputError(
+                "--breakdown is of the least area; --clock and --objective do not go with it"
+            )
         return _breakdown(options, units)
     if options.method == "estimate":
         every = technology.names() if options.scale_to is None else scaling.anchors()
@@ -141,7 +153,13 @@ def _estimates(
         Priced(unit, cost)
         for unit in units
         for cost in estimate_all(
-            unit, names, _operands(unit, options), clock_gating=gating, wires=options.wires
+            unit,
+            names,
+            _operands(unit, options),
+            options.objective or "area",
+            options.clock,
+            clock_gating=gating,
+            wires=options.wires,
         ).values()
     ]
 
@@ -164,7 +182,7 @@ def _syntheses(units: "Sequence[UnitSpec]", options: argparse.Namespace) -> "lis
         return [
             Priced(
                 unit,
-                measure(unit, name, library, stream, objective, clock_gating=gating, **wired),
+                measure(unit, name, library, stream, objective, options.clock, gating, **wired),
             )
             for unit, stream in zip(units, streams, strict=True)
         ]
@@ -184,10 +202,14 @@ def _print_costs(priced: "Sequence[Priced]", source: str) -> None:
     costs = [one.cost for one in priced]
     method = costs[0].method
     print(
-        f"{source} operands; energy in pJ/MAC: settled is data + clock, energy is settled + "
-        "glitches, which are an upper bound"
+        f"{source} operands; {_goal(costs[0])}; energy in pJ/MAC: settled is data + clock, energy "
+        "is settled + glitches"
     )
-    shown = [metric for metric in metrics.METRICS.values() if metric.heading]
+    shown = [
+        metric
+        for metric in metrics.METRICS.values()
+        if metric.heading and (metric.name != "slack_ns" or costs[0].clock_ns is not None)
+    ]
     print_table(
         ["unit", "technology", "method", *(metric.heading for metric in shown)],
         [
@@ -200,17 +222,48 @@ def _print_costs(priced: "Sequence[Priced]", source: str) -> None:
             for one, error in ((one, _errors(one.cost)) for one in priced)
         ],
     )
+    for cost in costs:
+        _print_notes(cost)
     if method == "synthesis":
         print(f"{costs[0].technology}: {corner_phrase(costs[0].provenance['corner'])}")
-        print("± how far the other netlists that were mapped lie from the chosen one")
+        which = "" if costs[0].clock_ns is None else ", of those that meet the clock if any does"
+        print(f"± how far the other netlists that were mapped lie from the chosen one{which}")
         return
     levels = " / ".join(f"{level} %" for level in LEVELS)
-    print(f"± what {levels} of units stay within, by family")
-    for name, cost in {cost.technology: cost for cost in costs}.items():
+    by_family = ", by family" if costs[0].provenance["objective"] == "area" else ""
+    print(f"± what {levels} of units stay within{by_family}")
+    of_technologies = {(cost.technology, str(metrics.errors(cost))): cost for cost in costs}
+    for (name, _), cost in of_technologies.items():
         corner = corner_phrase(cost.provenance["coefficients"]["corner"])
         print(f"{name}: {corner}; {errors_phrase(metrics.errors(cost))}")
     for cost in {cost.unit: cost for cost in costs}.values():
         _print_effort(cost)
+
+
+def _goal(cost: "Cost") -> str:
+    """Return what a unit was mapped for, and at which clock its throughput is."""
+    if cost.clock_ns is not None:
+        return f"mapped for a clock of {cost.clock_ns:g} ns, GMAC/s at the clock"
+    least = {"area": "area", "speed": "delay"}[cost.provenance["objective"]]
+    return f"mapped for the least {least}, GMAC/s at each unit's own fmax"
+
+
+def _print_notes(cost: "Cost") -> None:
+    """Say what is not as the table alone would have it: a clock or limits that are not kept."""
+    place = f"{cost.unit}, {cost.technology}"
+    if cost.slack_ns is not None and cost.slack_ns < 0:
+        print(
+            f"{place}: misses the clock of {cost.clock_ns:g} ns; GMAC/s at its own fmax, "
+            f"{cost.delay_ns:.5g} ns"
+        )
+    if cost.macs_per_cycle_error:
+        print(f"{place}: standard error of MAC/cycle {cost.macs_per_cycle_error:.2g}")
+    for limit, found in cost.provenance.get("violations", {}).items():
+        if found is not None and found["count"]:
+            print(
+                f"{place}: {found['count']} pins beyond {limit.replace('_', ' ')}, "
+                f"{found['pin']} by a factor of {found['worst']:g}"
+            )
 
 
 def _print_effort(cost: "Cost") -> None:

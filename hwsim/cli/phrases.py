@@ -6,7 +6,9 @@ Errors = Mapping[str, Mapping[str, float | None]]
 
 
 def errors_phrase(errors: Errors) -> str:
-    """Return the errors of estimates on held-out units as one phrase."""
+    """Return the errors of estimates on held-out units as one phrase; empty ones are unknown."""
+    if not errors:
+        return "error of the estimate unknown"
     return f"error of the estimate on units it was not fitted to: {percentages(errors)}"
 
 

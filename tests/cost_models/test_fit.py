@@ -6,12 +6,21 @@ import pytest
 
 from cost_models import fit as fitting
 from cost_models import fitting_set, screen, screening_set, technology
-from cost_models.bands import QUANTITIES
+from cost_models.bands import BAND, QUANTITIES
 from cost_models.components import COMPONENTS
-from cost_models.estimate import features, price
-from cost_models.fit import FIGURES, Sample, characterise, errors_of, fit, non_negative
+from cost_models.estimate import features, hazards, price
+from cost_models.fit import (
+    FIGURES,
+    Sample,
+    characterise,
+    errors_of,
+    fit,
+    fit_curve,
+    non_negative,
+)
 from cost_models.operands import gaussian
 from cost_models.synthesis.liberty import OSU018, opened
+from cost_models.technology import Curve
 from hwsim.cli import main
 from hwsim.errors import InputError
 from hwsim.units import make
@@ -52,10 +61,14 @@ def test_errors_may_be_relative_to_something_else():
 def sample_of(unit, known):
     """Return a sample whose synthesis is an estimate, with the provenance of a synthesis."""
     measured = features(unit)
-    cost = price(unit, measured, known)
-    candidate = {"style": "default", "area_um2": cost.area_um2, "delay_ns": 1.1 * cost.delay_ns}
-    provenance = {"style": "default", "candidates": [candidate]}
-    return Sample(unit, measured, replace(cost, provenance=provenance))
+    small, fast = (price(unit, measured, known, objective) for objective in ("area", "speed"))
+    clock_ns = (small.delay_ns + fast.delay_ns) / 2
+    costs = {"area": small, "speed": fast, "clock": price(unit, measured, known, clock_ns=clock_ns)}
+    for point, cost in costs.items():
+        candidate = {"style": "default", "area_um2": cost.area_um2, "delay_ns": 1.1 * cost.delay_ns}
+        provenance = {"style": "default", "candidates": [candidate]}
+        costs[point] = replace(cost, provenance=provenance)
+    return Sample(unit, measured, costs)
 
 
 def test_a_technology_is_found_again_from_its_own_numbers():
@@ -68,7 +81,24 @@ def test_a_technology_is_found_again_from_its_own_numbers():
             assert fitted.errors[kind][quantity]["mean_percent"] < limit
     assert fitted.errors["unseen_units"]["delay"]["mean_percent"] < 3
     assert fitted.units[0]["noise_percent"] == {"area_um2": 0.0, "delay_ns": 10.0}
-    assert fitted.clock_fj_per_cycle == pytest.approx(known.clock_fj_per_cycle, rel=1e-4)
+    for mine, theirs in (
+        (fitted.least_area, known.least_area),
+        (fitted.least_delay, known.least_delay),
+    ):
+        assert mine.clock_fj_per_cycle == pytest.approx(theirs.clock_fj_per_cycle, rel=1e-4)
+    for point in ("speed", "clock"):
+        errors = fitted.errors[f"unseen_units_{point}"]
+        assert errors["area"]["mean_percent"] < 2
+        assert errors["energy"]["mean_percent"] < 4
+
+
+def test_a_curve_is_found_again_from_its_own_points():
+    known = replace(technology.load("sky130"), curve=Curve(area=1.7, energy=0.8))
+    samples = [sample_of(unit, known) for unit in UNITS]
+    counted = {s.unit: hazards(s.features, known.hazards) for s in samples}
+    found = fit_curve(samples, counted, replace(known, curve=Curve(area=1.0, energy=1.0)))
+    assert found.area == pytest.approx(1.7, rel=1e-2)
+    assert found.energy == pytest.approx(0.8, rel=1e-2)
 
 
 def test_what_comes_from_one_generator_is_left_out_together(monkeypatch):
@@ -76,7 +106,7 @@ def test_what_comes_from_one_generator_is_left_out_together(monkeypatch):
     samples = [sample_of(unit, known) for unit in [COMPONENTS[0], *UNITS]]
     seen = []
 
-    def spy(name, several, start=None):
+    def spy(name, several, delays, counted, start=None):
         seen.append([sample.unit for sample in several])
         return known
 
@@ -102,7 +132,7 @@ def test_errors_are_absolute_and_relative():
     ]
     errors = errors_of(rows, "estimate")
     # With two units nothing can be said of 68 or 95 % of all.
-    unknown = {"error_68_percent": None, "error_95_percent": None}
+    unknown = dict.fromkeys(BAND)
     assert errors["area"] == {
         "mean_percent": 7.5, "max_percent": 10.0, "rank": 1.0, "units": 2, **unknown
     }  # fmt: skip

@@ -91,10 +91,11 @@ def test_bits_are_those_stored_with_metadata():
     assert bits(Priced(make("rmmec"), COST)) is None
 
 
-def test_more_is_better_of_rates_alone():
+def test_more_is_better_of_rates_and_slack_alone():
     best = {name for name, metric in METRICS.items() if metric.maximise}
     assert best == {
         "fmax_mhz", "macs_per_cycle", "gmacs_per_s", "gmacs_per_s_per_mm2", "gmacs_per_j",
+        "slack_ns",
     }  # fmt: skip
 
 
@@ -177,7 +178,8 @@ def test_plain_values_name_the_kind_of_error():
 
 def test_plain_values_have_every_metric_once():
     plain = metrics.plain(PRICED)
-    others = {"unit", "technology", "method", "error_percent", "provenance"}
+    others = {"unit", "technology", "method", "clock_ns", "macs_per_cycle_error", "error_percent",
+              "provenance"}  # fmt: skip
     assert set(plain) == {*METRICS, *others}
     assert plain == plain | metrics.values(PRICED)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cost_models.network import SimulationError
 from cost_models.breakdown import breakdown
 from cost_models.estimate import estimate
+from cost_models.network import SimulationError
 from hwsim import cli
 from hwsim.errors import InputError
 from hwsim.units import UnitSpec, make

@@ -10,6 +10,7 @@ SPEC = """\
 name: tiny
 technology: [sky130, asap7]
 method: estimate
+clock: [none]
 tensors: {path: layers.npz, group: 8}
 units:
   - {unit: integer, weight: [int2, int4, int8], activation: int8, lanes: [4, 16]}
@@ -21,6 +22,10 @@ AREA = {"osu018": 20.0, "sky130": 10.0, "asap7": 0.1}
 LIBERTY = """\
 library (mine) {
   nom_voltage : 1.8;
+  voltage_unit : "1V";
+  time_unit : "1ns";
+  leakage_power_unit : "1nW";
+  capacitive_load_unit (1, pf);
   cell (INV) {
     area : 1;
     pin (Y) {
@@ -44,13 +49,10 @@ library (mine) {
 """
 
 
-def formula(unit, technologies, operands=None):
+def formula(unit, technology, clock_ns=None):
     size = unit.lanes * unit.weight.bits * unit.activation.bits + 100
-    return {
-        name: Cost(unit.name, name, "estimate", size * AREA[name], 2.0, size * 0.01, 0.1, 0.2, 5.0,
-                   unit.macs_per_cycle)
-        for name in technologies
-    }  # fmt: skip
+    return Cost(unit.name, technology, "estimate", size * AREA[technology], 2.0, size * 0.01, 0.1,
+                0.2, 5.0, unit.macs_per_cycle, clock_ns=clock_ns, idle_pj=0.05)  # fmt: skip
 
 
 @pytest.fixture
@@ -63,11 +65,11 @@ def costs(monkeypatch):
     """Replace the estimator by the formula; the list holds the units it was asked for."""
     calls = []
 
-    def estimate_all(unit, technologies, operands=None):
+    def estimate_each(unit, wanted, operands=None):
         calls.append(unit.name)
-        return formula(unit, technologies)
+        return [formula(unit, *one) for one in wanted]
 
-    monkeypatch.setattr(sweeps.run, "estimate_all", estimate_all)
+    monkeypatch.setattr(sweeps.run, "estimate_each", estimate_each)
     return calls
 
 

@@ -18,10 +18,10 @@ def test_success(specification, costs, tmp_path, capsys):
 
 
 def test_failures_are_listed(specification, tmp_path, monkeypatch, capsys):
-    def estimate_all(unit, technologies, operands=None):
+    def estimate_each(unit, wanted, operands=None):
         raise RuntimeError("no gates")
 
-    monkeypatch.setattr(sweeps.run, "estimate_all", estimate_all)
+    monkeypatch.setattr(sweeps.run, "estimate_each", estimate_each)
     assert run_sweep(specification, tmp_path / "out", 1) == 1
     errors = capsys.readouterr().err
     assert errors.count("\nFAILED: ") == 16
@@ -34,10 +34,10 @@ def test_a_sweep_that_fails_everywhere_has_no_report(specification, costs, tmp_p
     assert run_sweep(specification, folder, 1) == 0
     monkeypatch.setattr(sweeps.run, "source_digest", lambda: "changed")
 
-    def estimate_all(unit, technologies, operands=None):
+    def estimate_each(unit, wanted, operands=None):
         raise RuntimeError("no gates")
 
-    monkeypatch.setattr(sweeps.run, "estimate_all", estimate_all)
+    monkeypatch.setattr(sweeps.run, "estimate_each", estimate_each)
     capsys.readouterr()
     assert run_sweep(specification, folder, 1) == 1
     assert capsys.readouterr().out == "0 points, 0 of them computed now\n"
@@ -65,10 +65,10 @@ sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)
 
 
 def test_ctrl_c(specification, tmp_path, monkeypatch, capsys):
-    def estimate_all(unit, technologies, operands=None):
+    def estimate_each(unit, wanted, operands=None):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sweeps.run, "estimate_all", estimate_all)
+    monkeypatch.setattr(sweeps.run, "estimate_each", estimate_each)
     assert run_sweep(specification, tmp_path / "out", 1) == 130
     assert "interrupted: 0 of 16 points are kept in" in capsys.readouterr().err
 

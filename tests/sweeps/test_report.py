@@ -103,7 +103,7 @@ def test_without_a_point_nothing_is_left_of_an_earlier_report(sweep, outcome, tm
 
 def without_sky130(sweep, outcome):
     """The sweep in asap7 alone."""
-    points = tuple(point for point in outcome.points if point.technology == "asap7")
+    points = tuple(point for point in outcome.points if point.target.name == "asap7")
     smaller = replace(sweep, targets=sweep.targets[1:])
     return smaller, replace(outcome, points=points)
 
@@ -195,7 +195,8 @@ def test_no_feasible_point_is_drawn_as_such(specification, costs, tmp_path, caps
     assert (folder / "pareto_asap7.svg").is_file()
     sweep = spec.read(specification)
     rows = table.rows(sweep, run(sweep, folder, 1).points)
-    figure = plots.draw(sweep, [row for row in rows if row["technology"] == "sky130"], "sky130")
+    target = sweep.targets[0]
+    figure = plots.draw(sweep, [row for row in rows if table.is_of(row, target)], target)
     texts = [text.get_text() for text in figure.texts]
     assert any("0 of 8 points feasible: area (µm²) ≤ 0.001." in text for text in texts)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -228,7 +229,9 @@ def test_metrics_are_columns(rows, outcome):
         }
         # Units that are exact have no error of a sample.
         assert row["output_sqnr_error_db"] >= 0
-        assert all(row[name] > 0 for name in METRICS if name != "output_sqnr_error_db")
+        assert row["slack_ns"] is None
+        others = {"output_sqnr_error_db", "slack_ns"}
+        assert all(row[name] > 0 for name in METRICS if name not in others)
 
 
 def test_errors_are_columns(sweep, outcome):
@@ -259,7 +262,7 @@ def test_errors_are_columns(sweep, outcome):
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_is_objective_and_constraint(specification, costs, tmp_path, name):
     best = max if METRICS[name].maximise else min
-    text = specification.read_text().split("objectives")[0]
+    text = specification.read_text().split("objectives")[0].replace("[none]", "[4]")
     others = [other for other in ("area_um2", "weight_sqnr_db") if other != name]
     objectives = f"objectives: [{', '.join([name, *others])}]\n"
     specification.write_text(text + objectives)
@@ -379,7 +382,7 @@ def overlaps(panel):
 
 @pytest.mark.parametrize("count", [1, 5, 25, 60])
 def test_labels_do_not_overlap_and_none_is_lost_silently(sweep, count):
-    figure = plots.draw(sweep, crowded(count), "sky130")
+    figure = plots.draw(sweep, crowded(count), sweep.targets[0])
     figure.draw_without_rendering()
     for panel in figure.axes:
         assert overlaps(panel) == 0
@@ -391,7 +394,7 @@ def test_labels_do_not_overlap_and_none_is_lost_silently(sweep, count):
 
 
 def test_axes_have_units_and_one_panel_a_cost(sweep):
-    figure = plots.draw(sweep, crowded(3), "sky130")
+    figure = plots.draw(sweep, crowded(3), sweep.targets[0])
     assert [panel.get_xlabel() for panel in figure.axes] == [
         "area per MAC/cycle (µm²)",
         "energy per MAC (pJ)",
@@ -403,7 +406,7 @@ def test_axes_have_units_and_one_panel_a_cost(sweep):
 def test_line_is_the_front_of_the_panel(sweep):
     rows = crowded(4)
     rows[2] |= {"output_sqnr_db": 0.5, "pareto": False, "pareto_within_band": False}
-    figure = plots.draw(sweep, rows, "sky130")
+    figure = plots.draw(sweep, rows, sweep.targets[0])
     (line,) = [line for line in figure.axes[0].lines if line.get_drawstyle() == "steps-post"]
     expected = [rows[i]["area_um2_per_mac_per_cycle"] for i in (0, 1, 3)]
     np.testing.assert_allclose(line.get_xdata(), expected)

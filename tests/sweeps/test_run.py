@@ -3,6 +3,7 @@
 import csv
 import errno
 import json
+import math
 import os
 import re
 from dataclasses import replace
@@ -22,10 +23,11 @@ from hwsim.tensors.quality import UnitMeter, formats_of
 from hwsim.tensors.quantise import ErrorMeter, to_db
 from hwsim.units import make
 from hwsim.units.layers import quantise
-from sweeps import report, run_sweep, spec
+from sweeps import report, results, run_sweep, spec
 from sweeps.run import Outcome, SweepInterruptedError, run
 from sweeps.store import KINDS
 from tests.processes import start
+from tests.technologies import simple
 
 from .conftest import LIBERTY, formula
 
@@ -40,15 +42,15 @@ def sweep(specification):
 @pytest.fixture
 def stop_after(monkeypatch, costs):
     """Make the estimator behave, and then raise ``error`` at its call number ``count``."""
-    behaved = sweeps.run.estimate_all
+    behaved = sweeps.run.estimate_each
 
     def arrange(count, error):
-        def estimate_all(unit, technologies, operands=None):
+        def estimate_each(unit, wanted, operands=None):
             if len(costs) >= count:
                 raise error
-            return behaved(unit, technologies)
+            return behaved(unit, wanted)
 
-        monkeypatch.setattr(sweeps.run, "estimate_all", estimate_all)
+        monkeypatch.setattr(sweeps.run, "estimate_each", estimate_each)
 
     return arrange
 
@@ -60,7 +62,7 @@ def saved(folder):
 def test_every_point_is_computed_and_saved(sweep, costs, tmp_path, capsys):
     outcome = run(sweep, tmp_path / "out", workers=1)
     assert (len(outcome.points), outcome.failures, outcome.computed) == (16, (), 16)
-    assert [p.technology for p in outcome.points[:2]] == ["sky130", "asap7"]
+    assert [p.target.name for p in outcome.points[:2]] == ["sky130", "asap7"]
     assert [p.unit for p in outcome.points[::2]] == list(sweep.units)
     assert len(costs) == 8  # one estimate serves both technologies
     content = saved(tmp_path / "out")
@@ -382,12 +384,12 @@ def test_sweep_without_tensors(specification, costs, tmp_path):
 def synthesis(specification, costs, monkeypatch):
     """A sweep by synthesis in two libraries, one of which has nothing that it needs."""
 
-    def synthesize(unit, technology, liberty, operands):
+    def synthesize(unit, technology, liberty, operands, clock_ns):
         assert operands.weights.shape == (64, 64 * unit.lanes)
         assert [path.name for path in liberty] == [f"{technology}.lib"]
         if technology == "theirs":
             raise InputError("theirs has no latch")
-        return {**formula(unit, ["sky130"])}["sky130"]
+        return formula(unit, "sky130", clock_ns)
 
     monkeypatch.setattr(sweeps.run, "synthesize", synthesize)
     for module in ("opensta", "icarus"):
@@ -403,8 +405,8 @@ def synthesis(specification, costs, monkeypatch):
 
 def test_synthesis_fails_one_technology_at_a_time(synthesis, tmp_path):
     outcome = run(spec.read(synthesis), tmp_path / "out", workers=1)
-    assert {p.technology for p in outcome.points} == {"mine"}
-    assert {f.technology for f in outcome.failures} == {"theirs"}
+    assert {p.target.technology for p in outcome.points} == {"mine"}
+    assert {f.target.technology for f in outcome.failures} == {"theirs"}
 
 
 def test_points_belong_to_the_content_of_a_library(synthesis, tmp_path, monkeypatch):
@@ -429,13 +431,89 @@ def test_a_missing_tool_is_one_error(synthesis, tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
+def test_synthesis_is_for_one_clock_at_a_time(synthesis, tmp_path, monkeypatch):
+    asked = []
+    behaved = sweeps.run.synthesize
+
+    def synthesize(unit, technology, liberty, operands, clock_ns):
+        asked.append((unit, technology, clock_ns))
+        return behaved(unit, technology, liberty, operands, clock_ns)
+
+    monkeypatch.setattr(sweeps.run, "synthesize", synthesize)
+    synthesis.write_text(synthesis.read_text().replace("clock: [none]", "clock: [3, 1.5]"))
+    outcome = run(spec.read(synthesis), tmp_path / "out", workers=1)
+    assert len(set(asked)) == len(asked) == 8 * 2 * 2
+    assert {point.cost.clock_ns for point in outcome.points} == {3.0, 1.5}
+    assert all(point.cost.clock_ns == point.target.clock_ns for point in outcome.points)
+    assert {failure.target.name for failure in outcome.failures} == {"theirs 3 ns", "theirs 1.5 ns"}
+
+
+def test_every_unit_is_estimated_at_every_clock(specification, costs, tmp_path):
+    folder, text = tmp_path / "out", specification.read_text()
+    first = run(spec.read(specification), folder, workers=1)
+    specification.write_text(text.replace("[none]", "[4, none, 1]"))
+    outcome = run(spec.read(specification), folder, workers=1)
+    assert [point.target.name for point in outcome.points[:6]] == [
+        "sky130 4 ns", "sky130", "sky130 1 ns", "asap7 4 ns", "asap7", "asap7 1 ns",
+    ]  # fmt: skip
+    # Points without a clock were there, and one call a unit is for all others.
+    assert (len(outcome.points), outcome.computed, len(costs)) == (48, 32, 16)
+    assert tuple(point for point in outcome.points if not point.target.clock_ns) == first.points
+    assert all(point.cost.clock_ns == point.target.clock_ns for point in outcome.points)
+    specification.write_text(text.replace("[none]", "[1]"))
+    again = run(spec.read(specification), folder, workers=1)
+    assert (again.computed, len(again.points)) == (0, 16)
+
+
+def test_clocks_are_those_of_the_estimate(tmp_path):
+    technology.write(simple(clock_ns=8.0), tmp_path / "simple.yaml")
+    path = tmp_path / "sweep.yaml"
+    path.write_text(
+        "name: clocks\ntechnology: [simple.yaml]\nmethod: estimate\n"
+        "clock: [stated, 1.0e-3, none]\nobjectives: [gmacs_per_s_per_mm2, energy_pj_per_mac]\n"
+        "units: [{unit: integer, weight: [int2, int3], activation: int2, lanes: 1}]\n"
+    )
+    folder = tmp_path / "out"
+    assert run_sweep(path, folder, 1) == 0
+    frame = results(folder)
+    assert list(frame["technology"]) == ["simple"] * 6
+    assert frame["clock_ns"].fillna(0).tolist() == [8.0, 0.001, 0.0] * 2
+    for row in frame.to_dict("records"):
+        unit = make("integer", lanes=1, weight=row["weight"], activation="int2")
+        clock_ns = None if math.isnan(row["clock_ns"]) else row["clock_ns"]
+        expected = estimate(unit, simple(clock_ns=8.0), clock_ns=clock_ns)
+        for name in ("area_um2", "delay_ns", "energy_pj_per_mac", "gmacs_per_s_per_mm2"):
+            assert row[name] == getattr(expected, name)
+        slack_ns = math.nan if expected.slack_ns is None else expected.slack_ns
+        assert row["slack_ns"] == pytest.approx(slack_ns, nan_ok=True)
+    # A front of each clock.
+    assert frame.groupby("clock_ns", dropna=False)["pareto"].any().all()
+    assert {path.name for path in folder.glob("pareto_*.svg")} == {
+        "pareto_simple_8_ns.svg", "pareto_simple_0.001_ns.svg", "pareto_simple.svg",
+    }  # fmt: skip
+
+
+def test_points_that_miss_their_clock_are_counted(specification, costs, tmp_path, capsys):
+    text = specification.read_text().replace("[none]", "[2, 1.5]")
+    specification.write_text(text)
+    assert run_sweep(specification, tmp_path / "out", 1) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert "16 of 32 points miss their clock and run slower" in said
+    specification.write_text(text + "constraints: {slack_ns: {min: 0}}\n")
+    assert run_sweep(specification, tmp_path / "out", 1) == 0
+    assert "16 of 32 points feasible" in capsys.readouterr().out.splitlines()
+    frame = results(tmp_path / "out")
+    assert set(frame["clock_ns"][frame["pareto"]]) == {2.0}
+
+
 def test_points_belong_to_the_content_of_a_technology(specification, tmp_path):
     mine = specification.parent / "mine.yaml"
-    coefficients = replace(technology.load("asap7"), name="mine")
+    coefficients = simple("mine")
     technology.write(coefficients, mine)
+    technology.write(simple("theirs"), mine.with_name("theirs.yaml"))
     specification.write_text(
         specification.read_text()
-        .replace("[sky130, asap7]", "[mine.yaml, asap7]")
+        .replace("[sky130, asap7]", "[mine.yaml, theirs.yaml]")
         .replace("[int2, int4, int8]", "int2")
         .replace("[4, 16]", "1")
         .replace("[e2m1, e4m3], lanes: 4", "e2m1, lanes: 1")
@@ -443,10 +521,11 @@ def test_points_belong_to_the_content_of_a_technology(specification, tmp_path):
     folder = tmp_path / "out"
     first = run(spec.read(specification), folder, workers=2)
     assert (first.failures, first.computed) == ((), 4)
-    own, shipped = first.points[:2]
-    assert (own.technology, own.cost.technology) == ("mine", "mine")
-    assert own.cost.area_um2 == shipped.cost.area_um2
-    technology.write(replace(coefficients, setup_ns=1.0), mine)
+    own, theirs = first.points[:2]
+    assert (own.target.technology, own.cost.technology) == ("mine", "mine")
+    assert own.cost.area_um2 == theirs.cost.area_um2
+    slower = replace(coefficients.least_area, setup_ns=1.0)
+    technology.write(replace(coefficients, least_area=slower), mine)
     second = run(spec.read(specification), folder, workers=1)
     assert second.computed == 2
     assert second.points[0].cost.delay_ns > first.points[0].cost.delay_ns

@@ -12,6 +12,7 @@ from sweeps import run_sweep, spec
 from sweeps.run import run
 from sweeps.screen import Candidate, Screening, goodness, prune, screened
 from sweeps.targets import Target
+from tests.technologies import simple
 
 
 def unit(weight, activation, lanes=4):
@@ -32,7 +33,7 @@ def quality(weight, output):
 
 def left_out(areas, factor, qualities, objectives):
     good = {u: goodness(Candidate(u, qualities.get(u), None), objectives) for u in areas}
-    return {p.unit: p.ratio for p in prune(areas, "sky130", factor, good)}
+    return {p.unit: p.ratio for p in prune(areas, Target("sky130"), factor, good)}
 
 
 @pytest.mark.parametrize("objectives", [["area_um2"], ["weight_bits_per_element", "area_um2"]])
@@ -115,6 +116,22 @@ def test_pruned_candidates_are_not_estimated_but_told(by_name, costs, tmp_path, 
     assert {(row["lanes"], row["technology"]) for row in rows} == {("16", "sky130")}
     assert all(float(row["times_smallest_as_good"]) == 10 for row in rows)
     assert not any("um2" in column for column in rows[0])
+
+
+def test_every_clock_leaves_the_same_out(by_name, costs, tmp_path, monkeypatch):
+    monkeypatch.setattr("cost_models.technology.load", simple)
+    text = by_name.read_text()
+    by_name.write_text(text.replace("[none]", "[3, none]"))
+    screened = []
+    area = screen.area
+    monkeypatch.setattr(screen, "area", lambda *given: screened.append(given) or area(*given))
+    assert run_sweep(by_name, tmp_path / "out", 1) == 0
+    assert len(screened) == 8 * 2  # Once a technology.
+    with (tmp_path / "out" / "pruned.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["technology"], row["clock_ns"]) for row in rows] == [
+        ("sky130", "3.0"), ("sky130", ""),
+    ] * 3  # fmt: skip
 
 
 def test_a_second_run_leaves_the_same_out(by_name, costs, tmp_path):

@@ -13,6 +13,7 @@ from hwsim.errors import InputError, MissingToolError
 from hwsim.units import make
 from sweeps import spec
 from sweeps.metrics import FORMER, METRICS
+from tests.technologies import simple
 
 from .conftest import LIBERTY
 
@@ -27,6 +28,7 @@ units:
 objectives: [area_um2_per_mac_per_cycle, output_sqnr_db]
 constraints: {delay_ns: {max: 5}, output_sqnr_db: {min: 10.5}}
 screen: 2.5
+clock: none
 """
 
 
@@ -250,19 +252,80 @@ objectives: [area_um2, delay_ns]
 
 
 def write_technology(tmp_path, file="mine.yaml", **changes):
-    technology.write(replace(technology.load("asap7"), **changes), tmp_path / file)
+    technology.write(simple(**changes), tmp_path / file)
 
 
 def test_own_technologies(tmp_path):
     write_technology(tmp_path, name="mine")
-    sweep = read(tmp_path, OWN.replace("[mine.yaml]", "[asap7, mine.yaml]"))
-    assert sweep.technologies == ("asap7", "mine")
+    text = OWN + "clock: none\n"
+    sweep = read(tmp_path, text.replace("[mine.yaml]", "[asap7, mine.yaml]"))
     shipped, own = sweep.targets
-    assert (shipped.coefficients, shipped.sha256) == (None, "")
-    assert own.coefficients == replace(technology.load("asap7"), name="mine", units=[])
+    assert (shipped.name, shipped.coefficients, shipped.sha256) == ("asap7", None, "")
+    assert (own.name, own.coefficients) == ("mine", simple("mine"))
     assert pickle.loads(pickle.dumps(sweep)) == sweep
-    write_technology(tmp_path, name="mine", setup_ns=7.0)
-    assert read(tmp_path, OWN).targets[0].sha256 != own.sha256
+    write_technology(tmp_path, name="mine", units=[{"name": "one more"}])
+    (again,) = read(tmp_path, text).targets
+    assert again.coefficients == own.coefficients
+    write_technology(tmp_path, name="mine", clock_ns=7.0)
+    assert read(tmp_path, text).targets[0].sha256 != own.sha256
+
+
+def test_every_technology_is_a_target_at_every_clock(tmp_path):
+    write_technology(tmp_path, name="mine")
+    write_technology(tmp_path, "slow.yaml", name="slow", clock_ns=80.0)
+    text = OWN.replace("[mine.yaml]", "[mine.yaml, slow.yaml]")
+
+    def clocks(line):
+        found = read(tmp_path, text + line).targets
+        assert all(target.coefficients.name == target.technology for target in found)
+        return {target.name: target.clock_ns for target in found}
+
+    stated = {"mine 5 ns": 5.0, "slow 80 ns": 80.0}
+    assert clocks("") == clocks("clock: stated\n") == clocks("clock: [stated]\n") == stated
+    assert clocks("clock: [none]\n") == {"mine": None, "slow": None}
+    assert list(clocks("clock: [0.1, stated, 1e-3, none]\n".replace("1e-3", "1.0e-3"))) == [
+        "mine 0.1 ns", "mine 5 ns", "mine 0.001 ns", "mine",
+        "slow 0.1 ns", "slow 80 ns", "slow 0.001 ns", "slow",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("clock", "expected"),
+    [
+        ("0", "must be a positive period in ns, stated or none, not 0"),
+        ("-2.5", "must be a positive period in ns, stated or none, not -2.5"),
+        (".inf", "must be a positive period in ns, stated or none, not '.inf'"),
+        ("fastest", "must be a positive period in ns, stated or none, not 'fastest' (text in YAML "
+         "1.1)"),
+        ("", "must be a positive period in ns, stated or none, not nothing"),
+        ("[]", "the list is empty"),
+        ("{sky130: 5}", "must be a positive period in ns, stated or none, not a mapping"),
+        ("5e0", "must be a positive period in ns, stated or none, not '5e0' (text in YAML 1.1; "
+         "write the number without an exponent)"),
+        ("'5'", "must be a positive period in ns, stated or none, not '5', which is text in "
+         "quotes"),
+        ("[5, 5.0]", "'mine 5 ns' stands twice"),
+        ("[5, stated]", "'mine 5 ns' stands twice"),
+        ("[none, none]", "'mine' stands twice"),
+    ],
+)  # fmt: skip
+def test_clocks_that_are_none(tmp_path, clock, expected):
+    write_technology(tmp_path, name="mine")
+    assert message(tmp_path, OWN + f"clock: {clock}\n") == f"6: clock: {expected}"
+
+
+def test_synthesis_has_a_stated_clock_by_the_name_of_a_technology(tmp_path, monkeypatch):
+    (tmp_path / "a.lib").write_text(LIBERTY)
+    text = SYNTHESIS + "liberty: a.lib\n"
+    told = "no clock is stated for a, only for asap7, sky130; give the key 'clock': periods in ns, "
+    told += "or none, each unit at its own fmax"
+    monkeypatch.setattr("cost_models.technology.names", lambda: ["asap7", "sky130"])
+    assert message(tmp_path, text) == f"2: technology: {told}"
+    assert message(tmp_path, text + "clock: [none, stated]\n") == f"7: clock: {told}"
+    monkeypatch.setattr("cost_models.technology.names", lambda: ["a"])
+    monkeypatch.setattr("cost_models.technology.load", simple)
+    (target,) = read(tmp_path, text).targets
+    assert (target.name, target.clock_ns, target.coefficients) == ("a 5 ns", 5.0, None)
 
 
 @pytest.mark.parametrize(
@@ -297,6 +360,8 @@ def test_own_technologies_need_a_screen(tmp_path):
 
 
 SYNTHESIS = OWN.replace("estimate", "synthesis").replace("[mine.yaml]", "[a]")
+#: The key that a library without a technology needs.
+NO_CLOCK = "clock: none\n"
 
 
 @pytest.mark.parametrize(
@@ -323,6 +388,7 @@ def test_libraries_of_synthesis(tmp_path, technologies, liberty, expected):
     (tmp_path / "a.lib").write_text(LIBERTY)
     text = SYNTHESIS.replace("[a]", technologies)
     text += "" if liberty is None else f"liberty: {liberty}\n"
+    text += NO_CLOCK
     assert message(tmp_path, text) == expected.replace("{folder}", str(tmp_path))
 
 
@@ -330,7 +396,7 @@ def test_a_library_is_a_file_a_list_or_a_mapping(tmp_path):
     path = tmp_path / "a.lib"
     path.write_text(LIBERTY)
     found = [
-        read(tmp_path, SYNTHESIS + f"liberty: {liberty}\n").targets
+        read(tmp_path, SYNTHESIS + NO_CLOCK + f"liberty: {liberty}\n").targets
         for liberty in ("a.lib", "[a.lib]", "{a: a.lib}")
     ]
     assert found[0] == found[1] == found[2]
@@ -371,6 +437,7 @@ tensors: {{path: weights.npy, group: 4}}
 units:
   - {{unit: bitmod, lanes: [4], weight: {given}, activation: [fp16], rounding: [truncate]}}
 objectives: [area_um2_per_mac_per_cycle, energy_pj_per_mac]
+clock: none
 """.replace("weight: null, ", "")
     np.save(tmp_path / "weights.npy", np.ones((4, 4), np.float32))
     weight = {} if given == "null" else {"weight": given}

@@ -119,7 +119,7 @@ def test_a_registered_technology_is_swept(specification: Path, tmp_path: Path) -
         outcome = run.run(sweep, tmp_path / "out", workers=2)
     finally:
         technology._registry.cache_clear()
-    assert sweep.technologies == ("sky130", "registered")
-    assert [point.technology for point in outcome.points] == ["sky130", "registered"] * 2
+    assert [target.technology for target in sweep.targets] == ["sky130", "registered"]
+    assert [point.target for point in outcome.points] == [*sweep.targets] * 2
     first, second = outcome.points[:2]
     assert first.cost.area_um2 == second.cost.area_um2

@@ -7,11 +7,12 @@ import pytest
 
 from cost_models.synthesis import liberty, opensta
 from cost_models.synthesis.mapped import MappingError
-from cost_models.synthesis.opensta import Register, StaError, Wanted, read_sdf
+from cost_models.synthesis.opensta import Bench, Register, StaError, Wanted, read_sdf
 from cost_models.synthesis.yosys import _register
 
 REGISTER = Register("DFFPOSX1", "CLK", "D", "Q", {})
-PORTS = {"clk": ("input", 1), "a": ("input", 1), "y": ("output", 1)}
+BENCH = Bench({"clk": ("input", 1), "a": ("input", 1), "y": ("output", 1)}, REGISTER)
+WIDE = Bench({"a": ("input", 1), "clk": ("input", 1), "b": ("input", 2)}, REGISTER)
 SDF = """(DELAYFILE
  (SDFVERSION "3.0")
  (TIMESCALE {scale})
@@ -74,7 +75,7 @@ SDF = """(DELAYFILE
 @pytest.mark.parametrize(("scale", "ns"), [("1ns", 1.0), ("1ps", 1e-3), ("100 ps", 0.1)])
 def test_sdf_is_read(scale, ns):
     """Two lines where a path is non-unate, one delay where edges are equal, least and largest."""
-    found = read_sdf(SDF.format(scale=scale), ["a", "b[0]"], REGISTER)
+    found = read_sdf(SDF.format(scale=scale), WIDE)
     assert {key: (rise / ns, fall / ns) for key, (rise, fall) in found.items()} == {
         ("u1", "A", "Y"): pytest.approx((4, 5.5)),
         ("u1", "B", "Y"): pytest.approx((2, 2)),
@@ -86,7 +87,7 @@ def test_sdf_is_read(scale, ns):
 
 def test_sdf_without_a_scale_is_refused():
     with pytest.raises(StaError, match="without a time scale"):
-        read_sdf(SDF.replace("TIMESCALE", "SCALE"), ["a", "b[0]"], REGISTER)
+        read_sdf(SDF.replace("TIMESCALE", "SCALE"), WIDE)
 
 
 def chain(folder, inverters):
@@ -109,7 +110,7 @@ def triples(sdf, instance, pattern):
 
 def test_a_period_is_from_clock_to_output_to_setup(library, tmp_path):
     path = chain(tmp_path, 1)
-    timing = opensta.analyse({path: 1.0}, PORTS, REGISTER, library, Wanted())
+    timing = opensta.analyse({path: 1.0}, BENCH, library, Wanted())
     sdf = (tmp_path / "delays.sdf").read_text()
     output = triples(sdf, "before0", r"IOPATH CLK Q .*")
     inverter = triples(sdf, "unit/u0", r"IOPATH A Y .*")
@@ -153,7 +154,7 @@ def chains(tmp_path_factory):
 )
 def test_the_netlist_that_is_wanted_is_chosen(library, chains, order, wanted, chosen):
     netlists = {chains[k]: 3.0 - place for place, k in enumerate(order)}
-    timing = opensta.analyse(netlists, PORTS, REGISTER, library, wanted)
+    timing = opensta.analyse(netlists, BENCH, library, wanted)
     ascending = [timing.delays_ns[order.index(k)] for k in range(3)]
     assert ascending == sorted(ascending)
     assert timing.chosen == chosen
@@ -164,10 +165,10 @@ def test_the_netlist_that_is_wanted_is_chosen(library, chains, order, wanted, ch
 
 def test_of_those_that_meet_a_clock_the_smallest_is_chosen(library, chains):
     areas = dict(zip(chains, (7.0, 5.0, 3.0), strict=True))
-    found = opensta.analyse(areas, PORTS, REGISTER, library, Wanted()).delays_ns
+    found = opensta.analyse(areas, BENCH, library, Wanted()).delays_ns
     for clock, chosen in ((found[1] - 0.001, 0), (found[1] + 0.001, 1), (found[2] + 0.001, 2)):
         wanted = Wanted(clock_ns=clock)
-        assert opensta.analyse(areas, PORTS, REGISTER, library, wanted).chosen == chosen
+        assert opensta.analyse(areas, BENCH, library, wanted).chosen == chosen
 
 
 def test_edges_of_equal_delay_are_both_read(edited, tmp_path):
@@ -182,7 +183,7 @@ def test_edges_of_equal_delay_are_both_read(edited, tmp_path):
     )
     path = chain(tmp_path, 1)
     with liberty.opened("osu018", [edited(cell, flat)]) as library:
-        timing = opensta.analyse({path: 1.0}, PORTS, REGISTER, library, Wanted())
+        timing = opensta.analyse({path: 1.0}, BENCH, library, Wanted())
     assert "(IOPATH A Y (0.125000::0.125000))" in (tmp_path / "delays.sdf").read_text()
     assert timing.delays["u0", "A", "Y"] == pytest.approx((0.125, 0.125))
 
@@ -214,4 +215,4 @@ def test_what_opensta_cannot_read_is_an_error(library, tmp_path, netlist):
     path = tmp_path / "top.v"
     path.write_text(netlist)
     with pytest.raises(StaError, match="OpenSTA failed on top"):
-        opensta.analyse({path: 1.0}, PORTS, REGISTER, library, Wanted())
+        opensta.analyse({path: 1.0}, BENCH, library, Wanted())
