@@ -321,6 +321,6 @@ def _key(
 
 
 def _mean(triple: str) -> float:
-    """Return the mean of what a minimum:typical:maximum has; a path that is never taken has none."""
+    """Return the mean of what a minimum:typical:maximum has; 0 for a path that is never taken."""
     values = [float(text) for text in triple.split(":") if text]
     return sum(values) / len(values) if values else 0.0

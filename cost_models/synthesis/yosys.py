@@ -9,10 +9,10 @@ that OpenSTA lets pass is the result; what no netlist meets is answered by the f
 is negative. ABC is told a cell that drives inputs and flip-flops' outputs, the smallest buffer of
 the library: without, it takes them for strong, and leaves them unbuffered.
 
-ABC's result depends on the structure that it starts from: equivalent starts move the delay of a unit
-by some per cent and that of few units by 20 or 30, which is noise. For the least area, the smaller
-multiplier style is mapped from three starts, and the netlist of median delay is the result: its
-area, delay and energy belong together.
+ABC's result depends on the structure that it starts from: equivalent starts move the delay of a
+unit by some per cent and that of few units by 20 or 30, which is noise. For the least area, the
+smaller multiplier style is mapped from three starts, and the netlist of median delay is the result:
+its area, delay and energy belong together.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
