@@ -61,14 +61,15 @@ FIGURES = ("area_um2", "delay_ns", "settled_pj", "energy_pj")
 
 _FLOW = (
     "synth -flatten -noabc; dfflegalize; dfflibmap; abc with a driving cell and buffers; for the "
-    "least area, map -a and the smallest sizes, of the smaller multiplier style from three starts the "
-    "netlist of median delay; for speed, the fastest of map and &nf sized for no period; for a clock, "
-    "the smallest of these sized for it; OpenSTA between registers, without wires; energy of that "
-    "netlist, simulated with the operands and the delays of its cells"
+    "least area, map -a and the smallest sizes, of the smaller multiplier style from four starts "
+    "the fastest netlist at most 2 % larger than the smallest; for speed, the fastest of map and "
+    "&nf sized for no period; for a clock, the smallest of these sized for it; OpenSTA between "
+    "registers, without wires; energy of that netlist, simulated with the operands and the delays "
+    "of its cells"
 )
 
-#: What is measured of every unit: its least area, its least delay, and its least area at a clock half
-#: way between.
+#: What is measured of every unit: its least area, its least delay, and its least area at a clock
+#: half way between.
 POINTS = ("area", "speed", "clock")
 
 #: A load, as a share of the NAND2 that drives it.
@@ -204,7 +205,7 @@ def _digest(unit: UnitSpec) -> str:
 
 
 def _kept(file: Path, library: Library, digest: str) -> list[Cost] | None:
-    """Return the costs in ``file`` if they are there, of the same, and by this library and tools."""
+    """Return the costs in ``file``, if there are any of this by this library and these tools."""
     if not file.exists():
         return None
     try:

@@ -88,15 +88,16 @@ Two methods give a cost, and they are different kinds of number:
   to synthesis. No library is needed.
 
 Energy is settled energy and that of glitches. Both methods count cells only: no wires, no clock
-tree, no placement, unless `--wires` adds them, as a part of its own. Both play the same cycles of the
-same operands, so errors of energy per cycle are those of energy per MAC.
+tree, no placement, unless `--wires` adds them, as a part of its own. Both play the same cycles of
+the same operands, so errors of energy per cycle are those of energy per MAC.
 
 A unit is a curve, and three points of it are measured and estimated:
 
 - **least area**, what `hwsim cost` shows by itself: ABC covers for area and takes the smallest size
-  of every cell; of the smaller multiplier style the netlist of median delay from three equivalent
-  starts counts.
-- **least delay**, `--objective speed`: covered for delay, and sized for a period that nothing meets.
+  of every cell, of the smaller multiplier style from four equivalent starts; the fastest of those
+  at most 2 % larger than the smallest counts.
+- **least delay**, `--objective speed`: covered for delay, and sized for a period that nothing
+  meets.
 - **a clock**, `--clock NS`, at which sweeps run: the smallest netlist that meets it. For the errors
   below it is half way between the two delays of each unit.
 
@@ -132,8 +133,8 @@ partial products alone would save more, but with three of the four libraries the
 of area falls below 0.99.{unseen}
 
 Errors are absolute and relative to synthesis, as mean / largest / rank, which is Spearman's
-correlation. They are of the least area, but for the last two tables. At a clock, delay is that of the
-clock, so there is no error of it.
+correlation. They are of the least area, but for the last two tables. At a clock, delay is that of
+the clock, so there is no error of it.
 """
 
 _WITHIN = """## What ± means
@@ -227,8 +228,8 @@ follows that.
 _CURVES = """## What speed costs
 
 The median of all units, synthesised for the least delay instead of the least area, and what the
-technologies have of the curve between. The clock that sweeps run at by themselves is the median delay
-of all units at their least area, with one digit.
+technologies have of the curve between. The clock that sweeps run at by themselves is the median
+delay of all units at their least area, with one digit.
 """
 
 #: Headings of the figures of units.
@@ -361,7 +362,10 @@ def _curves(loaded: list[Technology]) -> str:
     for technology in loaded:
         ratios = [
             np.median(
-                [row["speed"]["synthesis"][field] / row["synthesis"][field] for row in technology.units]
+                [
+                    row["speed"]["synthesis"][field] / row["synthesis"][field]
+                    for row in technology.units
+                ]
             )
             for field in fit.FIGURES
         ]

@@ -10,6 +10,7 @@ were independent, which multiplies them along adder trees, and the version that 
 rates of single pins.
 """
 
+import math
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,9 @@ from hwsim.errors import MissingToolError, ToolError
 
 #: Longer than any path, ps.
 _PERIOD_PS = 1e6
+
+#: A ratio of areas that no two netlists of a unit have.
+_ANY = 1e6
 
 #: An error, after which OpenSTA goes on, or a warning about a netlist, which then is not what was
 #: mapped. Warnings about libraries are about things that cells are not timed by.
@@ -141,18 +145,18 @@ class Timing:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which netlist is asked for: that with ``rank`` shorter delays, or of a ``clock_ns`` the
-    smallest that meets it, the fastest if none does."""
+    """Which netlist is asked for: the fastest, of those that are at most ``larger`` than the
+    smallest, as a share, or, of a ``clock_ns``, the smallest that meets it; the fastest of all if
+    none does."""
 
-    rank: int = 0
+    larger: float = math.inf
     clock_ns: float | None = None
 
     def tcl(self) -> str:
         """Return an expression for an element of ``found``, lists of slack, area and name."""
         if self.clock_ns is None:
-            return f"lindex [lsort -real -decreasing -index 0 $found] {self.rank}"
-        least = _PERIOD_PS - self.clock_ns * 1e3
-        return f"smallest $found {least}"
+            return f"fastest $found {1 + min(self.larger, _ANY):g}"
+        return f"smallest $found {_PERIOD_PS - self.clock_ns * 1e3}"
 
 
 def find() -> str:
@@ -259,8 +263,13 @@ def _script(
         f"  create_clock -name clk -period {_PERIOD_PS} [get_ports clk]",
         "  return [worst_slack -max]",
         "}",
+        "proc fastest {found ratio} {",
+        "  set most [expr {$ratio * [lindex [lsort -real -index 1 $found] 0 1]}]",
+        "  foreach one [lsort -real -decreasing -index 0 $found] {",
+        "    if {[lindex $one 1] <= $most} {return $one}",
+        "  }",
+        "}",
         "proc smallest {found least} {",
-        "  set best {}",
         "  foreach one [lsort -real -index 1 $found] {",
         "    if {[lindex $one 0] >= $least} {return $one}",
         "  }",
@@ -321,6 +330,6 @@ def _key(
 
 
 def _mean(triple: str) -> float:
-    """Return the mean of what a minimum:typical:maximum has; a path that is never taken has none."""
+    """Return the mean of what a minimum:typical:maximum has; 0 for a path that is never taken."""
     values = [float(text) for text in triple.split(":") if text]
     return sum(values) / len(values) if values else 0.0
