@@ -1,7 +1,7 @@
 """Hazards: which of two formats takes less energy, by four ways to count it.
 
 Pairs of units that compete for the same work are synthesised with every library that is given, for
-the least area, and estimated in sky130. What version 0.1 printed of them stands beside.
+the least area, and estimated in sky130. What the documents said of them before stands beside.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ PAIRS = (
 )
 
 SETTLED, UNIT_DELAYS, REAL_DELAYS, WIRES = "settled", "unit delays", "real delays", "with wires"
-#: Of estimates: with fitted delays, and with unit delays as in version 0.1.
+#: Of estimates: with fitted delays, and with unit delays as they were.
 HAZARDS, GLITCHES = "with hazards", "with glitches"
 SYNTHESISED = (SETTLED, UNIT_DELAYS, REAL_DELAYS, WIRES)
 ESTIMATED = (SETTLED, HAZARDS, WIRES)
@@ -77,7 +77,7 @@ Energies = Mapping[str, float]
 Measures = Measured[str, Energies]
 
 
-#: Estimates of version 0.1 in sky130, as far as its pages had them.
+#: Estimates in sky130 when hazards had unit delays, as far as the documents had them.
 FORMER: dict[str, Energies] = {
     "INT8 x 4": {SETTLED: 3.26, GLITCHES: 11.9},
     "E4M3": {SETTLED: 4.93},
@@ -131,11 +131,11 @@ that are fitted to cells, and wires a factor. There are no unit delays in them.
 """
 
 BEFORE = """
-Version 0.1 knew hazards with unit delays only and called the energy an upper bound; charts,
-rankings and GMAC/J were made of it, while pages about formats quoted settled energy. These are its
-figures in pJ/MAC, all of them former estimates in sky130, those with glitches with unit delays: of
-E4M3 alone and of aligned13 from `docs/accumulation.md`, of INT4 by INT8 from `README.md`, of all
-others from `docs/operands.md`.
+Before, hazards were known with unit delays only, and energies were called an upper bound. Charts,
+rankings and GMAC/J were made of that, while pages about formats quoted settled energy. These are
+the figures of then in pJ/MAC, all of them former estimates in sky130, and those with glitches with
+unit delays: of E4M3 alone and of aligned13 from `docs/accumulation.md`, of INT4 by INT8 from
+`README.md`, of all others from `docs/operands.md`.
 """
 
 
@@ -172,7 +172,7 @@ def page(libraries: "Mapping[str, Library]") -> Page:
     ]
     if TECHNOLOGY in synthesised:
         pieces.append(partial(_agreement, estimated, synthesised[TECHNOLOGY]))
-    pieces += ["## What version 0.1 said", paragraph(BEFORE), _former()]
+    pieces += ["## What the documents said before", paragraph(BEFORE), _former()]
     if TECHNOLOGY in synthesised:
         pieces += [
             f"Which of two takes less, by estimates then and by synthesis now, {TECHNOLOGY}:",
@@ -320,14 +320,14 @@ def _agreement(estimated: Measures, synthesised: Measures) -> str:
 
 
 def _former() -> Table:
-    """Return the figures of version 0.1."""
+    """Return the former figures."""
 
     def figure(energies: Energies, measure: str) -> str:
         return number(energies[measure]) if measure in energies else "-"
 
     measures = (SETTLED, GLITCHES)
     return Table(
-        ["", *(f"0.1, {measure}" for measure in measures)],
+        ["", *(f"before, {measure}" for measure in measures)],
         [[name, *(figure(energies, m) for m in measures)] for name, energies in FORMER.items()],
     )
 
@@ -335,7 +335,7 @@ def _former() -> Table:
 def _before_and_now(costs: Measures) -> Table:
     """Return which of two takes less, then and now."""
     return Table(
-        ["pair", "0.1, settled", "0.1, with glitches", "now, real delays", "now, with wires"],
+        ["pair", "before, settled", "before, with glitches", "now, real delays", "now, with wires"],
         [
             [str(pair), _former_winner(pair, SETTLED), _former_winner(pair, GLITCHES),
              *_winners(pair, costs, (REAL_DELAYS, WIRES))]

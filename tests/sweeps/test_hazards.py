@@ -2,6 +2,7 @@
 
 import pytest
 
+from cost_models.synthesis.liberty import OSU018, opened
 from sweeps.studies import hazards
 from sweeps.studies.hazards import (
     FORMER,
@@ -46,6 +47,15 @@ def test_what_remains_is_a_share_of_the_hazards_alone():
     assert remaining({SETTLED: 1.0, UNIT_DELAYS: 5.0, REAL_DELAYS: 2.0}) == 0.25
 
 
+@pytest.mark.skipif(not OSU018.exists(), reason="needs qflow-tech-osu018")
+def test_each_measure_counts_more_than_the_one_before():
+    with opened("osu018", None) as library:
+        energies = hazards.synthesise("osu018", library, "E2M1 x 4")
+    assert list(energies) == list(SYNTHESISED)
+    assert energies[SETTLED] < energies[REAL_DELAYS] < energies[WIRES]
+    assert energies[REAL_DELAYS] < energies[UNIT_DELAYS]
+
+
 def test_the_page_says_where_the_order_turns(turning):
     text = "\n".join(
         piece() for piece in turning.pieces if callable(piece) and "turns" in piece.func.__name__
@@ -61,7 +71,7 @@ def test_the_page_says_where_the_order_turns(turning):
     assert cells[4] == "real delays, with wires"
 
 
-def test_what_version_0_1_did_not_say_is_a_dash(turning):
+def test_what_was_not_said_before_is_a_dash(turning):
     table = turning.tables()[-1]
     by_pair = {row[0]: row[1:3] for row in table.rows}
     assert by_pair[f"{INT8} or {E4M3}"] == ["INT8 x 4 (1.51)", "-"]
