@@ -18,7 +18,7 @@ import yaml
 from cost_models import fitting_set
 from cost_models.synthesis import measure
 from cost_models.synthesis.liberty import Library, opened
-from cost_models.wires import UTILISATION, Sample, fit
+from cost_models.wires import UTILISATION, Sample, figures, fit
 from hwsim.units import UnitSpec
 
 
@@ -79,7 +79,8 @@ def main() -> None:
     command = f"benchmarks/wires.py {arguments.technology}"
     command += f" --units {arguments.units} --held-out {arguments.held_out}"
     fitting, held_out = ([sample(rows[unit.name]) for unit in units] for units in sets)
-    factors = fit(fitting, held_out, UTILISATION, f"{command}, placed with the figures above")
+    source = f"{command}; wires: {figures(arguments.technology).source}"
+    factors = fit(fitting, held_out, UTILISATION, source)
     print(yaml.safe_dump({"factors": asdict(factors)}, sort_keys=False, width=100))
 
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 
 from hwsim.errors import InputError, unknown
 
@@ -187,6 +186,11 @@ def factors(technology: str, given: Mapping[str, Any] | None = None) -> Factors:
         If nothing is known, or for keys and values that are no factors.
     """
     return read_factors(*_part("factors", Factors, technology, given))
+
+
+def fitted() -> list[str]:
+    """Return the technologies that factors come with hwsim for."""
+    return [name for name, parts in _data().items() if "factors" in parts]
 
 
 def estimated(cost: "Cost", its: Factors) -> Wires:
@@ -422,6 +426,9 @@ def _left_out(area: Floats, share: Floats, reference: float, grows: bool) -> Flo
 
 def _growth(area: Floats, share: Floats, reference: float, grows: bool) -> Growth:
     """Return the growth with the least squared error of 1 + share, relative to it."""
+    # Only fits need it, and it takes long to import.
+    from scipy.optimize import least_squares
+
     size = np.log(area / reference)
 
     def errors(values: Floats) -> Floats:

@@ -517,6 +517,10 @@ def test_wires_of_estimates_are_a_table_of_their_own(
     assert lines[-2] == "mine: my placements"
     assert "of 3 to 27 µm² of cells; mean error" in lines[-1]
     assert "on 3 held-out units: delay 1.5 %, data 2.5 %, clock 3.5 %" in lines[-1]
+    for factor, missed in ((1.05, True), (1.15, False)):
+        clock = str(factor * plain["delay_ns"])
+        assert cli.main([*command, "--wires", "--clock", clock]) == 0
+        assert ("mine: with wires it misses the clock of" in capsys.readouterr().out) == missed
 
 
 def test_wires_of_synthesis_are_a_table_of_their_own(

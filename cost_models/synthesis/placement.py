@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse.linalg import spsolve
 
 from cost_models.synthesis.mapped import MappedNetlist
 from hwsim.errors import InputError
@@ -242,6 +240,9 @@ def _quadratic(
     first: Int, pins: Int, x: Floats, y: Floats, width: Int, core: tuple[float, float]
 ) -> None:
     """Set the places of cells, the first of the points, to a spread quadratic placement."""
+    from scipy import sparse
+    from scipy.sparse.linalg import spsolve
+
     count = len(width)
     stars = np.flatnonzero(np.diff(first) >= _STAR)
     centre = {int(net): len(x) + k for k, net in enumerate(stars)}

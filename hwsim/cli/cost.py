@@ -312,6 +312,13 @@ def _print_wires(costs: "Sequence[Cost]") -> None:
         rows,
     )  # fmt: skip
     print("Nothing is routed, no cell is sized again, and hazards are those without wires.")
+    for cost, wires in wired:
+        period_ns = cost.delay_ns + wires.delay_ns
+        if cost.clock_ns is not None and period_ns > cost.clock_ns:
+            print(
+                f"{cost.unit}, {cost.technology}: with wires it misses the clock of "
+                f"{cost.clock_ns:g} ns"
+            )
     for name, wires in {cost.technology: wires for cost, wires in wired}.items():
         print(f"{name}: {wires.provenance['source']}")
         if of == FACTORS:
