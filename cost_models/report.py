@@ -234,14 +234,15 @@ delay of all units at their least area, with one digit.
 
 _WIRES = """## Wires
 
-`hwsim cost --wires` adds what wires and a clock tree take, as a part of its own. Synthesis places the
-netlist in rows at a utilisation, by annealing, gives OpenSTA the capacitance and resistance of a
-tree for every net, and prices toggles with the capacitance. The clock tree is buffers and wires
-between the port and the flip-flops. Nothing is routed, no cell is sized again, clock edges come at once
-everywhere, and hazards are those of cells without wires. Estimates take shares of what is there
-without wires, fitted to such placed netlists (`benchmarks/wires.py`): of the delay; of the energy of
-data, glitches included; and, for the clock tree, of that of clock pins. A share grows with the
-area of cells where units left out say so by more than their scatter, and is one number elsewhere.
+`hwsim cost --wires` adds what wires and a clock tree take, as a part of its own. Synthesis places
+the netlist in rows at a utilisation, by annealing, gives OpenSTA the capacitance and resistance of
+a tree for every net, and prices toggles with the capacitance. The clock tree is buffers and wires
+between the port and the flip-flops. Nothing is routed, no cell is sized again, clock edges come at
+once everywhere, and hazards are those of cells without wires. Estimates take shares of what is
+there without wires, fitted to such placed netlists (`benchmarks/wires.py`): of the delay; of the
+energy of data, glitches included; and, for the clock tree, of that of clock pins. A share grows
+with the area of cells where units left out say so by more than their scatter, and is one number
+elsewhere.
 
 This is what wires add, from the smallest to the largest unit fitted to, and in parentheses the mean
 error of the total with wires, of units fitted to, each left out, and of held-out units, if the
