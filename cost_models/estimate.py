@@ -2,11 +2,11 @@
 
 Area and leakage are sums over gates. Cells of a library take several gates at once, but not a gate
 that is read more than once; and on long paths logic is duplicated and cells are larger, the more so
-the more they drive. So such gates add to the area. Delay is the longest path between registers, each
-gate taking the delay of its type and one term for its fan-out. Settled energy is a sum over toggles,
-counted with the operands at hand, plus the clock pins; what hazards add to it is a sum over the
-toggles beyond these in a simulation of the gates with the technology's delays. Neither a library nor
-a tool beyond Yosys is needed, and one mapping serves all technologies.
+the more they drive. So such gates add to the area. Delay is the longest path between registers,
+each gate taking the delay of its type and one term for its fan-out. Settled energy is a sum over
+toggles, counted with the operands at hand, plus the clock pins; what hazards add to it is a sum
+over the toggles beyond these in a simulation of the gates with the technology's delays. Neither a
+library nor a tool beyond Yosys is needed, and one mapping serves all technologies.
 
 A unit is a curve. Its ends, the least area and the least delay, have coefficients of their own, and
 what a clock between them takes follows from how far it is from the one to the other.
@@ -560,7 +560,7 @@ def _runs(gates: Netlist) -> list[tuple[int, int]]:
 
 
 def critical_path(gates: Netlist, delays: PathDelays) -> Path:
-    """Return the longest path between flip-flops, those before inputs and behind outputs included."""
+    """Return the longest path between flip-flops, also those before inputs and behind outputs."""
     doublings = np.log2(1 + gates.fanout())
     arrival = np.zeros(gates.nets)
     registers = slice(2, gates.first_gate)

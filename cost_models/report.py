@@ -88,15 +88,16 @@ Two methods give a cost, and they are different kinds of number:
   to synthesis. No library is needed.
 
 Energy is settled energy and that of glitches. Both methods count cells only: no wires, no clock
-tree, no placement, unless `--wires` adds them, as a part of its own. Both play the same cycles of the
-same operands, so errors of energy per cycle are those of energy per MAC.
+tree, no placement, unless `--wires` adds them, as a part of its own. Both play the same cycles of
+the same operands, so errors of energy per cycle are those of energy per MAC.
 
 A unit is a curve, and three points of it are measured and estimated:
 
 - **least area**, what `hwsim cost` shows by itself: ABC covers for area and takes the smallest size
   of every cell, of the smaller multiplier style from four equivalent starts; the fastest of those
   at most 2 % larger than the smallest counts.
-- **least delay**, `--objective speed`: covered for delay, and sized for a period that nothing meets.
+- **least delay**, `--objective speed`: covered for delay, and sized for a period that nothing
+  meets.
 - **a clock**, `--clock NS`, at which sweeps run: the smallest netlist that meets it. For the errors
   below it is half way between the two delays of each unit.
 
@@ -132,8 +133,8 @@ partial products alone would save more, but with three of the four libraries the
 of area falls below 0.99.{unseen}
 
 Errors are absolute and relative to synthesis, as mean / largest / rank, which is Spearman's
-correlation. They are of the least area, but for the last two tables. At a clock, delay is that of the
-clock, so there is no error of it.
+correlation. They are of the least area, but for the last two tables. At a clock, delay is that of
+the clock, so there is no error of it.
 """
 
 _WITHIN = """## What ± means
@@ -227,20 +228,21 @@ follows that.
 _CURVES = """## What speed costs
 
 The median of all units, synthesised for the least delay instead of the least area, and what the
-technologies have of the curve between. The clock that sweeps run at by themselves is the median delay
-of all units at their least area, with one digit.
+technologies have of the curve between. The clock that sweeps run at by themselves is the median
+delay of all units at their least area, with one digit.
 """
 
 _WIRES = """## Wires
 
-`hwsim cost --wires` adds what wires and a clock tree take, as a part of its own. Synthesis places the
-netlist in rows at a utilisation, by annealing, gives OpenSTA the capacitance and resistance of a
-tree for every net, and prices toggles with the capacitance. The clock tree is buffers and wires
-between the port and the flip-flops. Nothing is routed, no cell is sized again, clock edges come at once
-everywhere, and hazards are those of cells without wires. Estimates take shares of what is there
-without wires, fitted to such placed netlists (`benchmarks/wires.py`): of the delay; of the energy of
-data, glitches included; and, for the clock tree, of that of clock pins. A share grows with the
-area of cells where units left out say so by more than their scatter, and is one number elsewhere.
+`hwsim cost --wires` adds what wires and a clock tree take, as a part of its own. Synthesis places
+the netlist in rows at a utilisation, by annealing, gives OpenSTA the capacitance and resistance of
+a tree for every net, and prices toggles with the capacitance. The clock tree is buffers and wires
+between the port and the flip-flops. Nothing is routed, no cell is sized again, clock edges come at
+once everywhere, and hazards are those of cells without wires. Estimates take shares of what is
+there without wires, fitted to such placed netlists (`benchmarks/wires.py`): of the delay; of the
+energy of data, glitches included; and, for the clock tree, of that of clock pins. A share grows
+with the area of cells where units left out say so by more than their scatter, and is one number
+elsewhere.
 
 This is what wires add, from the smallest to the largest unit fitted to, and in parentheses the mean
 error of the total with wires, of units fitted to, each left out, and of held-out units, if the

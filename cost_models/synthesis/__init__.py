@@ -1,4 +1,4 @@
-"""Measured cost: Yosys and ABC map a unit to a cell library, OpenSTA times it, a simulation runs it.
+"""Measured cost: Yosys and ABC map a unit to a library, OpenSTA times it, a simulation runs it.
 
 The mapped netlist plays the operand stream with the library's functions. Its results must be those
 of the golden model, and the toggles of its nets, priced with the library's tables and pin
