@@ -5,8 +5,8 @@
 
 The first table has N units of ``cost_models/screening_set.py``, one process, in ms: elaboration to
 RTLIL, which every method starts with; what the screen adds to it; an estimate with an empty cache
-and with a full one; synthesis, if OpenSTA, Icarus and the library are there. Ratios are of figures
-that were taken one after the other. The operands are in memory, as in a sweep.
+and with a full one; synthesis, if OpenSTA and the library are there. Ratios are of figures that
+were taken one after the other. The operands are in memory, as in a sweep.
 
 Then the design space: ``--count`` units (default: 1000; 0 leaves it out) estimated by ``--workers``
 processes (default: 2), with an empty cache and again with a full one. On a machine that does

@@ -1,13 +1,14 @@
 """Measure what wires add to units of the fitting set, and fit the factors of a technology to it.
 
-    python benchmarks/wires.py TECHNOLOGY [--liberty FILE...] [--units N] [--kept FILE]
+    python benchmarks/wires.py TECHNOLOGY [--liberty FILE...] [--units N] [--held-out N]
 
-Prints what wires add to each unit in percent, and the factors as YAML, with their error on units
-left out. Units that the file ``--kept`` has are not measured again.
+Prints what wires add to each unit in percent, and the factors as YAML, with their errors on units
+left out and on units of the held-out set. Units that a file ``--kept`` has are not measured again.
 """
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,45 +16,21 @@ from typing import Any
 import yaml
 
 from cost_models import fitting_set
-from cost_models.operands import default_operands
-from cost_models.synthesis import liberty, simulation, wires, yosys
-from cost_models.synthesis.energy import energies
-from cost_models.synthesis.liberty import Library
-from cost_models.wires import Figures, Sample, figures, fit
-from hwsim.files import temporary_folder
+from cost_models.synthesis import measure
+from cost_models.synthesis.liberty import Library, opened
+from cost_models.wires import UTILISATION, Sample, figures, fit
 from hwsim.units import UnitSpec
 
-UTILISATION = 0.7
+
+def spread(units: Sequence[UnitSpec], count: int) -> list[UnitSpec]:
+    """Return some units, evenly out of all."""
+    return [units[k * len(units) // count] for k in range(min(count, len(units)))]
 
 
-def measure(unit: UnitSpec, library: Library, technology: Figures) -> dict[str, Any]:
-    with temporary_folder() as folder:
-        mapped = yosys.map_unit(unit, library, "area", folder)
-        toggles = simulation.simulate(unit, mapped.netlist, default_operands(unit), folder)
-        verilog = folder / f"{mapped.style}__{mapped.variant}.v"
-        extraction = wires.place_and_extract(
-            mapped.netlist, verilog, library, technology, UTILISATION
-        )
-        delays = mapped.delay_ns, wires.delay_ns(verilog, library, extraction.spef)
-    added = wires.wires(
-        mapped.netlist,
-        extraction,
-        library.voltage,
-        UTILISATION,
-        toggles.settled,
-        toggles.all,
-        delays,
-    )
-    priced = energies(mapped.netlist, mapped.slews, library.voltage)
-    return {
-        "unit": unit.name,
-        "cells": len(mapped.netlist.instances),
-        "area_um2": mapped.area_um2,
-        "delay_ns": mapped.delay_ns,
-        "settled_pj": float(toggles.settled @ priced.toggle_fj) * 1e-3,
-        "data_pj": float(toggles.all @ priced.toggle_fj) * 1e-3,
-        "clock_pj": priced.clock_fj * 1e-3,
-        "wires": asdict(added),
+def row(unit: UnitSpec, technology: str, library: Library) -> dict[str, Any]:
+    cost = measure(unit, technology, library, wires=True)
+    return cost.to_dict() | {
+        name: getattr(cost, name) for name in ("settled_pj", "glitch_pj", "clock_pj")
     }
 
 
@@ -62,7 +39,8 @@ def sample(row: dict[str, Any]) -> Sample:
     return Sample(
         row["area_um2"],
         added["delay_ns"] / row["delay_ns"],
-        (added["settled_pj"] + added["glitch_pj"]) / row["data_pj"],
+        (added["settled_pj"] + added["glitch_pj"])
+        / (row["settled_pj"] - row["clock_pj"] + row["glitch_pj"]),
         added["clock_pj"] / row["clock_pj"],
     )
 
@@ -72,34 +50,38 @@ def main() -> None:
     parser.add_argument("technology")
     parser.add_argument("--liberty", type=Path, nargs="+")
     parser.add_argument("--units", type=int, default=20)
+    parser.add_argument("--held-out", type=int, default=10)
     parser.add_argument("--kept", type=Path)
     arguments = parser.parse_args()
-    units, _ = fitting_set.split()
-    step = max(1, len(units) // arguments.units)
     kept = arguments.kept
     rows = {}
     if kept and kept.exists():
         rows = {row["unit"]: row for row in map(json.loads, kept.read_text().splitlines())}
-    technology = figures(arguments.technology)
-    chosen = units[::step][: arguments.units]
-    with liberty.opened(arguments.technology, arguments.liberty) as library:
-        for unit in chosen:
+    sets = [
+        spread(units, count)
+        for units, count in zip(
+            fitting_set.split(), (arguments.units, arguments.held_out), strict=True
+        )
+    ]
+    with opened(arguments.technology, arguments.liberty) as library:
+        for unit in (unit for units in sets for unit in units):
             if unit.name not in rows:
-                rows[unit.name] = measure(unit, library, technology)
+                rows[unit.name] = row(unit, arguments.technology, library)
                 if kept:
                     with kept.open("a") as file:
                         file.write(json.dumps(rows[unit.name]) + "\n")
-            row = rows[unit.name]
-            one = sample(row)
-            length = row["wires"]["mean_length_um"]
+            one = sample(rows[unit.name])
             print(
-                f"{unit.name:49.49} {row['cells']:5} cells {length:5.1f} um, "
-                f"delay {100 * one.delay:4.1f} %, data {100 * one.data:4.1f} %, "
-                f"clock {100 * one.clock:4.1f} %",
+                f"{unit.name:49.49} {one.area_um2:9.4g} um^2, delay {100 * one.delay:4.1f} %, "
+                f"data {100 * one.data:4.1f} %, clock {100 * one.clock:4.1f} %",
                 flush=True,
             )
-    factors = fit([sample(rows[unit.name]) for unit in chosen], UTILISATION)
-    print(yaml.safe_dump({"factors": asdict(factors)}, sort_keys=False))
+    command = f"benchmarks/wires.py {arguments.technology}"
+    command += f" --units {arguments.units} --held-out {arguments.held_out}"
+    fitting, held_out = ([sample(rows[unit.name]) for unit in units] for units in sets)
+    source = f"{command}; wires: {figures(arguments.technology).source}"
+    factors = fit(fitting, held_out, UTILISATION, source)
+    print(yaml.safe_dump({"factors": asdict(factors)}, sort_keys=False, width=100))
 
 
 if __name__ == "__main__":

@@ -173,7 +173,9 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
         float(toggles[netlist.first_flip_flop :].mean()),
         cycles,
         macs,
-        macs * float(taken.mean(axis=-1).std()) / (float(taken.mean()) * streams**0.5),
+        macs
+        * float(taken.mean(axis=-1).std(ddof=min(streams - 1, 1)))
+        / (float(taken.mean()) * streams**0.5),
     )
 
 

@@ -7,11 +7,12 @@ shown.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 from cost_models.metric import Metric
+from cost_models.wires import Wires
 from hwsim import tables
 from hwsim.errors import InputError
 
@@ -72,7 +73,7 @@ def _derived(
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of a unit; wires, clock tree and placement are not part of any number.
+    """Cost of a unit's cells; wires and clock tree are in no number but those that say so.
 
     Attributes
     ----------
@@ -105,6 +106,8 @@ class Cost:
     clock_ns
         Clock period in ns that the unit is sized for and runs at; None for one that runs as fast as
         it can.
+    wires
+        What wires and a clock tree add, if that was asked for.
     provenance
         Where the numbers come from: versions, multiplier style, effort, library or coefficient set.
     """
@@ -122,6 +125,7 @@ class Cost:
     macs_per_cycle_error: float = 0.0
     idle_pj: float = 0.0
     clock_ns: float | None = None
+    wires: Wires | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -223,11 +227,35 @@ class Cost:
         """Multiply-accumulates per energy in GMAC/J, glitches included, leakage excluded."""
         return 1e3 / self.energy_pj_per_mac
 
+    @property
+    def core_area_um2(self) -> float | None:
+        """Area of the core that the cells are placed in, in um^2; None without wires."""
+        return None if self.wires is None else self.wires.core_area_um2
+
+    @property
+    def delay_with_wires_ns(self) -> float | None:
+        """Shortest clock period with wires in ns; None without."""
+        return None if self.wires is None else self.delay_ns + self.wires.delay_ns
+
+    @property
+    def energy_with_wires_pj_per_mac(self) -> float | None:
+        """Dynamic energy of one multiply-accumulate in pJ, glitches, wires and clock tree included;
+        None without wires."""
+        if self.wires is None:
+            return None
+        added = self.wires.settled_pj + self.wires.glitch_pj + self.wires.clock_pj
+        return (self.energy_pj + added) / self.macs_per_cycle
+
     def metrics(self) -> dict[str, float | None]:
         """Return the metrics by name."""
         return {name: getattr(self, name) for name in METRICS}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the metrics and what they are of as plain values for JSON."""
+        wires = None if self.wires is None else asdict(self.wires) | self._with_wires()
         names = ("unit", "technology", "method", "clock_ns", "macs_per_cycle_error", "provenance")
-        return self.metrics() | {name: getattr(self, name) for name in names}
+        return self.metrics() | {name: getattr(self, name) for name in names} | {"wires": wires}
+
+    def _with_wires(self) -> dict[str, float | None]:
+        names = ("delay_with_wires_ns", "energy_with_wires_pj_per_mac")
+        return {name: getattr(self, name) for name in names}

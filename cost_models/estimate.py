@@ -2,11 +2,11 @@
 
 Area and leakage are sums over gates. Cells of a library take several gates at once, but not a gate
 that is read more than once; and on long paths logic is duplicated and cells are larger, the more so
-the more they drive. So such gates add to the area. Delay is the longest path between registers, each
-gate taking the delay of its type and one term for its fan-out. Settled energy is a sum over toggles,
-counted with the operands at hand, plus the clock pins; what hazards add to it is a sum over the
-toggles beyond these in a simulation of the gates with the technology's delays. Neither a library nor
-a tool beyond Yosys is needed, and one mapping serves all technologies.
+the more they drive. So such gates add to the area. Delay is the longest path between registers,
+each gate taking the delay of its type and one term for its fan-out. Settled energy is a sum over
+toggles, counted with the operands at hand, plus the clock pins; what hazards add to it is a sum
+over the toggles beyond these in a simulation of the gates with the technology's delays. Neither a
+library nor a tool beyond Yosys is needed, and one mapping serves all technologies.
 
 A unit is a curve. Its ends, the least area and the least delay, have coefficients of their own, and
 what a clock between them takes follows from how far it is from the one to the other.
@@ -32,6 +32,7 @@ from cost_models.network import Transitions
 from cost_models.operands import default_operands
 from cost_models.technology import Coefficients, Curve, Delays, Sizing, Technology
 from cost_models.unit_key import unit_key
+from cost_models.wires import estimated, factors
 from hwsim.errors import InputError, check_known
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
@@ -289,6 +290,7 @@ def estimate(
     objective: Objective = "area",
     clock_ns: float | None = None,
     clock_gating: bool = False,
+    wires: bool = False,
 ) -> Cost:
     """Return the estimated cost of ``unit`` in one technology.
 
@@ -306,16 +308,22 @@ def estimate(
         A clock period in ns that the least area has to meet, instead of an objective.
     clock_gating
         With clock gates (:mod:`cost_models.clock_gating`).
+    wires
+        With what wires and a clock tree add, as ``Cost.wires``, by factors fitted to placed
+        netlists of the least area (:mod:`cost_models.wires`).
 
     Raises
     ------
     InputError
         For a ``unit`` that is none, an unknown technology or objective, a clock that is not
-        positive, operands that do not fit, or clock gates where the technology's library has none.
+        positive, operands that do not fit, clock gates where the technology's library has none, or
+        wires where there are no factors of the technology.
     cost_models.network.SimulationError
         If the gates do not compute what the golden model says.
     """
-    (cost,) = estimate_all(unit, [technology], operands, objective, clock_ns, clock_gating).values()
+    (cost,) = estimate_all(
+        unit, [technology], operands, objective, clock_ns, clock_gating, wires
+    ).values()
     return cost
 
 
@@ -326,16 +334,21 @@ def estimate_all(
     objective: Objective = "area",
     clock_ns: float | None = None,
     clock_gating: bool = False,
+    wires: bool = False,
 ) -> dict[str, Cost]:
     """Return the estimated cost of ``unit`` by technology; parameters are those of ``estimate``."""
     check_unit(unit)
     check_known("objective", objective, get_args(Objective))
     check_clock(clock_ns)
     loaded = technologies.load_all(names)
+    its = {one.name: factors(one.name, one.wires) for one in loaded} if wires else {}
     measured = features(unit, operands, clock_gating=clock_gating)
-    return {
+    costs = {
         technology.name: price(unit, measured, technology, objective, clock_ns)
         for technology in loaded
+    }
+    return costs | {
+        name: replace(costs[name], wires=estimated(costs[name], its[name])) for name in its
     }
 
 
@@ -561,7 +574,7 @@ def _runs(gates: Netlist) -> list[tuple[int, int]]:
 
 
 def critical_path(gates: Netlist, delays: PathDelays) -> Path:
-    """Return the longest path between flip-flops, those before inputs and behind outputs included."""
+    """Return the longest path between flip-flops, also those before inputs and behind outputs."""
     doublings = np.log2(1 + gates.fanout())
     arrival = np.zeros(gates.nets)
     registers = slice(2, gates.first_gate)

@@ -205,7 +205,7 @@ def _digest(unit: UnitSpec) -> str:
 
 
 def _kept(file: Path, library: Library, digest: str) -> list[Cost] | None:
-    """Return the costs in ``file`` if they are there, of the same, and by this library and tools."""
+    """Return the costs in ``file``, if there are any of this by this library and these tools."""
     if not file.exists():
         return None
     try:

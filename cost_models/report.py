@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cost_models import chart, conformal, fit, fitting_set
+from cost_models import chart, conformal, fit, fitting_set, wires
 from cost_models import technology as technologies
 from cost_models.bands import (
     LEVELS,
@@ -88,8 +88,8 @@ Two methods give a cost, and they are different kinds of number:
   to synthesis. No library is needed.
 
 Energy is settled energy and that of glitches. Both methods count cells only: no wires, no clock
-tree, no placement, unless `--wires` adds them, as a part of its own. Both play the same cycles of the
-same operands, so errors of energy per cycle are those of energy per MAC.
+tree, no placement, unless `--wires` adds them, as a part of its own. Both play the same cycles of
+the same operands, so errors of energy per cycle are those of energy per MAC.
 
 A unit is a curve, and three points of it are measured and estimated (`--objective density`, the
 least area times delay, is at or near the second, and has its errors):
@@ -97,7 +97,8 @@ least area times delay, is at or near the second, and has its errors):
 - **least area**, what `hwsim cost` shows by itself: ABC covers for area and takes the smallest size
   of every cell, of the smaller multiplier style from four equivalent starts; the fastest of those
   at most 2 % larger than the smallest counts.
-- **least delay**, `--objective speed`: covered for delay, and sized for a period that nothing meets.
+- **least delay**, `--objective speed`: covered for delay, and sized for a period that nothing
+  meets.
 - **a clock**, `--clock NS`, at which sweeps run: the smallest netlist that meets it. For the errors
   below it is half way between the two delays of each unit.
 
@@ -133,8 +134,8 @@ partial products alone would save more, but with three of the four libraries the
 of area falls below 0.99.{unseen}
 
 Errors are absolute and relative to synthesis, as mean / largest / rank, which is Spearman's
-correlation. They are of the least area, but for the last two tables. At a clock, delay is that of the
-clock, so there is no error of it.
+correlation. They are of the least area, but for the last two tables. At a clock, delay is that of
+the clock, so there is no error of it.
 """
 
 _WITHIN = """## What ± means
@@ -228,8 +229,25 @@ follows that.
 _CURVES = """## What speed costs
 
 The median of all units, synthesised for the least delay instead of the least area, and what the
-technologies have of the curve between. The clock that sweeps run at by themselves is the median delay
-of all units at their least area, with one digit.
+technologies have of the curve between. The clock that sweeps run at by themselves is the median
+delay of all units at their least area, with one digit.
+"""
+
+_WIRES = """## Wires
+
+`hwsim cost --wires` adds what wires and a clock tree take, as a part of its own. Synthesis places
+the netlist in rows at a utilisation, by annealing, gives OpenSTA the capacitance and resistance of
+a tree for every net, and prices toggles with the capacitance. The clock tree is buffers and wires
+between the port and the flip-flops. Nothing is routed, no cell is sized again, clock edges come at
+once everywhere, and hazards are those of cells without wires. Estimates take shares of what is
+there without wires, fitted to such placed netlists (`benchmarks/wires.py`): of the delay; of the
+energy of data, glitches included; and, for the clock tree, of that of clock pins. A share grows
+with the area of cells where units left out say so by more than their scatter, and is one number
+elsewhere.
+
+This is what wires add, from the smallest to the largest unit fitted to, and in parentheses the mean
+error of the total with wires, of units fitted to, each left out, and of held-out units, if the
+figures without wires are known. The error of these comes on top in an estimate.
 """
 
 #: Headings of the figures of units.
@@ -278,6 +296,7 @@ def document() -> str:
         f"![Estimate against synthesis]({CHART})\n",
         _curves(loaded),
         _noise(loaded),
+        _wires(),
         _LIMITS,
         *(_section(technology) for technology in loaded),
         _REGENERATE,
@@ -380,6 +399,24 @@ def _curves(loaded: list[Technology]) -> str:
         )
     header = ["technology", *_FIGURES, "exponent of area", "of energy", "clock of sweeps"]
     return f"{_CURVES}\n{tables.markdown(header, rows)}"
+
+
+def _wires() -> str:
+    rows, sources = [], []
+    for name in wires.fitted():
+        its = wires.factors(name)
+        left_out, held_out = (its.errors[kind] for kind in wires.ERRORS)
+        cells = []
+        for key in wires.SHARES:
+            low, high = (getattr(its, key).at(area, its.area_um2) for area in its.areas_um2)
+            added = f"{100 * low:.1f}" + (f" to {100 * high:.1f}" if high != low else "")
+            cells.append(f"{added} % ({left_out[key]:.1f} % / {held_out[key]:.1f} %)")
+        units = f"{left_out['units']:g} / {held_out['units']:g}"
+        areas = " to ".join(f"{area:.3g}" for area in its.areas_um2)
+        rows.append([name, *cells, f"{its.utilisation:g}", areas, units])
+        sources.append(f"- {name}: {wires.figures(name).source}")
+    header = ["technology", "delay", "data", "clock tree", "utilisation", "cells um^2", "units"]
+    return "\n".join([_WIRES, tables.markdown(header, rows), *sources, ""])
 
 
 def _summary(loaded: list[Technology]) -> str:

@@ -1,10 +1,11 @@
 """What wires are like in a technology, and by how much they add to its estimates.
 
-Estimates know nothing of a placement. They take factors, fitted to placed netlists of the
-technology (:mod:`cost_models.synthesis.wires`): what wires add to delay, energy and clock, as a
-share of what is there without them, is ``share * (area / area_um2) ** exponent``. That is the form
-of Donath's mean length of wires of N gates, which grows like N^(p - 1/2) with Rent's exponent p
-(Donath, IEEE Trans. CAS 26(4), 1979).
+Synthesis places netlists (:mod:`cost_models.synthesis.wires`). Estimates know nothing of a
+placement. They take factors, fitted to placed netlists of the technology: what wires add to delay,
+energy and clock, as a share of what is there without them. A share is constant, or it is
+``share * (area / area_um2) ** exponent``, the form of Donath's mean length of wires of N gates,
+which grows like N^(p - 1/2) with Rent's exponent p (Donath, IEEE Trans. CAS 26(4), 1979). It grows
+only where units left out say so by more than their scatter.
 """
 
 import math
@@ -12,16 +13,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 
 from hwsim.errors import InputError, unknown
 
+if TYPE_CHECKING:
+    from cost_models.cost import Cost
+
+Floats = NDArray[np.float64]
+
 _DATA = "wires.yaml"
+
+#: Share of the core that cells cover, unless another is asked for.
+UTILISATION = 0.7
+
+#: What :class:`Wires` are of.
+PLACED, FACTORS = "placed netlist", "factors fitted to placed netlists"
+
+#: What there are factors of.
+SHARES = ("delay", "data", "clock")
+#: What their errors are of.
+ERRORS = ("left_out", "held_out")
 
 #: Exponents that a fit may have: p - 1/2, with a Rent exponent p from 1/2 (wires to neighbours) to
 #: 1 (wires to anywhere, as long as the core).
@@ -87,22 +103,60 @@ class Factors:
         Share of the core that cells cover.
     area_um2
         Area of cells at which the shares hold.
+    areas_um2
+        Smallest and largest area of cells that they were fitted to.
     delay, data, clock
         Of the delay; of the energy of all but clock pins, with hazards; of that of clock pins.
-    units
-        Number of units that they were fitted to.
     errors
-        Of ``delay``, ``data`` and ``clock``, on units that were left out: the mean, in percent of
-        the total with wires.
+        ``left_out``, of units fitted to, by factors fitted to all others, and ``held_out``, of
+        units of the held-out set; each the mean of ``delay``, ``data`` and ``clock`` in percent of
+        the total with wires, and ``units``, their number.
+    source
+        Where they are from, and the figures of wires that the netlists were placed with.
     """
 
     utilisation: float
     area_um2: float
+    areas_um2: tuple[float, float]
     delay: Growth
     data: Growth
     clock: Growth
-    units: int
-    errors: Mapping[str, float]
+    errors: Mapping[str, Mapping[str, float]]
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wires:
+    """What wires and a clock tree add to the cost of a unit, whose own figures are without them.
+
+    Attributes
+    ----------
+    utilisation
+        Share of the core that cells cover.
+    core_area_um2
+        Area of the core. Buffers of the clock tree stand in what cells leave free.
+    delay_ns
+        By how much wires lengthen the shortest clock period. Clock edges are ideal.
+    settled_pj, glitch_pj
+        Energy of wires in a cycle, of settled toggles and of those that hazards add. Hazards are
+        those of cells without wires.
+    clock_pj
+        Energy of the clock tree in a cycle: its wires and buffers, not the flip-flops' pins.
+    length_um
+        Sum of the lengths of wires, without the clock tree; None of an estimate.
+    provenance
+        ``of``, a placed netlist or factors, the ``source`` of the figures of wires, and what else
+        is known of either.
+    """
+
+    utilisation: float
+    core_area_um2: float
+    delay_ns: float
+    settled_pj: float
+    glitch_pj: float
+    clock_pj: float
+    length_um: float | None
+    provenance: Mapping[str, Any]
 
 
 def figures(technology: str, given: Mapping[str, Any] | None = None) -> Figures:
@@ -132,6 +186,31 @@ def factors(technology: str, given: Mapping[str, Any] | None = None) -> Factors:
         If nothing is known, or for keys and values that are no factors.
     """
     return read_factors(*_part("factors", Factors, technology, given))
+
+
+def fitted() -> list[str]:
+    """Return the technologies that factors come with hwsim for."""
+    return [name for name, parts in _data().items() if "factors" in parts]
+
+
+def estimated(cost: "Cost", its: Factors) -> Wires:
+    """Return what wires add to an estimated cost by the factors of its technology."""
+    delay, data, clock = (getattr(its, key).at(cost.area_um2, its.area_um2) for key in SHARES)
+    return Wires(
+        utilisation=its.utilisation,
+        core_area_um2=cost.area_um2 / its.utilisation,
+        delay_ns=delay * cost.delay_ns,
+        settled_pj=data * (cost.settled_pj - cost.clock_pj),
+        glitch_pj=data * cost.glitch_pj,
+        clock_pj=clock * cost.clock_pj,
+        length_um=None,
+        provenance={
+            "of": FACTORS,
+            "source": its.source,
+            "areas_um2": list(its.areas_um2),
+            "errors": its.errors,
+        },
+    )
 
 
 def check(given: Any, place: str) -> None:
@@ -165,21 +244,14 @@ def _part(
 def read_figures(data: Any, place: str) -> Figures:
     """Return the figures in a mapping; ``place`` is for the messages of InputErrors."""
     _check_keys(data, Figures, place)
-    site = data["site_um"]
-    if not isinstance(site, list | tuple) or len(site) != 2:
-        raise InputError(f"{place}.site_um must be a width and a height, not {site!r}")
-    for key in ("clock_buffer", "source"):
-        if not isinstance(data[key], str) or not data[key]:
-            raise InputError(f"{place}.{key} must be text, not {data[key]!r}")
     fanout = data["clock_fanout"]
     if not isinstance(fanout, int) or isinstance(fanout, bool) or fanout < 2:
         raise InputError(f"{place}.clock_fanout must be a number from 2 up, not {fanout!r}")
-    width, height = (_positive(f"{place}.site_um", value) for value in site)
     return Figures(
-        site_um=(width, height),
-        clock_buffer=data["clock_buffer"],
+        site_um=_pair(f"{place}.site_um", data["site_um"], "a width and a height"),
+        clock_buffer=_text(f"{place}.clock_buffer", data["clock_buffer"]),
         clock_fanout=fanout,
-        source=data["source"],
+        source=_text(f"{place}.source", data["source"]),
         **{
             key: _positive(f"{place}.{key}", data[key])
             for key in _keys(Figures)
@@ -192,7 +264,7 @@ def read_factors(data: Any, place: str) -> Factors:
     """Return the factors in a mapping; ``place`` is for the messages of InputErrors."""
     _check_keys(data, Factors, place)
     growths = {}
-    for key in ("delay", "data", "clock"):
+    for key in SHARES:
         _check_keys(data[key], Growth, f"{place}.{key}")
         share = _number(f"{place}.{key}.share", data[key]["share"])
         if share < 0:
@@ -201,16 +273,39 @@ def read_factors(data: Any, place: str) -> Factors:
     utilisation = _positive(f"{place}.utilisation", data["utilisation"])
     if utilisation > 1:
         raise InputError(f"{place}.utilisation must be at most 1, not {utilisation!r}")
-    errors = data["errors"]
-    if not isinstance(errors, Mapping) or set(errors) != set(growths):
-        raise InputError(f"{place}.errors must have {', '.join(growths)}, not {errors!r}")
     return Factors(
         utilisation=utilisation,
         area_um2=_positive(f"{place}.area_um2", data["area_um2"]),
-        units=int(_positive(f"{place}.units", data["units"])),
-        errors={key: _number(f"{place}.errors.{key}", errors[key]) for key in growths},
+        areas_um2=_pair(f"{place}.areas_um2", data["areas_um2"], "a smallest and a largest area"),
+        errors=_errors(f"{place}.errors", data["errors"]),
+        source=_text(f"{place}.source", data["source"]),
         **growths,
     )
+
+
+def _errors(place: str, data: Any) -> dict[str, dict[str, float]]:
+    named = ("units", *SHARES)
+    for part, keys in (("", ERRORS), *((f".{kind}", named) for kind in ERRORS)):
+        its = data[part[1:]] if part else data
+        if not isinstance(its, Mapping) or set(its) != set(keys):
+            raise InputError(f"{place}{part} must have {', '.join(keys)}, not {its!r}")
+    return {
+        kind: {key: _number(f"{place}.{kind}.{key}", data[kind][key]) for key in named}
+        for kind in ERRORS
+    }
+
+
+def _text(place: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise InputError(f"{place} must be text, not {value!r}")
+    return value
+
+
+def _pair(place: str, value: Any, what: str) -> tuple[float, float]:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise InputError(f"{place} must be {what}, not {value!r}")
+    first, second = (_positive(place, one) for one in value)
+    return first, second
 
 
 def _check_keys(data: Any, kind: type, place: str) -> None:
@@ -262,47 +357,87 @@ class Sample:
     clock: float
 
 
-def fit(samples: Sequence[Sample], utilisation: float) -> Factors:
-    """Return the factors fitted to some units, with the errors of those fitted to all others.
+def fit(
+    samples: Sequence[Sample], held_out: Sequence[Sample], utilisation: float, source: str
+) -> Factors:
+    """Return the factors fitted to some units, with their errors on units left out and held out.
 
-    What counts is the squared error of the total with wires, relative to it.
+    What counts is the squared error of the total with wires, relative to it. A share grows with the
+    area if that lowers the mean error of units left out by more than its standard error.
 
     Raises
     ------
     InputError
-        For fewer than 3 units, or units to which wires add nothing.
+        For fewer than 3 units to fit to, none held out, or units to which wires add nothing.
     """
-    if len(samples) < 3:
+    if len(samples) < 3 or not held_out:
         raise InputError(
-            f"{len(samples)} units are too few to fit factors of wires to, 3 are needed"
+            f"{len(samples)} units and {len(held_out)} held out are too few for factors of wires; "
+            "3 to fit to and 1 held out are needed"
         )
     area = np.array([sample.area_um2 for sample in samples])
     reference = float(f"{np.exp(np.mean(np.log(area))):.3g}")
-    size = np.log(area / reference)
-    growths, errors = {}, {}
-    for key in ("delay", "data", "clock"):
+    growths: dict[str, Growth] = {}
+    left_out: dict[str, float] = {"units": len(samples)}
+    tried: dict[str, float] = {"units": len(held_out)}
+    for key in SHARES:
         share = np.array([getattr(sample, key) for sample in samples])
         if share.min() <= 0:
             raise InputError(f"wires add no {key} to a unit; factors cannot be fitted")
-        growths[key] = _growth(size, share)
-        left_out = []
-        for k in range(len(samples)):
-            rest = np.arange(len(samples)) != k
-            predicted = _growth(size[rest], share[rest]).at(area[k], reference)
-            left_out.append(abs(predicted - share[k]) / (1 + share[k]))
-        errors[key] = round(100 * float(np.mean(left_out)), 2)
+        constant, growing = (_left_out(area, share, reference, grows) for grows in (False, True))
+        better = constant - growing
+        grows = bool(better.mean() > better.std(ddof=1) / math.sqrt(len(better)))
+        growths[key] = _growth(area, share, reference, grows)
+        left_out[key] = _mean_percent(growing if grows else constant)
+        tried[key] = _mean_percent(
+            [
+                _error(growths[key].at(sample.area_um2, reference), getattr(sample, key))
+                for sample in held_out
+            ]
+        )
     return Factors(
-        utilisation=utilisation, area_um2=reference, units=len(samples), errors=errors, **growths
+        utilisation=utilisation,
+        area_um2=reference,
+        areas_um2=(float(f"{area.min():.4g}"), float(f"{area.max():.4g}")),
+        errors=dict(zip(ERRORS, (left_out, tried), strict=True)),
+        source=source,
+        **growths,
     )
 
 
-def _growth(size: NDArray[np.float64], share: NDArray[np.float64]) -> Growth:
-    """Return the growth with the least squared error of 1 + share, relative to it."""
+def _error(predicted: float, share: float) -> float:
+    """Return by how much the total with wires is off, relative to it."""
+    return abs(predicted - share) / (1 + share)
 
-    def errors(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return (values[0] * np.exp(values[1] * size) - share) / (1 + share)
+
+def _mean_percent(errors: Sequence[float] | Floats) -> float:
+    return round(100 * float(np.mean(errors)), 2)
+
+
+def _left_out(area: Floats, share: Floats, reference: float, grows: bool) -> Floats:
+    """Return the error of each unit by a fit to all others."""
+    found = []
+    for k in range(len(area)):
+        rest = np.arange(len(area)) != k
+        growth = _growth(area[rest], share[rest], reference, grows)
+        found.append(_error(growth.at(area[k], reference), share[k]))
+    return np.array(found)
+
+
+def _growth(area: Floats, share: Floats, reference: float, grows: bool) -> Growth:
+    """Return the growth with the least squared error of 1 + share, relative to it."""
+    # Only fits need it, and it takes long to import.
+    from scipy.optimize import least_squares
+
+    size = np.log(area / reference)
+
+    def errors(values: Floats) -> Floats:
+        exponent = values[1] if grows else 0.0
+        return (values[0] * np.exp(exponent * size) - share) / (1 + share)
 
     low, high = _EXPONENTS
-    start = [share.mean(), (low + high) / 2]
-    found = least_squares(errors, start, bounds=([0, low], [np.inf, high])).x
-    return Growth(float(f"{found[0]:.4g}"), round(float(found[1]), 3))
+    bounds = ([0, low], [np.inf, high]) if grows else ([0], [np.inf])
+    start = [share.mean(), (low + high) / 2] if grows else [share.mean()]
+    found = least_squares(errors, start, bounds=bounds).x
+    exponent = round(float(found[1]), 3) if grows else 0.0
+    return Growth(float(f"{found[0]:.4g}"), exponent)

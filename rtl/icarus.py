@@ -30,8 +30,8 @@ def find() -> tuple[str, str]:
         path = shutil.which(name)
         if path is None:
             raise MissingToolError(
-                f"{name} (Icarus Verilog) is not installed; it simulates Verilog to verify it and "
-                "to count toggles; on Debian: apt-get install iverilog"
+                f"{name} (Icarus Verilog) is not installed; it simulates Verilog to verify "
+                "it; on Debian: apt-get install iverilog"
             )
         paths.append(path)
     return paths[0], paths[1]

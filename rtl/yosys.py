@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -134,6 +135,7 @@ def read_json(path: Path) -> Any:
         raise YosysError(f"Yosys did not write {path.name}: {error}") from None
 
 
+@cache
 def version() -> str:
     """Return the version of the installed Yosys, e.g. ``0.70``."""
     return installed("pyosys")

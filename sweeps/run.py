@@ -29,7 +29,6 @@ from hwsim.tensors.quantise import ErrorMeter, Pair, QuantisationError, check_gr
 from hwsim.units import UnitSpec
 from hwsim.units.operands import Operands
 from hwsim.units.recipe import source_digest as unit_source_digest
-from rtl import icarus
 from rtl.verilog import HandMade
 from sweeps.metrics import METRICS
 from sweeps.screen import Candidate, Pruned, Screening, goodness, prune, screened
@@ -140,7 +139,6 @@ def check(sweep: Sweep, workers: int | None) -> None:
         raise InputError(f"workers must be at most {most} on this machine, not {workers}")
     if sweep.method == "synthesis":
         opensta.find()
-        icarus.find()
     if sweep.tensors:
         _check_tensors(sweep, sweep.tensors)
 
@@ -148,7 +146,7 @@ def check(sweep: Sweep, workers: int | None) -> None:
 def _versions(sweep: Sweep) -> dict[str, str]:
     if sweep.method == "estimate":
         return versions()
-    return {**versions(), "opensta": opensta.version(), "icarus": icarus.version()}
+    return {**versions(), "opensta": opensta.version()}
 
 
 def _check_tensors(sweep: Sweep, tensors: Tensors) -> None:

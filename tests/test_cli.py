@@ -1,14 +1,15 @@
 import json
 import shutil
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from cost_models import technology
+from cost_models import technology, wires
 from cost_models.cost import Cost
 from cost_models.netlist import netlist
+from cost_models.synthesis import liberty
 from hwsim import cli
 from hwsim.cli import verify
 from hwsim.formats import block_names, parse_block, parse_scalar
@@ -484,6 +485,75 @@ def test_costs_in_json_have_everything(capsys: pytest.CaptureFixture[str]) -> No
     assert cost["weight_bits_per_element"] == cost["activation_bits_per_element"] == 2
     for levels in cost["error_percent"].values():
         assert 0 < levels["68"] < levels["95"]
+
+
+def test_wires_of_estimates_are_a_table_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    growth = {"share": 0.1, "exponent": 0.0}
+    errors = {"units": 3, "delay": 1.5, "data": 2.5, "clock": 3.5}
+    factors = {
+        "utilisation": 0.5, "area_um2": 9.0, "areas_um2": [3.0, 27.0],
+        "delay": growth, "data": growth, "clock": growth,
+        "errors": {"left_out": errors, "held_out": errors}, "source": "my placements",
+    }  # fmt: skip
+    mine = tmp_path / "mine.yaml"
+    technology.write(simple("mine", wires={"factors": factors}), mine)
+    command = ["cost", *TINY, "--technology", str(mine)]
+    assert cli.main([*command, "--json"]) == 0
+    (plain,) = json.loads(capsys.readouterr().out)
+    assert plain["wires"] is None
+    assert cli.main([*command, "--wires", "--json"]) == 0
+    (cost,) = json.loads(capsys.readouterr().out)
+    wires = cost.pop("wires")
+    assert cost == {name: value for name, value in plain.items() if name != "wires"}
+    assert wires["core_area_um2"] == pytest.approx(2 * cost["area_um2"])
+    assert wires["delay_with_wires_ns"] == pytest.approx(1.1 * cost["delay_ns"])
+    energy = wires["energy_with_wires_pj_per_mac"]
+    assert energy == pytest.approx(1.1 * cost["energy_pj_per_mac"])
+    assert cli.main([*command, "--wires"]) == 0
+    _, _, table = capsys.readouterr().out.partition("\n\n")
+    lines = table.splitlines()
+    assert "in no figure above, by factors fitted to placed netlists" in lines[0]
+    assert lines[2].split()[:3] == ["integer_lanes_1_weight_int2_activation_int2", "mine", "0.5"]
+    assert lines[-2] == "mine: my placements"
+    assert "of 3 to 27 µm² of cells; mean error" in lines[-1]
+    assert "on 3 held-out units: delay 1.5 %, data 2.5 %, clock 3.5 %" in lines[-1]
+    for factor, missed in ((1.05, True), (1.15, False)):
+        clock = str(factor * plain["delay_ns"])
+        assert cli.main([*command, "--wires", "--clock", clock]) == 0
+        assert ("mine: with wires it misses the clock of" in capsys.readouterr().out) == missed
+
+
+def test_wires_of_synthesis_are_a_table_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the figures of a technology's file."""
+    figures = asdict(wires.figures("osu018")) | {"source": "my wires"}
+    mine = tmp_path / "mine.yaml"
+    technology.write(simple("mine", wires={"figures": figures}), mine)
+    command = ["cost", *TINY, "--method", "synthesis", "--technology", str(mine)]
+    command += ["--liberty", str(liberty.OSU018), "--wires", "--utilisation", "0.6"]
+    assert cli.main(command) == 0
+    _, _, table = capsys.readouterr().out.partition("\n\n")
+    lines = table.splitlines()
+    assert "in no figure above, by placed netlist" in lines[0]
+    assert lines[2].split()[1:3] == [str(mine), "0.6"]
+    assert lines[-1] == f"{mine}: my wires"
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--utilisation", "0.6"], "--utilisation goes with --wires and --method synthesis"),
+    (["--wires", "--utilisation", "0.6"], "--utilisation goes with --wires and --method synth"),
+    (["--wires", "--breakdown"], "--wires takes whole units"),
+    (["--method", "synthesis", "--technology", "osu018", "--wires", "--utilisation", "1.5"],
+     "utilisation=1.5: allowed: above 0 and at most 1"),
+])  # fmt: skip
+def test_wires_that_are_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["cost", *TINY, *arguments]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_breakdown_takes_operands(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,21 +1,25 @@
-"""Measured cost: Yosys and ABC map a unit to a cell library, OpenSTA times it, a simulation runs it.
+"""Measured cost: Yosys and ABC map a unit to a library, OpenSTA times it, a simulation runs it.
 
 The mapped netlist plays the operand stream with the library's functions. Its results must be those
 of the golden model, and the toggles of its nets, priced with the library's tables and pin
 capacitances, are the energy: without hazards, and beside it what hazards add with the delays that
-OpenSTA gives for every cell.
+OpenSTA gives for every cell. What wires add, if that is asked for, is a part of its own
+(:mod:`cost_models.synthesis.wires`).
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from cost_models import technology as technologies
+from cost_models import wires as wiring
 from cost_models.cost import Cost, Objective, check_clock
 from cost_models.operands import default_operands
-from cost_models.synthesis import limits, opensta, simulation, yosys
+from cost_models.synthesis import limits, opensta, placement, simulation, yosys
 from cost_models.synthesis.clock_gating import gated_clock_energy
 from cost_models.synthesis.energy import energies
 from cost_models.synthesis.liberty import Library, opened
+from cost_models.synthesis.wires import Extraction, added, extract
 from cost_models.synthesis.yosys import Mapped
 from hwsim.errors import check_known
 from hwsim.files import temporary_folder
@@ -35,6 +39,8 @@ def synthesize(
     objective: Objective = "area",
     clock_ns: float | None = None,
     clock_gating: bool = False,
+    wires: bool = False,
+    utilisation: float = wiring.UTILISATION,
 ) -> Cost:
     """Map ``unit`` to a cell library and measure it.
 
@@ -54,6 +60,10 @@ def synthesize(
         A clock period in ns that the least area has to meet, instead of an objective.
     clock_gating
         With the library's clock gates (:mod:`cost_models.synthesis.clock_gating`).
+    wires, utilisation
+        With what wires and a clock tree add, as ``Cost.wires``, if cells cover that share of the
+        core, above 0 and at most 1. ``technology`` then is one whose wires
+        :func:`cost_models.wires.figures` knows, or FILE.yaml of a technology that has them.
 
     Raises
     ------
@@ -69,7 +79,10 @@ def synthesize(
         If a tool fails or a cell stays unmapped.
     """
     with opened(technology, liberty) as library:
-        return measure(unit, technology, library, operands, objective, clock_ns, clock_gating)
+        return measure(
+            unit, technology, library, operands, objective, clock_ns, clock_gating, wires,
+            utilisation,
+        )  # fmt: skip
 
 
 def measure(
@@ -80,11 +93,16 @@ def measure(
     objective: Objective = "area",
     clock_ns: float | None = None,
     clock_gating: bool = False,
+    wires: bool = False,
+    utilisation: float = wiring.UTILISATION,
 ) -> Cost:
     """Do the work of :func:`synthesize` with an opened library, which many units can share."""
     check_known("objective", objective, get_args(Objective))
     check_clock(clock_ns)
+    placement.check_utilisation(utilisation)
+    figures = _figures(technology) if wires else None
     opensta.find()
+    extraction = None
     with temporary_folder() as folder:
         flow = yosys.Flow(unit, library, folder, clock_gating)
         if clock_ns is not None:
@@ -92,7 +110,18 @@ def measure(
         else:
             ends = {"area": flow.smallest, "speed": flow.fastest, "density": flow.densest}
             mapped = ends[objective]()
-    return _priced(unit, technology, library, operands, mapped, clock_ns, objective)
+        if figures is not None:
+            extraction = extract(mapped, library, figures, utilisation)
+    return _priced(unit, technology, library, operands, mapped, clock_ns, objective, extraction)
+
+
+def _figures(technology: str) -> wiring.Figures:
+    """Return the wires of a technology by its name, or those that its file has."""
+    others = set(technologies.names()) - set(technologies.shipped())
+    if technology in others or technology.endswith(technologies.SUFFIX):
+        loaded = technologies.load(technology)
+        return wiring.figures(loaded.name, loaded.wires)
+    return wiring.figures(technology)
 
 
 def measure_curve(
@@ -123,6 +152,7 @@ def _priced(
     mapped: Mapped,
     clock_ns: float | None,
     objective: str,
+    extraction: Extraction | None = None,
 ) -> Cost:
     """Simulate a mapped unit and sum up what it costs."""
     netlist = mapped.netlist
@@ -150,6 +180,7 @@ def _priced(
         idle_pj=idle_fj * 1e-3,
         macs_per_cycle=toggles.macs_per_cycle,
         macs_per_cycle_error=toggles.macs_per_cycle_error,
+        wires=None if extraction is None else added(mapped, extraction, toggles, library.voltage),
         provenance={
             "tools": {"yosys": version(), "opensta": opensta.version()},
             "libraries": library.digests,

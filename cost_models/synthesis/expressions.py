@@ -49,18 +49,6 @@ class Expression:
             return frozenset([self.text])
         return frozenset().union(*(operand.names for operand in self.operands))
 
-    def verilog(self, names: Mapping[str, str]) -> str:
-        """Return it in Verilog, with ``names`` in the place of its variables."""
-        match self.operator:
-            case "name":
-                return names[self.text]
-            case "constant":
-                return f"1'b{self.text}"
-            case "not":
-                return f"~{self.operands[0].verilog(names)}"
-        symbol = {"and": " & ", "or": " | ", "xor": " ^ "}[self.operator]
-        return f"({symbol.join(operand.verilog(names) for operand in self.operands)})"
-
     def evaluate(self, values: Mapping[str, Bits]) -> Bits:
         """Return its value for arrays of values of its variables."""
         match self.operator:

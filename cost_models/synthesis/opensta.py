@@ -40,7 +40,8 @@ DelayTable = Mapping[tuple[str | None, ...], tuple[float, float]]
 #: Instances of the bench: the unit, and the registers before its inputs and behind its outputs.
 _UNIT, _BEFORE, _BEHIND = "unit", "before", "behind"
 
-_CELL = re.compile(r"\(INSTANCE ([^\s)]+)\)(.*?)\n \)", re.DOTALL)
+_CELL = re.compile(r"\(CELL\b")
+_INSTANCE = re.compile(r"\(INSTANCE ([^\s)]+)\)")
 #: One delay stands for rise and fall that are equal.
 _PATH = re.compile(r"\(IOPATH (?:\(\w+ )?([^\s()]+)\)? (\S+) \(([^()]*)\)(?: \(([^()]*)\))?\)")
 
@@ -319,9 +320,11 @@ def read_sdf(text: str, bench: Bench) -> DelayTable:
     ns = float(scale[1]) * {"p": 1e-3, "n": 1.0}[scale[2]]
     inputs = bench.bits("input")
     found: dict[tuple[str | None, ...], list[tuple[float, float]]] = {}
-    for instance, body in _CELL.findall(text):
-        for source, output, rise, fall in _PATH.findall(body):
-            key = _key(instance.replace("\\", ""), source, output, inputs, bench.register)
+    for cell in _CELL.split(text):
+        if (named := _INSTANCE.search(cell)) is None:
+            continue  # The bench itself, with its wires.
+        for source, output, rise, fall in _PATH.findall(cell):
+            key = _key(named[1].replace("\\", ""), source, output, inputs, bench.register)
             if key is not None:
                 found.setdefault(key, []).append((_mean(rise) * ns, _mean(fall or rise) * ns))
     return {
@@ -341,6 +344,6 @@ def _key(
 
 
 def _mean(triple: str) -> float:
-    """Return the mean of what a minimum:typical:maximum has; a path that is never taken has none."""
+    """Return the mean of what a minimum:typical:maximum has; of a path that is never taken, 0."""
     values = [float(text) for text in triple.split(":") if text]
     return sum(values) / len(values) if values else 0.0

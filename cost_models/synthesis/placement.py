@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse.linalg import spsolve
 
 from cost_models.synthesis.mapped import MappedNetlist
 from hwsim.errors import InputError
@@ -114,6 +112,13 @@ def half_perimeters(first: Int, pins: Int, x: Floats, y: Floats) -> Floats:
     return result
 
 
+def check_utilisation(utilisation: float) -> None:
+    """Refuse with InputError a share of the core that cells cannot cover."""
+    number = isinstance(utilisation, int | float) and not isinstance(utilisation, bool)
+    if not number or not 0 < utilisation <= 1:
+        raise InputError(f"utilisation={utilisation!r}: allowed: above 0 and at most 1")
+
+
 def place(
     netlist: MappedNetlist,
     site: Site,
@@ -140,8 +145,7 @@ def place(
     InputError
         For a utilisation out of range, or so high that whole cells do not fit into whole rows.
     """
-    if not 0 < utilisation <= 1:
-        raise InputError(f"utilisation={utilisation!r}: allowed: above 0 and at most 1")
+    check_utilisation(utilisation)
     from cost_models.synthesis import annealing
 
     sites_of = [_sites(instance.cell.area_um2, site) for instance in netlist.instances]
@@ -236,6 +240,9 @@ def _quadratic(
     first: Int, pins: Int, x: Floats, y: Floats, width: Int, core: tuple[float, float]
 ) -> None:
     """Set the places of cells, the first of the points, to a spread quadratic placement."""
+    from scipy import sparse
+    from scipy.sparse.linalg import spsolve
+
     count = len(width)
     stars = np.flatnonzero(np.diff(first) >= _STAR)
     centre = {int(net): len(x) + k for k, net in enumerate(stars)}

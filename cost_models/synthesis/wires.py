@@ -6,7 +6,8 @@ minimum spanning tree scaled to that length, gives the resistances. OpenSTA read
 
 The clock tree is not routed: buffers drive groups of flip-flops, and buffers such buffers. Wires to
 flip-flops are as long as their minimum spanning tree; those between buffers are an H-tree, which
-has 3/2 (sqrt(n) - 1) times the side of the core for n leaves.
+has 3/2 (sqrt(n) - 1) times the side of the core for n leaves. A clock gate is a leaf of the tree,
+and what is behind it a wire like others, without buffers. Clock edges come at once everywhere.
 
 A toggle takes half of C V^2 of its wire, like any capacitance. As in
 :mod:`cost_models.synthesis.energy`, nets that a port of the unit drives are charged by whoever
@@ -25,9 +26,11 @@ from numpy.typing import NDArray
 from cost_models.synthesis import opensta, placement
 from cost_models.synthesis.liberty import Library
 from cost_models.synthesis.mapped import MappedNetlist, MappingError
-from cost_models.synthesis.opensta import Bench, Wanted
+from cost_models.synthesis.opensta import Wanted
 from cost_models.synthesis.placement import Placement, Site
-from cost_models.wires import Figures
+from cost_models.synthesis.simulation import Toggles
+from cost_models.synthesis.yosys import Mapped
+from cost_models.wires import PLACED, Figures, Wires
 from hwsim.errors import InputError
 
 Floats = NDArray[np.float64]
@@ -73,78 +76,41 @@ class Extraction:
 
     Attributes
     ----------
+    figures
+        The technology's wires.
+    utilisation
+        Share of the core that cells are to cover.
     placement
         Where the cells are.
-    length_um, capacitance_ff, resistance_ohm
+    length_um, capacitance_ff
         Of all of each net's wire, shape (nets,); 0 for nets of one pin, constants and the clock.
     clock
         The clock tree.
     spef
         The file with all of it but the clock tree.
+    delay_ns
+        Shortest clock period with these wires.
     """
 
+    figures: Figures
+    utilisation: float
     placement: Placement
     length_um: Floats
     capacitance_ff: Floats
-    resistance_ohm: Floats
     clock: ClockTree
     spef: Path
-
-
-@dataclass(frozen=True)
-class Wires:
-    """What wires and the clock tree add to the cost of a unit.
-
-    Attributes
-    ----------
-    utilisation
-        Share of the core that cells are to cover.
-    area_um2
-        Area of the core.
-    delay_ns
-        Shortest clock period with wires, minus that without. A library's default wire load, which
-        sky130 has, is in the latter only.
-    settled_pj, glitch_pj
-        Energy of wires in a cycle, of settled toggles and of those that hazards add.
-    clock_pj
-        Energy of the clock tree in a cycle: its wires and buffers, not the flip-flops' pins. It is
-        part of no other figure.
-    mean_length_um
-        Mean length of a wire.
-    half_perimeter_um
-        Sum of the half perimeters of all nets.
-    clock_buffers
-        Buffers of the clock tree.
-    seed
-        Of the placement.
-    """
-
-    utilisation: float
-    area_um2: float
     delay_ns: float
-    settled_pj: float
-    glitch_pj: float
-    clock_pj: float
-    mean_length_um: float
-    half_perimeter_um: float
-    clock_buffers: int
-    seed: int
 
 
-def place_and_extract(
-    netlist: MappedNetlist,
-    verilog: Path,
-    library: Library,
-    figures: Figures,
-    utilisation: float = 0.7,
-    seed: int = 0,
+def extract(
+    mapped: Mapped, library: Library, figures: Figures, utilisation: float, seed: int = 0
 ) -> Extraction:
-    """Place a netlist and write its wires beside its Verilog, as SPEF.
+    """Place a mapped unit, write its wires beside its Verilog as SPEF, and time it with them.
 
     Parameters
     ----------
-    netlist, verilog
-        The netlist, and the file of its only module, with the same names of cells.
+    mapped
+        The unit; its files must still be there.
     figures
         The technology's wires.
     utilisation, seed
@@ -156,59 +122,61 @@ def place_and_extract(
         As :func:`cost_models.synthesis.placement.place`, or if the library lacks the clock buffer.
     MappingError
         If the file is not of this netlist.
+    cost_models.synthesis.opensta.StaError
+        If OpenSTA fails.
     """
+    netlist, verilog = mapped.netlist, mapped.verilog
     placed = placement.place(netlist, Site(*figures.site_um), utilisation, seed)
+    clock = clock_tree(netlist, placed, library, figures)
     pins = np.diff(placed.net_first)
     length = np.zeros(netlist.nets)
     length[placed.net_numbers] = placed.half_perimeters_um * steiner(pins)
     spef = verilog.with_suffix(".spef")
     spef.write_text(_spef(netlist, verilog, placed, length, figures))
     return Extraction(
-        placed,
-        length,
-        length * figures.capacitance_ff_per_um,
-        length * figures.resistance_ohm_per_um,
-        clock_tree(netlist, placed, library, figures),
-        spef,
+        figures=figures,
+        utilisation=utilisation,
+        placement=placed,
+        length_um=length,
+        capacitance_ff=length * figures.capacitance_ff_per_um,
+        clock=clock,
+        spef=spef,
+        delay_ns=delay_ns(mapped, library, spef),
     )
 
 
-def wires(
-    netlist: MappedNetlist,
-    extraction: Extraction,
-    voltage: float,
-    utilisation: float,
-    settled: Floats,
-    every: Floats,
-    delays_ns: tuple[float, float],
-) -> Wires:
-    """Return what wires add to the cost of a netlist.
-
-    Parameters
-    ----------
-    voltage
-        Supply in V.
-    settled, every
-        Toggles of each net in a cycle, without and with hazards, shape (nets,).
-    delays_ns
-        Shortest clock period without and with wires (:func:`delay_ns`).
-    """
+def added(mapped: Mapped, extraction: Extraction, toggles: Toggles, voltage: float) -> Wires:
+    """Return what wires add to the cost of a mapped unit at a supply of ``voltage`` V."""
+    netlist, placed, clock = mapped.netlist, extraction.placement, extraction.clock
     toggle_fj = toggle_energy_fj(netlist, extraction, voltage)
-    settled_fj = float(settled @ toggle_fj)
-    placed = extraction.placement
-    without, with_wires = delays_ns
+    gated_fj = 0.0
+    for net, gate in netlist.clock_gates.items():
+        assert gate.cell.clock_gate is not None
+        # Twice in every cycle in which the gate is open.
+        opened = toggles.ones[gate.nets[gate.cell.clock_gate.enable_pin]]
+        gated_fj += 2 * toggle_fj[net] * opened
     wired = extraction.length_um[placed.net_numbers]
     return Wires(
-        utilisation=utilisation,
-        area_um2=placed.area_um2,
-        delay_ns=with_wires - without,
-        settled_pj=settled_fj * 1e-3,
-        glitch_pj=(float(every @ toggle_fj) - settled_fj) * 1e-3,
-        clock_pj=extraction.clock.energy_fj * 1e-3,
-        mean_length_um=float(wired.mean()) if len(wired) else 0.0,
-        half_perimeter_um=float(placed.half_perimeters_um.sum()),
-        clock_buffers=extraction.clock.buffers,
-        seed=placed.seed,
+        utilisation=extraction.utilisation,
+        core_area_um2=placed.area_um2,
+        delay_ns=extraction.delay_ns - mapped.delay_ns,
+        settled_pj=float(toggles.settled @ toggle_fj) * 1e-3,
+        glitch_pj=float(toggles.hazards @ toggle_fj) * 1e-3,
+        clock_pj=float(clock.energy_fj + gated_fj) * 1e-3,
+        length_um=float(wired.sum()),
+        provenance={
+            "of": PLACED,
+            "source": extraction.figures.source,
+            "seed": placed.seed,
+            "wires": len(wired),
+            "half_perimeter_um": float(placed.half_perimeters_um.sum()),
+            "clock_tree": {
+                "buffer": extraction.figures.clock_buffer,
+                "buffers": clock.buffers,
+                "area_um2": clock.area_um2,
+                "length_um": clock.length_um,
+            },
+        },
     )
 
 
@@ -220,9 +188,10 @@ def toggle_energy_fj(netlist: MappedNetlist, extraction: Extraction, voltage: fl
     return energy
 
 
-def delay_ns(verilog: Path, bench: Bench, library: Library, spef: Path) -> float:
-    """Return the shortest clock period of a netlist with the wires in a SPEF file."""
-    return opensta.analyse({verilog: 0.0}, bench, library, Wanted(), spef).delays_ns[0]
+def delay_ns(mapped: Mapped, library: Library, spef: Path) -> float:
+    """Return the shortest clock period of a mapped unit with the wires in a SPEF file."""
+    netlists = {mapped.verilog: mapped.area_um2}
+    return opensta.analyse(netlists, mapped.bench, library, Wanted(), spef).delays_ns[0]
 
 
 def steiner(pins: NDArray[np.int64]) -> Floats:
@@ -236,7 +205,11 @@ def clock_tree(
     netlist: MappedNetlist, placed: Placement, library: Library, figures: Figures
 ) -> ClockTree:
     """Return the clock tree of a placed netlist."""
-    sinks = [k for k, i in enumerate(netlist.instances) if i.cell.flip_flop is not None]
+    sinks = [
+        k
+        for k, instance in enumerate(netlist.instances)
+        if (pin := instance.cell.clock_pin) and instance.nets[pin] == netlist.clock
+    ]
     if not sinks:
         return ClockTree(0, 0.0, 0.0, 0.0)
     if figures.clock_buffer not in library.places:

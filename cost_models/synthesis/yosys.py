@@ -279,17 +279,21 @@ def _register(netlist: MappedNetlist) -> Register:
     """Return the flip-flop that a netlist is made of, for the registers around it."""
     for instance in netlist.instances:
         flip_flop = instance.cell.flip_flop
-        if flip_flop is not None and len(flip_flop.next_state.names) == 1:
-            (data,) = flip_flop.next_state.names
+        if flip_flop is None or len(flip_flop.next_state.names) != 1:
+            continue
+        (data,) = flip_flop.next_state.names
+        ties = {
+            pin: instance.nets[pin]
+            for pin in instance.cell.inputs
+            if pin not in (flip_flop.clock_pin, data)
+        }
+        # Nets 0 and 1 are the constants.
+        if all(net < 2 for net in ties.values()):
             return Register(
                 cell=instance.cell.name,
                 clock=flip_flop.clock_pin,
                 data=data,
                 output=next(iter(instance.cell.outputs)),
-                ties={
-                    pin: instance.nets[pin]
-                    for pin in instance.cell.inputs
-                    if pin not in (flip_flop.clock_pin, data)
-                },
+                ties=ties,
             )
-    raise MappingError("the netlist has no flip-flop, which timing between registers needs")
+    raise MappingError("the netlist has no plain flip-flop, which timing between registers needs")

@@ -158,13 +158,13 @@ class Technology:
         Tools, libraries, corner, date, sets.
     errors
         ``unseen_units`` and ``fitting_units``, the errors of these coefficients on the two sets of
-        units at their least area, and those of other fits on held-out units: ``unseen_families``, to
-        everything but what comes from the same generator, and ``components_only``; both also on all
-        units, with ``_all_units`` behind the name. ``unseen_units_speed`` and
-        ``unseen_units_clock`` are those of held-out units at the least delay, and at a clock half way
-        between. Each has ``QUANTITIES``, each with ``mean_percent``,
-        ``max_percent`` (absolute and relative to synthesis), ``rank`` (Spearman), and
-        ``error_68_percent``, ``error_95_percent`` and ``ratio_error_90_percent``, see
+        units at their least area, and those of other fits on held-out units: ``unseen_families``,
+        to everything but what comes from the same generator, and ``components_only``; both also on
+        all units, with ``_all_units`` behind the name. ``unseen_units_speed`` and
+        ``unseen_units_clock`` are those of held-out units at the least delay, and at a clock half
+        way between. Each has ``QUANTITIES``, each with ``mean_percent``, ``max_percent`` (absolute
+        and relative to synthesis), ``rank`` (Spearman), and ``error_68_percent``,
+        ``error_95_percent`` and ``ratio_error_90_percent``, see
         :func:`cost_models.fit.errors_of`, and ``units``, the number of units.
     screen
         What :mod:`cost_models.screen` multiplies counts of words with, ``um2``, and its errors on

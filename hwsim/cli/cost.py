@@ -1,9 +1,9 @@
 """``hwsim cost``: area, delay and energy of units."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hwsim.cli.arguments import (
     Commands,
@@ -77,6 +77,15 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--clock-gating", action="store_true", help="registers with an enable behind clock gates"
     )
+    parser.add_argument(
+        "--wires", action="store_true", help="what wires and a clock tree add, too, by themselves"
+    )
+    parser.add_argument(
+        "--utilisation",
+        type=positive_number("--utilisation"),
+        metavar="SHARE",
+        help="of the core that cells cover in a placed netlist (default: 0.7)",
+    )
     parser.add_argument("--breakdown", action="store_true", help="estimate every part of the units")
     verilog_option(parser)
     parser.set_defaults(command=run)
@@ -97,7 +106,11 @@ def run(options: argparse.Namespace) -> int:
         scaling.check_node(options.scale_to)
     if options.method == "estimate" and options.liberty:
         raise InputError("--liberty goes with --method synthesis")
+    if options.utilisation is not None and not (options.wires and options.method == "synthesis"):
+        raise InputError("--utilisation goes with --wires and --method synthesis")
     if options.breakdown:
+        if options.wires:
+            raise InputError("--wires takes whole units; it does not go with --breakdown")
         if options.scale_to is not None:
             raise InputError("--scale-to takes whole units; it does not go with --breakdown")
         if options.clock_gating:
@@ -123,6 +136,8 @@ def run(options: argparse.Namespace) -> int:
         print_json(rows)
         return 0
     _print_costs(priced, options.operands)
+    if options.wires:
+        _print_wires(costs)
     if bands:
         _print_bands(costs, bands)
     return 0
@@ -145,6 +160,7 @@ def _estimates(
             options.objective or "area",
             options.clock,
             clock_gating=gating,
+            wires=options.wires,
         ).values()
     ]
 
@@ -153,6 +169,7 @@ def _syntheses(units: "Sequence[UnitSpec]", options: argparse.Namespace) -> "lis
     from cost_models.metrics import Priced
     from cost_models.synthesis import Objective, measure
     from cost_models.synthesis.liberty import opened
+    from cost_models.wires import UTILISATION
 
     if len(options.technology or []) != 1:
         raise InputError("--method synthesis takes one --technology, e.g. osu018")
@@ -160,11 +177,13 @@ def _syntheses(units: "Sequence[UnitSpec]", options: argparse.Namespace) -> "lis
     objective: Objective = options.objective or "area"
     gating = options.clock_gating
     streams = [_operands(unit, options) for unit in units]
+    utilisation = UTILISATION if options.utilisation is None else options.utilisation
+    wired = {"wires": options.wires, "utilisation": utilisation}
     with opened(name, options.liberty) as library:
         return [
             Priced(
                 unit,
-                measure(unit, name, library, stream, objective, options.clock, clock_gating=gating),
+                measure(unit, name, library, stream, objective, options.clock, gating, **wired),
             )
             for unit, stream in zip(units, streams, strict=True)
         ]
@@ -265,6 +284,60 @@ def _errors(cost: "Cost") -> dict[str, str]:
     known |= {name: [spread] for name, spread in metrics.spreads(cost).items()}
     texts = {name: "/".join(f"{value:.1f}" for value in known[name]) for name in known}
     return {name: f" ±{texts[name]}%" if name in texts else "" for name in metrics.METRICS}
+
+
+def _print_wires(costs: "Sequence[Cost]") -> None:
+    """Print what wires and a clock tree add, and what that is of."""
+    from cost_models.wires import FACTORS
+
+    wired = [(cost, cost.wires) for cost in costs if cost.wires is not None]
+    of = wired[0][1].provenance["of"]
+    print(f"\nWires and clock tree, in no figure above, by {of}; energy in pJ/MAC:")
+    rows = [
+        [
+            cost.unit,
+            cost.technology,
+            *map(cell, (wires.utilisation, wires.core_area_um2, wires.length_um)),
+            f"+{cell(wires.delay_ns)}",
+            cell(cost.delay_with_wires_ns),
+            *(
+                f"+{cell(energy / cost.macs_per_cycle)}"
+                for energy in (wires.settled_pj, wires.glitch_pj, wires.clock_pj)
+            ),
+            cell(cost.energy_with_wires_pj_per_mac),
+        ]
+        for cost, wires in wired
+    ]
+    print_table(
+        ["unit", "technology", "utilisation", "core µm²", "length µm", "delay ns", "with wires",
+         "settled", "glitches", "clock tree", "energy with wires"],
+        rows,
+    )  # fmt: skip
+    print("Nothing is routed, no cell is sized again, and hazards are those without wires.")
+    for cost, wires in wired:
+        period_ns = cost.delay_ns + wires.delay_ns
+        if cost.clock_ns is not None and period_ns > cost.clock_ns:
+            print(
+                f"{cost.unit}, {cost.technology}: with wires it misses the clock of "
+                f"{cost.clock_ns:g} ns"
+            )
+    for name, wires in {cost.technology: wires for cost, wires in wired}.items():
+        print(f"{name}: {wires.provenance['source']}")
+        if of == FACTORS:
+            print(f"{name}: {_factors_phrase(wires.provenance)}")
+
+
+def _factors_phrase(provenance: Mapping[str, Any]) -> str:
+    """Return what factors of wires were fitted to, and their errors, as one phrase."""
+    from cost_models.wires import SHARES
+
+    low, high = provenance["areas_um2"]
+    errors = provenance["errors"]["held_out"]
+    stated = ", ".join(f"{key} {errors[key]:.1f} %" for key in SHARES)
+    return (
+        f"fitted to units of the least area, of {low:g} to {high:g} µm² of cells; mean error of "
+        f"the total with wires on {errors['units']:g} held-out units: {stated}"
+    )
 
 
 def _print_bands(costs: "Sequence[Cost]", bands: Sequence[Sequence["Band"]]) -> None:

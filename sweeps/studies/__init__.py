@@ -44,6 +44,7 @@ STUDIES = {
         Study("accumulation", "what summing costs: area, delay and energy by format and lanes"),
         Study("bitmod", "BitMoD: area, energy, and the error of its sums", ("libraries",)),
         Study("external", "the estimates beside published numbers", ("libraries",)),
+        Study("hazards", "which of two formats takes less, by how hazards count", ("libraries",)),
         Study(
             "lut", "tables, adders or multipliers for narrow weights", ("technology", "libraries")
         ),

@@ -104,8 +104,8 @@ overlap, and of published numbers at 28 nm for INT8,
     """\
 the area, 609 um^2 for 4 MAC, lies in the band from `sky130` and below the one from `asap7`, and the
 energy, 0.40 pJ for 4 MAC, is a fifteenth of the lower end. Part of that is the unit (a tensor core
-has more lanes, and its operands are not known), part the glitches, which are an upper bound, and
-part the scaling. Compare units at the node of a
+has more lanes, and its operands are not known), part the glitches, and part the
+scaling. Compare units at the node of a
 library, and take bands for orders of magnitude.
 
 ## Published costs

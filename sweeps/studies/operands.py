@@ -69,7 +69,7 @@ with four kinds of operands (`hwsim cost --operands`), in pJ/MAC. *random*: unif
 MiniLM encoder with the activations that meet them. *quiet*: held weights, and activations that are
 rectified and slowly varying: half of them zero, in runs. How each is made is in
 `cost_models/operands.py`. Settled energy is of a simulation without delays; energy with glitches
-counts every hazard of a simulation in which each gate takes one unit of time, an upper bound. Clock
+counts hazards, too, of gates with the technology's delays. Clock
 and flip-flops are part of both. A unit that takes fewer cycles for some operands, such as
 `bit_serial` with essential digits, spends less of everything.
 """

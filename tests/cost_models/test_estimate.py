@@ -186,7 +186,7 @@ def test_a_unit_is_a_curve():
 
 @pytest.mark.parametrize("clock", [0, -1.0, float("nan"), float("inf"), "5", True])
 def test_a_clock_is_a_positive_period(clock):
-    with pytest.raises(InputError, match="clock_ns=.*: allowed: a positive period in ns"):
+    with pytest.raises(InputError, match=r"clock_ns=.*: allowed: a positive period in ns"):
         estimate(integer(), "sky130", clock_ns=clock)
 
 

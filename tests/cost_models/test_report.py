@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cost_models import bands, fit, fitting_set, report, technology
+from cost_models import bands, fit, fitting_set, report, technology, wires
 from hwsim.cli import main
 from hwsim.units import FAMILIES, make
 from hwsim.units.registry import OWN
@@ -24,6 +24,19 @@ def test_report_is_written_with_its_chart(tmp_path, capsys):
     assert text.read_text() == report.document()
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size < 150_000
+
+
+def test_what_wires_add_is_a_table():
+    text = report.document()
+    _, _, section = text.partition("## Wires\n")
+    section, _, _ = section.partition("\n## ")
+    for name in wires.fitted():
+        (line,) = (line for line in section.splitlines() if line.startswith(f"| {name} "))
+        factors = wires.factors(name)
+        smallest = factors.data.at(factors.areas_um2[0], factors.area_um2)
+        assert f"| {100 * smallest:.1f} " in line
+        assert f"/ {factors.errors['held_out']['data']:.1f} %)" in line
+        assert f"- {name}: {wires.figures(name).source}" in section
 
 
 def test_errors_are_printed_as_json(capsys):

@@ -250,7 +250,11 @@ def test_title_is_whole():
 
 def test_the_clock_is_stated():
     sweep = Sweep(objectives(2), targets=(Target("sky130", clock_ns=2.5),))
-    slack = {"clock_ns": 2.5, "objective": "clock", "slack_ns": lambda i: -1.0 if i % 4 == 0 else 0.0}
+    slack = {
+        "clock_ns": 2.5,
+        "objective": "clock",
+        "slack_ns": lambda i: -1.0 if i % 4 == 0 else 0.0,
+    }
     figure = figure_of(sweep, points(8, **slack))
     assert_printable(figure)
     title, _, small_print = (text.get_text() for text in [*figure.texts, figure.texts[-1]])

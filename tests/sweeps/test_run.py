@@ -392,9 +392,8 @@ def synthesis(specification, costs, monkeypatch):
         return formula(unit, "sky130", objective, clock_ns)
 
     monkeypatch.setattr(sweeps.run, "synthesize", synthesize)
-    for module in ("opensta", "icarus"):
-        monkeypatch.setattr(f"sweeps.run.{module}.find", lambda: "")
-        monkeypatch.setattr(f"sweeps.run.{module}.version", lambda: "1")
+    monkeypatch.setattr("sweeps.run.opensta.find", lambda: "")
+    monkeypatch.setattr("sweeps.run.opensta.version", lambda: "1")
     for name in ("mine", "theirs"):
         (specification.parent / f"{name}.lib").write_text(LIBERTY)
     text = specification.read_text().replace("estimate", "synthesis")

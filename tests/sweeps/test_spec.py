@@ -300,13 +300,13 @@ def test_every_technology_is_a_target_at_every_clock(tmp_path):
         ("0", "must be a positive period in ns, stated, none or best, not 0"),
         ("-2.5", "must be a positive period in ns, stated, none or best, not -2.5"),
         (".inf", "must be a positive period in ns, stated, none or best, not '.inf'"),
-        ("fastest", "must be a positive period in ns, stated, none or best, not 'fastest' (text in YAML "
-         "1.1)"),
+        ("fastest", "must be a positive period in ns, stated, none or best, not 'fastest' (text in "
+         "YAML 1.1)"),
         ("", "must be a positive period in ns, stated, none or best, not nothing"),
         ("[]", "the list is empty"),
         ("{sky130: 5}", "must be a positive period in ns, stated, none or best, not a mapping"),
-        ("5e0", "must be a positive period in ns, stated, none or best, not '5e0' (text in YAML 1.1; "
-         "write the number without an exponent)"),
+        ("5e0", "must be a positive period in ns, stated, none or best, not '5e0' (text in YAML "
+         "1.1; write the number without an exponent)"),
         ("'5'", "must be a positive period in ns, stated, none or best, not '5', which is text in "
          "quotes"),
         ("[5, 5.0]", "'mine 5 ns' stands twice"),

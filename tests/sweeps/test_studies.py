@@ -64,6 +64,8 @@ SAMPLES = {
                          *([r"^bitmod\d "] if REAL else [])), SKY130),
     "external": Sample(has(r"^INT8 MAC", r"^[14] \| [248] >> .*estimate", r"exact \| 1 \|"), 5,
                        has(r"^(INT8|FP16) MAC", r"^\d+ \| \d", r"(exact|aligned13) \| "), SKY130),
+    "hazards": Sample(has(r"^(E|INT4|MX).* >> with hazards"), 3,
+                      has(r"`.* >> ", r"^INT4 x 4 or"), SKY130),
     "lut": Sample(has(r"^[12] >> (area|energy): multiplier", r"^integer int2 x int8 >> 4 lanes"), 4,
                   has(r"int8 \| (ADD|LUT G = [23])", r"x int8", r"^int8 \| [12] >> .*N = "),
                   {"technology": "sky130", "libraries": {}}),

@@ -252,6 +252,19 @@ def test_opensta_times_through_the_gates(gated):
     assert "Error" not in log
 
 
+def verilog(expression, names):
+    """Return an expression in Verilog, with names in the place of its variables."""
+    parts = [verilog(operand, names) for operand in expression.operands]
+    match expression.operator:
+        case "name":
+            return names[expression.text]
+        case "constant":
+            return f"1'b{expression.text}"
+        case "not":
+            return f"~{parts[0]}"
+    return f"({ {'and': ' & ', 'or': ' | ', 'xor': ' ^ '}[expression.operator].join(parts) })"
+
+
 def models(netlist):
     """Cells in Verilog: a clock gate is a latch and an AND, as Liberty says."""
     for made in {i.cell.name: i.cell for i in netlist.instances}.values():
@@ -264,14 +277,14 @@ def models(netlist):
             lines += [f"reg {state} = 0;", f"always @* if (!CK) {state} <= E;"]
             pins[state] = state
         if (flip_flop := made.flip_flop) is not None:
-            data = flip_flop.next_state.verilog(pins)
+            data = verilog(flip_flop.next_state, pins)
             lines += [
                 f"reg {flip_flop.state}; wire {flip_flop.inverse} = ~{flip_flop.state};",
                 f"initial {flip_flop.state} = $random;",
                 f"always @(posedge {flip_flop.clock_pin}) {flip_flop.state} <= #1 {data};",
             ]
             pins |= {name: name for name in (flip_flop.state, flip_flop.inverse)}
-        lines += [f"assign {pin} = {f.verilog(pins)};" for pin, f in made.outputs.items()]
+        lines += [f"assign {pin} = {verilog(f, pins)};" for pin, f in made.outputs.items()]
         yield "\n".join([*lines, "endmodule", ""])
 
 

@@ -144,9 +144,10 @@ def chains(tmp_path_factory):
     [
         ((0, 1, 2), Wanted(), 0),
         ((2, 1, 0), Wanted(), 2),
-        ((2, 0, 1), Wanted(rank=1), 2),
-        ((0, 1, 2), Wanted(rank=2), 2),
         # The areas are 3, 2 and 1 in this order.
+        ((2, 0, 1), Wanted(larger=0.5), 2),
+        ((0, 1, 2), Wanted(larger=0.99), 2),
+        ((0, 1, 2), Wanted(larger=1.0), 1),
         ((0, 1, 2), Wanted(clock_ns=100), 2),
         ((2, 1, 0), Wanted(clock_ns=100), 2),
         ((0, 1, 2), Wanted(clock_ns=1e-3), 0),  # No one meets it.

@@ -1,7 +1,6 @@
 import gzip
 import json
 import re
-from statistics import median
 
 import numpy as np
 import pytest
@@ -17,8 +16,10 @@ from hwsim.units import make
 from hwsim.units.operands import Operands
 from rtl.yosys import YosysError
 
-#: What OpenSTA says of three netlists.
-SLACKS = "for k in 1 2 3; do echo worst slack {slack}; done; echo slews of x; echo u1/Y ^ 1:1 v 1:1"
+#: What OpenSTA says of four netlists.
+SLACKS = (
+    "for k in 1 2 3 4; do echo worst slack {slack}; done; echo slews of x; echo u1/Y ^ 1:1 v 1:1"
+)
 SMALL = make("integer", lanes=1, weight="int2", activation="int2")
 
 #: Rows of the held-out table.
@@ -74,7 +75,8 @@ def test_provenance_says_what_was_done(cost, library):
     assert made["driving_cell"] == library.buffer == "BUFX2"
     assert made["cycles"] >= 128
     assert 128 <= made["cycles_with_delays"] <= made["cycles"]
-    assert 0 < made["hazards_per_net_and_cycle"] < made["toggles_per_net_and_cycle"] < 1
+    assert 0 < made["toggles_per_net_and_cycle"] < 1
+    assert made["hazards_per_net_and_cycle"] > 0
     assert made["glitch_pj_with_unit_delays"] > cost.glitch_pj
     assert made["violations"]["max_capacitance"]["count"] == 0
     assert made["cells"] > 50
@@ -85,11 +87,12 @@ def fastest(flow):
     return flow.fastest()
 
 
-def test_area_delay_and_energy_are_of_the_netlist_of_median_delay(mapped):
+def test_the_least_area_is_that_of_the_fastest_that_is_hardly_larger(mapped):
     candidates = mapped.candidates
-    assert [c["variant"] for c in candidates] == ["direct", "gates", "and_xor"]
+    assert [c["variant"] for c in candidates] == list(yosys.STARTS)
     assert len({c["style"] for c in candidates}) == 1
-    assert mapped.delay_ns == median(c["delay_ns"] for c in candidates)
+    most = (1 + yosys.LARGER) * min(c["area_um2"] for c in candidates)
+    assert mapped.delay_ns == min(c["delay_ns"] for c in candidates if c["area_um2"] <= most)
     assert (mapped.area_um2, mapped.delay_ns, mapped.variant) in [
         (c["area_um2"], c["delay_ns"], c["variant"]) for c in candidates
     ]
@@ -110,7 +113,7 @@ def test_all_multiplier_styles_are_tried(library, tmp_path):
     unit = make("integer", lanes=1, weight="int4", activation="int4")
     flow = yosys.Flow(unit, library, tmp_path)
     tried = {c["style"] for c in flow.fastest().candidates}
-    assert tried == {"default", "noalumacc", "booth"}
+    assert tried == {"noalumacc", "booth"}
     # The smallest of all styles from the first start is that of the least area.
     areas = {name: flow.areas[name] for name in flow._map(flow._each(["direct"]))}
     assert flow.smallest().style == min(areas, key=areas.__getitem__).split("__")[0]
@@ -184,7 +187,6 @@ def test_abc_knows_what_drives_inputs_and_flip_flops(unit, library, mapped, fast
         if lines is not None:
             constraints.write_text(lines)
         delays[lines] = flow.fastest().delay_ns, flow.smallest().delay_ns
-    print(delays)
     assert len(set(delays.values())) == 3
     assert delays[None] == (fastest.delay_ns, mapped.delay_ns)
 
