@@ -470,7 +470,8 @@ def test_clocks_are_those_of_the_estimate(tmp_path):
     path = tmp_path / "sweep.yaml"
     path.write_text(
         "name: clocks\ntechnology: [simple.yaml]\nmethod: estimate\n"
-        "clock: [stated, 1.0e-3, none, best]\nobjectives: [gmacs_per_s_per_mm2, energy_pj_per_mac]\n"
+        "clock: [stated, 1.0e-3, none, best]\n"
+        "objectives: [gmacs_per_s_per_mm2, energy_pj_per_mac]\n"
         "units: [{unit: integer, weight: [int2, int3], activation: int2, lanes: 1}]\n"
     )
     folder = tmp_path / "out"
