@@ -18,8 +18,9 @@ from hwsim.errors import InputError
 
 Method = Literal["estimate", "synthesis"]
 
-#: What a unit is mapped for, unless a clock is given: the least area, or the least delay.
-Objective = Literal["area", "speed"]
+#: What a unit is mapped for, unless a clock is given: the least area, the least delay, or the least
+#: area times delay, which is its best GMAC/s/mm^2.
+Objective = Literal["area", "speed", "density"]
 
 
 def check_clock(clock_ns: float | None) -> None:

@@ -47,6 +47,9 @@ Found = TypeVar("Found")
 #: Share of the longest path's gates from which a path counts as critical.
 CRITICAL = 0.9
 
+#: Clocks of a unit's curve that are tried for the least area times delay.
+CLOCKS = 65
+
 
 @dataclass(frozen=True, eq=False)
 class Features:
@@ -299,7 +302,8 @@ def estimate(
         Operand codes to count toggles with, as :class:`~hwsim.units.operands.Operands`; those of
         :func:`~cost_models.operands.default_operands` if None.
     objective
-        What the unit is mapped for: the least ``area``, or ``speed``.
+        What the unit is mapped for: the least ``area``, ``speed``, or ``density``, the least area
+        times delay.
     clock_ns
         A clock period in ns that the least area has to meet, instead of an objective.
     clock_gating
@@ -350,25 +354,26 @@ def estimate_all(
 
 def estimate_each(
     unit: UnitSpec,
-    wanted: Sequence[tuple[str | Technology, float | None]],
+    wanted: Sequence[tuple[str | Technology, Objective, float | None]],
     operands: Operands | None = None,
 ) -> list[Cost]:
-    """Return the estimated cost of ``unit`` for each technology and clock period in ns.
+    """Return the estimated cost of ``unit`` for each technology, objective and clock period in ns.
 
-    It is mapped and simulated once, and hazards are counted once a technology. Without a clock it
-    is mapped for the least area. Parameters and errors are those of :func:`estimate`.
+    It is mapped and simulated once, and hazards are counted once a technology. Parameters and
+    errors are those of :func:`estimate`.
     """
     check_unit(unit)
     measured = features(unit, operands)
     counted: dict[str, Hazards] = {}
     costs = []
-    for name, clock_ns in wanted:
+    for name, objective, clock_ns in wanted:
+        check_known("objective", objective, get_args(Objective))
         check_clock(clock_ns)
         (technology,) = technologies.load_all([name])
         if technology.name not in counted:
             counted[technology.name] = hazards(measured, technology.hazards)
         costs.append(
-            price(unit, measured, technology, clock_ns=clock_ns, counted=counted[technology.name])
+            price(unit, measured, technology, objective, clock_ns, counted[technology.name])
         )
     return costs
 
@@ -447,6 +452,13 @@ def between(smallest: End, fastest: End, curve: Curve, clock_ns: float) -> End:
     return replace(chosen, delay_ns=clock_ns) if 0 < done < 1 else chosen
 
 
+def densest(smallest: End, fastest: End, curve: Curve) -> End:
+    """Return what the least area times delay takes, of ``CLOCKS`` clocks from end to end."""
+    clocks = np.linspace(smallest.delay_ns, fastest.delay_ns, CLOCKS)
+    met = (between(smallest, fastest, curve, clock_ns) for clock_ns in clocks.tolist())
+    return min(met, key=lambda one: one.area_um2 * one.delay_ns)
+
+
 def price(
     unit: UnitSpec,
     measured: Features,
@@ -463,6 +475,8 @@ def price(
     fastest = end(measured, counted, technology.least_delay, gates)
     if clock_ns is not None:
         chosen = between(smallest, fastest, technology.curve, clock_ns)
+    elif objective == "density":
+        chosen = densest(smallest, fastest, technology.curve)
     else:
         chosen = smallest if objective == "area" else fastest
     return Cost(

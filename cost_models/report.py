@@ -91,7 +91,8 @@ Energy is settled energy and that of glitches. Both methods count cells only: no
 tree, no placement, unless `--wires` adds them, as a part of its own. Both play the same cycles of
 the same operands, so errors of energy per cycle are those of energy per MAC.
 
-A unit is a curve, and three points of it are measured and estimated:
+A unit is a curve, and three points of it are measured and estimated (`--objective density`, the
+least area times delay, is at or near the second, and has its errors):
 
 - **least area**, what `hwsim cost` shows by itself: ABC covers for area and takes the smallest size
   of every cell, of the smaller multiplier style from four equivalent starts; the fastest of those

@@ -1,11 +1,12 @@
-"""Clocks as specifications have them: periods in ns, the one that a technology states, or none."""
+"""Clocks as specifications have them: periods in ns, the one that a technology states, or words for
+each unit's own, that of its least area or of its best density."""
 
 from collections.abc import Sequence
 
 from sweeps.decode import Value
 
-#: Clocks that are no periods.
-STATED, NO_CLOCK = "stated", "none"
+#: Clocks that are no periods: the technology's, and each unit's own.
+STATED, NO_CLOCK, BEST = "stated", "none", "best"
 #: Periods in ns and words for others, each with its place.
 Clocks = Sequence[tuple[Value, float | str]]
 
@@ -19,8 +20,8 @@ def clocks(value: Value) -> Clocks:
 
 
 def _clock(item: Value) -> float | str:
-    allowed = f"a positive period in ns, {STATED} or {NO_CLOCK}"
-    if item.is_text and (word := item.text()) in (STATED, NO_CLOCK):
+    allowed = f"a positive period in ns, {STATED}, {NO_CLOCK} or {BEST}"
+    if item.is_text and (word := item.text()) in (STATED, NO_CLOCK, BEST):
         return word
     # Other text may be a number that YAML does not read as one, which the message explains.
     if (period := item.number(allowed)) <= 0:

@@ -362,8 +362,12 @@ def _legend(figure: Figure, handles: Sequence[Line2D]) -> Legend:
 
 
 def _title(sweep: Sweep, target: Target) -> str:
-    clock = f"clock of {target.clock}" if target.clock else "each at its own fmax"
-    parts = [sweep.name, target.technology, sweep.method, clock]
+    clock = {
+        "area": "each at its own fmax",
+        "density": "each unit at its best GMAC/s/mm²",
+        "clock": f"clock of {target.clock}",
+    }
+    parts = [sweep.name, target.technology, sweep.method, clock[target.mapped_for]]
     if sweep.tensors:
         parts.append(f"tensors of {sweep.tensors.source.label}")
     return drawing.printable(" · ".join(parts))

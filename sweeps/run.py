@@ -383,11 +383,14 @@ class _Engine:
         )
 
     def _described(self, unit: UnitSpec, target: Target) -> dict[str, Any]:
-        return self._described_unit(unit) | {
+        described = self._described_unit(unit) | {
             "technology": target.technology,
             "technology_sha256": target.sha256,
             "clock_ns": target.clock_ns,
         }
+        if target.objective != "area":
+            described["objective"] = target.objective
+        return described
 
     def _described_unit(self, unit: UnitSpec) -> dict[str, Any]:
         described: dict[str, Any] = {"unit": unit.family, **unit.parameters()}
@@ -475,11 +478,17 @@ def cost(task: _Costing) -> list[Cost]:
     if first.liberty:
         return [
             synthesize(
-                task.unit, first.technology, first.liberty, operands, clock_ns=first.clock_ns
+                task.unit,
+                first.technology,
+                first.liberty,
+                operands,
+                first.objective,
+                first.clock_ns,
             )
         ]
     wanted = [
-        (target.coefficients or target.technology, target.clock_ns) for target in task.targets
+        (target.coefficients or target.technology, target.objective, target.clock_ns)
+        for target in task.targets
     ]
     return estimate_each(task.unit, wanted, operands)
 

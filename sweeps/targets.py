@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 
 from cost_models import technology
+from cost_models.cost import Objective
 from cost_models.synthesis.liberty import OSU018, opened
 from cost_models.technology import Technology
-from sweeps.clocks import NO_CLOCK, STATED, Clocks
+from sweeps.clocks import BEST, NO_CLOCK, STATED, Clocks
 from sweeps.decode import Value
 from sweeps.store import digest
 
@@ -35,7 +36,9 @@ class Target:
         Of what is outside the package, as hexadecimal text; empty if nothing is.
     clock_ns
         The clock period in ns that units are mapped for and run at; without one they are mapped for
-        the least area, and each runs at its own fmax.
+        ``objective``, and each runs at its own fmax.
+    objective
+        What units are mapped for without a clock.
     """
 
     technology: str
@@ -44,16 +47,25 @@ class Target:
     liberty: tuple[Path, ...] = ()
     sha256: str = ""
     clock_ns: float | None = None
+    objective: Objective = "area"
 
     @property
     def name(self) -> str:
         """Technology and clock, which no other target of a sweep has both of."""
-        return self.technology if self.clock_ns is None else f"{self.technology} {self.clock}"
+        return f"{self.technology} {self.clock}".rstrip()
 
     @property
     def clock(self) -> str:
-        """The clock in words, the shortest digits that tell it from others; empty without one."""
-        return "" if self.clock_ns is None else f"{str(self.clock_ns).removesuffix('.0')} ns"
+        """The clock in words, the shortest digits that tell it from others; ``best`` for the best
+        density, and empty for the least area."""
+        if self.clock_ns is None:
+            return BEST if self.objective == "density" else ""
+        return f"{str(self.clock_ns).removesuffix('.0')} ns"
+
+    @property
+    def mapped_for(self) -> str:
+        """``clock``, or the objective of a target without one."""
+        return self.objective if self.clock_ns is None else "clock"
 
     @property
     def stem(self) -> str:
@@ -152,7 +164,8 @@ def _at_clocks(technologies: Sequence[Target], clocks: Clocks) -> tuple[Target, 
     found: dict[str, Target] = {}
     for one in technologies:
         for place, clock in clocks:
-            target = replace(one, clock_ns=_period(one, place, clock))
+            objective: Objective = "density" if clock == BEST else "area"
+            target = replace(one, clock_ns=_period(one, place, clock), objective=objective)
             if target.stem in found:
                 place.fail(f"{target.name!r} stands twice")
             found[target.stem] = target
@@ -161,7 +174,7 @@ def _at_clocks(technologies: Sequence[Target], clocks: Clocks) -> tuple[Target, 
 
 def _period(target: Target, place: Value, clock: float | str) -> float | None:
     """Return the period in ns of a clock that may be a word."""
-    if clock == NO_CLOCK:
+    if clock in (NO_CLOCK, BEST):
         return None
     if clock != STATED:
         return float(clock)
@@ -169,7 +182,8 @@ def _period(target: Target, place: Value, clock: float | str) -> float | None:
     if target.liberty and target.technology not in known:
         place.fail(
             f"no clock is stated for {target.technology}, only for {', '.join(known)}; give the "
-            f"key 'clock': periods in ns, or {NO_CLOCK}, each unit at its own fmax"
+            f"key 'clock': periods in ns, {NO_CLOCK}, each unit at its own fmax, or {BEST}, at its "
+            "best density"
         )
     return (target.coefficients or technology.load(target.technology)).clock_ns
 

@@ -389,6 +389,8 @@ def mine(tmp_path: Path) -> list[str]:
          "area 1.0 / 2.0, delay 2.0 / 4.0"),
         (["--objective", "speed"], "the least delay, GMAC/s at each unit's own fmax", False,
          "area 10.0 / 20.0, delay 11.0 / 22.0"),
+        (["--objective", "density"], "the least area times delay, GMAC/s at each unit's own fmax",
+         False, "area 10.0 / 20.0, delay 11.0 / 22.0"),
         (["--clock", "8"], "a clock of 8 ns, GMAC/s at the clock", True,
          "area 20.0 / 40.0, settled energy 22.0 / 44.0, energy 23.0 / 46.0 (in"),
         (["--clock", "0.5"], "a clock of 0.5 ns, GMAC/s at the clock", True,

@@ -54,7 +54,8 @@ def synthesize(
         Operand codes whose toggles the energy is of; those of
         :func:`~cost_models.operands.default_operands` if None.
     objective
-        What the mapping is for: the least ``area``, or ``speed``.
+        What the mapping is for: the least ``area``, ``speed``, or ``density``, the least area times
+        delay.
     clock_ns
         A clock period in ns that the least area has to meet, instead of an objective.
     clock_gating
@@ -107,7 +108,8 @@ def measure(
         if clock_ns is not None:
             mapped = flow.for_clock(clock_ns)
         else:
-            mapped = flow.smallest() if objective == "area" else flow.fastest()
+            ends = {"area": flow.smallest, "speed": flow.fastest, "density": flow.densest}
+            mapped = ends[objective]()
         if figures is not None:
             extraction = extract(mapped, library, figures, utilisation)
     return _priced(unit, technology, library, operands, mapped, clock_ns, objective, extraction)

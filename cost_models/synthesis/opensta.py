@@ -148,13 +148,16 @@ class Timing:
 class Wanted:
     """Which netlist is asked for: the fastest, of those that are at most ``larger`` than the
     smallest, as a share, or, of a ``clock_ns``, the smallest that meets it; the fastest of all if
-    none does."""
+    none does. Or the ``densest``, of the least area times delay."""
 
     larger: float = math.inf
     clock_ns: float | None = None
+    densest: bool = False
 
     def tcl(self) -> str:
         """Return an expression for an element of ``found``, lists of slack, area and name."""
+        if self.densest:
+            return "densest $found"
         if self.clock_ns is None:
             return f"fastest $found {1 + min(self.larger, _ANY):g}"
         return f"smallest $found {_PERIOD_PS - self.clock_ns * 1e3}"
@@ -275,6 +278,14 @@ def _script(
         "    if {[lindex $one 0] >= $least} {return $one}",
         "  }",
         "  return [lindex [lsort -real -decreasing -index 0 $found] 0]",
+        "}",
+        "proc densest {found} {",
+        "  set least Inf",
+        "  foreach one $found {",
+        f"    set product [expr {{({_PERIOD_PS} - [lindex $one 0]) * [lindex $one 1]}}]",
+        "    if {$product < $least} {set least $product; set chosen $one}",
+        "  }",
+        "  return $chosen",
         "}",
         "set found {}",
     ]

@@ -1,13 +1,15 @@
 """Mapping to a cell library with Yosys and ABC, buffers and sizes included.
 
-A unit is a curve, from the smallest netlist to the fastest, and three points of it can be asked
-for: the least area, the least delay, or the least area that meets a clock. ABC first chooses cells
-and then sizes them. For the least area it covers for area and takes the smallest size of every
-cell. For speed it covers for delay and sizes for an impossible clock. For a clock it does both,
-sizes for what the period leaves between the registers around the unit, and the smallest netlist
-that OpenSTA lets pass is the result; what no netlist meets is answered by the fastest, whose slack
-is negative. ABC is told a cell that drives inputs and flip-flops' outputs, the smallest buffer of
-the library: without, it takes them for strong, and leaves them unbuffered.
+A unit is a curve, from the smallest netlist to the fastest, and four points of it can be asked
+for: the least area, the least delay, the least area that meets a clock, or the least area times
+delay. ABC first chooses cells and then sizes them. For the least area it covers for area and takes
+the smallest size of every cell. For speed it covers for delay and sizes for an impossible clock.
+For a clock it does both, sizes for what the period leaves between the registers around the unit,
+and the smallest netlist that OpenSTA lets pass is the result; what no netlist meets is answered by
+the fastest, whose slack is negative. The least area times delay is that of the netlists for both
+ends, and of those that are covered for delay and sized for periods between. ABC is told a cell that
+drives inputs and flip-flops' outputs, the smallest buffer of the library: without, it takes them
+for strong, and leaves them unbuffered.
 
 ABC's result depends on the structure that it starts from: equivalent starts move the area of a unit
 by a per cent, its delay by some and that of few units by 20 or 30, which is noise. For the least
@@ -16,7 +18,8 @@ area, the smaller multiplier style is mapped from four starts, and of the netlis
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +57,9 @@ _FAST = ["fast", "flow"]
 _IMPOSSIBLE, _ENDLESS = 10, 10**6
 #: By how much the period is tightened, and how often, where ABC's delays fall short of OpenSTA's.
 _TIGHTER, _ATTEMPTS = 0.95, 3
+#: Periods that are tried for the least area times delay, as shares of the way from the least delay
+#: to that of the least area.
+_SHARES = (0.0, 0.25, 0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +79,8 @@ class Mapped:
     delay_ns
         Shortest clock period in ns, between registers.
     candidates
-        Area and delay of all netlists that it was chosen from.
+        Area and delay of all netlists that it was chosen from; at the least area times delay, of
+        those that were sized for the same as it.
     verilog, bench
         The file that OpenSTA read, and what it was timed in.
     """
@@ -149,6 +156,18 @@ class Flow:
             period_ps = _TIGHTER * (period_ps - 1e3 * (mapped.delay_ns - clock_ns))
             covers = _FAST
         return self._choose([*names, *self._map(self._each(_FAST), _IMPOSSIBLE)], wanted)
+
+    def densest(self) -> Mapped:
+        """Return the netlist of least area times delay."""
+        smallest, fastest = self.smallest(), self.fastest()
+        tried = [[*map(_name, end.candidates)] for end in (smallest, fastest)]
+        for k, share in enumerate(_SHARES):
+            period_ns = fastest.delay_ns + share * (smallest.delay_ns - fastest.delay_ns)
+            tried.append(self._map(self._each(_FAST), period_ns * 1e3, f"_{k}"))
+        mapped = self._choose([*chain(*tried)], Wanted(densest=True))
+        (alike,) = (names for names in tried if f"{mapped.style}__{mapped.variant}" in names)
+        rows = [row for row in mapped.candidates if _name(row) in alike]
+        return replace(mapped, candidates=rows)
 
     def _each(self, variants: Iterable[str]) -> list[tuple[str, str]]:
         return [(style, variant) for style in self.styles for variant in variants]
@@ -250,6 +269,10 @@ class Flow:
             self.folder / f"{chosen}.v",
             bench,
         )
+
+
+def _name(candidate: Mapping[str, Any]) -> str:
+    return f"{candidate['style']}__{candidate['variant']}"
 
 
 def _register(netlist: MappedNetlist) -> Register:

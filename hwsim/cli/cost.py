@@ -58,8 +58,9 @@ def add(commands: Commands) -> None:
     goal = parser.add_mutually_exclusive_group()
     goal.add_argument(
         "--objective",
-        choices=("area", "speed"),
-        help="map for the least area (the default) or the least delay; units run at their own fmax",
+        choices=("area", "speed", "density"),
+        help="map for the least area (the default), the least delay or the least area times delay; "
+        "units run at their own fmax",
     )
     goal.add_argument(
         "--clock",
@@ -244,7 +245,8 @@ def _goal(cost: "Cost") -> str:
     """Return what a unit was mapped for, and at which clock its throughput is."""
     if cost.clock_ns is not None:
         return f"mapped for a clock of {cost.clock_ns:g} ns, GMAC/s at the clock"
-    least = {"area": "area", "speed": "delay"}[cost.provenance["objective"]]
+    leasts = {"area": "area", "speed": "delay", "density": "area times delay"}
+    least = leasts[cost.provenance["objective"]]
     return f"mapped for the least {least}, GMAC/s at each unit's own fmax"
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from cost_models import estimate as estimates
 from cost_models import frames, metrics, technology
-from cost_models.cost import Cost
-from cost_models.estimate import End, between, estimate, estimate_all, estimate_each
+from cost_models.cost import Cost, Objective
+from cost_models.estimate import End, between, densest, estimate, estimate_all, estimate_each
 from cost_models.technology import Curve, Technology
 from hwsim.cli.phrases import errors_phrase
 from hwsim.errors import InputError
@@ -52,6 +52,41 @@ def test_a_slow_clock_leaves_slack_and_a_fast_one_is_missed() -> None:
     assert fast.gmacs_per_s == fastest.gmacs_per_s
 
 
+@pytest.mark.parametrize(
+    ("area_um2", "exponent", "share"),
+    [
+        # At a share s, area times delay is (1 + s^2) (2 - s), and its derivative 4 s - 3 s^2 - 1.
+        (2.0, 2.0, 1 / 3),
+        # (1 + s / 2) (2 - s) falls, and (1 + 8 s) (2 - s) is least at an end.
+        (1.5, 1.0, 1.0),
+        (9.0, 1.0, 0.0),
+    ],
+)
+def test_the_densest_is_where_area_times_delay_is_least(
+    area_um2: float, exponent: float, share: float
+) -> None:
+    smallest, fastest = (
+        End(area, delay, 1.0, 0.1, 0.1, 1.0, 0.2) for area, delay in ((1, 2), (area_um2, 1))
+    )
+    found = densest(smallest, fastest, Curve(area=exponent, energy=1.0))
+    assert found.delay_ns == pytest.approx(2 - share, abs=1 / 128)
+    assert found.area_um2 == pytest.approx(1 + (area_um2 - 1) * (2 - found.delay_ns) ** exponent)
+
+
+def test_an_estimate_of_density_has_the_most_throughput_per_area() -> None:
+    # At both ends area times delay is the same, and at a third of the way 50/54 of it.
+    ends = at(), at(objective="speed")
+    best = at(objective="density")
+    for end in ends:
+        gain = best.gmacs_per_s_per_mm2 / end.gmacs_per_s_per_mm2
+        assert gain == pytest.approx(54 / 50, rel=1e-3)
+    clocks = [ends[1].delay_ns * (1 + k / 10) for k in range(11)]
+    assert best.gmacs_per_s_per_mm2 >= max(at(clock).gmacs_per_s_per_mm2 for clock in clocks)
+    assert (best.clock_ns, best.slack_ns, best.period_ns) == (None, None, best.delay_ns)
+    assert best.provenance["objective"] == "density"
+    assert metrics.errors(best) == metrics.errors(ends[1]) == errors(10.0)
+
+
 def test_rounding_does_not_miss_a_clock() -> None:
     smallest, fastest = (
         End(area, delay, 1.0, 0.1, 0.1, 1.0, 0.2) for area, delay in ((1, 3.3), (2, 1))
@@ -73,16 +108,20 @@ def test_targets_of_one_unit_are_simulated_once(monkeypatch: pytest.MonkeyPatch)
         estimates, "hazards", lambda *given: calls.append("hazards") or hazards(*given)
     )
     other = simple("other", least_area=replace(simple().least_area, setup_ns=1.0))
-    wanted: list[tuple[str | Technology, float | None]] = [
-        (simple(), None), (other, 8.0), (simple(), 8.0), (other, None),
+    wanted: list[tuple[str | Technology, Objective, float | None]] = [
+        (simple(), "area", None), (other, "area", 8.0), (simple(), "area", 8.0),
+        (other, "density", None),
     ]  # fmt: skip
     costs = estimate_each(UNIT, wanted)
     assert calls == ["features", "hazards", "hazards"]
     monkeypatch.undo()
-    for cost, (found, clock_ns) in zip(costs, wanted, strict=True):
-        assert cost == estimate(UNIT, found, clock_ns=clock_ns)
+    for cost, (found, objective, clock_ns) in zip(costs, wanted, strict=True):
+        assert cost == estimate(UNIT, found, objective=objective, clock_ns=clock_ns)
     with pytest.raises(InputError, match=r"clock_ns=0.0: allowed: a positive period in ns"):
-        estimate_each(UNIT, [(simple(), 0.0)])
+        estimate_each(UNIT, [(simple(), "area", 0.0)])
+    unknown: Any = "dense"
+    with pytest.raises(InputError, match="unknown objective 'dense'; did you mean 'density'"):
+        estimate_each(UNIT, [(simple(), unknown, None)])
 
 
 @pytest.mark.parametrize("clock_ns", [0, -1.0, math.inf, math.nan, "5", True])

@@ -49,7 +49,7 @@ library (mine) {
 """
 
 
-def formula(unit, technology, clock_ns=None):
+def formula(unit, technology, objective, clock_ns):
     size = unit.lanes * unit.weight.bits * unit.activation.bits + 100
     return Cost(unit.name, technology, "estimate", size * AREA[technology], 2.0, size * 0.01, 0.1,
                 0.2, 5.0, unit.macs_per_cycle, clock_ns=clock_ns, idle_pj=0.05)  # fmt: skip

@@ -58,7 +58,7 @@ def points(count, families=3, **columns):
         bits, size = generator.uniform(2, 8), generator.expovariate(1.5) + 1
         row = {
             "unit": f"unit{i}", "family": list(FAMILIES)[i % families], "technology": "sky130",
-            "clock_ns": None,
+            "clock_ns": None, "objective": "area",
             "weight": FORMATS[i % 7], "activation": FORMATS[i // 7 % 7], "lanes": 1 + i // 49,
             "parameters": "", "area_um2_per_mac_per_cycle": 60 * bits**1.5 * size,
             "energy_pj_per_mac": 0.1 * bits * generator.uniform(1, 2), "delay_ns": 1 + bits / 2,
@@ -250,13 +250,20 @@ def test_title_is_whole():
 
 def test_the_clock_is_stated():
     sweep = Sweep(objectives(2), targets=(Target("sky130", clock_ns=2.5),))
-    slack = {"clock_ns": 2.5, "slack_ns": lambda i: -1.0 if i % 4 == 0 else 0.0}
+    slack = {
+        "clock_ns": 2.5,
+        "objective": "clock",
+        "slack_ns": lambda i: -1.0 if i % 4 == 0 else 0.0,
+    }
     figure = figure_of(sweep, points(8, **slack))
     assert_printable(figure)
     title, _, small_print = (text.get_text() for text in [*figure.texts, figure.texts[-1]])
     assert " · sky130 · estimate · clock of 2.5 ns · " in title.replace("\n", " ")
     assert "2 of 8 points cannot meet the clock; at own fmax." in small_print
-    met = figure_of(sweep, points(8, clock_ns=2.5, slack_ns=0.0))
+    best = Sweep(objectives(2), targets=(Target("sky130", objective="density"),))
+    title = figure_of(best, points(8, objective="density")).texts[0].get_text()
+    assert " · estimate · each unit at its best GMAC/s/mm² · " in title.replace("\n", " ")
+    met = figure_of(sweep, points(8, clock_ns=2.5, objective="clock", slack_ns=0.0))
     assert not any("cannot meet" in text.get_text() for text in met.texts)
 
 
@@ -533,9 +540,12 @@ def test_report_folder_has_a_chart_a_technology(tmp_path: Path):
 
 
 def test_report_folder_has_a_chart_a_clock(tmp_path: Path):
-    clocks = tuple(Target("sky130", clock_ns=clock) for clock in (5.0, 0.75, None))
+    clocks = (
+        *(Target("sky130", clock_ns=clock) for clock in (5.0, 0.75, None)),
+        Target("sky130", objective="density"),
+    )
     rows = [
-        row | {"clock_ns": target.clock_ns, "slack_ns": 0.0}
+        row | {"clock_ns": target.clock_ns, "objective": target.mapped_for, "slack_ns": 0.0}
         for target in clocks
         for row in points(3)
     ]
@@ -545,4 +555,5 @@ def test_report_folder_has_a_chart_a_clock(tmp_path: Path):
         "pareto_sky130_5_ns.png",
         "pareto_sky130_0.75_ns.png",
         "pareto_sky130.png",
+        "pareto_sky130_best.png",
     ]

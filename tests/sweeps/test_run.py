@@ -384,12 +384,12 @@ def test_sweep_without_tensors(specification, costs, tmp_path):
 def synthesis(specification, costs, monkeypatch):
     """A sweep by synthesis in two libraries, one of which has nothing that it needs."""
 
-    def synthesize(unit, technology, liberty, operands, clock_ns):
+    def synthesize(unit, technology, liberty, operands, objective, clock_ns):
         assert operands.weights.shape == (64, 64 * unit.lanes)
         assert [path.name for path in liberty] == [f"{technology}.lib"]
         if technology == "theirs":
             raise InputError("theirs has no latch")
-        return formula(unit, "sky130", clock_ns)
+        return formula(unit, "sky130", objective, clock_ns)
 
     monkeypatch.setattr(sweeps.run, "synthesize", synthesize)
     monkeypatch.setattr("sweeps.run.opensta.find", lambda: "")
@@ -434,32 +434,33 @@ def test_synthesis_is_for_one_clock_at_a_time(synthesis, tmp_path, monkeypatch):
     asked = []
     behaved = sweeps.run.synthesize
 
-    def synthesize(unit, technology, liberty, operands, clock_ns):
-        asked.append((unit, technology, clock_ns))
-        return behaved(unit, technology, liberty, operands, clock_ns)
+    def synthesize(unit, technology, liberty, operands, objective, clock_ns):
+        asked.append((unit, technology, objective, clock_ns))
+        return behaved(unit, technology, liberty, operands, objective, clock_ns)
 
     monkeypatch.setattr(sweeps.run, "synthesize", synthesize)
-    synthesis.write_text(synthesis.read_text().replace("clock: [none]", "clock: [3, 1.5]"))
+    synthesis.write_text(synthesis.read_text().replace("clock: [none]", "clock: [3, best]"))
     outcome = run(spec.read(synthesis), tmp_path / "out", workers=1)
     assert len(set(asked)) == len(asked) == 8 * 2 * 2
-    assert {point.cost.clock_ns for point in outcome.points} == {3.0, 1.5}
+    assert {one[2:] for one in asked} == {("area", 3.0), ("density", None)}
+    assert {point.cost.clock_ns for point in outcome.points} == {3.0, None}
     assert all(point.cost.clock_ns == point.target.clock_ns for point in outcome.points)
-    assert {failure.target.name for failure in outcome.failures} == {"theirs 3 ns", "theirs 1.5 ns"}
+    assert {failure.target.name for failure in outcome.failures} == {"theirs 3 ns", "theirs best"}
 
 
 def test_every_unit_is_estimated_at_every_clock(specification, costs, tmp_path):
     folder, text = tmp_path / "out", specification.read_text()
     first = run(spec.read(specification), folder, workers=1)
-    specification.write_text(text.replace("[none]", "[4, none, 1]"))
+    specification.write_text(text.replace("[none]", "[4, none, best]"))
     outcome = run(spec.read(specification), folder, workers=1)
     assert [point.target.name for point in outcome.points[:6]] == [
-        "sky130 4 ns", "sky130", "sky130 1 ns", "asap7 4 ns", "asap7", "asap7 1 ns",
+        "sky130 4 ns", "sky130", "sky130 best", "asap7 4 ns", "asap7", "asap7 best",
     ]  # fmt: skip
     # Points without a clock were there, and one call a unit is for all others.
     assert (len(outcome.points), outcome.computed, len(costs)) == (48, 32, 16)
-    assert tuple(point for point in outcome.points if not point.target.clock_ns) == first.points
+    assert tuple(point for point in outcome.points if not point.target.clock) == first.points
     assert all(point.cost.clock_ns == point.target.clock_ns for point in outcome.points)
-    specification.write_text(text.replace("[none]", "[1]"))
+    specification.write_text(text.replace("[none]", "[best]"))
     again = run(spec.read(specification), folder, workers=1)
     assert (again.computed, len(again.points)) == (0, 16)
 
@@ -469,26 +470,30 @@ def test_clocks_are_those_of_the_estimate(tmp_path):
     path = tmp_path / "sweep.yaml"
     path.write_text(
         "name: clocks\ntechnology: [simple.yaml]\nmethod: estimate\n"
-        "clock: [stated, 1.0e-3, none]\nobjectives: [gmacs_per_s_per_mm2, energy_pj_per_mac]\n"
+        "clock: [stated, 1.0e-3, none, best]\n"
+        "objectives: [gmacs_per_s_per_mm2, energy_pj_per_mac]\n"
         "units: [{unit: integer, weight: [int2, int3], activation: int2, lanes: 1}]\n"
     )
     folder = tmp_path / "out"
     assert run_sweep(path, folder, 1) == 0
     frame = results(folder)
-    assert list(frame["technology"]) == ["simple"] * 6
-    assert frame["clock_ns"].fillna(0).tolist() == [8.0, 0.001, 0.0] * 2
+    assert list(frame["technology"]) == ["simple"] * 8
+    assert frame["clock_ns"].fillna(0).tolist() == [8.0, 0.001, 0.0, 0.0] * 2
+    assert frame["objective"].tolist() == ["clock", "clock", "area", "density"] * 2
     for row in frame.to_dict("records"):
         unit = make("integer", lanes=1, weight=row["weight"], activation="int2")
         clock_ns = None if math.isnan(row["clock_ns"]) else row["clock_ns"]
-        expected = estimate(unit, simple(clock_ns=8.0), clock_ns=clock_ns)
+        objective = "area" if clock_ns else row["objective"]
+        expected = estimate(unit, simple(clock_ns=8.0), None, objective, clock_ns)
         for name in ("area_um2", "delay_ns", "energy_pj_per_mac", "gmacs_per_s_per_mm2"):
             assert row[name] == getattr(expected, name)
         slack_ns = math.nan if expected.slack_ns is None else expected.slack_ns
         assert row["slack_ns"] == pytest.approx(slack_ns, nan_ok=True)
     # A front of each clock.
-    assert frame.groupby("clock_ns", dropna=False)["pareto"].any().all()
+    assert frame.groupby(["clock_ns", "objective"], dropna=False)["pareto"].any().all()
     assert {path.name for path in folder.glob("pareto_*.svg")} == {
         "pareto_simple_8_ns.svg", "pareto_simple_0.001_ns.svg", "pareto_simple.svg",
+        "pareto_simple_best.svg",
     }  # fmt: skip
 
 

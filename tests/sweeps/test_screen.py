@@ -121,7 +121,7 @@ def test_pruned_candidates_are_not_estimated_but_told(by_name, costs, tmp_path, 
 def test_every_clock_leaves_the_same_out(by_name, costs, tmp_path, monkeypatch):
     monkeypatch.setattr("cost_models.technology.load", simple)
     text = by_name.read_text()
-    by_name.write_text(text.replace("[none]", "[3, none]"))
+    by_name.write_text(text.replace("[none]", "[3, best]"))
     screened = []
     area = screen.area
     monkeypatch.setattr(screen, "area", lambda *given: screened.append(given) or area(*given))
@@ -129,8 +129,8 @@ def test_every_clock_leaves_the_same_out(by_name, costs, tmp_path, monkeypatch):
     assert len(screened) == 8 * 2  # Once a technology.
     with (tmp_path / "out" / "pruned.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [(row["technology"], row["clock_ns"]) for row in rows] == [
-        ("sky130", "3.0"), ("sky130", ""),
+    assert [(row["technology"], row["clock_ns"], row["objective"]) for row in rows] == [
+        ("sky130", "3.0", "clock"), ("sky130", "", "density"),
     ] * 3  # fmt: skip
 
 

@@ -283,6 +283,11 @@ def test_every_technology_is_a_target_at_every_clock(tmp_path):
     stated = {"mine 5 ns": 5.0, "slow 80 ns": 80.0}
     assert clocks("") == clocks("clock: stated\n") == clocks("clock: [stated]\n") == stated
     assert clocks("clock: [none]\n") == {"mine": None, "slow": None}
+    assert clocks("clock: best\n") == {"mine best": None, "slow best": None}
+    targets = read(tmp_path, text + "clock: [4, none, best]\n").targets[:3]
+    assert [target.objective for target in targets] == ["area", "area", "density"]
+    assert [target.mapped_for for target in targets] == ["clock", "area", "density"]
+    assert [target.stem for target in targets] == ["mine_4_ns", "mine", "mine_best"]
     assert list(clocks("clock: [0.1, stated, 1e-3, none]\n".replace("1e-3", "1.0e-3"))) == [
         "mine 0.1 ns", "mine 5 ns", "mine 0.001 ns", "mine",
         "slow 0.1 ns", "slow 80 ns", "slow 0.001 ns", "slow",
@@ -292,21 +297,22 @@ def test_every_technology_is_a_target_at_every_clock(tmp_path):
 @pytest.mark.parametrize(
     ("clock", "expected"),
     [
-        ("0", "must be a positive period in ns, stated or none, not 0"),
-        ("-2.5", "must be a positive period in ns, stated or none, not -2.5"),
-        (".inf", "must be a positive period in ns, stated or none, not '.inf'"),
-        ("fastest", "must be a positive period in ns, stated or none, not 'fastest' (text in YAML "
-         "1.1)"),
-        ("", "must be a positive period in ns, stated or none, not nothing"),
+        ("0", "must be a positive period in ns, stated, none or best, not 0"),
+        ("-2.5", "must be a positive period in ns, stated, none or best, not -2.5"),
+        (".inf", "must be a positive period in ns, stated, none or best, not '.inf'"),
+        ("fastest", "must be a positive period in ns, stated, none or best, not 'fastest' (text in "
+         "YAML 1.1)"),
+        ("", "must be a positive period in ns, stated, none or best, not nothing"),
         ("[]", "the list is empty"),
-        ("{sky130: 5}", "must be a positive period in ns, stated or none, not a mapping"),
-        ("5e0", "must be a positive period in ns, stated or none, not '5e0' (text in YAML 1.1; "
-         "write the number without an exponent)"),
-        ("'5'", "must be a positive period in ns, stated or none, not '5', which is text in "
+        ("{sky130: 5}", "must be a positive period in ns, stated, none or best, not a mapping"),
+        ("5e0", "must be a positive period in ns, stated, none or best, not '5e0' (text in YAML "
+         "1.1; write the number without an exponent)"),
+        ("'5'", "must be a positive period in ns, stated, none or best, not '5', which is text in "
          "quotes"),
         ("[5, 5.0]", "'mine 5 ns' stands twice"),
         ("[5, stated]", "'mine 5 ns' stands twice"),
         ("[none, none]", "'mine' stands twice"),
+        ("[best, none, best]", "'mine best' stands twice"),
     ],
 )  # fmt: skip
 def test_clocks_that_are_none(tmp_path, clock, expected):
@@ -318,7 +324,7 @@ def test_synthesis_has_a_stated_clock_by_the_name_of_a_technology(tmp_path, monk
     (tmp_path / "a.lib").write_text(LIBERTY)
     text = SYNTHESIS + "liberty: a.lib\n"
     told = "no clock is stated for a, only for asap7, sky130; give the key 'clock': periods in ns, "
-    told += "or none, each unit at its own fmax"
+    told += "none, each unit at its own fmax, or best, at its best density"
     monkeypatch.setattr("cost_models.technology.names", lambda: ["asap7", "sky130"])
     assert message(tmp_path, text) == f"2: technology: {told}"
     assert message(tmp_path, text + "clock: [none, stated]\n") == f"7: clock: {told}"

@@ -139,6 +139,29 @@ def test_a_clock_that_the_fastest_just_meets_is_met(flow, fastest):
     assert flow.for_clock(fastest.delay_ns).delay_ns <= fastest.delay_ns
 
 
+def test_density_is_the_least_area_times_delay(flow, mapped, fastest):
+    best = flow.densest()
+    product = best.area_um2 * best.delay_ns
+    for other in (mapped, fastest, *map(flow.for_clock, (best.delay_ns, mapped.delay_ns))):
+        assert product <= other.area_um2 * other.delay_ns
+    # The others were sized for the same, so that they say what the flow's noise is.
+    products = [c["area_um2"] * c["delay_ns"] for c in best.candidates]
+    assert product == min(products)
+    assert len(products) == len(flow.styles) * 2
+    assert {c["variant"] for c in best.candidates} == {
+        f"{cover}{best.variant.removeprefix('fast').removeprefix('flow')}"
+        for cover in ("fast", "flow")
+    }
+
+
+def test_density_is_measured(library, flow):
+    cost = measure(SMALL, "osu018", library, objective="density")
+    assert (cost.provenance["objective"], cost.clock_ns) == ("density", None)
+    for objective in ("area", "speed"):
+        other = measure(SMALL, "osu018", library, objective=objective)
+        assert cost.gmacs_per_s_per_mm2 >= other.gmacs_per_s_per_mm2
+
+
 @pytest.mark.parametrize("clock_ns", [0.5, 50.0])
 def test_slack_is_to_the_clock(library, clock_ns):
     cost = measure(SMALL, "osu018", library, clock_ns=clock_ns)
