@@ -4,7 +4,7 @@ A unit is a curve, from the smallest netlist to the fastest, and four points of 
 for: the least area, the least delay, the least area that meets a clock, or the least area times
 delay. ABC first chooses cells and then sizes them. For the least area it covers for area and takes
 the smallest size of every cell. For speed it covers for delay and sizes for an impossible clock.
-For a clock it does both, sizes for what the period leaves between the registers around the unit,
+For a clock it does both, sizes for the period, and for less where registers take too much of it,
 and the smallest netlist that OpenSTA lets pass is the result; what no netlist meets is answered by
 the fastest, whose slack is negative. The least area times delay is that of the netlists for both
 ends, and of those that are covered for delay and sized for periods between. ABC is told a cell that
