@@ -241,13 +241,11 @@ a tree for every net, and prices toggles with the capacitance. The clock tree is
 between the port and the flip-flops. Nothing is routed, no cell is sized again, clock edges come at
 once everywhere, and hazards are those of cells without wires. Estimates take shares of what is
 there without wires, fitted to such placed netlists (`benchmarks/wires.py`): of the delay; of the
-energy of data, glitches included; and, for the clock tree, of that of clock pins. A share grows
-with the area of cells where units left out say so by more than their scatter, and is one number
-elsewhere.
+energy of data, glitches included; and, for the clock tree, of that of clock pins.
 
-This is what wires add, from the smallest to the largest unit fitted to, and in parentheses the mean
-error of the total with wires, of units fitted to, each left out, and of held-out units, if the
-figures without wires are known. The error of these comes on top in an estimate.
+This is what wires add by these, and in parentheses the mean error of the total with wires, of units
+fitted to, each left out, and of held-out units, if the figures without wires are known. The error
+of these comes on top in an estimate.
 """
 
 #: Headings of the figures of units.
@@ -406,11 +404,10 @@ def _wires() -> str:
     for name in wires.fitted():
         its = wires.factors(name)
         left_out, held_out = (its.errors[kind] for kind in wires.ERRORS)
-        cells = []
-        for key in wires.SHARES:
-            low, high = (getattr(its, key).at(area, its.area_um2) for area in its.areas_um2)
-            added = f"{100 * low:.1f}" + (f" to {100 * high:.1f}" if high != low else "")
-            cells.append(f"{added} % ({left_out[key]:.1f} % / {held_out[key]:.1f} %)")
+        cells = [
+            f"{100 * getattr(its, key):.1f} % ({left_out[key]:.1f} % / {held_out[key]:.1f} %)"
+            for key in wires.SHARES
+        ]
         units = f"{left_out['units']:g} / {held_out['units']:g}"
         areas = " to ".join(f"{area:.3g}" for area in its.areas_um2)
         rows.append([name, *cells, f"{its.utilisation:g}", areas, units])

@@ -2,10 +2,9 @@
 
 Synthesis places netlists (:mod:`cost_models.synthesis.wires`). Estimates know nothing of a
 placement. They take factors, fitted to placed netlists of the technology: what wires add to delay,
-energy and clock, as a share of what is there without them. A share is constant, or it is
-``share * (area / area_um2) ** exponent``, the form of Donath's mean length of wires of N gates,
-which grows like N^(p - 1/2) with Rent's exponent p (Donath, IEEE Trans. CAS 26(4), 1979). It grows
-only where units left out say so by more than their scatter.
+energy and clock, as a share of what is there without them. A share is the same for all units: one
+that grows with the area as ``area ** (p - 1/2)``, like Donath's mean length of wires with Rent's
+exponent p (Donath, IEEE Trans. CAS 26(4), 1979), was hardly better on units left out.
 """
 
 import math
@@ -39,10 +38,6 @@ SHARES = ("delay", "data", "clock")
 #: What their errors are of.
 ERRORS = ("left_out", "held_out")
 
-#: Exponents that a fit may have: p - 1/2, with a Rent exponent p from 1/2 (wires to neighbours) to
-#: 1 (wires to anywhere, as long as the core).
-_EXPONENTS = (0.0, 0.5)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
@@ -73,26 +68,6 @@ class Figures:
     source: str
 
 
-@dataclass(frozen=True)
-class Growth:
-    """A share that grows with the area of a unit's cells.
-
-    Attributes
-    ----------
-    share
-        At ``area_um2``.
-    exponent
-        Of the area.
-    """
-
-    share: float
-    exponent: float
-
-    def at(self, area_um2: float, reference_um2: float) -> float:
-        """Return the share of a unit with ``area_um2`` of cells."""
-        return self.share * (area_um2 / reference_um2) ** self.exponent
-
-
 @dataclass(frozen=True, kw_only=True)
 class Factors:
     """What wires add in a technology, as shares of what is there without them.
@@ -101,8 +76,6 @@ class Factors:
     ----------
     utilisation
         Share of the core that cells cover.
-    area_um2
-        Area of cells at which the shares hold.
     areas_um2
         Smallest and largest area of cells that they were fitted to.
     delay, data, clock
@@ -116,11 +89,10 @@ class Factors:
     """
 
     utilisation: float
-    area_um2: float
     areas_um2: tuple[float, float]
-    delay: Growth
-    data: Growth
-    clock: Growth
+    delay: float
+    data: float
+    clock: float
     errors: Mapping[str, Mapping[str, float]]
     source: str
 
@@ -195,14 +167,13 @@ def fitted() -> list[str]:
 
 def estimated(cost: "Cost", its: Factors) -> Wires:
     """Return what wires add to an estimated cost by the factors of its technology."""
-    delay, data, clock = (getattr(its, key).at(cost.area_um2, its.area_um2) for key in SHARES)
     return Wires(
         utilisation=its.utilisation,
         core_area_um2=cost.area_um2 / its.utilisation,
-        delay_ns=delay * cost.delay_ns,
-        settled_pj=data * (cost.settled_pj - cost.clock_pj),
-        glitch_pj=data * cost.glitch_pj,
-        clock_pj=clock * cost.clock_pj,
+        delay_ns=its.delay * cost.delay_ns,
+        settled_pj=its.data * (cost.settled_pj - cost.clock_pj),
+        glitch_pj=its.data * cost.glitch_pj,
+        clock_pj=its.clock * cost.clock_pj,
         length_um=None,
         provenance={
             "of": FACTORS,
@@ -263,23 +234,15 @@ def read_figures(data: Any, place: str) -> Figures:
 def read_factors(data: Any, place: str) -> Factors:
     """Return the factors in a mapping; ``place`` is for the messages of InputErrors."""
     _check_keys(data, Factors, place)
-    growths = {}
-    for key in SHARES:
-        _check_keys(data[key], Growth, f"{place}.{key}")
-        share = _number(f"{place}.{key}.share", data[key]["share"])
-        if share < 0:
-            raise InputError(f"{place}.{key}.share must not be negative, not {share!r}")
-        growths[key] = Growth(share, _number(f"{place}.{key}.exponent", data[key]["exponent"]))
     utilisation = _positive(f"{place}.utilisation", data["utilisation"])
     if utilisation > 1:
         raise InputError(f"{place}.utilisation must be at most 1, not {utilisation!r}")
     return Factors(
         utilisation=utilisation,
-        area_um2=_positive(f"{place}.area_um2", data["area_um2"]),
         areas_um2=_pair(f"{place}.areas_um2", data["areas_um2"], "a smallest and a largest area"),
         errors=_errors(f"{place}.errors", data["errors"]),
         source=_text(f"{place}.source", data["source"]),
-        **growths,
+        **{key: _positive(f"{place}.{key}", data[key]) for key in SHARES},
     )
 
 
@@ -362,8 +325,7 @@ def fit(
 ) -> Factors:
     """Return the factors fitted to some units, with their errors on units left out and held out.
 
-    What counts is the squared error of the total with wires, relative to it. A share grows with the
-    area if that lowers the mean error of units left out by more than its standard error.
+    What counts is the squared error of the total with wires, relative to it.
 
     Raises
     ------
@@ -375,69 +337,34 @@ def fit(
             f"{len(samples)} units and {len(held_out)} held out are too few for factors of wires; "
             "3 to fit to and 1 held out are needed"
         )
-    area = np.array([sample.area_um2 for sample in samples])
-    reference = float(f"{np.exp(np.mean(np.log(area))):.3g}")
-    growths: dict[str, Growth] = {}
+    areas = [sample.area_um2 for sample in samples]
+    shares: dict[str, float] = {}
     left_out: dict[str, float] = {"units": len(samples)}
     tried: dict[str, float] = {"units": len(held_out)}
     for key in SHARES:
-        share = np.array([getattr(sample, key) for sample in samples])
-        if share.min() <= 0:
-            raise InputError(f"wires add no {key} to a unit; factors cannot be fitted")
-        constant, growing = (_left_out(area, share, reference, grows) for grows in (False, True))
-        better = constant - growing
-        grows = bool(better.mean() > better.std(ddof=1) / math.sqrt(len(better)))
-        growths[key] = _growth(area, share, reference, grows)
-        left_out[key] = _mean_percent(growing if grows else constant)
-        tried[key] = _mean_percent(
-            [
-                _error(growths[key].at(sample.area_um2, reference), getattr(sample, key))
-                for sample in held_out
-            ]
+        found, others = (
+            np.array([getattr(sample, key) for sample in some]) for some in (samples, held_out)
         )
+        if found.min() <= 0:
+            raise InputError(f"wires add no {key} to a unit; factors cannot be fitted")
+        shares[key] = float(f"{_share(found):.4g}")
+        by_others = np.array([_share(np.delete(found, k)) for k in range(len(found))])
+        left_out[key] = _mean_error(by_others, found)
+        tried[key] = _mean_error(shares[key], others)
     return Factors(
         utilisation=utilisation,
-        area_um2=reference,
-        areas_um2=(float(f"{area.min():.4g}"), float(f"{area.max():.4g}")),
+        areas_um2=(float(f"{min(areas):.4g}"), float(f"{max(areas):.4g}")),
         errors=dict(zip(ERRORS, (left_out, tried), strict=True)),
         source=source,
-        **growths,
+        **shares,
     )
 
 
-def _error(predicted: float, share: float) -> float:
-    """Return by how much the total with wires is off, relative to it."""
-    return abs(predicted - share) / (1 + share)
+def _share(found: Floats) -> float:
+    """Return the share with the least squared error of the total with wires, relative to it."""
+    return float(np.average(found, weights=(1 + found) ** -2))
 
 
-def _mean_percent(errors: Sequence[float] | Floats) -> float:
-    return round(100 * float(np.mean(errors)), 2)
-
-
-def _left_out(area: Floats, share: Floats, reference: float, grows: bool) -> Floats:
-    """Return the error of each unit by a fit to all others."""
-    found = []
-    for k in range(len(area)):
-        rest = np.arange(len(area)) != k
-        growth = _growth(area[rest], share[rest], reference, grows)
-        found.append(_error(growth.at(area[k], reference), share[k]))
-    return np.array(found)
-
-
-def _growth(area: Floats, share: Floats, reference: float, grows: bool) -> Growth:
-    """Return the growth with the least squared error of 1 + share, relative to it."""
-    # Only fits need it, and it takes long to import.
-    from scipy.optimize import least_squares
-
-    size = np.log(area / reference)
-
-    def errors(values: Floats) -> Floats:
-        exponent = values[1] if grows else 0.0
-        return (values[0] * np.exp(exponent * size) - share) / (1 + share)
-
-    low, high = _EXPONENTS
-    bounds = ([0, low], [np.inf, high]) if grows else ([0], [np.inf])
-    start = [share.mean(), (low + high) / 2] if grows else [share.mean()]
-    found = least_squares(errors, start, bounds=bounds).x
-    exponent = round(float(found[1]), 3) if grows else 0.0
-    return Growth(float(f"{found[0]:.4g}"), exponent)
+def _mean_error(predicted: Floats | float, found: Floats) -> float:
+    """Return by how much totals with wires are off, relative to them, on average in percent."""
+    return round(100 * float(np.mean(abs(predicted - found) / (1 + found))), 2)

@@ -490,11 +490,9 @@ def test_costs_in_json_have_everything(capsys: pytest.CaptureFixture[str]) -> No
 def test_wires_of_estimates_are_a_table_of_their_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    growth = {"share": 0.1, "exponent": 0.0}
     errors = {"units": 3, "delay": 1.5, "data": 2.5, "clock": 3.5}
     factors = {
-        "utilisation": 0.5, "area_um2": 9.0, "areas_um2": [3.0, 27.0],
-        "delay": growth, "data": growth, "clock": growth,
+        "utilisation": 0.5, "areas_um2": [3.0, 27.0], "delay": 0.1, "data": 0.1, "clock": 0.1,
         "errors": {"left_out": errors, "held_out": errors}, "source": "my placements",
     }  # fmt: skip
     mine = tmp_path / "mine.yaml"

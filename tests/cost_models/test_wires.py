@@ -11,7 +11,7 @@ import yaml
 from cost_models import technology, wires
 from cost_models.cost import Cost
 from cost_models.estimate import estimate
-from cost_models.wires import Growth, Sample
+from cost_models.wires import Sample
 from hwsim.errors import InputError
 from hwsim.units import make
 from tests.technologies import simple
@@ -20,10 +20,9 @@ DATA = yaml.safe_load((files("cost_models.data") / "wires.yaml").read_text())
 FIGURES = DATA["sky130"]["figures"]
 FACTORS = {
     "utilisation": 0.7,
-    "area_um2": 1000.0,
-    "delay": {"share": 0.1, "exponent": 0.2},
-    "data": {"share": 0.2, "exponent": 0.1},
-    "clock": {"share": 0.3, "exponent": 0.0},
+    "delay": 0.1,
+    "data": 0.2,
+    "clock": 0.3,
     "areas_um2": [500.0, 2000.0],
     "errors": {
         "left_out": {"units": 5, "delay": 1.0, "data": 2.0, "clock": 3.0},
@@ -42,15 +41,15 @@ def test_wires_of_the_shipped_technologies_are_known(name):
     figures, factors = wires.figures(name), wires.factors(name)
     assert 0.1 < figures.capacitance_ff_per_um < 0.3
     assert figures.site_um[0] < figures.site_um[1]
-    for growth in (factors.delay, factors.data, factors.clock):
-        assert 0 < growth.share < 1
+    for share in (factors.delay, factors.data, factors.clock):
+        assert 0 < share < 0.5
 
 
 def test_a_technology_file_counts_before_our_figures():
     given = {"figures": FIGURES | {"capacitance_ff_per_um": 0.5}, "factors": FACTORS}
     assert wires.figures("osu018", given).capacitance_ff_per_um == 0.5
     assert wires.figures("mine", given).clock_buffer == FIGURES["clock_buffer"]
-    assert wires.factors("osu018", given).delay == Growth(0.1, 0.2)
+    assert wires.factors("osu018", given).delay == 0.1
     assert wires.figures("osu018", {"figures": None}) == wires.figures("osu018")
 
 
@@ -72,9 +71,8 @@ def test_unknown_technology(read):
         ("figures", {"clock_buffer": ""}, "clock_buffer must be text"),
         ("figures", {"clock_bufer": "x"}, "unknown key .*clock_bufer"),
         ("factors", {"utilisation": 1.5}, "utilisation must be at most 1"),
-        ("factors", {"delay": {"share": -1, "exponent": 0}}, "delay.share must not be negative"),
-        ("factors", {"delay": {"share": 1}}, "delay: the key exponent is missing"),
-        ("factors", {"delay": 3}, "delay must be a mapping"),
+        ("factors", {"delay": -0.1}, "delay must be positive"),
+        ("factors", {"data": "a tenth"}, "data must be a number"),
         ("factors", {"errors": {}}, "errors must have left_out, held_out"),
         ("factors", {"errors": 1}, "errors must have left_out, held_out"),
         (
@@ -84,7 +82,7 @@ def test_unknown_technology(read):
         ),
         ("factors", {"areas_um2": [1]}, "areas_um2 must be a smallest and a largest area"),
         ("factors", {"source": ""}, "source must be text"),
-        ("factors", {"area_um2": float("nan")}, "area_um2 must be a number"),
+        ("factors", {"clock": float("nan")}, "clock must be a number"),
     ],
 )
 def test_what_is_no_value(part, change, message):
@@ -122,71 +120,50 @@ def test_written_technology_keeps_wires(text, tmp_path):
     assert technology.read(tmp_path / "mine.yaml").wires == {"factors": FACTORS}
 
 
-def samples(areas, exponent):
-    return [
-        Sample(area, 0.1 * (area / 1000) ** exponent, 0.2 * (area / 1000) ** exponent, 0.3)
-        for area in areas
-    ]
+def samples(*delays):
+    return [Sample(100.0 * (k + 1), delay, 0.2, 0.3) for k, delay in enumerate(delays)]
 
 
 def fit(samples, held_out=None):
     return wires.fit(samples, held_out or samples[:1], 0.7, "measured")
 
 
-def test_fit_finds_the_law():
-    fitted = fit(samples(np.geomspace(200, 9000, 9), 0.3), samples([300, 5000], 0.3))
-    for growth, share in ((fitted.delay, 0.1), (fitted.data, 0.2)):
-        assert growth.exponent == pytest.approx(0.3, abs=2e-3)
-        assert growth.at(1000, fitted.area_um2) == pytest.approx(share, rel=2e-3)
-    assert fitted.clock == Growth(0.3, 0.0)
-    assert fitted.areas_um2 == (200, 9000)
-    for errors in fitted.errors.values():
-        assert max(errors[key] for key in wires.SHARES) < 0.05
-    assert [errors["units"] for errors in fitted.errors.values()] == [9, 2]
+def test_fit_has_the_least_error_of_totals():
+    found = np.array([0.05, 0.3, 0.1, 0.12])
+    fitted = fit(samples(*found))
+    assert (fitted.data, fitted.clock) == (0.2, 0.3)
+    assert fitted.areas_um2 == (100, 400)
+
+    def error(share):
+        return (((1 + share) / (1 + found) - 1) ** 2).sum()
+
+    assert error(fitted.delay) < min(error(fitted.delay - 1e-3), error(fitted.delay + 1e-3))
+    assert [errors["units"] for errors in fitted.errors.values()] == [4, 1]
     assert wires.read_factors(asdict(fitted), "fitted") == fitted
 
 
-def test_exponents_are_those_of_rent():
-    """Wires do not grow faster than the side of the core, nor do they become shorter."""
-    areas = np.geomspace(200, 9000, 9)
-    assert fit(samples(areas, 1.5)).delay.exponent == 0.5
-    assert fit(samples(areas, -0.5)).delay.exponent == pytest.approx(0, abs=1e-3)
-
-
-def test_a_share_that_scatters_more_than_it_grows_is_constant():
-    areas = np.geomspace(200, 9000, 9)
-    rows = [
-        Sample(area, share, 0.2 * (area / 1000) ** 0.3, 0.3)
-        for area, share in zip(areas, [0.1, 0.2, 0.1, 0.2, 0.15, 0.2, 0.1, 0.2, 0.13], strict=True)
-    ]
-    fitted = fit(rows)
-    assert fitted.delay.exponent == 0
-    assert 0.14 < fitted.delay.share < 0.17
-    assert fitted.data.exponent > 0.2
-
-
 def test_errors_are_those_of_units_left_out():
-    """One unit off the law is far off what all others say, by what it is off."""
-    rows = samples(np.geomspace(200, 9000, 9), 0.0)
-    off = Sample(rows[4].area_um2, 0.21, 0.2, 0.3)
-    fitted = fit([*rows[:4], off, *rows[5:]])
-    errors = fitted.errors["left_out"]
-    # The unit itself: 0.11 of 1.21, a ninth of which is 1 %; and it moves the fits without others.
-    assert 1.01 < errors["delay"] < 2.5
-    assert errors["data"] < 0.01
-    # Of the total with wires, as well: 0.1 instead of 0.21.
-    held_out = fit(rows, [off]).errors["held_out"]
-    assert held_out["delay"] == pytest.approx(100 * 0.11 / 1.21, abs=0.01)
-    assert held_out["data"] < 0.01
+    """One unit is off what all others say, and moves the shares without others."""
+    errors = fit(samples(0.1, 0.1, 0.21, 0.1)).errors["left_out"]
+    others = np.average([0.1, 0.1, 0.21], weights=[1.1**-2, 1.1**-2, 1.21**-2])
+    expected = np.mean([0.11 / 1.21, *3 * [(others - 0.1) / 1.1]])
+    assert errors["delay"] == pytest.approx(100 * expected, abs=0.005)
+    assert errors["data"] == errors["clock"] == 0
+
+
+def test_errors_are_those_of_held_out_units():
+    errors = fit(samples(0.1, 0.1, 0.1), samples(0.21, 0.1)).errors["held_out"]
+    assert errors["delay"] == pytest.approx(100 * 0.11 / 1.21 / 2, abs=0.005)
+    assert errors["data"] == 0
 
 
 def test_what_cannot_be_fitted():
     with pytest.raises(InputError, match="2 units and 1 held out are too few"):
-        fit(samples([100, 200], 0))
+        fit(samples(0.1, 0.2))
     with pytest.raises(InputError, match="3 units and 0 held out are too few"):
-        wires.fit(samples([100, 200, 300], 0), [], 0.7, "measured")
-    with pytest.raises(InputError, match="wires add no clock to a unit"):
-        fit([Sample(1, 1, 1, 0)] * 3)
+        wires.fit(samples(0.1, 0.2, 0.3), [], 0.7, "measured")
+    with pytest.raises(InputError, match="wires add no delay to a unit"):
+        fit(samples(0.1, 0.0, 0.1))
 
 
 COST = Cost(
@@ -196,11 +173,10 @@ COST = Cost(
 
 
 def test_estimate_by_hand():
-    """At four times the area delay grows by 4^0.2, data by 4^0.1, and the clock does not."""
     added = wires.estimated(COST, wires.read_factors(FACTORS, "mine"))
-    assert added.delay_ns == pytest.approx(0.1 * 4**0.2 * 2)
-    assert added.settled_pj == pytest.approx(0.2 * 4**0.1 * 4)
-    assert added.glitch_pj == pytest.approx(0.2 * 4**0.1 * 3)
+    assert added.delay_ns == pytest.approx(0.1 * 2)
+    assert added.settled_pj == pytest.approx(0.2 * 4)
+    assert added.glitch_pj == pytest.approx(0.2 * 3)
     assert added.clock_pj == pytest.approx(0.3)
     assert added.core_area_um2 == pytest.approx(4000 / 0.7)
     assert added.length_um is None
