@@ -25,7 +25,7 @@ def turning(monkeypatch):
     """The page of a technology in which one pair turns with real delays, and another with wires."""
     costs = {name: dict(zip(SYNTHESISED, (1.0, 5.0, 2.0, 3.0), strict=True)) for name in UNITS}
     costs[E4M3] |= {SETTLED: 1.5, UNIT_DELAYS: 6.0, REAL_DELAYS: 1.75, WIRES: 2.5}
-    costs["HiF8 x 4"] |= {WIRES: 2.0}
+    costs["E2M1 x 4"] |= {WIRES: 2.0}
     monkeypatch.setattr(hazards, "synthesise", lambda technology, library, name: costs[name])
     return hazards.page({"sky130": None})
 
@@ -61,9 +61,11 @@ def test_the_page_says_where_the_order_turns(turning):
         piece() for piece in turning.pieces if callable(piece) and "turns" in piece.func.__name__
     )
     first, second, third = text.split("\n- ")
-    assert first == f"- *settled* and *real delays* differ in 1 of 9 pairs: {PAIRS[0]}."
-    assert second == f"*unit delays* and *real delays* differ in 1 of 9 pairs: {PAIRS[0]}."
-    assert "posit8_0 x 4 or HiF8 x 4" in third
+    assert first == f"- *settled* and *real delays* differ in 1 of {len(PAIRS)} pairs: {PAIRS[0]}."
+    assert (
+        second == f"*unit delays* and *real delays* differ in 1 of {len(PAIRS)} pairs: {PAIRS[0]}."
+    )
+    assert "INT4 x 4 or E2M1 x 4" in third
     order = turning.tables()[2]
     row = next(row for row in order.rows if row[0] == str(PAIRS[0]))
     cells = [cell if isinstance(cell, str) else cell() for cell in row[1:]]
@@ -75,4 +77,4 @@ def test_what_was_not_said_before_is_a_dash(turning):
     table = turning.tables()[-1]
     by_pair = {row[0]: row[1:3] for row in table.rows}
     assert by_pair[f"{INT8} or {E4M3}"] == ["INT8 x 4 (1.51)", "-"]
-    assert by_pair["posit8_0 x 4 or HiF8 x 4"] == ["posit8_0 x 4 (1.06)", "HiF8 x 4 (1.03)"]
+    assert by_pair["INT4 x 4 or E2M1 x 4"] == ["E2M1 x 4 (1.16)", "E2M1 x 4 (1.70)"]
