@@ -440,7 +440,8 @@ def test_synthesis_is_told_its_goal_and_says_what_it_violates(
     asked = []
 
     def measure(unit: UnitSpec, technology: str, library: object, operands: object,
-                objective: str, clock_ns: float | None, clock_gating: bool) -> Cost:  # fmt: skip
+                objective: str, clock_ns: float | None, clock_gating: bool, wires: bool,
+                utilisation: float) -> Cost:  # fmt: skip
         assert not clock_gating
         asked.append((objective, clock_ns))
         limits = {

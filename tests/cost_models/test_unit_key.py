@@ -94,7 +94,7 @@ def test_a_file_that_is_not_as_it_was_is_not_trusted(monkeypatch):
     found = unit_key.sources()
     path, size, *times = found.states[0]
     other = replace(found, states=((path, size + 1, *times), *found.states[1:]))
-    monkeypatch.setattr(unit_key, "sources", lambda: other)
+    monkeypatch.setattr(unit_key, "sources", lambda patterns: other)
     assert unit_key.unit_key(tiny()) is None
 
 
