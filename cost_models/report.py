@@ -253,16 +253,15 @@ _FIGURES = ("area", "delay", "settled energy", "energy")
 
 _LIMITS = """## Where it is wrong
 
-- **Where ABC had luck.** Units with wide tables and with long roundings are mapped to areas that
-  differ by up to a fifth with the start. The generic netlist is one more draw.
-- **Where synthesis took another multiplier style** than the generic netlist was smallest in.
-  Products of unsigned numbers differ most: rows of AND gates, or Booth's digits. Area hardly
-  tells them apart, but hazards do.
-- **Deep arithmetic for glitches.** Every level of an adder multiplies hazards, and a cell that
-  takes two gates at once takes away a level. Worst are small units that round a floating-point sum:
-  a shifter, an adder, a counter of leading zeros and another shifter, one behind the other.
-- **Few gates, long selects for delay.** A select line that drives all of a small unit is buffered
-  or not, which a logarithm of the fan-out does not know.
+- **Where ABC had luck.** Units with tables are mapped to areas that differ with the start, and
+  delays of equivalent netlists by up to a third. The generic netlist is one more draw.
+- **Where synthesis took another multiplier style** than the generic netlist was smallest in:
+  rows of AND gates, or Booth's digits. Area hardly tells them apart, but energy does.
+- **Hazards in trees of adders and behind decoders.** Cells take several gates at once, and have
+  other delays from each of their inputs. Energy of adder trees (`ternary_add`, `serial_add`,
+  `bfp_dot`) is a tenth too low, that of tapered formats (`flint`, `dybit`) a tenth too high.
+- **At the least delay**, where ABC duplicates logic and buffers a unit as it goes along. Small units
+  with one long path are furthest off.
 """
 
 _REGENERATE = """## Making it again
