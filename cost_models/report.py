@@ -260,8 +260,8 @@ _LIMITS = """## Where it is wrong
 - **Hazards in trees of adders and behind decoders.** Cells take several gates at once, and have
   other delays from each of their inputs. Energy of adder trees (`ternary_add`, `serial_add`,
   `bfp_dot`) is a tenth too low, that of tapered formats (`flint`, `dybit`) a tenth too high.
-- **At the least delay**, where ABC duplicates logic and buffers a unit as it goes along. Small units
-  with one long path are furthest off.
+- **At the least delay**, where ABC duplicates logic and buffers a unit as it goes along. Small
+  units with one long path are furthest off.
 """
 
 _REGENERATE = """## Making it again
