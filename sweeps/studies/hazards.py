@@ -35,6 +35,10 @@ UNITS: dict[str, UnitSpec] = {
     "INT4 x 4, table": make("product_rom", lanes=4, weight="int4", activation="int4"),
     "INT4 by INT8, parallel": make("integer", lanes=4, weight="int4", activation="int8"),
     "INT4 by INT8, bit-serial": make("bit_serial", lanes=16, weight="int4", activation="int8"),
+    "posit8_0 x 4": make("posit", lanes=4, weight="posit8_0", activation="posit8_0"),
+    "HiF8 x 4": make("hif8", lanes=4, weight="hif8", activation="hif8"),
+    "MXFP4 x 4": make("mx_dot", lanes=4, weight="e2m1", activation="e2m1"),
+    "NVFP4 x 4": make("nvfp4_dot", lanes=4),
 }
 
 
@@ -56,6 +60,9 @@ PAIRS = (
     Pair("E4M3 x 4", "E4M3 x 4, aligned13", "exact sums, or shifters and 13 bits of fraction"),
     Pair("INT4 by INT8, parallel", "INT4 by INT8, bit-serial", "one result, in 1 cycle or in 4"),
     Pair("INT4 x 4", "INT4 x 4, table", "multipliers, or products looked up"),
+    Pair("posit8_0 x 4", "HiF8 x 4", "8 bits of tapered precision, exact sums"),
+    Pair("MXFP4 x 4", "NVFP4 x 4", "the same elements; scales of 8 bits without or with mantissa"),
+    Pair("INT8 x 4", "MXFP4 x 4", "wider elements, or narrower ones that are summed in FP32"),
 )
 
 SETTLED, UNIT_DELAYS, REAL_DELAYS, WIRES = "settled", "unit delays", "real delays", "with wires"
@@ -81,6 +88,10 @@ FORMER: dict[str, Energies] = {
     "INT4 x 4, table": {SETTLED: 1.38, GLITCHES: 4.65},
     "INT4 by INT8, parallel": {SETTLED: 2.11, GLITCHES: 5.90},
     "INT4 by INT8, bit-serial": {SETTLED: 2.01, GLITCHES: 6.24},
+    "posit8_0 x 4": {SETTLED: 5.39, GLITCHES: 24.1},
+    "HiF8 x 4": {SETTLED: 5.73, GLITCHES: 23.3},
+    "MXFP4 x 4": {SETTLED: 2.90, GLITCHES: 33.4},
+    "NVFP4 x 4": {SETTLED: 4.07, GLITCHES: 45.6},
 }
 
 INTRODUCTION = """
