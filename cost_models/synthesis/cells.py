@@ -58,12 +58,20 @@ class Group:
         return (group for group in self.groups if group.kind in kinds)
 
 
+class LibertySyntaxError(InputError):
+    """What is no Liberty syntax, ``line`` lines after the begin of a text."""
+
+    def __init__(self, text: str, start: int) -> None:
+        super().__init__(f"Liberty syntax that is not understood: {text[start : start + 60]!r}")
+        self.line = text.count("\n", 0, start)
+
+
 def read_group(text: str) -> Group:
     """Return the group that ``text`` begins with; what follows it is not looked at.
 
     Raises
     ------
-    InputError
+    LibertySyntaxError
         If the text is no Liberty syntax.
     """
     # Left open, a group at the end of the text is closed by it: the head of a library.
@@ -95,7 +103,7 @@ def read_group(text: str) -> Group:
         if root is not None and not open_groups:
             return root
     if root is None or end < len(text):
-        raise InputError(f"Liberty syntax that is not understood: {text[end : end + 60]!r}")
+        raise LibertySyntaxError(text, end)
     return root
 
 
@@ -378,7 +386,11 @@ def _number(text: str, source: str) -> float:
 def header(path: Path, end: int, source: str) -> Header:
     """Return the header that the first ``end`` bytes of a file hold; ``source`` is its name."""
     with path.open("rb") as file:
-        return read_header(file.read(end).decode("latin-1"), source)
+        text = file.read(end).decode("latin-1")
+    try:
+        return read_header(text, source)
+    except LibertySyntaxError as error:
+        raise InputError(f"{source}, line {error.line + 1}: {error}") from None
 
 
 @lru_cache(maxsize=4096)

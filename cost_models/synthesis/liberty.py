@@ -194,7 +194,9 @@ def _part(folder: Path, number: int, source: Path, raw: bytes) -> _Part:
     lines = "\n" * text.count("\n", 0, text.index("{", library.start))
     path.write_bytes((lines + tools).encode("latin-1"))
     every = [group for group in groups if group.depth == 1 and group.kind == "cell"]
-    header = structure.without(text[library.start : library.end], every, library.start)
+    header = "\n" * text.count("\n", 0, library.start) + structure.without(
+        text[library.start : library.end], every, library.start
+    )
     places = {}
     gates = []
     registers = []

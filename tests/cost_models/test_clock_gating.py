@@ -143,7 +143,7 @@ def test_an_idle_cycle_takes_the_clock_that_is_left(gated):
     )  # fmt: skip
     gates = [GATES_OF_LIBRARY[0] | {"flip_flops": 1000}]
     measured = features(UNIT, clock_gating=True)
-    found = end(measured, Hazards(np.zeros(1), np.zeros(len(GATES)), 0.0), sizing, gates)
+    found = end(measured, Hazards(np.zeros(len(GATES)), 0.0), sizing, gates)
     nets, sizes = gated.groups()
     free = len(gated.data) - sizes.sum()
     assert found.idle_pj == pytest.approx((free + 3.0 * len(nets)) * 1e-3)

@@ -33,7 +33,7 @@ def test_what_wires_add_is_a_table():
     for name in wires.fitted():
         (line,) = (line for line in section.splitlines() if line.startswith(f"| {name} "))
         factors = wires.factors(name)
-        assert f"| {100 * factors.data:.1f} % (" in line
+        assert f"| {100 * factors.data:.1f} % (" in " ".join(line.split())
         assert f"/ {factors.errors['held_out']['data']:.1f} %)" in line
         assert f"- {name}: {wires.figures(name).source}" in section
 

@@ -225,15 +225,23 @@ def test_a_library_of_several_files_is_one(tmp_path):
     assert len(several.provenance["libraries"]) == 2
 
 
-def test_opensta_names_the_file_of_the_user(tmp_path):
+def test_what_is_not_understood_is_named_by_file_and_line(tmp_path):
     path = tmp_path / "my.lib"
     path.write_text(inside("  time_unit ;"))
-    (tmp_path / "top.v").write_text("module top(input clk); endmodule")
     with (
-        liberty.opened("mine", [path]) as opened,
-        pytest.raises(opensta.StaError, match=r"my\.lib, line 9 "),
+        pytest.raises(InputError, match=r"my\.lib, line 9: .*'time_unit ;"),
+        liberty.opened("mine", [path]),
     ):
-        opensta.analyse([tmp_path / "top.v"], opened)
+        pass
+
+
+def test_opensta_names_the_file_of_the_user(tmp_path):
+    path = tmp_path / "my.lib"
+    before, timing, after = TEXT.partition("timing() {")
+    path.write_text(f"{before}{timing}\n  timing_sense ;{after}")
+    line = before.count("\n") + 2
+    with pytest.raises(opensta.StaError, match=rf"my\.lib, line {line} "):
+        synthesize(SMALL, "mine", [path])
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ def test_a_register_with_clear_has_it_tied():
 
 def test_a_netlist_without_flip_flops_has_no_register(mapped):
     gates = [i for i in mapped.netlist.instances if i.cell.flip_flop is None]
-    with pytest.raises(MappingError, match="no flip-flop"):
+    with pytest.raises(MappingError, match="no plain flip-flop"):
         _register(replace(mapped.netlist, instances=gates))
 
 

@@ -338,5 +338,7 @@ def test_command_line_takes_an_objective(capsys):
     assert cli.main([*unit, *synthesis, "--objective", "speed"]) == 0
     (made,) = json.loads(capsys.readouterr().out)
     assert made["provenance"]["objective"] == "speed"
-    assert cli.main([*unit, "--objective", "speed"]) == 2
-    assert "--objective goes with --method synthesis" in capsys.readouterr().err
+    estimate = [*unit, "--technology", "osu018", "--json"]
+    assert cli.main([*estimate, "--objective", "speed"]) == 0
+    (estimated,) = json.loads(capsys.readouterr().out)
+    assert estimated["provenance"]["objective"] == "speed"
