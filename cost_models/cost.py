@@ -9,12 +9,14 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from operator import attrgetter
-from typing import Any, Literal, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
 
 from cost_models.metric import Metric
-from cost_models.wires import Wires
 from hwsim import tables
 from hwsim.errors import InputError
+
+if TYPE_CHECKING:
+    from cost_models.wires import Wires
 
 Method = Literal["estimate", "synthesis"]
 
@@ -125,7 +127,7 @@ class Cost:
     macs_per_cycle_error: float = 0.0
     idle_pj: float = 0.0
     clock_ns: float | None = None
-    wires: Wires | None = None
+    wires: "Wires | None" = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:

@@ -208,7 +208,7 @@ def test_costs_are_a_data_frame() -> None:
     assert list(table["technology"]) == ["sky130", "asap7"]
     assert list(table["energy_pj_per_mac"]) == [cost.energy_pj_per_mac for cost in costs]
     assert (table["area_um2_error_95_percent"] > table["area_um2_error_68_percent"]).all()
-    measured = Cost("u", "t", "synthesis", 10.0, 2.0, 1.0, 0.1, 0.2, 5.0, 4.0, {
+    measured = Cost("u", "t", "synthesis", 10.0, 2.0, 1.0, 0.1, 0.2, 5.0, 4.0, provenance={
         "candidates": [{"area_um2": 10.0, "delay_ns": 2.0}, {"area_um2": 11.0, "delay_ns": 2.0}]
     })  # fmt: skip
     spread = hwsim.frames.costs([measured])["area_um2_spread_percent"]

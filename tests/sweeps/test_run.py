@@ -592,6 +592,7 @@ REAL = """\
 name: real
 technology: [sky130]
 method: estimate
+clock: none
 tensors: {path: %s}
 units:
   - {unit: integer, weight: int4, activation: int8, lanes: 1}
