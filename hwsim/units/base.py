@@ -11,14 +11,15 @@ lane 0 up, the unit's metadata fields if it has any, and ``last``.
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import Field, dataclass, fields, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Float64, Format, Int64
+from hwsim.formats.block import BlockFormat
 from hwsim.formats.fields import KeepsRepr, convert_fields
 from hwsim.registration import resolve
 from hwsim.units.configurations import Configurations
@@ -106,6 +107,8 @@ class UnitSpec(KeepsRepr, LayerOperands):
     generator: ClassVar[str | type]
     #: Parameters of the units that verification covers, the first of which stands for the family.
     configurations: ClassVar[Configurations] = ()
+    #: Parameters that are contents of registers, which beats can load: they are no hardware.
+    loaded: ClassVar[tuple[str, ...]] = ()
     #: Parameters of small units that coefficients of technologies are fitted to and judged by.
     fitting: ClassVar[Configurations] = ()
 
@@ -283,6 +286,30 @@ class UnitSpec(KeepsRepr, LayerOperands):
     def _default(self, key: str) -> Any:
         """The value of a parameter that need not be part of the name; None if it always is."""
         return next(f.default for f in fields(self) if f.name == key)
+
+    def with_weights(self, weight: Format | BlockFormat | str) -> Self:
+        """Return the unit with weights of another format, on the same hardware.
+
+        Raises
+        ------
+        InputError
+            For a format that the unit does not take, or takes with other hardware.
+        """
+        reset = {*self.implied, *self.loaded} - set(OPERANDS)
+        given = {key: self._usual(key) for key in reset}
+        for operand in OPERANDS:
+            given |= {operand: self.tensor_format(operand) or getattr(self, operand)}
+            given |= {f"{operand}_tensor": None}
+        other: Self = replace(self, **given | {"weight": weight})
+        for field in parameter_fields(type(self)):
+            has, needs = getattr(self, field.name), getattr(other, field.name)
+            if has != needs and field.name not in self.loaded:
+                name = weight if isinstance(weight, str) else weight.name
+                raise InputError(
+                    f"weight={name}: needs a unit with {field.name}={plain(needs)}; this one has "
+                    f"{plain(has)}"
+                )
+        return other
 
     def dot(self, activations: ArrayLike, weights: ArrayLike, **metadata: ArrayLike) -> Integers:
         """Return the codes that the hardware delivers for dot products, bit for bit.

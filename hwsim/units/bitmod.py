@@ -183,6 +183,7 @@ class BitmodUnit(UnitSpec):
 
     family: ClassVar[str] = "bitmod"
     generator: ClassVar[str] = "rtl.bitmod:Bitmod"
+    loaded: ClassVar[tuple[str, ...]] = ("special_values",)
 
     weight: Format = CONTAINER
     group_size: int = 128

@@ -1,0 +1,105 @@
+"""The memories that feed an array: three SRAMs and DRAM.
+
+Weights (or keys and values), inputs and outputs have an SRAM each, which DRAM fills and empties.
+A double-buffered SRAM is two halves: the array works on the one while the other is filled, so
+half of the capacity holds a tile and transfers overlap with computing. Without, all of it holds a
+tile, and the array waits. A bank takes one access a cycle, reading or writing.
+"""
+
+from dataclasses import dataclass
+
+from hwsim.errors import InputError
+from hwsim.numbers import whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sram:
+    """One SRAM.
+
+    Parameters
+    ----------
+    capacity
+        In bytes, of all banks together.
+    width
+        Bits of an access of one bank.
+    banks
+        Parts that take one access each in a cycle.
+    double_buffered
+        Whether one half is filled or emptied while the array uses the other.
+
+    Raises
+    ------
+    InputError
+        For numbers that are not whole or below 1.
+    """
+
+    capacity: int
+    width: int
+    banks: int = 1
+    double_buffered: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("capacity", "width", "banks"):
+            object.__setattr__(self, name, whole(name, getattr(self, name), 1))
+        if not isinstance(self.double_buffered, bool):
+            raise InputError(f"double_buffered={self.double_buffered!r}: allowed: True or False")
+
+    @property
+    def tile_bits(self) -> int:
+        """Bits that the array can work on."""
+        return 8 * self.capacity // (2 if self.double_buffered else 1)
+
+    @property
+    def bits_per_cycle(self) -> int:
+        """Bits that are read or written in a cycle at most."""
+        return self.width * self.banks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dram:
+    """The memory that holds a model.
+
+    Parameters
+    ----------
+    kind
+        What it is, such as ``lpddr5``; a key of the energy tables.
+    bandwidth
+        In GB/s, 10^9 bytes a second, of reads and writes together.
+    boundary
+        What its energy contains (``cost_models.memory.BOUNDARIES``); may be left out where the
+        tables have one.
+
+    Raises
+    ------
+    InputError
+        For a bandwidth that is no positive number.
+    """
+
+    kind: str
+    bandwidth: float
+    boundary: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bandwidth", positive_number("bandwidth", self.bandwidth))
+
+    def bits_per_cycle(self, period_ns: float) -> float:
+        """Return the bits that are transferred in a clock period."""
+        return 8 * self.bandwidth * period_ns
+
+
+def positive_number(parameter: str, value: object) -> float:
+    """Return a positive finite number; InputError for anything else."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < value < float("inf"):  # type: ignore[operator]
+        raise InputError(f"{parameter}={value!r}: allowed: positive numbers")
+    return float(value)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memories:
+    """The memories of an accelerator: SRAM for weights, inputs and outputs, and DRAM."""
+
+    weights: Sram
+    inputs: Sram
+    outputs: Sram
+    dram: Dram
