@@ -4,6 +4,7 @@ Written files are whole or not there: they are made under another name in the sa
 renamed.
 """
 
+import json
 import os
 import re
 import stat
@@ -11,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from hwsim.errors import InputError
 
@@ -103,6 +105,24 @@ def read_text(path: Path, what: str) -> str:
         ) from None
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read the {what} {path}: {reason(error)}") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, is a device, or holds something else.
+    """
+    check_readable(path)
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read: {reason(error)}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: must be a JSON object, not {type(content).__name__}")
+    return content
 
 
 def write_text(path: Path, text: str) -> None:

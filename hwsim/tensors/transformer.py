@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from scipy.special import erf
 
 from hwsim.errors import InputError, MissingToolError
+from hwsim.files import read_json
 from hwsim.tensors.sources import Layer, read_arrays, tensor_names
-from hwsim.tensors.wordpiece import read_json, read_tokeniser, tokeniser_files, word_pieces
+from hwsim.tensors.wordpiece import read_tokeniser, tokeniser_files, word_pieces
 
 Float32 = NDArray[np.float32]
 

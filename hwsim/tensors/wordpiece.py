@@ -11,7 +11,6 @@ where neither does, it is.
 Source: Wu et al., Google's neural machine translation system, 2016, section 4.1.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hwsim.errors import InputError
-from hwsim.files import reason
+from hwsim.files import read_json, reason
 
 VOCABULARY, TOKENIZER, OPTIONS = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
 _SPECIAL = ("[CLS]", "[SEP]", "[UNK]")
@@ -107,23 +106,6 @@ def read_tokeniser(folder: Path) -> WordPiece:
     if files[0].name == VOCABULARY:
         return WordPiece(files[0], _read_lines(files[0]), lower_case)
     return WordPiece(files[0], _vocabulary(files[0], described), lower_case)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file.
-
-    Raises
-    ------
-    InputError
-        For a file that cannot be read or holds something else.
-    """
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read: {reason(error)}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: must be a JSON object, not {type(content).__name__}")
-    return content
 
 
 def _lower_case(path: Path, described: Mapping[str, Any]) -> object:
