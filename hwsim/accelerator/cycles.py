@@ -1,11 +1,11 @@
 """Cycles of a matrix product on an array of units, in closed form.
 
 An array has ``rows`` x ``cols`` units and computes an M x K matrix of activations times a K x N one
-of weights in *folds*, as many units' worth at a time. What a unit keeps for a fold is the dataflow:
+of weights in *folds*, as many units' worth at a time. What a unit keeps in a fold is the dataflow:
 
-- ``output_stationary``: one output. Rows are rows of activations, columns columns of weights, and
+- ``output_stationary``: one output. Rows are rows of activations, columns those of weights, and
   operands of all K pass by: ceil(M/R) ceil(N/C) folds of K beats.
-- ``weight_stationary``: weights. Rows are along K, columns along N, and M activations pass by, whose
+- ``weight_stationary``: weights. Rows are along K, columns along N. M activations pass by, whose
   sums are handed on down a column: ceil(K/R) ceil(N/C) folds of M beats.
 - ``input_stationary``: activations, the same with M and N exchanged.
 
@@ -16,7 +16,7 @@ What else takes time, tools count differently, and a *convention* says how:
   (:mod:`hwsim.accelerator.array_cycles`).
 - ``no_overlap``: every fold fills, drains, and loads what is stationary by itself, and operands are
   handed on by one unit a beat, as SCALE-Sim v3 counts: K + R + C - 2 beats of an output-stationary
-  fold, R cycles and M + R + C - 2 beats of a weight-stationary one. The tool reports one cycle less.
+  fold, R cycles and M + R + C - 2 beats of a weight-stationary one. The tool reports one less.
 - ``no_skew``: beats only, as ZigZag counts: operands reach all units at once, and loading and
   draining are hidden.
 
@@ -29,7 +29,15 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hwsim.accelerator.integers import Ints, ceil_div, positive_integers, product, total
+from hwsim.accelerator.array_cycles import array_cycles
+from hwsim.accelerator.integers import (
+    Ints,
+    ceil_div,
+    positive_integers,
+    product,
+    total,
+    whole_integers,
+)
 from hwsim.errors import InputError, check_known
 
 
@@ -59,7 +67,7 @@ class Convention(StrEnum):
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
-def choice(kind: str, value: object, choices: type[_Choice]) -> _Choice:
+def choice(kind: str, value: str, choices: type[_Choice]) -> _Choice:
     """Return the member of an enumeration that a text names; InputError for other values."""
     check_known(kind, value, [one.value for one in choices])
     return choices(value)
@@ -77,6 +85,8 @@ def gemm_cycles(
     interval: ArrayLike = 1,
     links: str = "systolic",
     double_buffered: bool = True,
+    drain: ArrayLike = 0,
+    parts: ArrayLike = 1,
 ) -> Ints:
     """Return the cycles of an M x K by K x N product, exactly.
 
@@ -97,12 +107,16 @@ def gemm_cycles(
         not depend on it.
     double_buffered
         Whether the stationary operand is loaded while the one before it is used; for ``rtl``.
+    drain
+        Cycles that a unit takes from its last beat to its result, from 0; for ``rtl``.
+    parts
+        Dot products of length ``k`` that an output is the sum of, where a unit does not apply the
+        scales of blocks and ends with each; of ``output_stationary`` arrays.
 
     Returns
     -------
     numpy.ndarray
-        int64 of the shape that ``rows``, ``cols``, ``m``, ``n``, ``k``, ``lanes`` and ``interval``
-        broadcast to.
+        int64 of the shape that the numbers broadcast to.
 
     Raises
     ------
@@ -117,43 +131,41 @@ def gemm_cycles(
     if not isinstance(double_buffered, bool | np.bool_):
         raise InputError(f"double_buffered={double_buffered!r}: allowed: True or False")
     given = {"rows": rows, "cols": cols, "m": m, "n": n, "k": k, "lanes": lanes}
-    numbers = {
-        name: positive_integers(name, value)
-        for name, value in (given | {"interval": interval}).items()
-    }
+    given |= {"interval": interval, "parts": parts}
+    numbers = {name: positive_integers(name, value) for name, value in given.items()}
+    numbers["drain"] = whole_integers("drain", drain, 0)
     try:
         np.broadcast_shapes(*(array.shape for array in numbers.values()))
     except ValueError:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in numbers.items())
         raise InputError(f"{shapes}: allowed: shapes that broadcast") from None
     if counted is Convention.RTL:
-        return _array_cycles(numbers, flow, linked, bool(double_buffered))
+        return array_cycles(
+            dataflow=flow.value, links=linked.value, double_buffered=bool(double_buffered),
+            **numbers,
+        )  # fmt: skip
     if counted is Convention.NO_OVERLAP and linked is not Links.SYSTOLIC:
         raise InputError("links='broadcast': no_overlap counts systolic arrays; allowed: systolic")
-    r, c, m_, n_, k_, lanes_, interval_ = numbers.values()
-    beats = ceil_div(k_, lanes_)
+    return _folds(flow, counted is Convention.NO_OVERLAP, numbers)
+
+
+def _folds(flow: Dataflow, apart: bool, numbers: dict[str, Ints]) -> Ints:
+    """Return the cycles of all folds, each filled, drained and loaded ``apart`` or not at all."""
+    rows, cols, interval = numbers["rows"], numbers["cols"], numbers["interval"]
+    m, n, beats = numbers["m"], numbers["n"], ceil_div(numbers["k"], numbers["lanes"])
     match flow:
         case Dataflow.OUTPUT_STATIONARY:
-            folds_r, folds_c, streamed, load = ceil_div(m_, r), ceil_div(n_, c), beats, None
+            along_rows, along_cols, streamed = m, n, beats
         case Dataflow.WEIGHT_STATIONARY:
-            folds_r, folds_c, streamed, load = ceil_div(beats, r), ceil_div(n_, c), m_, r
+            along_rows, along_cols, streamed = beats, n, m
         case Dataflow.INPUT_STATIONARY:
-            folds_r, folds_c, streamed, load = ceil_div(beats, r), ceil_div(m_, c), n_, r
-    if counted is Convention.NO_OVERLAP:
-        streamed = total("the beats of a fold", streamed=streamed, rows=r - 1, cols=c - 1)
-    fold = product("the cycles of a fold", beats=streamed, interval=interval_)
-    if counted is Convention.NO_OVERLAP and load is not None:
-        fold = total("the cycles of a fold", beats=fold, load=load)
-    return product("the number of cycles", row_folds=folds_r, col_folds=folds_c, fold=fold)
-
-
-def _array_cycles(numbers: dict[str, Ints], flow: Dataflow, links: Links, double: bool) -> Ints:
-    try:
-        from hwsim.accelerator.array_cycles import array_cycles
-    except ImportError:
-        raise InputError(
-            "convention='rtl': this version has no closed form of the array in hardware; "
-            "allowed: no_overlap, no_skew"
-        ) from None
-    r, c, m, n, k, lanes, interval = numbers.values()
-    return array_cycles(r, c, flow.value, m, n, k, lanes, interval, links.value, double)
+            along_rows, along_cols, streamed = beats, m, n
+    if apart:
+        streamed = total("the beats of a fold", streamed=streamed, rows=rows - 1, cols=cols - 1)
+    fold = product("the cycles of a fold", beats=streamed, interval=interval)
+    if apart and flow is not Dataflow.OUTPUT_STATIONARY:
+        fold = total("the cycles of a fold", beats=fold, load=rows)
+    return product(
+        "the number of cycles", along_rows=ceil_div(along_rows, rows),
+        along_cols=ceil_div(along_cols, cols), parts=numbers["parts"], fold=fold,
+    )  # fmt: skip

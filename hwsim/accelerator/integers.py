@@ -14,32 +14,37 @@ _LARGEST = np.iinfo(np.int64).max
 
 
 def positive_integers(parameter: str, value: ArrayLike) -> Ints:
-    """Return whole numbers from 1 as int64, of the shape of ``value``.
+    """Return whole numbers from 1 as int64; see :func:`whole_integers`."""
+    return whole_integers(parameter, value, 1)
+
+
+def whole_integers(parameter: str, value: ArrayLike, lowest: int) -> Ints:
+    """Return whole numbers from ``lowest`` as int64, of the shape of ``value``.
 
     Raises
     ------
     InputError
         Naming the parameter and the first value that is none: text, booleans, fractions, numbers
-        below 1 or beyond int64.
+        below ``lowest`` or beyond int64.
     """
     try:
         array = np.asarray(value)
     except ValueError:  # Lists of unequal lengths.
-        raise _refusal(parameter, value) from None
+        raise _refusal(parameter, value, lowest) from None
     if array.dtype == object and array.size:
         # Python's integers beyond int64, or no numbers at all.
-        raise _refusal(parameter, array.flat[0])
+        raise _refusal(parameter, array.flat[0], lowest)
     if array.dtype.kind not in "iu" or not array.size:
-        raise _refusal(parameter, array.flat[0] if array.size else value)
-    wrong = (array < 1) | (array > _LARGEST)
+        raise _refusal(parameter, array.flat[0] if array.size else value, lowest)
+    wrong = (array < lowest) | (array > _LARGEST)
     if wrong.any():
-        raise _refusal(parameter, array[wrong].flat[0])
+        raise _refusal(parameter, array[wrong].flat[0], lowest)
     return array.astype(np.int64, copy=False)
 
 
-def _refusal(parameter: str, value: Any) -> InputError:
+def _refusal(parameter: str, value: Any, lowest: int) -> InputError:
     shown = value.item() if isinstance(value, np.generic) else value
-    return InputError(f"{parameter}={shown!r}: allowed: whole numbers from 1 to {_LARGEST}")
+    return InputError(f"{parameter}={shown!r}: allowed: whole numbers from {lowest} to {_LARGEST}")
 
 
 def ceil_div(number: Ints, divisor: Ints) -> Ints:

@@ -12,13 +12,14 @@ Where not even one strip of either fits, both are streamed: each is read once fo
 other, ``stream``. If all weights or all inputs fit, everything is moved once.
 
 Between SRAM and the array, an output-stationary array reads weights once for every fold of rows and
-inputs once for every fold of columns, and writes outputs once. A weight-stationary one reads weights
-once, inputs for every fold of columns, and writes sums of all folds along K and reads them back; so
-does an input-stationary one, weights and inputs exchanged. Sums have to fit into the output SRAM, so
-only as many rows pass by at a time, and what is stationary is read from SRAM again for the next.
+inputs once for every fold of columns, and writes outputs once; where they are sums of parts, whose
+scales the units do not apply, it adds up parts in the output SRAM. A weight-stationary array reads
+weights once, inputs for every fold of columns, and adds up the sums of all folds along K there; so
+does an input-stationary one, weights and inputs exchanged. These sums have to fit, so only as many
+rows pass by at a time, and what is stationary is read from SRAM again for the next.
 
-All results of layers go to DRAM and come from there: what stays in between is not modelled. Bits are
-float64, exact up to 2**53; blocks that an edge cuts short are not padded.
+All results of layers go to DRAM and come from there: nothing stays on the chip in between. Bits
+are float64, exact up to 2**53; blocks that an edge cuts short are not padded.
 """
 
 from dataclasses import dataclass
@@ -61,7 +62,9 @@ class Product:
         Elements that there are in memory; fewer than m * k where neighbours share them, as the
         windows of a convolution do.
     sum_bits
-        Bits of a sum that is handed on.
+        Bits of a sum that is not yet an output.
+    parts
+        Sums that an output of an output-stationary array consists of.
     """
 
     m: Ints
@@ -73,6 +76,7 @@ class Product:
     inputs: Ints
     weights: Ints
     sum_bits: Ints
+    parts: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,15 +207,16 @@ def _of_sram(
     # Every window of a convolution is read, though neighbours share elements.
     every_i = product.m * (product.k * product.input_bits)
     every_w = product.n * (product.k * product.weight_bits)
+    sums = product.sum_bits.astype(np.float64) * product.m * product.n
     if dataflow is Dataflow.OUTPUT_STATIONARY:
+        results = np.where(product.parts > 1, product.parts * sums, once_o)
         return {
             "weight_reads": ceil_div(product.m, rows) * every_w,
             "input_reads": ceil_div(product.n, cols) * every_i,
-            "output_writes": once_o,
-            "output_reads": once_o,
+            "output_writes": results,
+            "output_reads": results,
         }
-    folds = ceil_div(ceil_div(product.k, lanes), rows)
-    sums = folds * (product.m * (product.n * product.sum_bits.astype(np.float64)))
+    sums = sums * ceil_div(ceil_div(product.k, lanes), rows)
     streamed = product.m if dataflow is Dataflow.WEIGHT_STATIONARY else product.n
     room = np.maximum(output_room // (cols * product.sum_bits), 1)
     again = ceil_div(streamed, room)

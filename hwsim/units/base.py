@@ -287,26 +287,35 @@ class UnitSpec(KeepsRepr, LayerOperands):
         """The value of a parameter that need not be part of the name; None if it always is."""
         return next(f.default for f in fields(self) if f.name == key)
 
-    def with_weights(self, weight: Format | BlockFormat | str) -> Self:
-        """Return the unit with weights of another format, on the same hardware.
+    def with_formats(
+        self,
+        weight: Format | BlockFormat | str | None = None,
+        activation: Format | BlockFormat | str | None = None,
+    ) -> Self:
+        """Return the unit with operands of other formats, on the same hardware.
+
+        None leaves a format as it is.
 
         Raises
         ------
         InputError
             For a format that the unit does not take, or takes with other hardware.
         """
-        reset = {*self.implied, *self.loaded} - set(OPERANDS)
-        given = {key: self._usual(key) for key in reset}
-        for operand in OPERANDS:
-            given |= {operand: self.tensor_format(operand) or getattr(self, operand)}
-            given |= {f"{operand}_tensor": None}
-        other: Self = replace(self, **given | {"weight": weight})
+        given: dict[str, Any] = {key: self._usual(key) for key in {*self.implied, *self.loaded}}
+        for operand, asked in (("weight", weight), ("activation", activation)):
+            present = self.tensor_format(operand) or getattr(self, operand)
+            given |= {operand: present if asked is None else asked, f"{operand}_tensor": None}
+        other: Self = replace(self, **given)
         for field in parameter_fields(type(self)):
             has, needs = getattr(self, field.name), getattr(other, field.name)
             if has != needs and field.name not in self.loaded:
-                name = weight if isinstance(weight, str) else weight.name
+                asked = ", ".join(
+                    f"{operand}={plain(value)}"
+                    for operand, value in (("weight", weight), ("activation", activation))
+                    if value is not None
+                )
                 raise InputError(
-                    f"weight={name}: needs a unit with {field.name}={plain(needs)}; this one has "
+                    f"{asked}: needs a unit with {field.name}={plain(needs)}; this one has "
                     f"{plain(has)}"
                 )
         return other
