@@ -3,7 +3,7 @@ each unit's own, that of its least area or of its best density."""
 
 from collections.abc import Sequence
 
-from sweeps.decode import Value
+from hwsim.decode import Value
 
 #: Clocks that are no periods: the technology's, and each unit's own.
 STATED, NO_CLOCK, BEST = "stated", "none", "best"

@@ -52,9 +52,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cost_models.metric import Metric
+from hwsim.decode import Value, load
 from hwsim.errors import unknown
 from sweeps.clocks import STATED, clocks
-from sweeps.decode import Value, load
 from sweeps.metrics import METRICS, name_of
 
 if TYPE_CHECKING:

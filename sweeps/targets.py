@@ -15,8 +15,8 @@ from cost_models import technology
 from cost_models.cost import Objective
 from cost_models.synthesis.liberty import OSU018, opened
 from cost_models.technology import Technology
+from hwsim.decode import Value
 from sweeps.clocks import BEST, NO_CLOCK, STATED, Clocks
-from sweeps.decode import Value
 from sweeps.store import digest
 
 

@@ -97,9 +97,21 @@ def positive_number(parameter: str, value: object) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Memories:
-    """The memories of an accelerator: SRAM for weights, inputs and outputs, and DRAM."""
+    """The memories of an accelerator.
+
+    Parameters
+    ----------
+    weights, inputs, outputs
+        SRAM of second operands (weights, keys and values), of activations, and of results.
+    dram
+        Where all of them come from and go to.
+    table, node
+        What the SRAM costs: a table and a node in nm of :func:`cost_models.memory.sram`.
+    """
 
     weights: Sram
     inputs: Sram
     outputs: Sram
     dram: Dram
+    table: str
+    node: int

@@ -155,6 +155,13 @@ class Value:
             self.fail(f"must be a finite number, not {text}")
         return float(text)
 
+    def boolean(self) -> bool:
+        """Return ``true`` or ``false``."""
+        kind, text = self._scalar("true or false")
+        if kind != "bool" or text not in ("true", "false"):
+            self.fail(f"must be true or false, not {text!r}")
+        return text == "true"
+
     def existing_path(self) -> Path:
         """Return the path of a file or folder, which the text names relative to this file."""
         path = self.path.parent / self.text()
