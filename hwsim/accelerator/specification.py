@@ -1,0 +1,145 @@
+"""Accelerators as YAML files: those that come with the package, and a user's own.
+
+    unit: bitmod                       # a family of hwsim units
+    parameters: {lanes: 4, weight: bitmod4, activation: fp16}
+    array: {rows: 32, cols: 32}        # and dataflow, links, double_buffered, convention
+    clock: 2                           # ns; optional: without, the technology's
+    formats: {kv_cache: int8_g128}     # optional; and overrides, by group or name of products
+    sram:
+      table: cacti7-hp                 # what SRAM costs: a table and a node in nm
+      node: 22
+      weights: {capacity: 524288, width: 64, banks: 8}   # bytes, bits; and double_buffered
+      inputs: {capacity: 524288, width: 128, banks: 8}
+      outputs: {capacity: 131072, width: 64, banks: 8}
+    dram: {kind: lpddr5, boundary: system, bandwidth: 32}   # GB/s
+
+Choices that are left out are those of :class:`~hwsim.accelerator.simulation.Accelerator`. What is
+wrong is told with file, line and key.
+"""
+
+from functools import cache, partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from hwsim.accelerator.layer_formats import TENSORS, LayerFormats
+from hwsim.accelerator.memory import Dram, Memories, Sram
+from hwsim.accelerator.simulation import Accelerator
+from hwsim.decode import Value
+from hwsim.decode import load as load_yaml
+from hwsim.errors import InputError, unknown
+from hwsim.units import FAMILIES, UnitSpec, make
+
+SUFFIX = ".yaml"
+#: Accelerators of the literature that no unit is there for, and why.
+WITHOUT_UNIT = {
+    "olive": "no unit decodes pairs of an outlier and its victim; the format olive4 can be measured"
+}
+_ARRAY = ("dataflow", "links", "convention")
+
+
+def names() -> list[str]:
+    """Return the names of the accelerators that come with the package."""
+    found = (entry.name for entry in files("hwsim.accelerator").joinpath("accelerators").iterdir())
+    return sorted(name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX))
+
+
+def load(name: str) -> Accelerator:
+    """Return the accelerator of a name, or the one in a file, whose path ends in ``.yaml``.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, one of ``WITHOUT_UNIT``, and as :func:`read`.
+    """
+    if not isinstance(name, str):
+        raise InputError(f"accelerator={name!r}: allowed: {', '.join(names())}, or FILE.yaml")
+    if name.endswith(SUFFIX):
+        return read(Path(name))
+    if name in WITHOUT_UNIT:
+        raise InputError(f"accelerator {name}: {WITHOUT_UNIT[name]}")
+    if name not in names():
+        raise unknown("accelerator", name, names())
+    return _shipped(name)
+
+
+@cache
+def _shipped(name: str) -> Accelerator:
+    return read(Path(str(files("hwsim.accelerator").joinpath("accelerators", name + SUFFIX))))
+
+
+def read(path: Path) -> Accelerator:
+    """Return the accelerator in a YAML file, called as the file.
+
+    Raises
+    ------
+    InputError
+        With file, line and key: for what is no YAML, keys that are missing, unknown or there twice,
+        and values that are not allowed.
+    """
+    value = load_yaml(path)
+    entries = value.record(("unit", "array", "sram", "dram"), ("parameters", "clock", "formats"))
+    unit = _unit(entries["unit"], entries.get("parameters"))
+    array = entries["array"].record(("rows", "cols"), (*_ARRAY, "double_buffered"))
+    chosen: dict[str, Any] = {key: array[key].text() for key in _ARRAY if key in array}
+    chosen |= {key: array[key].integer() for key in ("rows", "cols")}
+    if "double_buffered" in array:
+        chosen["double_buffered"] = array["double_buffered"].boolean()
+    chosen["clock_ns"] = entries["clock"].number() if "clock" in entries else None
+    chosen["formats"] = _formats(entries["formats"], unit) if "formats" in entries else None
+    memories = _memories(entries["sram"], entries["dram"])
+    return value.refine(lambda: Accelerator(name=path.stem, unit=unit, memories=memories, **chosen))
+
+
+def _unit(family: Value, parameters: Value | None) -> UnitSpec:
+    name = family.choice("unit", FAMILIES)
+    given = {} if parameters is None else parameters.mapping()
+    values = {key: one.text() if one.is_text else str(one.integer()) for key, one in given.items()}
+    return (parameters or family).refine(partial(make, name, **values))
+
+
+def _formats(value: Value, unit: UnitSpec) -> LayerFormats:
+    entries = value.record((), ("kv_cache", "overrides"))
+    overrides = {
+        pattern: {tensor: one.text() for tensor, one in formats.record((), TENSORS).items()}
+        for pattern, formats in (
+            entries["overrides"].mapping().items() if "overrides" in entries else ()
+        )
+    }
+    kv_cache = entries["kv_cache"].text() if "kv_cache" in entries else None
+    return value.refine(partial(formats_of, unit, kv_cache, overrides))
+
+
+def formats_of(
+    unit: UnitSpec,
+    kv_cache: str | None = None,
+    overrides: dict[str, dict[str, str]] | None = None,
+) -> LayerFormats:
+    """Return the formats of a unit's operands; its weights' for keys and values if None."""
+    weight, activation = (
+        unit.tensor_format(operand) or getattr(unit, operand)
+        for operand in ("weight", "activation")
+    )
+    return LayerFormats(weight, activation, kv_cache or weight, overrides or {})
+
+
+def _memories(sram: Value, dram: Value) -> Memories:
+    entries = sram.record(("table", "node", "weights", "inputs", "outputs"))
+    given = dram.record(("kind", "bandwidth"), ("boundary",))
+    boundary = given["boundary"].text() if "boundary" in given else None
+    kind, bandwidth = given["kind"].text(), given["bandwidth"].number()
+    return Memories(
+        weights=_sram(entries["weights"]),
+        inputs=_sram(entries["inputs"]),
+        outputs=_sram(entries["outputs"]),
+        dram=dram.refine(lambda: Dram(kind=kind, bandwidth=bandwidth, boundary=boundary)),
+        table=entries["table"].text(),
+        node=entries["node"].integer(),
+    )
+
+
+def _sram(value: Value) -> Sram:
+    entries = value.record(("capacity", "width", "banks"), ("double_buffered",))
+    sizes = {key: entries[key].integer() for key in ("capacity", "width", "banks")}
+    double = entries["double_buffered"].boolean() if "double_buffered" in entries else True
+    return value.refine(lambda: Sram(**sizes, double_buffered=double))
