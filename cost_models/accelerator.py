@@ -207,7 +207,7 @@ def _is_of_activations(field: str) -> bool:
 
 @dataclass(frozen=True)
 class Registers:
-    """Flip-flops between the units of an array, in bits.
+    """Flip-flops between the units of an array, in bits: integers, or arrays of several designs.
 
     Attributes
     ----------
@@ -219,34 +219,35 @@ class Registers:
         That hold results until all are there.
     """
 
-    activations: int
-    weights: int
-    stationary: int
-    results: int
+    activations: Any
+    weights: Any
+    stationary: Any
+    results: Any
 
     @property
-    def bits(self) -> int:
+    def bits(self) -> Any:
         """All of them."""
         return self.activations + self.weights + self.stationary + self.results
 
 
-def registers(accelerator: Accelerator) -> Registers:
-    """Return the flip-flops between the units of an array."""
-    unit, rows, cols = accelerator.unit, accelerator.rows, accelerator.cols
-    widths = unit.beat_fields
+def registers(accelerator: Accelerator, rows: Any = None, cols: Any = None) -> Registers:
+    """Return the flip-flops between the units of an array, or of arrays of other sizes."""
+    rows = accelerator.rows if rows is None else rows
+    cols = accelerator.cols if cols is None else cols
+    unit, widths = accelerator.unit, accelerator.unit.beat_fields
     of_a = sum(width for name, width in widths.items() if _is_of_activations(name))
     of_w = unit.beat_bits - widths["last"] - of_a
     systolic = accelerator.links is Links.SYSTOLIC
     output_stationary = accelerator.dataflow is Dataflow.OUTPUT_STATIONARY
     held = of_a if accelerator.dataflow is Dataflow.INPUT_STATIONARY else of_w
+    held *= (1 + accelerator.double_buffered) * (not output_stationary)
+    # Lines at the edges are delayed by 0, 1, 2 and so on.
+    passed_a = rows * (cols - 1) + rows * (rows - 1) // 2
+    passed_w = cols * (rows - 1) + cols * (cols - 1) // 2
     return Registers(
-        activations=systolic
-        * (of_a + _CONTROL_BITS)
-        * (rows * (cols - 1) + rows * (rows - 1) // 2),
-        weights=systolic * of_w * (cols * (rows - 1) + cols * (cols - 1) // 2),
-        stationary=0
-        if output_stationary
-        else rows * cols * held * (1 + accelerator.double_buffered),
+        activations=systolic * (of_a + _CONTROL_BITS) * passed_a,
+        weights=systolic * of_w * passed_w,
+        stationary=rows * cols * held,
         results=systolic * output_stationary * rows * cols * unit.result.bits,
     )
 
@@ -560,13 +561,27 @@ def _areas(
 ) -> list[Part]:
     """Return the area in um^2 by part."""
     units = accelerator.rows * accelerator.cols * cost.area_um2
-    area = prices.technology.least_area.area_um2
-    links = registers(accelerator).bits * (area[FLIP_FLOP] + area["MUX"])
     return [
         Part("units", units, *_ends(units, _band(cost, "area_um2"))),
-        Part("links", links),
+        Part("links", float(registers(accelerator).bits * _register_um2(prices))),
         *(Part(SRAMS[name], one.area.low) for name, one in figures.items() if one.area),
     ]
+
+
+def _register_um2(prices: Prices) -> float:
+    """Return the area of a bit of a register that keeps its value behind a multiplexer."""
+    area = prices.technology.least_area.area_um2
+    return area[FLIP_FLOP] + area["MUX"]
+
+
+def array_um2(accelerator: Accelerator, prices: Prices, rows: Any, cols: Any) -> Any:
+    """Return the area in um^2 of arrays of the accelerator's units, without memories.
+
+    ``rows`` and ``cols`` are integers or arrays of them.
+    """
+    unit = prices.unit(accelerator.unit, accelerator.clock_ns or prices.technology.clock_ns)
+    links = registers(accelerator, rows, cols).bits * _register_um2(prices)
+    return rows * cols * unit.cost.area_um2 + links
 
 
 def _notes(run: Simulation, cost: Cost, prices: Prices) -> list[str]:

@@ -16,7 +16,7 @@ cycles a beat has in ``bitmod``, and all units of an array wait for the slowest.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -24,7 +24,7 @@ import numpy as np
 from hwsim.accelerator.cycles import Convention, Dataflow, Links, choice, gemm_cycles
 from hwsim.accelerator.integers import Ints, ceil_div, positive_integers
 from hwsim.accelerator.layer_formats import AnyFormat, FormattedGemm, LayerFormats
-from hwsim.accelerator.memory import Memories, Sram, positive_number
+from hwsim.accelerator.memory import Memories, positive_number
 from hwsim.accelerator.traffic import Floats, ModelError, Product, Traffic, traffic
 from hwsim.accelerator.workload import Workload
 from hwsim.errors import InputError
@@ -164,29 +164,43 @@ class Accelerator:
             object.__setattr__(self, name, choice(name, getattr(self, name), kind))
         if self.clock_ns is not None:
             object.__setattr__(self, "clock_ns", positive_number("clock_ns", self.clock_ns))
-        if self.formats is None:
-            weight, activation = map(self._format, OPERANDS)
-            object.__setattr__(self, "formats", LayerFormats(weight, activation, weight))
         self._check_capacities()
+
+    @property
+    def operand_formats(self) -> LayerFormats:
+        """``formats``, or those of the unit."""
+        if self.formats is not None:
+            return self.formats
+        weight, activation = map(self._format, OPERANDS)
+        return LayerFormats(weight, activation, weight)
 
     def _format(self, operand: str) -> AnyFormat:
         found: AnyFormat = self.unit.tensor_format(operand) or getattr(self.unit, operand)
         return found
 
     def _check_capacities(self) -> None:
-        rows, cols = self.unit.tile_shape
-        least = {
-            "weights": self.cols * cols * self.unit.lanes * self.unit.weight.bits,
-            "inputs": self.rows * rows * self.unit.lanes * self.unit.activation.bits,
-            "outputs": self.cols * cols * mode(self.unit).sum_bits,
-        }
-        for name, bits in least.items():
-            sram: Sram = getattr(self.memories, name)
-            if sram.tile_bits < bits:
+        for name, most in self.largest_sides.items():
+            if getattr(self, name) > most:
                 raise InputError(
-                    f"memories: {name}: capacity={sram.capacity}: a tile has "
-                    f"{sram.tile_bits} bits, and a beat of {self.rows} x {self.cols} units {bits}"
+                    f"{name}={getattr(self, name)}: the SRAMs hold a beat of at most {most} {name}"
                 )
+
+    @property
+    def largest_sides(self) -> dict[str, int]:
+        """Rows and columns that tiles of the SRAMs hold one beat of, and one row of sums."""
+        rows, cols = self.unit.tile_shape
+        of_row = rows * self.unit.lanes * self.unit.activation.bits
+        of_col = cols * self.unit.lanes * self.unit.weight.bits
+        sums = cols * self.mode_of_unit.sum_bits
+        memories = self.memories
+        return {
+            "rows": min(LARGEST_SIDE, memories.inputs.tile_bits // of_row),
+            "cols": min(
+                LARGEST_SIDE,
+                memories.weights.tile_bits // of_col,
+                memories.outputs.tile_bits // sums,
+            ),
+        }
 
     def mode(self, weight: AnyFormat, activation: AnyFormat) -> Mode:
         """Return how the units work on operands of two formats; InputError if they do not."""
@@ -194,6 +208,11 @@ class Accelerator:
             return mode(_with_formats(self.unit, weight, activation))
         except InputError as error:
             raise InputError(f"accelerator {self.name}: {error}") from None
+
+    @property
+    def mode_of_unit(self) -> Mode:
+        """How the units work on their own formats."""
+        return mode(self.unit)
 
     @property
     def macs_per_beat(self) -> int:
@@ -253,8 +272,7 @@ def layers(accelerator: Accelerator, work: Workload) -> Layers:
     InputError
         For formats that the unit has no hardware for.
     """
-    assert accelerator.formats is not None
-    gemms = accelerator.formats.assign(work.gemms)
+    gemms = accelerator.operand_formats.assign(work.gemms)
     modes = tuple(accelerator.mode(one.stationary, one.activation) for one in gemms)
     k = np.array([one.gemm.k for one in gemms], np.int64)
     length = np.array([one.dot_length or one_k for one, one_k in zip(modes, k, strict=True)])
@@ -569,8 +587,3 @@ def simulate(
         raise InputError(f"period_ns=None: accelerator {accelerator.name} has no clock; give one")
     given = layers(accelerator, work)
     return Simulation(accelerator, work, period, given, times(accelerator, given, period))
-
-
-def resized(accelerator: Accelerator, rows: int, cols: int) -> Accelerator:
-    """Return the accelerator with an array of another size."""
-    return replace(accelerator, rows=rows, cols=cols)

@@ -23,6 +23,7 @@ from hwsim.cli import (
     memory,
     plugins,
     published,
+    simulate,
     study,
     sweep,
     units,
@@ -38,8 +39,8 @@ TOOL_FAILED, MISSING_TOOL, INTERRUPTED = 1, 3, 130
 
 #: One module a command, in the order of the help; each has ``add`` and does the work in ``run``.
 COMMANDS = (
-    formats, units, generate, verify, cost, memory, published, sweep, study, characterise,
-    cost_model, doctor,
+    formats, units, generate, verify, cost, memory, published, simulate, sweep, study,
+    characterise, cost_model, doctor,
 )  # fmt: skip
 
 
