@@ -179,6 +179,15 @@ def test_a_folder_and_a_file_are_read(tmp_path):
     assert load_model(save(tmp_path / "a.json", OTHERS["mistral-7b"][0])).name == "a"
 
 
+def test_a_path_is_no_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "phi-2").mkdir()
+    save(tmp_path / "phi-2" / "config.json", OTHERS["mistral-7b"][0])
+    mine = load_model("./phi-2")
+    assert mine == load_model(Path("phi-2")) != load_model("phi-2")
+    assert mine.gated
+
+
 def test_labels_are_counted_by_their_names(tmp_path):
     config = shipped("vit-base-patch16-224")
     del config["num_labels"]
