@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cost_models.estimate import estimate
     from cost_models.synthesis import synthesize
-    from hwsim import formats, frames, tensors, units
+    from hwsim import accelerator, formats, frames, tensors, units
+    from hwsim.accelerator.workload import workload
     from hwsim.errors import HwsimError
     from hwsim.formats import parse
     from hwsim.formats.chart import draw
@@ -41,11 +42,13 @@ _HOMES = {
     "synthesize": "cost_models.synthesis",
     "verify": "rtl.verification",
     "verilog": "rtl.emit",
+    "workload": "hwsim.accelerator.workload",
 }
-_PACKAGES = ("formats", "frames", "tensors", "units")
+_PACKAGES = ("accelerator", "formats", "frames", "tensors", "units")
 
 __all__ = [
     "HwsimError",
+    "accelerator",
     "create",
     "draw",
     "estimate",
@@ -60,6 +63,7 @@ __all__ = [
     "units",
     "verify",
     "verilog",
+    "workload",
 ]
 
 

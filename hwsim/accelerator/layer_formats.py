@@ -5,9 +5,10 @@ values. One choice holds for the whole network; others replace it by layer: for 
 (``lm_head``) or for all whose name matches a pattern (``layers.0.*``, ``*.down_proj``).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import TypeVar
 
 from hwsim.accelerator.workload import GROUPS, Gemm
 from hwsim.errors import InputError, check_known, suggestion
@@ -19,6 +20,7 @@ TENSORS = ("weight", "activation", "kv_cache")
 
 #: Of activations, second operand and results.
 _Formats = tuple[AnyFormat, AnyFormat, AnyFormat]
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,8 @@ class LayerFormats:
             if value is not None:
                 object.__setattr__(self, tensor, _format(tensor, value))
         read: dict[str, dict[str, AnyFormat]] = {}
-        for pattern, formats in self.overrides.items():
-            for tensor in formats:
+        for pattern, formats in _mapping("overrides", self.overrides).items():
+            for tensor in _mapping(f"overrides of {pattern!r}", formats):
                 check_known(f"tensor of {pattern!r}", tensor, TENSORS)
             read[pattern] = {t: _format(f"{pattern}: {t}", v) for t, v in formats.items()}
         object.__setattr__(self, "overrides", read)
@@ -90,11 +92,18 @@ class LayerFormats:
             of any operand of those for which it holds.
         """
         gemms = tuple(gemms)
-        self._check_overrides(gemms)
-        by_name: dict[str, _Formats] = {}
-        return tuple(formatted for gemm in gemms for formatted in self._split(gemm, by_name))
+        # Decoding has a product of every length, all with the formats of their name.
+        kinds = {(gemm.name, gemm.layers): gemm for gemm in gemms}
+        self._check_overrides(list(kinds.values()))
+        chosen = {key: self._by_formats(gemm) for key, gemm in kinds.items()}
+        done = []
+        for gemm in gemms:
+            for formats, layers in chosen[gemm.name, gemm.layers].items():
+                part = gemm if len(layers) == len(gemm.layers) else gemm.in_layers(layers)
+                done.append(FormattedGemm(part, *formats))
+        return tuple(done)
 
-    def _check_overrides(self, gemms: tuple[Gemm, ...]) -> None:
+    def _check_overrides(self, gemms: list[Gemm]) -> None:
         for pattern, formats in self.overrides.items():
             found = [g for g in gemms if any(_matches(pattern, g.group, name) for name in g.names)]
             if not found:
@@ -108,19 +117,14 @@ class LayerFormats:
                         f"allowed: {', '.join(_tensors(found[0]))}"
                     )
 
-    def _split(self, gemm: Gemm, by_name: dict[str, _Formats]) -> Iterator[FormattedGemm]:
-        # Decoding has a product of every length, all with the formats of their name.
-        names = gemm.names
-        for name in names:
-            if name not in by_name:
-                by_name[name] = self._of(gemm, name)
-        chosen = [by_name[name] for name in names]
-        for formats in dict.fromkeys(chosen):
-            part = gemm
-            if len(names) > 1:
-                pairs = zip(gemm.layers, chosen, strict=True)
-                part = gemm.in_layers([layer for layer, own in pairs if own == formats])
-            yield FormattedGemm(part, *formats)
+    def _by_formats(self, gemm: Gemm) -> dict[_Formats, list[int]]:
+        """Return the layers of a product, none outside of layers, by its formats there."""
+        if not gemm.layers:
+            return {self._of(gemm, gemm.name): []}
+        found: dict[_Formats, list[int]] = {}
+        for layer, name in zip(gemm.layers, gemm.names, strict=True):
+            found.setdefault(self._of(gemm, name), []).append(layer)
+        return found
 
     def _of(self, gemm: Gemm, name: str) -> _Formats:
         """Return the formats of activations, second operand and results in one layer."""
@@ -139,6 +143,12 @@ class LayerFormats:
             if tensor in formats and _matches(pattern, group, name):
                 chosen = formats[tensor]
         return self._choice("activation", group, name) if chosen is None else chosen
+
+
+def _mapping(what: str, value: Mapping[str, _Item]) -> Mapping[str, _Item]:
+    if not isinstance(value, Mapping):
+        raise InputError(f"{what}={value!r}: allowed: a mapping")
+    return value
 
 
 def _format(what: str, value: AnyFormat | str) -> AnyFormat:

@@ -177,7 +177,7 @@ def load_model(model: str | PathLike[str]) -> Model:
     ----------
     model
         The name of a model that comes with the package, or the path of a configuration file or of
-        a folder with ``config.json``. A name is looked up first.
+        a folder with ``config.json``. Text that is such a name is no path, and ``./phi-2`` is one.
 
     Raises
     ------
@@ -186,15 +186,14 @@ def load_model(model: str | PathLike[str]) -> Model:
         that is not supported; the message names file, key, value and what is allowed.
     """
     path = as_path("model", model)
-    shipped = _SHIPPED / f"{path}.json"
-    if str(path) in model_names():
-        return _read(shipped, path.name)
+    names = model_names()
+    if model in names:
+        return _read(_SHIPPED / f"{path}.json", path.name)
     try:
         found, folder = path.exists(), path.is_dir()
     except (OSError, ValueError) as error:
         raise InputError(f"model={str(path)!r}: cannot be read: {reason(error)}") from None
     if not found:
-        names = model_names()
         hint = suggestion(str(path), names) or f"; allowed: a path, {', '.join(names)}"
         raise InputError(f"model={str(path)!r}: no such file or model{hint}")
     file = path / CONFIG if folder else path

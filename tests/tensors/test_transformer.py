@@ -2,11 +2,13 @@
 
 import json
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from hwsim.accelerator.workload import workload
 from hwsim.errors import InputError, MissingToolError
 from hwsim.tensors.load import TensorSource
 from hwsim.tensors.transformer import SAMPLE, Encoder, find_model, word_pieces
@@ -106,6 +108,19 @@ def test_captured_activations_feed_the_matrices(model):
     tensors = random_tensors()
     scaled = (first - tensors["embeddings.LayerNorm.bias"]) / tensors["embeddings.LayerNorm.weight"]
     np.testing.assert_allclose(scaled.std(axis=1), 1, rtol=1e-4)
+
+
+def test_matrices_are_those_of_the_workload(model):
+    sizes = {"hidden_size": HIDDEN, "intermediate_size": INNER, "vocab_size": len(VOCABULARY)}
+    path = model / "sizes.json"
+    path.write_text(json.dumps(CONFIG | sizes))
+    counted = workload(path, "forward", tokens=7)
+    shapes = Counter()
+    for gemm in counted.gemms:
+        if gemm.group in ("attention_projections", "mlp"):
+            shapes[gemm.m, gemm.n, gemm.k] += gemm.count
+    layers = Encoder(model).layers("a unaffable a")
+    assert shapes == Counter((7, *layer.weight.shape) for layer in layers)
 
 
 def test_match_chooses_matrices(model):
