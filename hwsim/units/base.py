@@ -145,6 +145,11 @@ class UnitSpec(KeepsRepr, LayerOperands):
     def timing(self) -> Timing:
         """Return the declared latency and initiation interval."""
 
+    @classmethod
+    def chosen(cls, parameters: Mapping[str, Any]) -> type["UnitSpec"]:
+        """Return the class of the units with these parameters, one of the family."""
+        return cls
+
     def create(self) -> Any:
         """Return the unit's hardware, a component of Amaranth; errors are those of ``rtl.create``.
 
@@ -237,6 +242,11 @@ class UnitSpec(KeepsRepr, LayerOperands):
         Shorter dot products may wait for the one before them.
         """
         return 1
+
+    @property
+    def parts(self) -> "tuple[UnitSpec, ...]":
+        """The units that it is made of, if it is made of any."""
+        return ()
 
     @property
     def structure(self) -> str:
@@ -352,6 +362,28 @@ class UnitSpec(KeepsRepr, LayerOperands):
         Parameters and errors are those of :meth:`dot`.
         """
         return self._cycles(*self._check_operands(activations, weights, metadata))
+
+    def drains(self, activations: ArrayLike, weights: ArrayLike, **metadata: ArrayLike) -> Int64:
+        """Return the cycles from the end of each last beat to the one that offers the result.
+
+        The dot products follow each other without a pause, in the order of their axes. They are
+        :attr:`Timing.drain` but where what follows decides. Parameters and errors are those of
+        :meth:`dot`, the shape is (...).
+        """
+        return self._drains(*self._check_operands(activations, weights, metadata))
+
+    def _drains(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Int64:
+        """Compute :meth:`drains` for checked codes."""
+        return np.full(activations.shape[:-1], self.timing().drain, np.int64)
+
+    @property
+    def group_interval(self) -> int:
+        """Cycles from the end of a group to that of the next, at least."""
+        return 0
+
+    def _work(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Int64:
+        """Compute :meth:`cycles` of beats that wait for no other group."""
+        return self._cycles(activations, weights, metadata)
 
     def _cycles(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Int64:
         """Compute :meth:`cycles` for checked codes; overridden where the operands decide."""

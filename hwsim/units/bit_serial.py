@@ -38,7 +38,7 @@ from hwsim.formats.integer import Integer
 from hwsim.units.base import Timing
 from hwsim.units.configurations import Configurations, dots
 from hwsim.units.integer import IntegerUnit
-from hwsim.units.metadata import Metadata
+from hwsim.units.metadata import Metadata, Operand
 from hwsim.units.result import Integers
 
 
@@ -119,6 +119,7 @@ class BitSerialUnit(IntegerUnit):
                 Integer(fmt.bits.bit_length(), signed=False),
                 lowest=1,
                 highest=fmt.bits,
+                operand=Operand(name),
             )
             for name, fmt in operands.items()
         )

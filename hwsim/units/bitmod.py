@@ -63,7 +63,7 @@ from hwsim.units import accumulator, layers
 from hwsim.units.base import Timing, UnitSpec
 from hwsim.units.configurations import Configurations
 from hwsim.units.layers import GROUP, Matrix, Rows
-from hwsim.units.metadata import Metadata, Scope, group_ends
+from hwsim.units.metadata import Metadata, Operand, Scope, group_ends
 from hwsim.units.result import Integers, Result
 from hwsim.units.rounding import SumRounding
 
@@ -279,7 +279,11 @@ class BitmodUnit(UnitSpec):
             Metadata("weight_type", Integer(2, signed=False)),
             Metadata("program", Integer(1, signed=False), highest=0),
             *(
-                Metadata(self.column_field("selector", column), Integer(2, signed=False))
+                Metadata(
+                    self.column_field("selector", column),
+                    Integer(2, signed=False),
+                    operand=Operand.WEIGHT,
+                )
                 for column in range(self.columns)
             ),
             *(
@@ -287,6 +291,7 @@ class BitmodUnit(UnitSpec):
                     self.column_field("scale", column),
                     Integer(SCALE_BITS, signed=False),
                     Scope.GROUP,
+                    operand=Operand.WEIGHT,
                 )
                 for column in range(self.columns)
             ),
@@ -445,8 +450,11 @@ class BitmodUnit(UnitSpec):
     def macs_per_beat(self) -> int:
         return self.rows * self.columns * self.lanes
 
+    def _work(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Int64:
+        return np.array([TERMS[kind] for kind in WeightType])[metadata["weight_type"]]
+
     def _cycles(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Int64:
-        terms = np.array([TERMS[kind] for kind in WeightType])[metadata["weight_type"]]
+        terms = self._work(activations, weights, metadata)
         beats = terms.shape[-1]
         start = 0
         for end in group_ends(beats, self.group_beats):

@@ -43,7 +43,7 @@ from hwsim.units.base import Timing, UnitSpec
 from hwsim.units.exact_sum import product_flags, sticky
 from hwsim.units.layer_operands import OPERANDS
 from hwsim.units.layers import GROUP, Matrix, Rows
-from hwsim.units.metadata import Metadata, Scope
+from hwsim.units.metadata import Metadata, Operand, Scope
 from hwsim.units.result import Integers, Result, RoundedResult, exact_sums
 
 MAX_ACCUMULATOR_BITS = 1024
@@ -220,7 +220,7 @@ class BlockDotUnit(UnitSpec):
         # Scales are positive; the sign bit of a signed format stays 0.
         highest = fmt.sign_code - 1 if isinstance(fmt, Minifloat) else None
         return tuple(
-            Metadata(name, fmt, Scope.GROUP, highest=highest)
+            Metadata(name, fmt, Scope.GROUP, highest=highest, operand=Operand(operand))
             for operand in ("activation", "weight")
             for name in self.scale_names(operand)
         )

@@ -50,7 +50,7 @@ from hwsim.units.exact_sum import require_signed_minifloat
 from hwsim.units.fma import FmaUnit
 from hwsim.units.integer import IntegerUnit
 from hwsim.units.layers import GROUP, Matrix, Rows
-from hwsim.units.metadata import Metadata, Scope
+from hwsim.units.metadata import Metadata, Operand, Scope
 from hwsim.units.naming import plain
 from hwsim.units.result import Integers, Result, RoundedResult
 
@@ -263,7 +263,10 @@ class CodebookUnit(UnitSpec):
         if self.table is Table.CONSTANT:
             return ()
         count = 1 << self.weight.bits
-        return tuple(Metadata(f"entry_{k}", self.entries, Scope.DOT) for k in range(count))
+        return tuple(
+            Metadata(f"entry_{k}", self.entries, Scope.DOT, operand=Operand.WEIGHT)
+            for k in range(count)
+        )
 
     @property
     def result(self) -> Result | RoundedResult[Minifloat]:

@@ -24,7 +24,7 @@ from hwsim.formats.minifloat import NAMED, Minifloat
 from hwsim.units import rounding
 from hwsim.units.base import Timing
 from hwsim.units.configurations import Configurations, dots
-from hwsim.units.metadata import Metadata
+from hwsim.units.metadata import Metadata, Operand
 from hwsim.units.result import Integers, RoundedResult
 from hwsim.units.rounded_sum import RoundedSum
 
@@ -88,7 +88,11 @@ class FmaUnit(RoundedSum):
 
     @property
     def metadata(self) -> tuple[Metadata, ...]:
-        return () if self.wide is None else (Metadata("wide", Integer(1, signed=False)),)
+        return (
+            ()
+            if self.wide is None
+            else (Metadata("wide", Integer(1, signed=False), operand=Operand.WEIGHT),)
+        )
 
     def _layer_field(self, field: Metadata, shape: tuple[int, ...]) -> Codes:
         # A layer's weights have the first format.

@@ -24,6 +24,13 @@ class Scope(StrEnum):
     DOT = "dot"
 
 
+class Operand(StrEnum):
+    """Which operand a field belongs to."""
+
+    ACTIVATION = "activation"
+    WEIGHT = "weight"
+
+
 @dataclass(frozen=True)
 class Metadata:
     """One field of a beat, between the weights and ``last``.
@@ -40,6 +47,9 @@ class Metadata:
         one code a dot product, read in its first beat. In the other beats the field is ignored.
     lowest, highest
         The legal codes; by default all of the format.
+    operand
+        ``activation`` or ``weight``: an array has one of the field a row, or a column. None: it is
+        the same for both.
     """
 
     name: str
@@ -47,6 +57,7 @@ class Metadata:
     scope: Scope = Scope.BEAT
     lowest: int = 0
     highest: int | None = None
+    operand: Operand | None = None
 
     @property
     def codes(self) -> range:

@@ -6,6 +6,7 @@ rounded and the order does not matter (Posit standard 2022, section 3.4; Kulisch
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Float64, Int64
-from hwsim.units.result import Integers, Result
+from hwsim.units.result import Integers, Result, split
 
 NARROW_BITS = 32
 WIDE_BITS = 128
@@ -36,12 +37,16 @@ class QuireResult:
         is None for a register that is always narrow.
     nan_flags
         Quires that have the flag ``nan``, the first ones; the wide quire has that of the first.
+    shape
+        Of the registers of an array, which one code holds, the first lowest. Flags and values then
+        have these as axes before that of a register's.
     """
 
     count: int
     exponent: int
     wide_exponent: int | None
     nan_flags: int
+    shape: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.count and self.wide_exponent is None:
@@ -64,9 +69,14 @@ class QuireResult:
         return max(self.count * NARROW_BITS, wide)
 
     @property
+    def element_bits(self) -> int:
+        """Width of one register with its flags."""
+        return self.register_bits + self.nan_flags + 2 * self.is_shared
+
+    @property
     def bits(self) -> int:
         """Width of a result code."""
-        return self.register_bits + self.nan_flags + 2 * self.is_shared
+        return self.element_bits * prod(self.shape)
 
     def describe(self) -> dict[str, Any]:
         """Return the layout as plain data."""
@@ -79,10 +89,11 @@ class QuireResult:
             "unit_of_wide_quire": wide,
             "flags": [f"nan_{k}" for k in range(self.nan_flags)]
             + (["narrow", "wide"] if self.is_shared else []),
+            "shape": list(self.shape),
         }
 
     def pack(self, limbs: Int64, nan: Bools, used: Bools) -> Integers:
-        """Return codes, Python integers in an object array.
+        """Return codes of registers, Python integers in an object array.
 
         Parameters
         ----------
@@ -108,15 +119,15 @@ class QuireResult:
 
     def flag(self, codes: ArrayLike, name: str) -> Bools:
         """Return whether beats used the register as ``name`` says, ``narrow`` or ``wide``."""
-        array = np.asarray(codes, object)
+        array = split(codes, self.element_bits, self.shape)
         if not self.is_shared:
             return np.full(array.shape, (name == "wide") == (self.wide_exponent is not None))
-        place = self.bits - (1 if name == "wide" else 2)
+        place = self.element_bits - (1 if name == "wide" else 2)
         return np.asarray((array >> place) & 1, bool)
 
     def nan(self, codes: ArrayLike) -> Bools:
         """Return whether each value is not a real number, shape (..., elements)."""
-        array = np.asarray(codes, object)
+        array = split(codes, self.element_bits, self.shape)
         mixed = self.flag(codes, "narrow") & self.flag(codes, "wide")
         flags = [
             np.asarray((array >> (self.register_bits + k)) & 1, bool)
@@ -131,7 +142,7 @@ class QuireResult:
 
         The values of quires that the beats did not use are 0.
         """
-        array = np.asarray(codes, object)
+        array = split(codes, self.element_bits, self.shape)
         narrow = [
             Result(NARROW_BITS, self.exponent).decode(_field(array, NARROW_BITS * k, NARROW_BITS))
             for k in range(self.count)

@@ -22,7 +22,8 @@ def recipe(unit: UnitSpec) -> dict[str, Any]:
         For a class that no other process can find, and a format that its name does not stand for.
     """
     formats = _formats(unit)
-    places = [Place.of(cls) for cls in (*formats, type(unit))]
+    parts = map(type, unit.parts)
+    places = [Place.of(cls) for cls in (*formats, *parts, type(unit))]
     cls: Any = type(unit)
     if cls(**unit.parameters()) != unit:
         names = ", ".join(fmt.name for fmt in formats.values())

@@ -44,6 +44,7 @@ OWN = {
     "hif8": "hwsim.units.hif8:HiFloat8Unit",
     "flint": "hwsim.units.flint:FlintUnit",
     "dybit": "hwsim.units.dybit:DyBitUnit",
+    "array": "hwsim.units.array:ArrayUnit",
 }
 
 _FAMILY = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
@@ -101,7 +102,7 @@ def make(name: str, /, **parameters: Any) -> UnitSpec:
     InputError
         For an unknown family or parameter, a missing one, or a value out of range.
     """
-    cls = FAMILIES[name]
+    cls = FAMILIES[name].chosen(parameters)
     known = {field.name: field for field in parameter_fields(cls)}
     for key in parameters:
         if key not in known and key not in spelling.former(name):

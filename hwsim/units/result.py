@@ -46,11 +46,11 @@ class RoundedResult(Generic[FormatT_co]):
 
     def pack(self, elements: Integers) -> Integers:
         """Return the codes of dot products, given those of the format, shape (..., *shape)."""
-        return _join(elements, self.format.bits, self.shape)
+        return join(elements, self.format.bits, self.shape)
 
     def decode(self, codes: ArrayLike) -> Float64:
         """Return the values of ``codes``, exact."""
-        elements = _split(codes, self.format.bits, self.shape)
+        elements = split(codes, self.format.bits, self.shape)
         return self.format.decode(elements.astype(np.uint64))
 
     def describe(self) -> dict[str, Any]:
@@ -141,17 +141,17 @@ class Result:
             place = self.element_bits - self.exponent_bits
             field = np.atleast_1d(exponents).astype(codes.dtype)
             codes = codes | (field << (place if wide else np.uint64(place)))
-        return _join(codes.reshape(np.shape(sums)), self.element_bits, self.shape)
+        return join(codes.reshape(np.shape(sums)), self.element_bits, self.shape)
 
     def to_int(self, codes: ArrayLike) -> Integers:
         """Return the signed sums of ``codes`` as Python integers in an object array."""
-        codes = _split(codes, self.element_bits, self.shape)
+        codes = split(codes, self.element_bits, self.shape)
         sign = (codes >> (self.width - 1)) & 1
         return np.asarray((codes & ((1 << self.width) - 1)) - (sign << self.width), object)
 
     def flag(self, codes: ArrayLike, name: str) -> Bools:
         """Return the flag called ``name`` of every code; False where the unit has no such flag."""
-        array = _split(codes, self.element_bits, self.shape)
+        array = split(codes, self.element_bits, self.shape)
         if name not in self.flags:
             return np.zeros(array.shape, bool)
         return np.asarray((array >> (self.width + self.flags.index(name))) & 1, bool)
@@ -161,7 +161,7 @@ class Result:
 
         A sum that met both infinities, or has overflowed, is NaN.
         """
-        field = _split(codes, self.element_bits, self.shape) >> (
+        field = split(codes, self.element_bits, self.shape) >> (
             self.element_bits - self.exponent_bits
         )
         exponents = field * bool(self.exponent_bits) + self.exponent
@@ -173,7 +173,7 @@ class Result:
         return np.where(nan, np.nan, values)
 
 
-def _join(elements: Integers, bits: int, shape: tuple[int, ...]) -> Integers:
+def join(elements: Integers, bits: int, shape: tuple[int, ...]) -> Integers:
     """Put the results of the last axes of ``shape`` into one code each, the first lowest."""
     if not shape:
         return elements
@@ -182,7 +182,7 @@ def _join(elements: Integers, bits: int, shape: tuple[int, ...]) -> Integers:
     return elements.reshape(*outer, -1).astype(object) @ places
 
 
-def _split(codes: ArrayLike, bits: int, shape: tuple[int, ...]) -> Integers:
+def split(codes: ArrayLike, bits: int, shape: tuple[int, ...]) -> Integers:
     """Return the code of every dot product, as Python integers."""
     array = np.asarray(codes).astype(object)
     if not shape:

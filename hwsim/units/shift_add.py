@@ -45,7 +45,7 @@ from hwsim.units.base import Timing, UnitSpec
 from hwsim.units.configurations import Configurations, dots
 from hwsim.units.integer import require_integer
 from hwsim.units.layers import GROUP, Matrix, Rows
-from hwsim.units.metadata import Metadata, Scope, group_ends
+from hwsim.units.metadata import Metadata, Operand, Scope, group_ends
 from hwsim.units.result import Integers, Result
 
 DEFAULT_SCALE = Integer(8, signed=False)
@@ -108,8 +108,8 @@ class ShiftAddUnit(UnitSpec):
     @property
     def metadata(self) -> tuple[Metadata, ...]:
         return (
-            Metadata("zero_point", self.weight, Scope.GROUP),
-            Metadata("scale", self.scale, Scope.GROUP),
+            Metadata("zero_point", self.weight, Scope.GROUP, operand=Operand.WEIGHT),
+            Metadata("scale", self.scale, Scope.GROUP, operand=Operand.WEIGHT),
         )
 
     def _holding(self, operand: str, fmt: Format | BlockFormat) -> dict[str, Any]:

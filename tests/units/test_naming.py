@@ -66,6 +66,7 @@ FORMATS = st.one_of(
 )  # fmt: skip
 HALVES = st.integers(-16, 16).map(lambda half: half / 2)
 TEXT = {
+    "element": st.sampled_from(["integer", "bit_serial", "float"]),
     "accumulation": st.one_of(
         st.sampled_from(["exact", "fixed", "rounded", "none", "quire"]),
         st.integers(0, 40).map("aligned{}".format), FORMATS,
