@@ -41,13 +41,14 @@ from hwsim.accelerator.traffic import Floats, ModelError
 from hwsim.accelerator.workload import Workload
 from hwsim.errors import InputError
 from hwsim.units import UnitSpec
+from hwsim.units.metadata import Operand
 
 #: Percentage of units that the errors of units are stated for.
 LEVEL = LEVELS[-1]
 #: The SRAMs, as parts are called, by attribute of :class:`~hwsim.accelerator.memory.Memories`.
 SRAMS = {"weights": "weight SRAM", "inputs": "input SRAM", "outputs": "output SRAM"}
-#: Beside operands a unit is handed on whether a beat is one, and whether it is the last.
-_CONTROL_BITS = 2
+#: What is handed on or held has a bit that says whether there is any.
+_VALID_BITS = 1
 #: Relative room for sums of float64 in another order.
 _ROUNDING = 1e-9
 
@@ -187,22 +188,27 @@ class Prices:
         return None if anchor is None else anchor.node
 
 
+def _sides(unit: UnitSpec) -> dict[str, Operand | None]:
+    """Return which operand each field of a beat goes with; None are common to all of an array."""
+    found: dict[str, Operand | None] = {
+        "activations": Operand.ACTIVATION, "weights": Operand.WEIGHT, "last": None,
+    }  # fmt: skip
+    return found | {field.name: field.operand for field in unit.metadata}
+
+
 def _toggles(unit: UnitSpec, words: Sequence[Sequence[int]]) -> tuple[float, float]:
-    """Return how many bits of activations, and of all else of a beat, change from beat to beat."""
-    mask, low = 0, 0
+    """Return how many bits of activations, and of weights, change from beat to beat on average.
+
+    What goes with an operand is part of it.
+    """
+    sides, masks, low = _sides(unit), {Operand.ACTIVATION: 0, Operand.WEIGHT: 0}, 0
     for name, width in unit.beat_fields.items():
-        if _is_of_activations(name):
-            mask |= (1 << width) - 1 << low
+        if (side := sides[name]) is not None:
+            masks[side] |= (1 << width) - 1 << low
         low += width
     changes = [a ^ b for row in words for a, b in pairwise(row)]
-    of_a = sum((change & mask).bit_count() for change in changes)
-    every = sum(change.bit_count() for change in changes)
-    count = max(len(changes), 1)
-    return of_a / count, (every - of_a) / count
-
-
-def _is_of_activations(field: str) -> bool:
-    return field.startswith("activation")
+    counts = [sum((change & mask).bit_count() for change in changes) for mask in masks.values()]
+    return counts[0] / len(changes), counts[1] / len(changes)
 
 
 @dataclass(frozen=True)
@@ -213,6 +219,8 @@ class Registers:
     ----------
     activations, weights
         That hand operands on, those at the edges included that delay a row or a column.
+    control
+        That hand on what is common to all operands of a beat.
     stationary
         That hold an operand.
     results
@@ -221,34 +229,40 @@ class Registers:
 
     activations: Any
     weights: Any
+    control: Any
     stationary: Any
     results: Any
 
     @property
     def bits(self) -> Any:
         """All of them."""
-        return self.activations + self.weights + self.stationary + self.results
+        return sum(vars(self).values())
 
 
 def registers(accelerator: Accelerator, rows: Any = None, cols: Any = None) -> Registers:
     """Return the flip-flops between the units of an array, or of arrays of other sizes."""
     rows = accelerator.rows if rows is None else rows
     cols = accelerator.cols if cols is None else cols
-    unit, widths = accelerator.unit, accelerator.unit.beat_fields
-    of_a = sum(width for name, width in widths.items() if _is_of_activations(name))
-    of_w = unit.beat_bits - widths["last"] - of_a
+    unit, sides = accelerator.unit, _sides(accelerator.unit)
+    widths = {
+        side: sum(width for name, width in unit.beat_fields.items() if sides[name] is side)
+        for side in (Operand.ACTIVATION, Operand.WEIGHT, None)
+    }
     systolic = accelerator.links is Links.SYSTOLIC
     output_stationary = accelerator.dataflow is Dataflow.OUTPUT_STATIONARY
-    held = of_a if accelerator.dataflow is Dataflow.INPUT_STATIONARY else of_w
+    inputs_stay = accelerator.dataflow is Dataflow.INPUT_STATIONARY
+    held = widths[Operand.ACTIVATION if inputs_stay else Operand.WEIGHT]
     held *= (1 + accelerator.double_buffered) * (not output_stationary)
     # Lines at the edges are delayed by 0, 1, 2 and so on.
     passed_a = rows * (cols - 1) + rows * (rows - 1) // 2
     passed_w = cols * (rows - 1) + cols * (cols - 1) // 2
+    kept = unit.result.bits + _VALID_BITS
     return Registers(
-        activations=systolic * (of_a + _CONTROL_BITS) * passed_a,
-        weights=systolic * of_w * passed_w,
+        activations=systolic * widths[Operand.ACTIVATION] * passed_a,
+        weights=systolic * widths[Operand.WEIGHT] * passed_w,
+        control=systolic * (widths[None] + _VALID_BITS) * (rows + cols - 2),
         stationary=rows * cols * held,
-        results=systolic * output_stationary * rows * cols * unit.result.bits,
+        results=systolic * output_stationary * (rows * cols - 1) * kept,
     )
 
 

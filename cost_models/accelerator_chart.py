@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from cost_models.accelerator import SRAMS, Result
 from hwsim import drawing
@@ -19,6 +20,8 @@ from hwsim import drawing
 _COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#F0E442", "#CC79A7", "#D55E00", "#999999")
 _MARKERS = "os^DPXv*<>"
 _DPI = 200
+#: Characters of an accelerator's name that are shown.
+_LONGEST = 20
 _SETTINGS: dict[str, str | float | bool] = {
     "font.size": 8,
     "axes.spines.top": False,
@@ -42,7 +45,7 @@ def write(results: Sequence[Result], path: Path) -> None:
 def draw(results: Sequence[Result]) -> Figure:
     """Return the figure."""
     width = 7.2 + 0.35 * max(len(results) - 4, 0)
-    figure = Figure(figsize=(width, 3.4), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(width, 4.6), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     _draw_bars(left, results)
@@ -75,30 +78,46 @@ def _draw_bars(axes: Axes, results: Sequence[Result]) -> None:
     for place, result in zip(places, results, strict=True):
         ends = np.array([result.energy_pj.low, result.energy_pj.high]) * 1e-9 / items
         axes.vlines(place, *ends, color="black", linewidth=0.8)
-    names = [drawing.printable(result.simulation.accelerator.name[:24]) for result in results]
-    axes.set_xticks(places, names, rotation=35, ha="right")
+    axes.set_xlim(-0.7, max(len(results), 3) - 0.3)
+    axes.set_xticks(places, [_name(result) for result in results], rotation=35, ha="right")
     unit = "image" if results[0].simulation.work.tokens is None else "token"
     axes.set_ylabel(f"energy per {unit} (mJ)")
-    axes.legend(fontsize=6, frameon=False)
+    _legend(axes)
+
+
+def _name(result: Result) -> str:
+    return drawing.printable(result.simulation.accelerator.name[:_LONGEST])
+
+
+def _legend(axes: Axes) -> None:
+    axes.legend(
+        fontsize=6, frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3,
+        borderaxespad=0,
+    )  # fmt: skip
+
+
+def _peak(result: Result) -> float:
+    """Return the products in a second of the array on its units' own formats, in 10^9."""
+    run = result.simulation
+    interval = run.accelerator.mode_of_unit.interval
+    return run.accelerator.macs_per_beat / interval / run.period_ns
 
 
 def _draw_roofline(axes: Axes, results: Sequence[Result]) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     names = list(dict.fromkeys(g.name for r in results for g in r.simulation.groups()))
-    intensities: list[float] = []
-    for result in results:
-        intensities += [g.macs / g.dram_bytes for g in result.simulation.groups()]
-    ends = np.array([min(intensities) / 3, max(intensities) * 3])
-    for index, result in enumerate(results):
+    bandwidths = [result.simulation.accelerator.memories.dram.bandwidth for result in results]
+    corners = [_peak(one) / bandwidth for one, bandwidth in zip(results, bandwidths, strict=True)]
+    marks = [g.macs / g.dram_bytes for r in results for g in r.simulation.groups()]
+    ends = np.array([min(marks + corners) / 3, max(marks + corners) * 3])
+    for index, (result, bandwidth, corner) in enumerate(
+        zip(results, bandwidths, corners, strict=True)
+    ):
         run, colour = result.simulation, _COLOURS[index % len(_COLOURS)]
-        bandwidth = run.accelerator.memories.dram.bandwidth
-        interval = run.accelerator.mode_of_unit.interval
-        peak = run.accelerator.macs_per_beat / interval / run.period_ns
-        corner = np.sort(np.append(ends, np.clip(peak / bandwidth, *ends)))
-        label = drawing.printable(run.accelerator.name[:24])
-        roof = np.minimum(corner * bandwidth, peak)
-        axes.plot(corner, roof, color=colour, linewidth=0.9, label=label)
+        along = np.array([ends[0], corner, ends[1]])
+        roof = np.minimum(along * bandwidth, _peak(result))
+        axes.plot(along, roof, color=colour, linewidth=0.9, label=_name(result))
         for group in run.groups():
             axes.plot(
                 group.macs / group.dram_bytes,
@@ -112,4 +131,8 @@ def _draw_roofline(axes: Axes, results: Sequence[Result]) -> None:
         axes.plot([], [], marker, color="#555555", markersize=4, label=name.replace("_", " "))
     axes.set_xlabel("MAC per byte of DRAM")
     axes.set_ylabel("GMAC/s")
-    axes.legend(fontsize=6, frameon=False)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator())
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    _legend(axes)
