@@ -511,12 +511,49 @@ def _beats(run: Simulation) -> Floats:
     return tiles_m * ceil_div(product.n, np.array(given.tile_cols)) * along_k
 
 
-def _link_energy(
-    run: Simulation,
-    costs: Sequence[UnitPrice],
-    beats: Floats,
-    cycles: Floats,
+@dataclass(frozen=True, eq=False)
+class Passed:
+    """What goes through an array, in numbers or arrays of them.
+
+    Attributes
+    ----------
+    beats
+        Of all units together.
+    activations, weights
+        Registers that words of a beat pass, summed over words.
+    result_bits
+        Bits of results that are kept until all are there.
+    cycles
+        In which registers are clocked.
+    """
+
+    beats: Any
+    activations: Any
+    weights: Any
+    result_bits: Any
+    cycles: Any
+
+
+def links_pj(
+    passed: Passed, bits: int, activation_toggles: Any, weight_toggles: Any, loads: Any,
     prices: Prices,
+) -> Any:  # fmt: skip
+    """Return the energy in pJ of the pins of units, and of ``bits`` of registers between them."""
+    sizing = prices.technology.least_area
+    per_load = sizing.energy_fj_per_toggle_and_load
+    # A register behind a multiplexer that keeps it; its output goes to both and to the next one.
+    per_toggle = sizing.energy_fj_per_toggle[FLIP_FLOP] + sizing.energy_fj_per_toggle["MUX"]
+    per_toggle += 3 * per_load
+    toggles = passed.activations * activation_toggles + passed.weights * weight_toggles
+    # Half of the bits of a result differ from the one before.
+    toggles = toggles + passed.result_bits / 2
+    pins = passed.beats * (activation_toggles + weight_toggles) * loads
+    clocked = bits * passed.cycles * sizing.clock_fj_per_cycle
+    return (pins * per_load + toggles * per_toggle + clocked) * 1e-3
+
+
+def _link_energy(
+    run: Simulation, costs: Sequence[UnitPrice], beats: Floats, cycles: Floats, prices: Prices
 ) -> Floats:
     """Return the energy in pJ of what hands operands on, holds them, and holds results.
 
@@ -524,33 +561,61 @@ def _link_energy(
     line, half as many as there are lines on average.
     """
     accelerator, given, product = run.accelerator, run.layers, run.layers.product
-    sizing = prices.technology.least_area
-    of_a = np.array([one.activation_toggles for one in costs])
-    of_w = np.array([one.weight_toggles for one in costs])
-    per_load = sizing.energy_fj_per_toggle_and_load
-    # A register behind a multiplexer that keeps it; both drive the next ones.
-    per_toggle = sizing.energy_fj_per_toggle[FLIP_FLOP] + sizing.energy_fj_per_toggle["MUX"]
-    per_toggle += 3 * per_load
     rows, cols = accelerator.rows, accelerator.cols
-    pins = beats * (of_a + of_w) * np.array([one.loads for one in costs]) * per_load
-    clock = registers(accelerator).bits * cycles * sizing.clock_fj_per_cycle
-    if accelerator.links is Links.BROADCAST:
-        return (pins + clock) * 1e-3
-    # Beats of units that share a word: an edge fold's line is as long as the others.
-    along_cols = ceil_div(product.n, np.array(given.tile_cols * cols)) * cols
-    along_rows = ceil_div(product.m, np.array(given.tile_rows * rows)) * rows
-    tiles_n = ceil_div(product.n, np.array(given.tile_cols))
-    tiles_m = ceil_div(product.m, np.array(given.tile_rows))
-    passed_a = beats / tiles_n * along_cols * (cols - 1 + (rows - 1) / 2) / cols
-    passed_w = beats / tiles_m * along_rows * (rows - 1 + (cols - 1) / 2) / rows
-    if accelerator.dataflow is not Dataflow.OUTPUT_STATIONARY:
-        passed_a, passed_w = _stationary_passes(run, passed_a, passed_w)
-    toggled = (passed_a * of_a + passed_w * of_w) * per_toggle
-    results = given.count * product.parts * product.m * product.n.astype(np.float64)
-    if accelerator.dataflow is Dataflow.OUTPUT_STATIONARY:
-        # Half of the bits of a result differ from the one before.
-        toggled = toggled + results * product.sum_bits / 2 * per_toggle
-    return (pins + toggled + clock) * 1e-3
+    zero = np.zeros_like(beats)
+    passed_a, passed_w, result_bits = zero, zero, zero
+    if accelerator.links is Links.SYSTOLIC:
+        # Lines of edge folds are as long as the others.
+        tiles_m = ceil_div(product.m, np.array(given.tile_rows))
+        tiles_n = ceil_div(product.n, np.array(given.tile_cols))
+        words_a = beats / tiles_n * ceil_div(tiles_n, np.array(cols))
+        words_w = beats / tiles_m * ceil_div(tiles_m, np.array(rows))
+        passed_a = words_a * (cols - 1 + (rows - 1) / 2)
+        passed_w = words_w * (rows - 1 + (cols - 1) / 2)
+        if accelerator.dataflow is Dataflow.OUTPUT_STATIONARY:
+            outputs = given.count * product.parts * product.m * product.n.astype(np.float64)
+            result_bits = outputs * product.sum_bits
+        else:
+            passed_a, passed_w = _stationary_passes(run, passed_a, passed_w)
+    energy: Floats = links_pj(
+        Passed(beats, passed_a, passed_w, result_bits, cycles), registers(accelerator).bits,
+        np.array([one.activation_toggles for one in costs]),
+        np.array([one.weight_toggles for one in costs]),
+        np.array([one.loads for one in costs]), prices,
+    )  # fmt: skip
+    return energy
+
+
+def composed(accelerator: Accelerator, prices: Prices, beats: int) -> dict[str, float]:
+    """Return what the array of an accelerator takes, composed of its units and links.
+
+    The same quantities are estimates of ``hwsim.make("array", ...)``, for arrays that are small
+    enough: output-stationary, at full throughput, with dot products of ``beats`` beats.
+
+    Returns
+    -------
+    dict
+        ``area_um2``, and ``energy_pj`` of a cycle.
+    """
+    rows, cols = accelerator.rows, accelerator.cols
+    price = prices.unit(accelerator.unit, accelerator.clock_ns or prices.technology.clock_ns)
+    passed = Passed(rows * cols, 0, 0, 0, price.beat_cycles)
+    if accelerator.links is Links.SYSTOLIC:
+        passed = Passed(
+            beats=rows * cols,
+            activations=rows * (cols - 1) + rows * (rows - 1) / 2,
+            weights=cols * (rows - 1) + cols * (cols - 1) / 2,
+            result_bits=(rows * cols - 1) * accelerator.unit.result.bits / beats,
+            cycles=price.beat_cycles,
+        )
+    of_beat = links_pj(
+        passed, registers(accelerator).bits, price.activation_toggles, price.weight_toggles,
+        price.loads, prices,
+    )  # fmt: skip
+    return {
+        "area_um2": float(array_um2(accelerator, prices, rows, cols)),
+        "energy_pj": rows * cols * price.cost.energy_pj + of_beat / price.beat_cycles,
+    }
 
 
 def _stationary_passes(
