@@ -562,7 +562,7 @@ def _link_energy(
     """
     accelerator, given, product = run.accelerator, run.layers, run.layers.product
     rows, cols = accelerator.rows, accelerator.cols
-    zero = np.zeros_like(beats)
+    zero: Floats = np.zeros(beats.shape)
     passed_a, passed_w, result_bits = zero, zero, zero
     if accelerator.links is Links.SYSTOLIC:
         # Lines of edge folds are as long as the others.
