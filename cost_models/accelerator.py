@@ -33,7 +33,6 @@ from cost_models.metrics import percents
 from cost_models.netlist import FLIP_FLOP, netlist
 from cost_models.scaling import ANCHORS
 from cost_models.technology import Technology
-from hwsim.accelerator.cycles import Dataflow, Links
 from hwsim.accelerator.integers import ceil_div
 from hwsim.accelerator.memory import Memories, Sram
 from hwsim.accelerator.simulation import Accelerator, Group, Mode, Simulation, simulate
@@ -41,6 +40,7 @@ from hwsim.accelerator.traffic import Floats, ModelError
 from hwsim.accelerator.workload import Workload
 from hwsim.errors import InputError
 from hwsim.units import UnitSpec
+from hwsim.units.array import Dataflow, Links
 from hwsim.units.metadata import Operand
 
 #: Percentage of units that the errors of units are stated for.
@@ -562,8 +562,7 @@ def _link_energy(
     """
     accelerator, given, product = run.accelerator, run.layers, run.layers.product
     rows, cols = accelerator.rows, accelerator.cols
-    zero: Floats = np.zeros(beats.shape)
-    passed_a, passed_w, result_bits = zero, zero, zero
+    passed_a = passed_w = result_bits = beats * 0.0
     if accelerator.links is Links.SYSTOLIC:
         # Lines of edge folds are as long as the others.
         tiles_m = ceil_div(product.m, np.array(given.tile_rows))
@@ -574,7 +573,7 @@ def _link_energy(
         passed_w = words_w * (rows - 1 + (cols - 1) / 2)
         if accelerator.dataflow is Dataflow.OUTPUT_STATIONARY:
             outputs = given.count * product.parts * product.m * product.n.astype(np.float64)
-            result_bits = outputs * product.sum_bits
+            result_bits = outputs * product.sum_bits.astype(np.float64)
         else:
             passed_a, passed_w = _stationary_passes(run, passed_a, passed_w)
     energy: Floats = links_pj(

@@ -20,15 +20,15 @@ def code_shape(fmt: Format) -> Shape:
 def beat_layout(spec: UnitSpec) -> data.StructLayout:
     """Return the layout of a beat: activations, weights, metadata, ``last``, lowest bits first."""
     stored = spec.stored_weights
-    weight = code_shape(spec.weight)
-    return data.StructLayout(
-        {
-            "activations": data.ArrayLayout(code_shape(spec.activation), spec.activation_lanes),
-            "weights": data.ArrayLayout(Shape(stored.bits, weight.signed), stored.count),
-            **{field.name: code_shape(field.format) for field in spec.metadata},
-            "last": 1,
-        }
-    )
+    widths = spec.beat_fields
+    count = widths["activations"] // spec.activation.bits
+    weight = Shape(stored.bits, code_shape(spec.weight).signed)
+    shapes = {
+        "activations": data.ArrayLayout(code_shape(spec.activation), count),
+        "weights": data.ArrayLayout(weight, stored.count),
+        **{field.name: code_shape(field.format) for field in spec.metadata},
+    }
+    return data.StructLayout({name: shapes.get(name, width) for name, width in widths.items()})
 
 
 def ports(spec: UnitSpec) -> list[tuple[str, str, int, str]]:

@@ -12,6 +12,7 @@ what fills at the begin and drains at the end is paid once a product, S steps an
 - ``weight_stationary``: a fold is M beats, before which R beats load C x lanes weights each. With
   double buffering they come in beats that carry activations, too, but for those of the first fold
   and what M beats have no room for. Partial sums of folds along K leave the array one by one.
+  Units take a beat a cycle.
 - ``input_stationary``: the same with M and N exchanged.
 
 ``tests/rtl/test_array_cycles.py`` proves every count with the hardware.
@@ -20,6 +21,7 @@ what fills at the begin and drains at the end is paid once a product, S steps an
 import numpy as np
 
 from hwsim.accelerator.integers import Ints, ceil_div, product, total
+from hwsim.errors import InputError
 
 
 def array_cycles(
@@ -74,7 +76,8 @@ def array_cycles(
     Raises
     ------
     InputError
-        For counts beyond int64.
+        For counts beyond int64, and for other than ``output_stationary`` of an ``interval`` that is
+        not 1.
     """
     zero = np.int64(0)
     drain, parts = np.asarray(drain, np.int64), np.asarray(parts, np.int64)
@@ -91,6 +94,11 @@ def array_cycles(
         steps = total("the number of beats", apart=apart, skew=skew)
         steps = steps - np.maximum(skew - beats, 0)
         return total("the number of cycles", steps=_times(steps, interval), drain=drain + 1)
+    if (interval > 1).any():
+        raise InputError(
+            f"interval={interval.max()}: sums are handed on by units that take a beat a cycle; "
+            "allowed: 1, or output_stationary"
+        )
     streamed, outer = (m, n) if dataflow == "weight_stationary" else (n, m)
     folds = product(
         "the number of folds", along_k=ceil_div(beats, rows), cols=ceil_div(outer, cols)
@@ -101,15 +109,9 @@ def array_cycles(
         skew=skew,
     )
     load = np.maximum(rows - streamed, 0) if double_buffered else rows
-    # A step in which no unit has activations takes one cycle.
-    gap = np.minimum(load, skew) * interval + np.maximum(load - skew, 0)
-    return total(
-        "the number of cycles",
-        first_load=rows,
-        gaps=np.where(gap == 0, 0, _times(folds - 1, gap)),
-        steps=_times(steps, interval),
-        drain=drain + 1,
-    )
+    gaps = product("the number of cycles", folds=folds - 1, load=load)
+    # A column's sum takes a cycle more.
+    return total("the number of cycles", first=rows, gaps=gaps, steps=steps, drain=drain + 2)
 
 
 def _times(number: Ints, cycles: Ints) -> Ints:

@@ -39,21 +39,7 @@ from hwsim.accelerator.integers import (
     whole_integers,
 )
 from hwsim.errors import InputError, check_known
-
-
-class Dataflow(StrEnum):
-    """What a unit of an array keeps while operands pass by."""
-
-    OUTPUT_STATIONARY = "output_stationary"
-    WEIGHT_STATIONARY = "weight_stationary"
-    INPUT_STATIONARY = "input_stationary"
-
-
-class Links(StrEnum):
-    """How operands reach units: handed on from one to the next, or all of a line at once."""
-
-    SYSTOLIC = "systolic"
-    BROADCAST = "broadcast"
+from hwsim.units.array import Dataflow, Links
 
 
 class Convention(StrEnum):

@@ -21,7 +21,7 @@ from functools import cache
 
 import numpy as np
 
-from hwsim.accelerator.cycles import Convention, Dataflow, Links, choice, gemm_cycles
+from hwsim.accelerator.cycles import Convention, choice, gemm_cycles
 from hwsim.accelerator.integers import Ints, ceil_div, positive_integers
 from hwsim.accelerator.layer_formats import AnyFormat, FormattedGemm, LayerFormats
 from hwsim.accelerator.memory import Memories, positive_number
@@ -32,6 +32,7 @@ from hwsim.formats import BlockFormat
 from hwsim.formats.base import Bools
 from hwsim.numbers import whole
 from hwsim.units import UnitSpec
+from hwsim.units.array import ArrayUnit, Dataflow, Links
 from hwsim.units.layer_operands import OPERANDS
 
 #: What a product's time may be bound by.
@@ -164,6 +165,10 @@ class Accelerator:
             object.__setattr__(self, name, choice(name, getattr(self, name), kind))
         if self.clock_ns is not None:
             object.__setattr__(self, "clock_ns", positive_number("clock_ns", self.clock_ns))
+        if self.convention is Convention.RTL and self.dataflow is not Dataflow.OUTPUT_STATIONARY:
+            # It refuses units whose sums cannot be handed on.
+            given = {"element": self.unit.family, "rows": 1, "columns": 1, **self.unit._given()}
+            ArrayUnit(**given, dataflow=self.dataflow)
         self._check_capacities()
 
     @property

@@ -29,9 +29,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.accelerator.cycles import Dataflow
 from hwsim.accelerator.integers import Ints, ceil_div
 from hwsim.errors import HwsimError
+from hwsim.units.array import Dataflow
 
 Floats: TypeAlias = NDArray[np.float64]
 

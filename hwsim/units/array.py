@@ -1,8 +1,8 @@
-"""An array of units, rows x columns, output-stationary: many dot products that share operands.
+"""An array of units, rows x columns: many dot products that share operands.
 
-Elements of a row get the same activations, elements of a column the same weights, each element adds
-up one output. Where a tile of :mod:`hwsim.units.tile` shares decoders and tables, an array takes
-any unit as it is, and wires:
+In an output-stationary array, elements of a row get the same activations, elements of a column the
+same weights, and each element adds up one output. Where a tile of :mod:`hwsim.units.tile` shares
+decoders and tables, an array takes any unit as it is, and wires:
 
 - ``links=broadcast``: a row's activations and a column's weights reach all elements at once.
 - ``links=systolic``: activations are handed on from column to column and weights from row to row,
@@ -35,6 +35,7 @@ from hwsim.errors import InputError, check_known
 from hwsim.formats.base import Codes, Float64, Format, Int64
 from hwsim.formats.block import BlockFormat
 from hwsim.formats.fields import convert
+from hwsim.registration import resolve
 from hwsim.units.base import StoredWeights, Timing, UnitSpec
 from hwsim.units.configurations import Configurations
 from hwsim.units.layers import GROUP, Matrix, Rows
@@ -51,6 +52,21 @@ class Links(StrEnum):
 
     SYSTOLIC = "systolic"
     BROADCAST = "broadcast"
+
+
+class Dataflow(StrEnum):
+    """What an element keeps while operands pass by."""
+
+    OUTPUT_STATIONARY = "output_stationary"
+    WEIGHT_STATIONARY = "weight_stationary"
+    INPUT_STATIONARY = "input_stationary"
+
+
+class Buffering(StrEnum):
+    """Registers of an element for the stationary operand."""
+
+    SINGLE = "single"
+    DOUBLE = "double"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -71,6 +87,11 @@ class ArrayUnit(UnitSpec):
         of at most 65536 bits.
     links
         ``systolic`` or ``broadcast``.
+    dataflow
+        ``output_stationary``, or ``weight_stationary`` or ``input_stationary`` of elements whose
+        sums can be handed on (:mod:`hwsim.units.stationary_array`).
+    buffering
+        ``double``: the next stationary operand is loaded while one is used; or ``single``.
     lanes, weight, activation
         Those of an element; see :class:`~hwsim.units.base.UnitSpec`.
     """
@@ -82,6 +103,8 @@ class ArrayUnit(UnitSpec):
     rows: int
     columns: int
     links: Links = Links.SYSTOLIC
+    dataflow: Dataflow = Dataflow.OUTPUT_STATIONARY
+    buffering: Buffering = Buffering.DOUBLE
 
     if TYPE_CHECKING:
         #: One element.
@@ -102,15 +125,20 @@ class ArrayUnit(UnitSpec):
         name = convert("element", parameters["element"], (str,))
         families = [family for family in FAMILIES if family != cls.family]
         check_known("element", name, families)
-        return _array_of(FAMILIES[name])
+        flow = convert("dataflow", parameters.get("dataflow", cls.dataflow), (Dataflow,))
+        base = cls if flow is cls.dataflow else resolve(_STATIONARY)
+        return _array_of(base, FAMILIES[name])
 
     def __post_init__(self) -> None:
-        kinds = {"element": str, "rows": int, "columns": int, "links": Links}
-        for key, kind in kinds.items():
+        for key, kind in _OWN.items():
             object.__setattr__(self, key, convert(key, getattr(self, key), (kind,)))
         for key in ("rows", "columns"):
             if not 1 <= getattr(self, key) <= MAX_SIDE:
                 raise InputError(f"{key} must be 1 to {MAX_SIDE}, not {getattr(self, key)}")
+        if self.dataflow is ArrayUnit.dataflow and self.buffering is Buffering.SINGLE:
+            raise InputError(
+                "buffering=single: output_stationary loads no operand; allowed: leave it out"
+            )
         cls = FAMILIES[self.element]
         names = [one.name for one in fields(cls)]
         element = cls(**{name: getattr(self, name) for name in names})
@@ -425,12 +453,21 @@ class ArrayUnit(UnitSpec):
 
 
 #: Parameters of the array itself.
-_OWN = ("element", "rows", "columns", "links")
+_OWN = {
+    "element": str,
+    "rows": int,
+    "columns": int,
+    "links": Links,
+    "dataflow": Dataflow,
+    "buffering": Buffering,
+}
+#: The class of the arrays of other dataflows.
+_STATIONARY = "hwsim.units.stationary_array:StationaryArray"
 
 
 @cache
-def _array_of(cls: type[UnitSpec]) -> type[ArrayUnit]:
-    """Return the class of arrays whose elements are of ``cls``."""
+def _array_of(base: type[ArrayUnit], cls: type[UnitSpec]) -> type[ArrayUnit]:
+    """Return the class of arrays below ``base`` whose elements are of ``cls``."""
     own = fields(cls)
     taken = [one.name for one in own if one.name in _OWN]
     if taken:
@@ -440,13 +477,13 @@ def _array_of(cls: type[UnitSpec]) -> type[ArrayUnit]:
     made = make_dataclass(
         ArrayUnit.__name__,
         [(one.name, one.type, field(default=one.default, metadata=one.metadata)) for one in own],
-        bases=(ArrayUnit,),
+        bases=(base,),
         frozen=True,
         kw_only=True,
         repr=False,
     )
     made.__module__, made.__qualname__ = ArrayUnit.__module__, ArrayUnit.__qualname__
-    made.__doc__ = ArrayUnit.__doc__
+    made.__doc__ = base.__doc__
     return made
 
 

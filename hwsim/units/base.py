@@ -10,7 +10,7 @@ lane 0 up, the unit's metadata fields if it has any, and ``last``.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
@@ -436,6 +436,11 @@ class UnitSpec(KeepsRepr, LayerOperands):
         """Width of a beat, the input stream's payload."""
         return sum(self.beat_fields.values())
 
+    @property
+    def words_per_beat(self) -> int:
+        """Words of the input stream that make up a beat."""
+        return 1
+
     def words(self, operands: Operands) -> list[list[int]]:
         """Return the words of the beats of every dot product, see :meth:`pack_beats`."""
         return [
@@ -452,21 +457,15 @@ class UnitSpec(KeepsRepr, LayerOperands):
         """
         a, w, extra = self._check_operands(activations, weights, metadata)
         beats = len(a) // self.activation_lanes
-        columns = [
-            _concatenate(a.reshape(beats, -1), self.activation.bits),
-            _concatenate(self.store_weights(w).reshape(beats, -1), self.stored_weights.bits),
-        ]
+        columns = [a.reshape(beats, -1), self.store_weights(w).reshape(beats, -1)]
+        bits = [self.activation.bits, self.stored_weights.bits]
         for field in self.metadata:
-            column = np.zeros(beats, np.int64)
-            column[field_beats(field, beats, self.group_beats)] = extra[field.name]
-            columns.append(column.tolist())
-        columns.append([0] * (beats - 1) + [1])
-        words = [0] * beats
-        low = 0
-        for column_words, width in zip(columns, self.beat_fields.values(), strict=True):
-            words = [word | (part << low) for word, part in zip(words, column_words, strict=True)]
-            low += width
-        return words
+            column = np.zeros((beats, 1), field.format.code_dtype)
+            column[field_beats(field, beats, self.group_beats), 0] = extra[field.name]
+            columns.append(column)
+            bits.append(field.format.bits)
+        last = (np.arange(beats) == beats - 1).astype(np.uint8)
+        return pack_fields([*columns, last[:, np.newaxis]], [*bits, 1])
 
 
 def parameter_fields(cls: type[UnitSpec]) -> tuple["Field[Any]", ...]:
@@ -479,6 +478,24 @@ def check_unit(unit: object) -> None:
     """Refuse what is no unit with InputError."""
     if not isinstance(unit, UnitSpec):
         raise InputError(f"unit={unit!r}: allowed: a unit, as hwsim.units.make returns it")
+
+
+def pack_fields(columns: Sequence[Codes], bits: Sequence[int]) -> list[int]:
+    """Return words of fields, the first lowest; a field is a row of codes, the first lowest.
+
+    Parameters
+    ----------
+    columns
+        Of every field, codes of shape (words, count).
+    bits
+        Of every field, the width of a code.
+    """
+    words, low = [0] * len(columns[0]), 0
+    for codes, width in zip(columns, bits, strict=True):
+        parts = _concatenate(codes, width)
+        words = [word | (part << low) for word, part in zip(words, parts, strict=True)]
+        low += codes.shape[1] * width
+    return words
 
 
 def _concatenate(codes: Codes, bits: int) -> list[int]:

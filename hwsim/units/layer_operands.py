@@ -166,6 +166,11 @@ class LayerOperands(ABC):
         return fmt.bits_per_element if isinstance(fmt, BlockFormat) else float(fmt.bits)
 
     @property
+    def dot_lanes(self) -> int:
+        """Elements of a dot product that a beat holds."""
+        return self.lanes
+
+    @property
     def tile_shape(self) -> tuple[int, int]:
         """Rows of activations and columns of weights that a beat holds."""
         return self.activation_lanes // self.lanes, self.weight_lanes // self.lanes
@@ -357,7 +362,7 @@ class LayerOperands(ABC):
         if zero is None and any(code is not None for code in others):
             # Times the zero of the other operand every code is zero.
             zero = 0
-        codes = layers.split(matrix.rows(), length, self.lanes, zero)
+        codes = layers.split(matrix.rows(), length, self.dot_lanes, zero)
         return Rows(codes, layers.part_scales(matrix, length), {})
 
     def _layer_field(self, field: Metadata, shape: tuple[int, ...]) -> Codes:

@@ -26,6 +26,8 @@ _HASHED = re.compile(rf"_x[0-9a-f]{{{_DIGITS}}}")
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:__?[a-z0-9]+)*")
 _WORD = re.compile(r"[a-z0-9_]+")
 _LIST = re.compile(r"[a-z0-9]+(?:,[a-z0-9]+)*")
+#: Names of families. No list, with commas for the underlines, is a value where one of them is.
+_FAMILY = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
 #: Format names in which nothing but signs can be lost. repr(1e-16) and repr(1e16) differ in a sign.
 _READABLE = re.compile(r"(?:[a-z0-9_.,()=]|(?<!e)-)+")
 
@@ -62,7 +64,8 @@ def _is_unique(value: Any) -> bool:
             fmt = _named(value)
             if fmt is not None:
                 return _is_unique_format(fmt)
-            return _LIST.fullmatch(value) is not None and _named(value.replace(",", "_")) is None
+            known = _LIST.fullmatch(value) or _FAMILY.fullmatch(value)
+            return known is not None and _named(value.replace(",", "_")) is None
         case _:
             return isinstance(value, int) and value >= 0
 

@@ -198,15 +198,17 @@ def compare_timing(stimulus: Operands, log: Transfers) -> None:
     steady = predicted[:, whole]
     outside = (steady < declared.min_interval) | (steady > declared.interval)
     assert not outside.any(), f"the golden model predicts beats outside {declared}"
-    taken = np.array(log.taken).reshape(predicted.shape)
+    # A beat is over with its last word.
+    words = log.taken[UNIT.words_per_beat - 1 :: UNIT.words_per_beat]
+    taken = np.array(words).reshape(predicted.shape)
     waits = np.array(log.offered) - taken[:, -1]
     if declared.stores_beats:
         assert log.taken[0] == 0, f"an idle unit takes its first beat in cycle {log.taken[0]}"
         # The last beat's cycles are over before the wait begins; nothing follows to show them.
-        measured = np.diff([*log.taken, log.taken[-1] + int(predicted.flat[-1])])
+        measured = np.diff([*words, words[-1] + int(predicted.flat[-1])])
         waits -= predicted[:, -1]
     else:
-        measured = np.diff([-1, *log.taken])
+        measured = np.diff([-1, *words])
         waits -= 1
     measured = measured.reshape(predicted.shape)
     wrong = measured != predicted
