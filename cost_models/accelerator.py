@@ -572,7 +572,7 @@ def _link_energy(
         passed_a = words_a * (cols - 1 + (rows - 1) / 2)
         passed_w = words_w * (rows - 1 + (cols - 1) / 2)
         if accelerator.dataflow is Dataflow.OUTPUT_STATIONARY:
-            outputs = given.count * product.parts * product.m * product.n.astype(np.float64)
+            outputs = product.n.astype(np.float64) * product.m * product.parts * given.count
             result_bits = outputs * product.sum_bits.astype(np.float64)
         else:
             passed_a, passed_w = _stationary_passes(run, passed_a, passed_w)
@@ -598,10 +598,11 @@ def composed(accelerator: Accelerator, prices: Prices, beats: int) -> dict[str, 
     """
     rows, cols = accelerator.rows, accelerator.cols
     price = prices.unit(accelerator.unit, accelerator.clock_ns or prices.technology.clock_ns)
-    passed = Passed(rows * cols, 0, 0, 0, price.beat_cycles)
+    # Pins that the array's inputs drive are in no estimate of it.
+    passed = Passed(0, 0, 0, 0, price.beat_cycles)
     if accelerator.links is Links.SYSTOLIC:
         passed = Passed(
-            beats=rows * cols,
+            beats=rows * cols - 1,
             activations=rows * (cols - 1) + rows * (rows - 1) / 2,
             weights=cols * (rows - 1) + cols * (cols - 1) / 2,
             result_bits=(rows * cols - 1) * accelerator.unit.result.bits / beats,

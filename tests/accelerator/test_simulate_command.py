@@ -1,0 +1,69 @@
+"""``hwsim simulate``: tables, JSON, charts, and what is refused."""
+
+import json
+
+import pytest
+
+from hwsim.cli import main
+
+UNIT = ["--unit", "integer lanes=2 weight=int4 activation=int4", "--technology", "sky130"]
+DECODE = ["--model", "smollm2-135m", "--phase", "decode", "--context", "64"]
+
+
+def run(*words: str) -> int:
+    return main(["simulate", *words])
+
+
+def test_tables_and_totals(capsys):
+    assert run(*DECODE, *UNIT, "--array", "8x4", "--convention", "no_skew") == 0
+    out = capsys.readouterr().out
+    assert "8 x 4 integer_lanes_2" in out
+    assert "cycles as no_skew" in out
+    for name in ("attention_scores", "lm_head", "tokens/s", "idle units", "DRAM", "weight SRAM"):
+        assert name in out
+
+
+def test_json_has_what_is_printed(capsys):
+    assert run(*DECODE, *UNIT, "--array", "8x4", "--bandwidth", "4", "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["rows"], found["cols"], found["phase"], found["context"]) == (8, 4, "decode", 64)
+    assert found["items_per_s"] == pytest.approx(1 / found["time_s"])
+    parts = found["energy_pj"]["parts"]
+    assert sum(part["value"] for part in parts) == pytest.approx(found["energy_pj"]["value"])
+    assert {group["bound"] for group in found["groups"]} <= {"array", "DRAM"}
+    assert sum(group["cycles"] for group in found["groups"]) == pytest.approx(found["cycles"])
+
+
+def test_a_chart_and_a_fitted_array(capsys, tmp_path):
+    path = tmp_path / "chart.svg"
+    assert run(*DECODE, *UNIT, "--fit", "multipliers=32", "--chart", str(path)) == 0
+    assert path.read_text().startswith("<?xml")
+    assert "integer_lanes_2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([*DECODE, "--technology", "sky130"], "--accelerator or --unit: name what"),
+        ([*DECODE, *UNIT, "--array", "8"], "--array 8: allowed: rows and columns, such as 32x32"),
+        ([*DECODE, *UNIT, "--array", "0x8"], "rows=0: allowed: whole numbers from 1"),
+        ([*DECODE, *UNIT, "--array", "8x8", "--fit", "area=1"], "give one"),
+        ([*DECODE, *UNIT, "--fit", "power=1"], "unknown limit 'power'"),
+        ([*DECODE, *UNIT, "--fit", "area"], "allowed: area=MM2"),
+        ([*DECODE, *UNIT, "--convention", "zigzag"], "unknown convention 'zigzag'"),
+        ([*DECODE, *UNIT, "--kv-cache", "int8"], "needs a unit with weight=int8"),
+        ([*DECODE, *UNIT, "--sram-node", "28"], "node 28 nm: cacti7-hp has"),
+        ([*DECODE, *UNIT, "--chart", "chart.pdf"], "charts are .png or .svg files"),
+        ([*DECODE, *UNIT, "--accelerator", "olive"], "accelerator olive: no unit decodes"),
+        ([*DECODE, *UNIT, "--unit", "integer lanes=2 float lanes=1"], "allowed: one family"),
+        ([*DECODE[:-2], *UNIT], "context=None"),
+        (["--model", "llama", "--phase", "decode", "--context", "8", *UNIT], "llama"),
+    ],
+)
+def test_what_is_refused(capsys, words, message):
+    try:
+        status = run(*words)
+    except SystemExit as exit_:
+        status = exit_.code
+    assert status == 2
+    assert message in capsys.readouterr().err
