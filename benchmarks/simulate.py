@@ -1,15 +1,17 @@
 """How fast accelerators are evaluated.
 
-    python benchmarks/simulate.py
+    python benchmarks/simulate.py [--python OTHER]
 
 The closed form of cycles: evaluations of a design on a matrix product a second, of arrays of a
 million, on one core, beside a NumPy product of the same arrays as a limit, and beside SCALE-Sim and
-ZigZag on one product if they are installed, in a process each. Then the layers of Llama-2-7B on one
+ZigZag on one product, in a process each, if the Python that is named has them (their versions of
+NumPy may not be ours). Then the layers of Llama-2-7B on one
 design, prefill and decode, without imports and without the unit's estimate: first, then the median.
-Figures are seconds of this process; ratios between them are what compares.
+Figures are the processor's time in this process, and the clock's for other tools; ratios between
+them are what compares.
 """
 
-import importlib.util
+import argparse
 import statistics
 import subprocess
 import sys
@@ -33,31 +35,67 @@ DESIGNS, PRODUCTS = 1000, 1000
 #: One product that all tools count: M, N, K on 32 x 32 units.
 SIDE, SIZE = 32, (128, 512, 256)
 
-#: What SCALE-Sim runs in its own process; prints the cycles that it reports.
-_SCALE_SIM = """
+#: SCALE-Sim's configuration; the format is its own.
+_CONFIGURATION = f"""
+[general]
+run_name = run
+[architecture_presets]
+ArrayHeight = {SIDE}
+ArrayWidth = {SIDE}
+IfmapSramSzkB = 64
+FilterSramSzkB = 64
+OfmapSramSzkB = 64
+IfmapOffset = 0
+FilterOffset = 10000000
+OfmapOffset = 20000000
+Dataflow = os
+Bandwidth = 10
+ReadRequestBuffer = 32
+WriteRequestBuffer = 32
+[layout]
+IfmapCustomLayout = False
+IfmapSRAMBankBandwidth = 10
+IfmapSRAMBankNum = 10
+IfmapSRAMBankPort = 2
+FilterCustomLayout = False
+FilterSRAMBankBandwidth = 10
+FilterSRAMBankNum = 10
+FilterSRAMBankPort = 2
+[sparsity]
+SparsitySupport = false
+[run_presets]
+InterfaceBandwidth = CALC
+UseRamulatorTrace = False
+"""
+#: ZigZag's call: its TPU of 32 x 32 units, and its own count without what memories add.
+_ZIGZAG = """
 import sys
-from scalesim.compute.systolic_compute_os import systolic_compute_os
-from scalesim.compute.operand_matrix import operand_matrix
-from scalesim.scale_config import scale_config
-import numpy as np
-m, n, k, side = map(int, sys.argv[1:])
-config = scale_config()
-config.array_rows = config.array_cols = side
-unit = systolic_compute_os()
-unit.set_params(config, np.arange(m * k).reshape(m, k), np.arange(k * n).reshape(k, n),
-                np.arange(m * n).reshape(m, n))
-demand = unit.get_demand_matrices()[0]
-print(demand.shape[0])
+from pathlib import Path
+import zigzag
+from zigzag.api import get_hardware_performance_zigzag
+m, n, k = map(int, sys.argv[1:])
+inputs = Path(zigzag.__file__).parent / "inputs"
+layer = {
+    "id": 0, "name": "gemm", "operator_type": "Gemm", "equation": "O[b][k]+=I[b][c]*W[c][k]",
+    "dimension_relations": [], "loop_dims": ["B", "C", "K"], "loop_sizes": [m, k, n],
+    "operand_precision": {"O": 16, "O_final": 8, "I": 8, "W": 8},
+    "operand_source": {"I": 0, "W": 0},
+}
+_, _, results = get_hardware_performance_zigzag(
+    [layer], str(inputs / "hardware" / "tpu_like.yaml"), str(inputs / "mapping" / "tpu_like.yaml"),
+    dump_folder="out", loma_show_progress_bar=False,
+)
+print(int(results[0][1][0][0].ideal_temporal_cycle))
 """
 
 
 def median(call: Callable[[], object]) -> float:
-    """Return the median seconds of some calls."""
+    """Return the median of the processor's seconds that some calls take."""
     seconds = []
     for _ in range(RUNS):
-        start = time.perf_counter()
+        start = time.process_time()
         call()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     return statistics.median(seconds)
 
 
@@ -71,7 +109,7 @@ def closed_form() -> list[list[str]]:
     found = [["NumPy: one product of the arrays", number(count / limit / 1e6), number(1.0)]]
     for convention in Convention:
         seconds = median(
-            lambda convention=convention: gemm_cycles(
+            lambda convention=convention: gemm_cycles(  # type: ignore[misc]
                 rows, cols, "output_stationary", m, n, k, convention
             )
         )
@@ -95,45 +133,83 @@ def networks() -> list[list[str]]:
     prices, one = Prices("asap7"), replace(load("int8"), clock_ns=None)
     evaluate(one, workload("smollm2-135m", "decode", context=8), prices)
     found = []
-    for phase, size in (("prefill", {"tokens": 256}), ("decode", {"context": 256})):
+    for phase, tokens, context in (("prefill", 256, None), ("decode", None, 256)):
 
-        def run(phase: str = phase, size: dict[str, int] = size) -> object:
-            return evaluate(one, workload("llama-2-7b", phase, **size), prices).to_dict()
+        def run(
+            phase: str = phase, tokens: int | None = tokens, context: int | None = context
+        ) -> object:
+            work = workload("llama-2-7b", phase, tokens=tokens, context=context)
+            return evaluate(one, work, prices).to_dict()
 
-        start = time.perf_counter()
+        start = time.process_time()
         run()
-        first = time.perf_counter() - start
+        first = time.process_time() - start
         found.append([f"llama-2-7b, {phase}", number(first * 1e3), number(median(run) * 1e3)])
     return found
 
 
-def others() -> list[list[str]]:
-    """Return rows of other tools on one product, with what hwsim takes for it."""
-    m, n, k = SIZE
-    own = median(lambda: gemm_cycles(SIDE, SIDE, "output_stationary", m, n, k, "no_overlap"))
-    counted = int(gemm_cycles(SIDE, SIDE, "output_stationary", m, n, k, "no_overlap"))
-    found = [["hwsim, no_overlap", str(counted), number(own), number(1.0)]]
-    for name, program in (("scalesim", _SCALE_SIM),):
-        if importlib.util.find_spec(name) is None:
-            found.append([name, "not installed", "-", "-"])
-            continue
+def others(python: str) -> list[list[str]]:
+    """Return rows of other tools on one product, each with hwsim's count by its convention."""
+    found = []
+    for name, convention, run in (
+        ("scalesim", "no_overlap", _scale_sim),
+        ("zigzag", "no_skew", _zigzag),
+    ):
+        m, n, k = SIZE
+        counted = gemm_cycles(SIDE, SIDE, "output_stationary", m, n, k, convention)
+        own = median(
+            lambda convention=convention: gemm_cycles(  # type: ignore[misc]
+                SIDE, SIDE, "output_stationary", *SIZE, convention
+            )
+        )
+        found.append([f"hwsim, {convention}", str(counted), number(own), number(1.0)])
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "run.py"
-            path.write_text(program)
-            command = [sys.executable, str(path), *map(str, SIZE), str(SIDE)]
             start = time.perf_counter()
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            cycles = run(python, Path(folder))
             seconds = time.perf_counter() - start
-        cycles = done.stdout.split()[-1] if done.returncode == 0 else "failed"
-        found.append([name, cycles, number(seconds), number(seconds / own)])
+        found.append([name, cycles or "not there", number(seconds), number(seconds / own)])
     return found
+
+
+def _scale_sim(python: str, folder: Path) -> str:
+    """Return the cycles that SCALE-Sim counts, which is one more than it prints."""
+    (folder / "c.cfg").write_text(_CONFIGURATION)
+    # Layouts have as many columns, and are not read.
+    layer = f"Layer,M,N,K,\ngemm,{SIZE[0]},{SIZE[1]},{SIZE[2]},\n"
+    for name in ("t.csv", "l.csv"):
+        (folder / name).write_text(layer)
+    words = ["-c", "c.cfg", "-t", "t.csv", "-l", "l.csv", "-p", "out", "-i", "gemm"]
+    if not _ran([python, "-m", "scalesim.scale", *words], folder):
+        return ""
+    report = (folder / "out" / "run" / "COMPUTE_REPORT.csv").read_text().splitlines()
+    column = [name.strip() for name in report[0].split(",")].index("Total Cycles")
+    return str(int(report[1].split(",")[column]) + 1)
+
+
+def _zigzag(python: str, folder: Path) -> str:
+    """Return the cycles that ZigZag counts without those that memories add."""
+    (folder / "run.py").write_text(_ZIGZAG)
+    return _ran([python, "run.py", *map(str, SIZE)], folder).strip()
+
+
+def _ran(command: list[str], folder: Path) -> str:
+    """Return what a command prints, or nothing if it fails."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout if done.returncode == 0 else ""
 
 
 def main() -> None:
     """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--python", default=sys.executable, help="the one that has other tools")
+    options = parser.parse_args()
     print(plain(["closed form", "million a s", "times the limit"], closed_form() + whole_layers()))
     print(plain(["network", "first ms", "median ms"], networks()))
-    print(plain(["tool, 32 x 32, 128 x 512 x 256", "cycles", "s", "times hwsim"], others()))
+    print(
+        plain(
+            ["tool, 32 x 32, 128 x 512 x 256", "cycles", "s", "times hwsim"], others(options.python)
+        )
+    )
 
 
 if __name__ == "__main__":

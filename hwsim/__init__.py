@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cost_models.estimate import estimate
     from cost_models.synthesis import synthesize
     from hwsim import accelerator, formats, frames, tensors, units
+    from hwsim.accelerator.cycles import gemm_cycles
     from hwsim.accelerator.workload import workload
     from hwsim.errors import HwsimError
     from hwsim.formats import parse
@@ -35,6 +36,7 @@ _HOMES = {
     "create": "rtl",
     "draw": "hwsim.formats.chart",
     "estimate": "cost_models.estimate",
+    "gemm_cycles": "hwsim.accelerator.cycles",
     "make": "hwsim.units",
     "parse": "hwsim.formats",
     "results": "sweeps",
@@ -54,6 +56,7 @@ __all__ = [
     "estimate",
     "formats",
     "frames",
+    "gemm_cycles",
     "make",
     "parse",
     "results",
