@@ -4,8 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hwsim.accelerator import traffic as module
 from hwsim.accelerator.traffic import ModelError, Order, Product, Traffic, traffic
@@ -88,13 +86,12 @@ def test_windows_share_elements_in_dram_only():
     assert (found.inputs[0], found.input_reads[0]) == (36 * 8, 16 * 9 * 8)
 
 
-@given(
-    st.tuples(*[st.integers(1, 90)] * 3),
-    st.tuples(*[st.integers(1, 20)] * 2),
-    st.tuples(*[st.integers(64, 40000)] * 3),
-    st.sampled_from(FLOWS),
-)
-def test_nothing_is_moved_less_than_once_and_room_never_hurts(size, sides, rooms, flow):
+@pytest.mark.parametrize("flow", FLOWS)
+@pytest.mark.parametrize("seed", range(40))
+def test_nothing_is_moved_less_than_once_and_room_never_hurts(flow, seed):
+    rng = np.random.default_rng(seed)
+    size, sides = rng.integers(1, 91, 3).tolist(), rng.integers(1, 21, 2).tolist()
+    rooms = rng.integers(64, 40000, 3).tolist()
     of = product(*size)
     found = moved(of, *sides, rooms, flow)
     m, n, k = size
