@@ -5,10 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from amaranth.hdl import C, Module, Value
 
+import rtl.array
 from hwsim.accelerator.array_cycles import array_cycles
 from hwsim.units import make
 from hwsim.units.array import ArrayUnit
+from rtl import icarus
+from rtl.verification import verify
 from rtl.verification.play import Played, play
 
 #: Rows, columns, links.
@@ -22,7 +26,7 @@ ELEMENTS: dict[str, tuple[dict[str, Any], int | None]] = {
     "float": ({"lanes": 2, "weight": "e2m1", "activation": "e4m3"}, None),
     "bit_serial": ({"lanes": 3, "weight": "int3", "activation": "int5"}, None),
     "mx_dot": ({"lanes": 8, "weight": "mxfp4", "activation": "mxfp4"}, None),
-    "tmac": ({"lanes": 4, "weight": "int2", "activation": "int4"}, None),
+    "tmac": ({"lanes": 4, "weight": "int2", "activation": "int8"}, None),
     "bitmod": ({"lanes": 2, "weight": "bitmod4_g16", "activation": "e4m3"}, 2),
 }  # fmt: skip
 #: M, N, K: single outputs, tails of every side, less than a beat, short and long dot products.
@@ -164,3 +168,118 @@ def test_nothing_is_lost_when_either_side_pauses(pauses):
     ):
         layer.check_results(played)
         assert played.cycles > layer.closed_form(1)
+
+
+#: Folds, and words of a fold.
+FOLDS = ((1, 1), (3, 1), (2, 5), (4, 3))
+
+
+def check_folds(element, flow, array, buffering, folds=FOLDS):
+    """Run folds through one array; compare with NumPy's product of the operands' values."""
+    parameters = {
+        "integer": {"lanes": 2, "weight": "int4", "activation": "int8"},
+        "float": {"lanes": 2, "weight": "e2m1", "activation": "e4m3"},
+    }[element]
+    rows, columns, links = array
+    unit = make(
+        "array", element=element, rows=rows, columns=columns, links=links, dataflow=flow,
+        buffering=buffering, **parameters,
+    )  # fmt: skip
+    by_weights = flow == "weight_stationary"
+    kept_format, streamed_format = (unit.weight, unit.activation)[:: 1 if by_weights else -1]
+    rng = np.random.default_rng(rows)
+    kept, streamed, expected = [], [], []
+    for count, words in folds:
+        # Finite, of few octaves.
+        values = (
+            rng.integers(-4, 5, (count, columns, 2 * rows)),
+            rng.integers(-6, 7, (count, words, 2 * rows)),
+        )
+        kept.append(kept_format.encode(values[0].astype(float)))
+        streamed.append(streamed_format.encode(values[1].astype(float)))
+        a, b = kept_format.decode(kept[-1]), streamed_format.decode(streamed[-1])
+        expected.append(np.einsum("fcl,ftl->ftc", a, b).reshape(-1, columns))
+    streams = [unit.fold_words(*pair) for pair in zip(kept, streamed, strict=True)]
+    for size, want, played in zip(folds, expected, play(unit, streams), strict=True):
+        got = unit.result.decode(np.array(played.results, object)).reshape(want.shape)
+        np.testing.assert_array_equal(got, want)
+        count, words = map(np.int64, size)
+        sizes = (words, np.int64(columns)) if by_weights else (np.int64(columns), words)
+        cycles = array_cycles(
+            np.int64(rows), np.int64(columns), flow, *sizes, count * rows * 2, np.int64(2),
+            np.int64(1), links, buffering == "double",
+        )  # fmt: skip
+        assert played.cycles == int(cycles), (unit.name, size)
+
+
+@pytest.mark.parametrize(
+    ("flow", "array", "buffering"),
+    [
+        ("weight_stationary", (2, 3, "systolic"), "double"),
+        ("input_stationary", (3, 2, "broadcast"), "single"),
+    ],
+)
+def test_folds_take_the_cycles_of_the_closed_form(flow, array, buffering):
+    check_folds("integer", flow, array, buffering)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("buffering", ["single", "double"])
+@pytest.mark.parametrize("flow", ["weight_stationary", "input_stationary"])
+@pytest.mark.parametrize("array", ARRAYS, ids=lambda array: "x".join(map(str, array)))
+@pytest.mark.parametrize("element", ["integer", "float"])
+def test_all_folds_take_the_cycles_of_the_closed_form(element, array, flow, buffering):
+    check_folds(element, flow, array, buffering)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("flow", ["weight_stationary", "input_stationary"])
+@pytest.mark.parametrize("links", ["systolic", "broadcast"])
+def test_a_stationary_array_equals_its_golden_model(flow, links):
+    unit = make(
+        "array", element="integer", rows=2, columns=3, lanes=2, weight="int4", activation="int4",
+        dataflow=flow, links=links,
+    )  # fmt: skip
+    verdict = verify(unit, random_dots=512)
+    assert verdict.passed, str(verdict)
+    assert (verdict.latency, verdict.interval) == (unit.timing().latency, unit.timing().interval)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("links", ["systolic", "broadcast"])
+def test_an_array_with_metadata_equals_its_golden_model(links):
+    unit = make(
+        "array", element="bitmod", rows=2, columns=2, lanes=2, activation="e4m3", group_size=16,
+        links=links,
+    )  # fmt: skip
+    verdict = verify(unit, random_dots=512)
+    assert verdict.passed, str(verdict)
+
+
+class NoDistance(rtl.array.Array):
+    """Dot products shorter than the skew follow each other at once."""
+
+    def distance(self, m: Module, step: Value) -> Value:
+        return C(0, 1)
+
+
+class EarlyStep(rtl.array.Array):
+    """Bubbles are not handed on: operands move with beats only."""
+
+    def handed_on(self, m: Module, load: Value, value: Value, name: str) -> Value:
+        return super().handed_on(m, load & self.i.valid, value, name)
+
+
+UNIT = make("array", element="integer", rows=2, columns=3, lanes=2, weight="int4",
+            activation="int8")  # fmt: skip
+
+
+@pytest.mark.parametrize("mutant", [NoDistance, EarlyStep])
+def test_a_mistake_between_elements_is_found(mutant):
+    layer = Layer(UNIT, (5, 7, 4))
+    try:
+        (played,) = play(UNIT, [layer.words], component=mutant(UNIT), pauses=(3, 3))
+    except icarus.IcarusError:
+        return  # Stuck.
+    with pytest.raises(AssertionError):
+        layer.check_results(played)
