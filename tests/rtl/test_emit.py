@@ -213,7 +213,7 @@ def test_modules_that_are_the_same_stand_once() -> None:
                 activation="int2")  # fmt: skip
     text = emit.verilog(unit)
     assert len(re.findall(r"(?m)^  \w+___element_0_0 +element_\d_\d \(", text)) == 8
-    # The last element's result leaves without a register, so its module has its ports in another order.
+    # The last element's result leaves without a register, and its ports in another order.
     elements = re.findall(r"(?m)^module \w+___(element_\d_\d) \(", text)
     assert elements == ["element_0_0", "element_2_2"]
     alone = make("integer", lanes=2, weight="int4", activation="int4")
