@@ -105,9 +105,14 @@ def default_operands(unit: UnitSpec) -> Operands:
 
 
 def stream_beats(unit: UnitSpec) -> int:
-    """Return the beats of a dot product that fill 64 cycles, at least 16 and two groups."""
+    """Return the beats of a dot product that fill 64 cycles, at least 16 and two groups.
+
+    Those of a unit of many stages are at least twice its latency.
+    """
     check_unit(unit)
-    return max(16, CYCLES // unit.timing().interval, 2 * (unit.group_beats or 0))
+    timing = unit.timing()
+    filled = 2 * (timing.latency // timing.interval + 1)
+    return max(16, CYCLES // timing.interval, 2 * (unit.group_beats or 0), filled)
 
 
 def gaussian(unit: UnitSpec, dot_products: int, beats: int, seed: int) -> Operands:

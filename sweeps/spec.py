@@ -220,7 +220,13 @@ def _axes(entry: Value) -> "tuple[str, list[list[tuple[str, Format | int | str]]
         entry.fail("the key 'unit' is missing")
     family = axes.pop("unit").choice("unit", FAMILIES)
     axes = {key: axis for key, axis in axes.items() if key not in _OF_VERILOG}
-    known = {field.name: field.type for field in parameter_fields(FAMILIES[family])}
+    classes = [FAMILIES[family]]
+    for key in FAMILIES[family].chooses & axes.keys():
+        classes = [
+            item.refine(partial(FAMILIES[family].chosen, {key: item.text()}))
+            for item in axes[key].scalars()
+        ]
+    known = {field.name: field.type for cls in classes for field in parameter_fields(cls)}
     types = {old: known[new] for old, new in former(family).items()} | known
     for key, axis in axes.items():
         if key not in types:

@@ -88,16 +88,18 @@ class ArrayUnit(UnitSpec):
     links
         ``systolic`` or ``broadcast``.
     dataflow
-        ``output_stationary``, or ``weight_stationary`` or ``input_stationary`` of elements whose
-        sums can be handed on (:mod:`hwsim.units.stationary_array`).
+        ``output_stationary``; or ``weight_stationary`` or ``input_stationary``, for elements whose
+        results are exact integers or fixed-point numbers and that take a beat a cycle, so that sums
+        can be handed on.
     buffering
         ``double``: the next stationary operand is loaded while one is used; or ``single``.
     lanes, weight, activation
-        Those of an element; see :class:`~hwsim.units.base.UnitSpec`.
+        See :class:`~hwsim.units.base.UnitSpec`. Those of an element.
     """
 
     family: ClassVar[str] = "array"
     generator: ClassVar[str] = "rtl.array:Array"
+    chooses: ClassVar[frozenset[str]] = frozenset({"element"})
 
     element: str
     rows: int

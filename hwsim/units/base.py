@@ -145,6 +145,9 @@ class UnitSpec(KeepsRepr, LayerOperands):
     def timing(self) -> Timing:
         """Return the declared latency and initiation interval."""
 
+    #: Parameters that :meth:`chosen` looks at and that say which other parameters there are.
+    chooses: ClassVar[frozenset[str]] = frozenset()
+
     @classmethod
     def chosen(cls, parameters: Mapping[str, Any]) -> type["UnitSpec"]:
         """Return the class of the units with these parameters, one of the family."""

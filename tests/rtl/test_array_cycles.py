@@ -5,10 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from amaranth.hdl import C, Module, Value
 
+import rtl.array
 from hwsim.accelerator.array_cycles import array_cycles
 from hwsim.units import make
 from hwsim.units.array import ArrayUnit
+from rtl import icarus
+from rtl.verification import verify
 from rtl.verification.play import Played, play
 
 #: Rows, columns, links.
@@ -22,7 +26,7 @@ ELEMENTS: dict[str, tuple[dict[str, Any], int | None]] = {
     "float": ({"lanes": 2, "weight": "e2m1", "activation": "e4m3"}, None),
     "bit_serial": ({"lanes": 3, "weight": "int3", "activation": "int5"}, None),
     "mx_dot": ({"lanes": 8, "weight": "mxfp4", "activation": "mxfp4"}, None),
-    "tmac": ({"lanes": 4, "weight": "int2", "activation": "int4"}, None),
+    "tmac": ({"lanes": 4, "weight": "int2", "activation": "int8"}, None),
     "bitmod": ({"lanes": 2, "weight": "bitmod4_g16", "activation": "e4m3"}, 2),
 }  # fmt: skip
 #: M, N, K: single outputs, tails of every side, less than a beat, short and long dot products.
@@ -164,3 +168,121 @@ def test_nothing_is_lost_when_either_side_pauses(pauses):
     ):
         layer.check_results(played)
         assert played.cycles > layer.closed_form(1)
+
+
+def check_folds(element, flow, array, buffering, products=PRODUCTS):
+    """Run products fold by fold through one array; compare with NumPy's of the operands' values."""
+    parameters = {
+        "integer": {"lanes": 2, "weight": "int4", "activation": "int8"},
+        "float": {"lanes": 2, "weight": "e2m1", "activation": "e4m3"},
+    }[element]
+    rows, columns, links = array
+    unit = make(
+        "array", element=element, rows=rows, columns=columns, links=links, dataflow=flow,
+        buffering=buffering, **parameters,
+    )  # fmt: skip
+    by_weights = flow == "weight_stationary"
+    formats = (unit.weight, unit.activation)[:: 1 if by_weights else -1]
+    rng = np.random.default_rng(rows)
+    streams, expected = [], []
+    for m, n, k in products:
+        sides = (n, m) if by_weights else (m, n)
+        kept, streamed = (rng.integers(-4, 5, (side, k)) for side in sides)
+        expected.append(streamed @ kept.T)
+        # Tiles that are not full hold zeros.
+        deep, wide = -(-k // (2 * rows)), -(-len(kept) // columns)
+        kept = np.pad(kept, ((0, wide * columns - len(kept)), (0, deep * 2 * rows - k)))
+        streamed = np.pad(streamed, ((0, 0), (0, deep * 2 * rows - k)))
+        codes = [
+            fmt.encode(matrix.astype(float))
+            for fmt, matrix in zip(formats, (kept, streamed), strict=True)
+        ]
+        tiles = codes[0].reshape(wide, columns, deep, -1).transpose(0, 2, 1, 3)
+        slices = codes[1].reshape(len(streamed), deep, -1).transpose(1, 0, 2)
+        streams.append(
+            unit.fold_words(tiles.reshape(wide * deep, columns, -1), np.tile(slices, (wide, 1, 1)))
+        )
+    for size, want, played in zip(products, expected, play(unit, streams), strict=True):
+        values = unit.result.decode(np.array(played.results, object))
+        deep = -(-size[2] // (2 * rows))
+        parts = values.reshape(-1, deep, len(want), columns).sum(axis=1)
+        got = parts.transpose(1, 0, 2).reshape(len(want), -1)[:, : want.shape[1]]
+        np.testing.assert_array_equal(got, want)
+        cycles = array_cycles(
+            np.int64(rows), np.int64(columns), flow, *map(np.int64, size), np.int64(2),
+            np.int64(1), links, buffering == "double",
+        )  # fmt: skip
+        assert played.cycles == int(cycles), (unit.name, size)
+
+
+@pytest.mark.parametrize(
+    ("flow", "array", "buffering"),
+    [
+        ("weight_stationary", (2, 3, "systolic"), "double"),
+        ("input_stationary", (3, 2, "broadcast"), "single"),
+    ],
+)
+def test_folds_take_the_cycles_of_the_closed_form(flow, array, buffering):
+    check_folds("integer", flow, array, buffering, PRODUCTS[:4])
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("buffering", ["single", "double"])
+@pytest.mark.parametrize("flow", ["weight_stationary", "input_stationary"])
+@pytest.mark.parametrize("array", ARRAYS, ids=lambda array: "x".join(map(str, array)))
+@pytest.mark.parametrize("element", ["integer", "float"])
+def test_all_folds_take_the_cycles_of_the_closed_form(element, array, flow, buffering):
+    check_folds(element, flow, array, buffering)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("flow", ["weight_stationary", "input_stationary"])
+@pytest.mark.parametrize("links", ["systolic", "broadcast"])
+def test_a_stationary_array_equals_its_golden_model(flow, links):
+    unit = make(
+        "array", element="integer", rows=2, columns=3, lanes=2, weight="int4", activation="int4",
+        dataflow=flow, links=links,
+    )  # fmt: skip
+    verdict = verify(unit, random_dots=512)
+    assert verdict.passed, str(verdict)
+    assert (verdict.latency, verdict.interval) == (unit.timing().latency, unit.timing().interval)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("links", ["systolic", "broadcast"])
+def test_an_array_with_metadata_equals_its_golden_model(links):
+    unit = make(
+        "array", element="bitmod", rows=2, columns=2, lanes=2, activation="e4m3", group_size=16,
+        links=links,
+    )  # fmt: skip
+    verdict = verify(unit, random_dots=512)
+    assert verdict.passed, str(verdict)
+
+
+class NoDistance(rtl.array.Array):
+    """Dot products shorter than the skew follow each other at once."""
+
+    def distance(self, m: Module, step: Value) -> Value:
+        return C(0, 1)
+
+
+class EarlyStep(rtl.array.Array):
+    """Bubbles are not handed on: operands move with beats only."""
+
+    def handed_on(self, m: Module, load: Value, value: Value, name: str) -> Value:
+        return super().handed_on(m, load & self.i.valid, value, name)
+
+
+UNIT = make("array", element="integer", rows=2, columns=3, lanes=2, weight="int4",
+            activation="int8")  # fmt: skip
+
+
+@pytest.mark.parametrize("mutant", [NoDistance, EarlyStep])
+def test_a_mistake_between_elements_is_found(mutant):
+    layer = Layer(UNIT, (5, 7, 4))
+    try:
+        (played,) = play(UNIT, [layer.words], component=mutant(UNIT), pauses=(3, 3))
+    except icarus.IcarusError:
+        return  # Stuck.
+    with pytest.raises(AssertionError):
+        layer.check_results(played)

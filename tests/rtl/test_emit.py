@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from amaranth.back import rtlil
 
+import rtl
 from hwsim.errors import InputError
 from hwsim.units import UnitSpec, make
 from rtl import emit
@@ -204,3 +206,16 @@ def test_what_hwsim_did_not_write_is_never_replaced(tmp_path: Path, number: int,
         emit.write(SMALL, folder, force=True)
     assert foreign.is_dir() if kind == "folder" else foreign.exists()
     assert other.read_bytes() == before
+
+
+def test_modules_that_are_the_same_stand_once() -> None:
+    unit = make("array", element="integer", rows=3, columns=3, lanes=1, weight="int2",
+                activation="int2")  # fmt: skip
+    text = emit.verilog(unit)
+    assert len(re.findall(r"(?m)^  \w+___element_0_0 +element_\d_\d \(", text)) == 8
+    # The last element's result leaves without a register, and its ports in another order.
+    elements = re.findall(r"(?m)^module \w+___(element_\d_\d) \(", text)
+    assert elements == ["element_0_0", "element_2_2"]
+    alone = make("integer", lanes=2, weight="int4", activation="int4")
+    written = rtlil.convert(rtl.create(alone), name=alone.name, emit_src=False)
+    assert emit._once(written) == written

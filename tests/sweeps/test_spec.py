@@ -450,3 +450,18 @@ clock: none
     expected = make("bitmod", lanes=4, activation="fp16", **weight)
     for version in (text, text.replace("tensors: {path: weights.npy, group: 4}\n", "")):
         assert read(tmp_path, version).units == (expected,)
+
+
+def test_the_element_of_an_array_says_which_axes_there_are(tmp_path, known):
+    array = (
+        "  - {unit: array, element: [integer, bit_serial], rows: [1, 2], columns: 2, lanes: 2, "
+        "weight: int4, activation: int8, accumulator_bits: 24}\n"
+    )
+    text = f"{GOOD[: GOOD.index('  - {')]}{array}{GOOD[GOOD.index('objectives') :]}"
+    assert [unit.parameters()["element"] for unit in read(tmp_path, text).units] == [
+        "integer", "integer", "bit_serial", "bit_serial",
+    ]  # fmt: skip
+    assert "unknown parameter of array 'group_size'" in message(
+        tmp_path, text.replace("accumulator_bits", "group_size")
+    )
+    assert "unknown element 'intger'" in message(tmp_path, text.replace("[integer,", "[intger,"))
