@@ -6,15 +6,16 @@ takes some in all. What that is comes straight from the library, through ``hwsim
 nothing of it is fitted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cost_models import technology as technologies
 from cost_models.netlist import Netlist
-from cost_models.technology import GATE_FIGURES
+from cost_models.technology import GATE_FIGURES, Technology
 from hwsim.errors import InputError
 
 Floats = NDArray[np.float64]
@@ -56,21 +57,12 @@ def gate_costs(
     ones
         Share of the cycles in which each net is 1 before the clock edge, shape (nets,); those of
         enables count.
-
-    Raises
-    ------
-    InputError
-        For a netlist with enables, if the technology's library has no clock gate.
     """
     nets, sizes = netlist.groups()
     free = len(netlist.data) - int(sizes.sum())
     if not len(nets):
         return GateCosts(0.0, 0.0, clock_fj_per_cycle * free)
-    if not gates:
-        raise InputError(
-            "clock_gating=True: the technology's library has no clock gate for rising edges; "
-            "allowed: False"
-        )
+    assert gates
     chosen = [_smallest(gates, int(size)) for size in sizes]
     area, leakage, closed, opened = (
         np.array([gate[key] for gate in chosen]) for key in GATE_FIGURES[1:]
@@ -79,6 +71,17 @@ def gate_costs(
     behind = sizes * clock_fj_per_cycle
     clock = clock_fj_per_cycle * free + (1 - share) @ closed + share @ (opened + behind)
     return GateCosts(float(area.sum()), float(leakage.sum()), float(clock))
+
+
+def check_gates(chosen: Iterable[Technology]) -> None:
+    """Refuse with InputError technologies whose library has no clock gate for rising edges."""
+    without = [one.name for one in chosen if not one.clock_gates]
+    if without:
+        having = [name for name in technologies.names() if technologies.load(name).clock_gates]
+        raise InputError(
+            f"clock_gating=True: {', '.join(without)} has no clock gate for rising edges; allowed: "
+            f"technologies that have one, such as {', '.join(having)}"
+        )
 
 
 def _smallest(gates: Sequence[Mapping[str, Any]], flip_flops: int) -> Mapping[str, Any]:

@@ -9,11 +9,11 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, get_args
 
 from cost_models.metric import Metric
 from hwsim import tables
-from hwsim.errors import InputError
+from hwsim.errors import InputError, check_known
 
 if TYPE_CHECKING:
     from cost_models.wires import Wires
@@ -32,6 +32,24 @@ def check_clock(clock_ns: float | None) -> None:
     number = isinstance(clock_ns, int | float) and not isinstance(clock_ns, bool)
     if not number or not 0 < clock_ns < math.inf:
         raise InputError(f"clock_ns={clock_ns!r}: allowed: a positive period in ns, or None")
+
+
+def check_goal(objective: Objective, clock_ns: float | None) -> None:
+    """Refuse with InputError an unknown objective, another one with a clock, and a wrong clock."""
+    check_known("objective", objective, get_args(Objective))
+    check_clock(clock_ns)
+    if clock_ns is not None and objective != "area":
+        raise InputError(
+            f"objective={objective!r} with clock_ns={clock_ns}: allowed: an objective or a clock, "
+            "which is met with the least area"
+        )
+
+
+def check_flags(**flags: bool) -> None:
+    """Refuse with InputError what is neither True nor False."""
+    for name, flag in flags.items():
+        if not isinstance(flag, bool):
+            raise InputError(f"{name}={flag!r}: allowed: True, False")
 
 
 class _Shown(TypedDict, total=False):

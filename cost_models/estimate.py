@@ -16,7 +16,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +25,15 @@ from cost_models import activity, cache, network
 from cost_models import technology as technologies
 from cost_models.activity import Activity
 from cost_models.bands import UNSEEN_FAMILIES
-from cost_models.clock_gating import gate_costs
-from cost_models.cost import Cost, Objective, check_clock
+from cost_models.clock_gating import check_gates, gate_costs
+from cost_models.cost import Cost, Objective, check_flags, check_goal
 from cost_models.netlist import GATES, TYPES, Netlist, netlist
 from cost_models.network import Transitions
 from cost_models.operands import default_operands
 from cost_models.technology import Coefficients, Curve, Delays, Sizing, Technology
 from cost_models.unit_key import unit_key
 from cost_models.wires import estimated, factors
-from hwsim.errors import InputError, check_known
+from hwsim.errors import InputError
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
 from hwsim.units.operands import Operands
@@ -338,9 +338,11 @@ def estimate_all(
 ) -> dict[str, Cost]:
     """Return the estimated cost of ``unit`` by technology; parameters are those of ``estimate``."""
     check_unit(unit)
-    check_known("objective", objective, get_args(Objective))
-    check_clock(clock_ns)
+    check_goal(objective, clock_ns)
+    check_flags(clock_gating=clock_gating, wires=wires)
     loaded = technologies.load_all(names)
+    if clock_gating:
+        check_gates(loaded)
     its = {one.name: factors(one.name, one.wires) for one in loaded} if wires else {}
     measured = features(unit, operands, clock_gating=clock_gating)
     costs = {
@@ -367,8 +369,7 @@ def estimate_each(
     counted: dict[str, Hazards] = {}
     costs = []
     for name, objective, clock_ns in wanted:
-        check_known("objective", objective, get_args(Objective))
-        check_clock(clock_ns)
+        check_goal(objective, clock_ns)
         (technology,) = technologies.load_all([name])
         if technology.name not in counted:
             counted[technology.name] = hazards(measured, technology.hazards)

@@ -61,8 +61,8 @@ _ERRORS = {
     "density": f"{UNSEEN}_speed",
     "clock": f"{UNSEEN}_clock",
 }
-#: Whose error quantities have at a clock that is met, as what follows from a period is exact.
-_AT_CLOCK = {"delay": "", "area_times_delay": "area"}
+#: Whose error metrics have at a clock that is met, as they follow from its period, which is exact.
+_AT_CLOCK = {"gmacs_per_s": "", "gmacs_per_s_per_mm2": "area"}
 
 
 def values(priced: Priced) -> dict[str, float | None]:
@@ -73,27 +73,38 @@ def values(priced: Priced) -> dict[str, float | None]:
 def errors(cost: Cost) -> Mapping[str, Mapping[str, float | None]]:
     """Return the errors of an estimate's technology on unseen units mapped for the same.
 
-    By quantity. A unit that meets its clock has none of delay; one that misses it is mapped for the
-    least delay. The least area times delay has the errors of the least delay, which it is at or
-    near. Empty if they are unknown.
+    By quantity. The least area that meets a clock has none of delay, which is the clock's; one that
+    meets it anyway is that without a clock, and one that misses it is mapped for the least delay.
+    The least area times delay has the errors of the least delay, which it is at or near. Empty if
+    they are unknown.
     """
-    found = cost.provenance.get("errors", {}).get(_ERRORS[_goal(cost)], {})
-    return {name: error for name, error in found.items() if _quantity(cost, name) == name}
+    goal = _goal(cost)
+    found = cost.provenance.get("errors", {}).get(_ERRORS[goal], {})
+    if goal != "clock":
+        return dict(found)
+    return {name: error for name, error in found.items() if "delay" not in name}
+
+
+def is_least_area(cost: Cost) -> bool:
+    """Whether a unit is mapped for the least area, for which families have bands of their own."""
+    return _goal(cost) == "area"
 
 
 def _goal(cost: Cost) -> str:
-    """Return what a unit is mapped for: what cannot meet its clock, for speed."""
+    """Return what a unit is mapped for, given what its clock asks of it."""
     goal: str = cost.provenance.get("objective", "area")
-    return "speed" if goal == "clock" and not _meets_clock(cost) else goal
+    if goal != "clock" or cost.clock_ns is None or cost.delay_ns == cost.clock_ns:
+        return goal
+    return "area" if cost.delay_ns < cost.clock_ns else "speed"
 
 
 def _meets_clock(cost: Cost) -> bool:
     return cost.slack_ns is not None and cost.slack_ns >= 0
 
 
-def _quantity(cost: Cost, quantity: str) -> str:
-    """Return whose error a quantity of a cost has; none if empty."""
-    return _AT_CLOCK.get(quantity, quantity) if _meets_clock(cost) else quantity
+def _quantity(cost: Cost, metric: Metric) -> str:
+    """Return whose error a metric of a cost has; none if empty."""
+    return _AT_CLOCK.get(metric.name, metric.quantity) if _meets_clock(cost) else metric.quantity
 
 
 def percents(cost: Cost) -> dict[str, dict[int, float]]:
@@ -108,8 +119,7 @@ def percents(cost: Cost) -> dict[str, dict[int, float]]:
         name: {
             level: percent
             for level in LEVELS
-            if (percent := known.get(_quantity(cost, metric.quantity), {}).get(error_key(level)))
-            is not None
+            if (percent := known.get(_quantity(cost, metric), {}).get(error_key(level))) is not None
         }
         for name, metric in METRICS.items()
     }
@@ -130,7 +140,7 @@ def ratio_errors(cost: Cost) -> dict[str, float]:
     return {
         name: percent
         for name, metric in METRICS.items()
-        if (percent := known.get(_quantity(cost, metric.quantity), {}).get(RATIO_ERROR)) is not None
+        if (percent := known.get(_quantity(cost, metric), {}).get(RATIO_ERROR)) is not None
     }
 
 
@@ -139,7 +149,7 @@ def _band(cost: Cost) -> Mapping[str, Mapping[str, float | None]]:
 
     Families have bands of the least area; what is mapped for another has the errors of all.
     """
-    if cost.method == "estimate" and _goal(cost) != "area":
+    if cost.method == "estimate" and not is_least_area(cost):
         return errors(cost)
     found: Mapping[str, Mapping[str, float | None]] = cost.provenance.get("band", {})
     return found
@@ -148,12 +158,14 @@ def _band(cost: Cost) -> Mapping[str, Mapping[str, float | None]]:
 def spreads(cost: Cost) -> dict[str, float]:
     """Return how far other netlists lie from a synthesised one, in percent by metric, at most.
 
-    At a clock that is met, these are the others that meet it, and delays have no spread.
+    At a clock that is met, these are the others that meet it. A single netlist says nothing.
     """
     if cost.method != "synthesis":
         return {}
     latest = cost.clock_ns if cost.clock_ns is not None and _meets_clock(cost) else math.inf
     others = [row for row in cost.provenance["candidates"] if row["delay_ns"] <= latest]
+    if len(others) < 2:
+        return {}
     ratios = {
         "area": [row["area_um2"] / cost.area_um2 for row in others],
         "delay": [row["delay_ns"] / cost.delay_ns for row in others],
@@ -164,7 +176,7 @@ def spreads(cost: Cost) -> dict[str, float]:
     return {
         name: 100 * max(abs(ratio - 1) for ratio in ratios[quantity])
         for name, metric in METRICS.items()
-        if (quantity := _quantity(cost, metric.quantity)) in ratios
+        if (quantity := _quantity(cost, metric)) in ratios
     }
 
 

@@ -130,7 +130,7 @@ class Band:
 def check_node(node: int) -> None:
     """Refuse a node that is none of ``NODES`` with InputError."""
     if whole("node", node, 1) not in NODES:
-        raise InputError(f"node {node} nm: costs are scaled to {', '.join(map(str, NODES))} nm")
+        raise InputError(f"node={node}: allowed: {', '.join(map(str, NODES))}, in nm")
 
 
 def scale(cost: Cost, quantity: str, node: int) -> Band:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import hwsim
+from hwsim.errors import HwsimError
 from hwsim.units import UnitSpec
 
 _ROOT = Path(hwsim.__file__).parent.parent
@@ -48,7 +49,7 @@ _OWN = ("hwsim.formats.", "hwsim.units.")
 _State = tuple[str, int, int, int]
 
 
-class _ForeignError(Exception):
+class _ForeignError(HwsimError):
     """A value whose class is not hwsim's."""
 
 

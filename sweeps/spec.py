@@ -22,7 +22,8 @@ Paths are relative to the file. Synthesis gives a technology any name; with seve
 
 ``clock`` is an axis: every unit is mapped for every one, and compared with others of its technology
 and clock alone. A period in ns is a clock to meet with the least area. What cannot meet it runs as
-fast as it can and has a negative ``slack_ns``: ``constraints: {slack_ns: {min: 0}}`` leaves it out.
+fast as it can and has a negative ``slack_ns``: ``constraints: {slack_ns: {min: 0}}`` leaves it out,
+where all clocks are periods.
 ``stated``, the default, is the period that the technology's coefficients state; synthesis with a
 library that no technology has the name of has none. ``none`` maps for the least area, and each unit
 runs at its own fmax. ``best`` does so with each unit at its best GMAC/s/mm^2, mapped for the least
@@ -54,7 +55,7 @@ from typing import TYPE_CHECKING, Any
 from cost_models.metric import Metric
 from hwsim.decode import Value, load
 from hwsim.errors import unknown
-from sweeps.clocks import STATED, clocks
+from sweeps.clocks import BEST, NO_CLOCK, STATED, Clocks, clocks
 from sweeps.metrics import METRICS, name_of
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ def read(path: Path) -> Sweep:
     has_tensors = "tensors" in keys
     objectives = _objectives(keys["objectives"], has_tensors)
     constraints = _constraints(keys["constraints"], has_tensors) if "constraints" in keys else ()
+    _check_slack(constraints, at)
     screen = _screen(keys["screen"]) if "screen" in keys else None
     tensors = _tensors(keys["tensors"]) if has_tensors else None
     units = _units(keys["units"], tensors)
@@ -162,6 +164,14 @@ def read(path: Path) -> Sweep:
     if screen is not None:
         targets.check_screen(keys["screen"], chosen)
     return Sweep(name, chosen, method, tensors, units, objectives, constraints, screen)
+
+
+def _check_slack(constraints: tuple[Constraint, ...], at: Clocks) -> None:
+    """Refuse a constraint that no point of some clock can keep, as it has no slack."""
+    if any(constraint.metric == "slack_ns" for constraint in constraints):
+        for value, clock in at:
+            if clock in (NO_CLOCK, BEST):
+                value.fail(f"has no slack_ns, which a constraint asks for, at clock: {clock}")
 
 
 def _name(value: Value) -> str:

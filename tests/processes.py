@@ -1,6 +1,7 @@
 """Programs that tests interrupt."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ def start(code: str) -> "subprocess.Popen[str]":
     """Start Python code in a process group of its own, and return when it has printed ``0``."""
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=_heed_signals,
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline() == "0\n"
@@ -28,7 +29,14 @@ def hwsim(arguments: Sequence[str], environment: Mapping[str, str]) -> "subproce
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=_heed_signals,
     )
+
+
+def _heed_signals() -> None:
+    # Ignored ones are inherited, as from nohup or a shell's background job.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def marked(variable: str, value: str) -> list[str]:

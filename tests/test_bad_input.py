@@ -223,7 +223,15 @@ CASES: list[tuple[str, str]] = [
     (f"cost {TINY} --method synthesis --technology sky130", "give --liberty FILE"),
     (f"cost {TINY} --breakdown --method synthesis", "--breakdown is an estimate"),
     (f"cost {TINY} --breakdown --scale-to 45", "it does not go with --breakdown"),
-    (f"cost {TINY} --scale-to 7", "node 7 nm: costs are scaled to 45, 28, 16 nm"),
+    (f"cost {TINY} --scale-to 7", "node=7: allowed: 45, 28, 16, in nm"),
+    (
+        f"cost {TINY} --wires --utilisation 1.5",
+        "--utilisation='1.5': allowed: above 0 and at most 1",
+    ),
+    (
+        f"cost {TINY} --wires --utilisation 70%",
+        "--utilisation='70%': allowed: above 0 and at most 1",
+    ),
     (f"cost {TINY} --scale-to 0", "--scale-to='0': allowed: whole numbers from 1"),
     (f"cost {TINY} --scale-to 4_5", "--scale-to='4_5': allowed"),
     # Memories and published numbers.

@@ -545,8 +545,6 @@ def test_wires_of_synthesis_are_a_table_of_their_own(
     (["--utilisation", "0.6"], "--utilisation goes with --wires and --method synthesis"),
     (["--wires", "--utilisation", "0.6"], "--utilisation goes with --wires and --method synth"),
     (["--wires", "--breakdown"], "--wires takes whole units"),
-    (["--method", "synthesis", "--technology", "osu018", "--wires", "--utilisation", "1.5"],
-     "utilisation=1.5: allowed: above 0 and at most 1"),
 ])  # fmt: skip
 def test_wires_that_are_refused(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]

@@ -9,11 +9,10 @@ OpenSTA gives for every cell. What wires add, if that is asked for, is a part of
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
 from cost_models import technology as technologies
 from cost_models import wires as wiring
-from cost_models.cost import Cost, Objective, check_clock
+from cost_models.cost import Cost, Objective, check_flags, check_goal
 from cost_models.operands import default_operands
 from cost_models.synthesis import limits, opensta, placement, simulation, yosys
 from cost_models.synthesis.clock_gating import gated_clock_energy
@@ -21,7 +20,7 @@ from cost_models.synthesis.energy import energies
 from cost_models.synthesis.liberty import Library, opened
 from cost_models.synthesis.wires import Extraction, added, extract
 from cost_models.synthesis.yosys import Mapped
-from hwsim.errors import check_known
+from hwsim.errors import InputError
 from hwsim.files import temporary_folder
 from hwsim.units import UnitSpec
 from hwsim.units.operands import Operands
@@ -34,13 +33,13 @@ __all__ = ["Library", "Objective", "measure", "opened", "synthesize"]
 def synthesize(
     unit: UnitSpec,
     technology: str,
-    liberty: Sequence[Path] | None = None,
+    liberty: Sequence[Path | str] | None = None,
     operands: Operands | None = None,
     objective: Objective = "area",
     clock_ns: float | None = None,
     clock_gating: bool = False,
     wires: bool = False,
-    utilisation: float = wiring.UTILISATION,
+    utilisation: float | None = None,
 ) -> Cost:
     """Map ``unit`` to a cell library and measure it.
 
@@ -62,13 +61,14 @@ def synthesize(
         With the library's clock gates (:mod:`cost_models.synthesis.clock_gating`).
     wires, utilisation
         With what wires and a clock tree add, as ``Cost.wires``, if cells cover that share of the
-        core, above 0 and at most 1. ``technology`` then is one whose wires
+        core, above 0 and at most 1, and 0.7 if None. ``technology`` then is one whose wires
         :func:`cost_models.wires.figures` knows, or FILE.yaml of a technology that has them.
 
     Raises
     ------
     InputError
-        For another objective, a clock that is not positive, or if the library is missing or
+        For another objective, one with a clock, a clock that is not positive, a utilisation without
+        wires, or if the library is missing or
         unsuitable, has no clock gate that is asked for, or one of its cells that the unit needs is
         unsuitable.
     MissingToolError
@@ -94,11 +94,15 @@ def measure(
     clock_ns: float | None = None,
     clock_gating: bool = False,
     wires: bool = False,
-    utilisation: float = wiring.UTILISATION,
+    utilisation: float | None = None,
 ) -> Cost:
     """Do the work of :func:`synthesize` with an opened library, which many units can share."""
-    check_known("objective", objective, get_args(Objective))
-    check_clock(clock_ns)
+    check_goal(objective, clock_ns)
+    check_flags(clock_gating=clock_gating, wires=wires)
+    if utilisation is None:
+        utilisation = wiring.UTILISATION
+    elif not wires:
+        raise InputError(f"utilisation={utilisation!r}: allowed: None without wires")
     placement.check_utilisation(utilisation)
     figures = _figures(technology) if wires else None
     opensta.find()

@@ -124,7 +124,7 @@ class Library:
 
 
 @contextmanager
-def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
+def opened(technology: str, files: Sequence[Path | str] | None) -> Iterator[Library]:
     """Yield the library of a technology, decompressed into a folder that is removed afterwards.
 
     Raises
@@ -136,13 +136,14 @@ def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
     MissingToolError
         If no file is given for osu018 and it is not installed.
     """
-    sources = tuple(files or [_installed(technology)])
+    sources = _sources(technology, files)
     with temporary_folder() as folder:
         raws = [_read(source) for source in sources]
         parts = [
             _part(folder, number, source, raw)
             for number, (source, raw) in enumerate(zip(sources, raws, strict=True))
         ]
+        corner = _one_corner([part.corner for part in parts])
         places: dict[str, Place] = {}
         for part in parts:
             _add(places, part.places)
@@ -150,7 +151,8 @@ def opened(technology: str, files: Sequence[Path] | None) -> Iterator[Library]:
         with_flip_flops = [part for part in parts if part.registers]
         if not with_flip_flops:
             raise InputError(f"no flip-flop in {', '.join(names)}; give all files of the library")
-        corner = _one_corner([part.corner for part in parts], places)
+        # That of the operating conditions alone, where the file has no other.
+        corner |= {"voltage_v": _header(next(iter(places.values()))).voltage}
         _check_gates([function for part in parts for function in part.gates], ", ".join(names))
         yield Library(
             tuple(part.path for part in parts),
@@ -325,9 +327,7 @@ def _add(places: dict[str, Place], more: dict[str, Place]) -> None:
     places |= more
 
 
-def _one_corner(
-    corners: Sequence[dict[str, str | float]], places: dict[str, Place]
-) -> dict[str, str | float]:
+def _one_corner(corners: Sequence[dict[str, str | float]]) -> dict[str, str | float]:
     """Return the corner of all files; refuse those of several, as far as the files say."""
     found: dict[str, str | float] = {}
     for corner in corners:
@@ -337,12 +337,17 @@ def _one_corner(
                     f"the Liberty files are of different corners: {key} {found[key]} and {value}; "
                     "give those of one, and characterise every corner by itself"
                 )
-    # That of the operating conditions alone, where the file has no other.
-    return found | {"voltage_v": _header(next(iter(places.values()))).voltage}
+    return found
 
 
 def _header(place: Place) -> Header:
     return cells.header(place.path, place.header, place.source)
+
+
+def _sources(technology: str, files: Sequence[Path | str] | None) -> tuple[Path, ...]:
+    if isinstance(files, str | Path):
+        raise InputError(f"liberty={str(files)!r}: allowed: a list of paths")
+    return tuple(map(Path, files or [_installed(technology)]))
 
 
 def _installed(technology: str) -> Path:

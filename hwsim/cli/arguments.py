@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
@@ -73,6 +74,18 @@ def whole_number(option: str, lowest: int, highest: int | None = None) -> Callab
 def positive_number(option: str) -> Callable[[str], float]:
     """Return what reads the positive number of an option."""
     return checked(lambda text: positive(option, text))
+
+
+def share(option: str) -> Callable[[str], float]:
+    """Return what reads the share of an option, above 0 and at most 1."""
+
+    def read(text: str) -> float:
+        with suppress(InputError):
+            if (number := positive(option, text)) <= 1:
+                return number
+        raise InputError(f"{option}={text!r}: allowed: above 0 and at most 1")
+
+    return checked(read)
 
 
 @checked

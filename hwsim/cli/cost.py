@@ -12,6 +12,7 @@ from hwsim.cli.arguments import (
     liberty_option,
     make_unit,
     positive_number,
+    share,
     verilog_option,
     whole_number,
     with_verilog,
@@ -72,7 +73,7 @@ def add(commands: Commands) -> None:
         "--scale-to",
         type=whole_number("--scale-to", 1),
         metavar="NM",
-        help="bands at 45, 28 or 16 nm, too",
+        help="bands at 45, 28 or 16 nm, too; of asap7 and sky130",
     )
     parser.add_argument(
         "--clock-gating", action="store_true", help="registers with an enable behind clock gates"
@@ -82,9 +83,9 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--utilisation",
-        type=positive_number("--utilisation"),
+        type=share("--utilisation"),
         metavar="SHARE",
-        help="of the core that cells cover in a placed netlist (default: 0.7)",
+        help="of the core that cells cover in a placed netlist, for synthesis (default: 0.7)",
     )
     parser.add_argument("--breakdown", action="store_true", help="estimate every part of the units")
     verilog_option(parser)
@@ -169,7 +170,6 @@ def _syntheses(units: "Sequence[UnitSpec]", options: argparse.Namespace) -> "lis
     from cost_models.metrics import Priced
     from cost_models.synthesis import Objective, measure
     from cost_models.synthesis.liberty import opened
-    from cost_models.wires import UTILISATION
 
     if len(options.technology or []) != 1:
         raise InputError("--method synthesis takes one --technology, e.g. osu018")
@@ -177,8 +177,7 @@ def _syntheses(units: "Sequence[UnitSpec]", options: argparse.Namespace) -> "lis
     objective: Objective = options.objective or "area"
     gating = options.clock_gating
     streams = [_operands(unit, options) for unit in units]
-    utilisation = UTILISATION if options.utilisation is None else options.utilisation
-    wired = {"wires": options.wires, "utilisation": utilisation}
+    wired = {"wires": options.wires, "utilisation": options.utilisation}
     with opened(name, options.liberty) as library:
         return [
             Priced(
@@ -231,8 +230,9 @@ def _print_costs(priced: "Sequence[Priced]", source: str) -> None:
         print(f"± how far the other netlists that were mapped lie from the chosen one{which}")
         return
     levels = " / ".join(f"{level} %" for level in LEVELS)
-    by_family = ", by family" if costs[0].provenance["objective"] == "area" else ""
-    print(f"± what {levels} of units stay within{by_family}")
+    least = [metrics.is_least_area(cost) for cost in costs]
+    by_family = ", by family" + ("" if all(least) else " where it is the least area")
+    print(f"± what {levels} of units stay within{by_family if any(least) else ''}")
     of_technologies = {(cost.technology, str(metrics.errors(cost))): cost for cost in costs}
     for (name, _), cost in of_technologies.items():
         corner = corner_phrase(cost.provenance["coefficients"]["corner"])
@@ -341,9 +341,9 @@ def _factors_phrase(provenance: Mapping[str, Any]) -> str:
 
 
 def _print_bands(costs: "Sequence[Cost]", bands: Sequence[Sequence["Band"]]) -> None:
-    from cost_models.scaling import ANCHORS, SOURCES
+    from cost_models.scaling import ANCHORS, SOURCES, anchors
 
-    print("\nScaled, between two published sources:")
+    print(f"\nScaled, between two published sources, from the nodes of {' and '.join(anchors())}:")
     print_table(
         ["unit", "from", "node", "quantity", "low", "high", "measure",
          *(f"x {name}" for name in SOURCES)],

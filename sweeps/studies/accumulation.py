@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from cost_models import technology
 from cost_models.estimate import features, price
+from hwsim.tables import number
 from hwsim.units import UnitSpec, make
 from sweeps.studies.page import Cell, Measured, Page, Table, paragraph
 
@@ -36,16 +37,18 @@ Pair = tuple[str, str]
 
 
 class Point(NamedTuple):
-    """Cost of one unit: um^2 for a MAC a cycle, ns, settled pJ a MAC, and the effort of mapping."""
+    """Cost of one unit: um^2 for a MAC a cycle, ns, pJ a MAC, and the effort of mapping."""
 
     area: float
     delay: float
     energy: float
+    settled: float
     effort: str
 
     def __str__(self) -> str:
         mark = "*" if self.effort == "bounded" else ""
-        return f"{self.area:.0f} / {self.delay:.1f} / {self.energy:.2f}{mark}"
+        energy = f"{number(self.energy)} ({number(self.settled)})"
+        return f"{self.area:.0f} / {self.delay:.1f} / {energy}{mark}"
 
 
 Points = Measured[Key, Point]
@@ -64,6 +67,7 @@ def measure(key: Key) -> Point:
     return Point(
         cost.area_um2_per_mac_per_cycle,
         cost.delay_ns,
+        cost.energy_pj_per_mac,
         cost.settled_energy_pj_per_mac,
         cost.provenance["effort"],
     )
@@ -81,21 +85,23 @@ def page() -> Page:
                 f"""The `float` unit with both operands in one format, by how its products are
                 summed ([what the names mean](../hwsim/units/float_mac.py)). All numbers are
                 estimates of {TECHNOLOGY} with normally distributed operands, mapped in Yosys' style
-                {STYLE} only; [cost-model.md](cost-model.md) has their error. Energy is settled
-                energy, without glitches. The lanes of `fp16` and `fp32` add one after another in
-                one cycle, with one rounding each, so their area per lane hardly changes and their
-                delay grows with the lanes; those of `aligned13` and `exact` add in a tree."""
+                {STYLE} only; [cost-model.md](cost-model.md) has their error. The lanes of `fp16`
+                and `fp32` add one after another in one cycle, with one rounding each, so their area
+                per lane hardly changes and their delay grows with the lanes; those of `aligned13`
+                and `exact` add in a tree. Every sum of a chain passes the hazards of those before
+                it on and adds its own, so their energy grows with the lanes, too: such units are
+                pipelined in practice. No unit that the estimates were fitted to is so deep."""
             ),
             paragraph(
-                """Area in um^2 per MAC/cycle / delay in ns / settled energy in pJ per MAC, by
-                lanes. * is a large unit, mapped with bounded effort; [design.md](design.md) says
-                what that changes."""
+                """Area in um^2 per MAC/cycle / delay in ns / energy in pJ per MAC, in parentheses
+                without hazards, by lanes. * is a large unit, mapped with bounded effort;
+                [design.md](design.md) says what that changes."""
             ),
             _points(points),
             "## Another accumulation of the same elements",
             paragraph(
-                """Relative to `exact`, geometric mean over all lanes: area per MAC/cycle, settled
-                energy per MAC."""
+                """Relative to `exact`, geometric mean over all lanes: area per MAC/cycle, energy
+                per MAC and, in parentheses, that without hazards."""
             ),
             _ratios(points, ACCUMULATIONS[1:], lambda element, _: (element, "exact")),
             "## Another element format with the same accumulation",
@@ -137,9 +143,14 @@ def _ratios(
     """Return area and energy relative to those of ``base(element, accumulation)``."""
 
     def cell(one: Pair) -> Cell:
-        return lambda: ", ".join(
-            f"{ratio(points, quantity, one, base(*one)):.2f}" for quantity in ("area", "energy")
-        )
+        def text() -> str:
+            area, energy, settled = (
+                f"{ratio(points, quantity, one, base(*one)):.2f}"
+                for quantity in ("area", "energy", "settled")
+            )
+            return f"{area}, {energy} ({settled})"
+
+        return text
 
     return Table(
         ["element", *accumulations],

@@ -34,11 +34,11 @@ posit(16,1) a beat on one datapath; `hwsim verify rmmec` proves it bit for bit. 
 and how a mode switch works is in the docstring of `hwsim/units/rmmec.py`. A *fixed* unit is the
 same generator with one mode: plain multipliers, and nothing of the others.
 
-Estimates price generic gates (no library needed) and count toggles in a gate-level simulation
-without glitches, so all energy here is settled energy. Synthesis is Yosys and ABC with buffers and
-sizes, timed by OpenSTA, with the library of [libraries.md](libraries.md). No wires, no clock tree,
-no clock gating. Operands are standard normal numbers rounded to the mode's format, for E2M1 in
-groups of 128 scaled to its largest value.
+Estimates price generic gates (no library needed) and count toggles, hazards included, in a
+gate-level simulation. Synthesis is Yosys and ABC with buffers and sizes, timed by OpenSTA, with the
+library of [libraries.md](libraries.md). No wires, no clock tree, no clock gating. Operands are
+standard normal numbers rounded to the mode's format, for E2M1 in groups of 128 scaled to its
+largest value.
 """
 
 UTILISATION = """
@@ -231,7 +231,7 @@ def _energy(price: Price) -> Table:
     """Return energy per MAC by mode, with and without isolation, and of the fixed units."""
 
     def per_mac(spec: RmmecUnit, mode: Mode) -> float:
-        return price(spec, mode).settled_energy_pj_per_mac
+        return price(spec, mode).energy_pj_per_mac
 
     def with_clock(spec: RmmecUnit, mode: Mode) -> Cell:
         def text() -> str:
@@ -264,7 +264,7 @@ def _power(price: Price) -> Table:
     shared, _ = FULL.values()
 
     def fixed(mode: Mode) -> float:
-        return price(FIXED[mode], mode).settled_pj
+        return price(FIXED[mode], mode).energy_pj
 
     def idle(mode: Mode) -> float:
         return sum(price(spec, m).clock_pj for m, spec in FIXED.items() if m is not mode)
@@ -272,9 +272,9 @@ def _power(price: Price) -> Table:
     def row(mode: Mode) -> list[Cell]:
         return [
             str(mode),
-            lambda: number(price(shared, mode).settled_pj),
-            lambda: percent(price(shared, mode).settled_pj, fixed(mode)),
-            lambda: percent(price(shared, mode).settled_pj, fixed(mode) + idle(mode)),
+            lambda: number(price(shared, mode).energy_pj),
+            lambda: percent(price(shared, mode).energy_pj, fixed(mode)),
+            lambda: percent(price(shared, mode).energy_pj, fixed(mode) + idle(mode)),
         ]
 
     return Table(

@@ -11,6 +11,7 @@ from cost_models import estimate as estimates
 from cost_models import frames, metrics, technology
 from cost_models.cost import Cost, Objective
 from cost_models.estimate import End, between, densest, estimate, estimate_all, estimate_each
+from cost_models.synthesis import synthesize
 from cost_models.technology import Curve, Technology
 from hwsim.cli.phrases import errors_phrase
 from hwsim.errors import InputError
@@ -124,6 +125,17 @@ def test_targets_of_one_unit_are_simulated_once(monkeypatch: pytest.MonkeyPatch)
         estimate_each(UNIT, [(simple(), unknown, None)])
 
 
+@pytest.mark.parametrize("objective", ["speed", "density"])
+def test_a_clock_and_an_objective_exclude_each_other(objective: Objective) -> None:
+    message = rf"objective='{objective}' with clock_ns=5: allowed: an objective or a clock"
+    with pytest.raises(InputError, match=message):
+        estimate(UNIT, simple(), objective=objective, clock_ns=5)
+    with pytest.raises(InputError, match=message):
+        estimate_each(UNIT, [(simple(), objective, 5)])
+    with pytest.raises(InputError, match=message):
+        synthesize(UNIT, "osu018", objective=objective, clock_ns=5)
+
+
 @pytest.mark.parametrize("clock_ns", [0, -1.0, math.inf, math.nan, "5", True])
 def test_clocks_that_are_none(clock_ns: Any) -> None:
     with pytest.raises(InputError, match=r"clock_ns=.*: allowed: a positive period in ns, or None"):
@@ -154,6 +166,12 @@ def test_errors_are_those_of_units_mapped_for_the_same() -> None:
     assert ratios["area_um2"] == ratios["gmacs_per_s_per_mm2"] == 30.0
     assert "delay_ns" not in ratios
     assert metrics.ratio_errors(at())["delay_ns"] == 3.0
+    # Where the least area meets the clock, nothing was traded for it.
+    loose = metrics.percents(at(100.0))
+    assert metrics.errors(at(100.0)) == area
+    assert loose["delay_ns"] == loose["fmax_mhz"] == metrics.percents(at())["delay_ns"]
+    assert loose["area_um2"] == loose["gmacs_per_s_per_mm2"] == metrics.percents(at())["area_um2"]
+    assert not loose.keys() & {"gmacs_per_s", "slack_ns"}
     missed = metrics.percents(at(0.5))
     assert missed["delay_ns"] == missed["gmacs_per_s"] == {68: 11.0, 95: 22.0}
     assert "slack_ns" not in missed
@@ -188,7 +206,10 @@ def test_the_spread_at_a_clock_is_that_of_netlists_that_meet_it() -> None:
         dict.fromkeys(
             ("area_um2", "area_um2_per_mac_per_cycle", "gmacs_per_s_per_mm2"), 10.0
         )
+        | dict.fromkeys(("delay_ns", "fmax_mhz"), 5.0)
     )  # fmt: skip
+    # One netlist says nothing about others.
+    assert metrics.spreads(synthesised(1.95, delay_ns=1.9, area_um2=110.0)) == {}
     # Where none meets it, all were candidates for the fastest.
     assert metrics.spreads(synthesised(1.0)) == metrics.spreads(synthesised(None))
 

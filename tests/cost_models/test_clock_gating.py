@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cost_models import estimate as estimates
 from cost_models.activity import SimulationError, simulate
 from cost_models.clock_gating import gate_costs
 from cost_models.cost import Cost
 from cost_models.enables import SMALLEST_GROUP
-from cost_models.estimate import Hazards, PathDelays, critical_path, end, features
+from cost_models.estimate import Hazards, PathDelays, critical_path, end, estimate_all, features
 from cost_models.netlist import GATES, TYPES, netlist, pack, parse, unpack
 from cost_models.operands import default_operands
 from cost_models.technology import Sizing
@@ -109,9 +110,12 @@ def test_costs_of_gates_by_hand():
     assert (free.area_um2, free.leakage_nw, free.clock_fj) == (0.0, 0.0, 8.0)
 
 
-def test_a_library_without_clock_gates_is_said_so():
-    with pytest.raises(InputError, match=r"clock_gating=True: .* has no clock gate"):
-        gate_costs(registers(4, enable=4), None, 2.0, np.zeros(40))
+def test_a_library_without_clock_gates_is_said_so(monkeypatch):
+    monkeypatch.setattr(estimates, "features", None)
+    with pytest.raises(
+        InputError, match=r"clock_gating=True: osu018 has no clock gate.*asap7, sky"
+    ):
+        estimate_all(UNIT, ["sky130", "osu018"], clock_gating=True)
 
 
 def test_a_path_may_end_at_a_clock_gate():

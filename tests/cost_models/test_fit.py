@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -160,31 +161,41 @@ def test_errors_hold_the_truth_of_a_share_of_units():
     assert estimated * (1 - error) <= 8.0 <= estimated * (1 + error)
 
 
-@pytest.fixture
-def few(monkeypatch):
-    monkeypatch.setattr(fitting, "COMPONENTS", COMPONENTS[:2])
-    monkeypatch.setattr(fitting_set, "split", lambda: (UNITS[:2], UNITS[3:]))
-    monkeypatch.setattr(screening_set, "units", lambda count: UNITS)
+@pytest.fixture(scope="module")
+def few():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting, "COMPONENTS", COMPONENTS[:2])
+        patch.setattr(fitting_set, "split", lambda: (UNITS[:2], UNITS[3:]))
+        patch.setattr(screening_set, "units", lambda count: UNITS)
+        yield
 
 
-def test_a_library_is_characterised(few, tmp_path, capsys):
-    fitted = characterise([OSU018], "mine", tmp_path / "samples")
+@pytest.fixture(scope="module")
+def done(few, tmp_path_factory):
+    """What is fitted to a few units, the results that are kept, and what was said."""
+    folder = tmp_path_factory.mktemp("characterise")
+    said = []
+    fitted = characterise([OSU018], "mine", folder, progress=said.append)
+    return fitted, folder, said
+
+
+def test_a_library_is_characterised(done):
+    fitted, folder, said = done
     assert fitted.name == "mine"
     assert fitted.provenance["libraries_sha256_prefix"] == {OSU018.name: "86f79b2000f1ac46"}
     assert fitted.errors["unseen_units"]["area"]["mean_percent"] < 10
     assert [row["held_out"] for row in fitted.units] == [False, False, True, True]
-    said = capsys.readouterr().err
-    assert "[6/6]" in said
-    assert f"screen, {UNITS[0].name}: " in said
-    assert len(list((tmp_path / "samples").iterdir())) == 6
+    assert any(line.startswith("[6/6]") for line in said)
+    assert any(f"screen, {UNITS[0].name}: " in line for line in said)
+    assert len(list(folder.iterdir())) == 6
 
 
-def test_what_is_finished_is_not_measured_again(few, tmp_path):
-    first = characterise([OSU018], "mine", tmp_path, progress=lambda line: None)
-    stamps = {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
-    again = characterise([OSU018], "mine", tmp_path, progress=lambda line: None)
+def test_what_is_finished_is_not_measured_again(done):
+    first, folder, _ = done
+    stamps = {file: file.stat().st_mtime_ns for file in folder.iterdir()}
+    again = characterise([OSU018], "mine", folder, progress=lambda line: None)
     assert again == first
-    assert {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == stamps
+    assert {file: file.stat().st_mtime_ns for file in folder.iterdir()} == stamps
 
 
 def test_other_operands_are_measured_anew(few, tmp_path, monkeypatch):
@@ -205,8 +216,10 @@ def test_a_broken_result_is_named(few, tmp_path):
         characterise([OSU018], "mine", tmp_path, progress=lambda line: None)
 
 
-def test_the_command_writes_a_technology_and_prints_its_errors(few, tmp_path, capsys):
+def test_the_command_writes_a_technology_and_prints_its_errors(done, tmp_path, capsys):
     path = tmp_path / "mine.yaml"
+    # An interrupted run goes on with what was kept.
+    shutil.copytree(done[1], tmp_path / "mine.yaml.samples")
     assert main(["characterise", "--liberty", str(OSU018), "-o", str(path)]) == 0
     *lines, last = capsys.readouterr().out.splitlines()
     assert last == str(path)

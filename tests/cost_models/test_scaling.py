@@ -113,7 +113,7 @@ def test_bands_contain_both_sources(name, node):
         ((cost("sky130"), "energy", 45), "energy cannot be scaled from sky130: it runs at 1.8 V"),
         ((cost("mine"), "area", 45), "unknown technology to scale from 'mine'"),
         ((cost(), "leakage", 45), "unknown quantity 'leakage'"),
-        ((cost(), "area", 22), "node 22 nm: costs are scaled to 45, 28, 16 nm"),
+        ((cost(), "area", 22), "node=22: allowed: 45, 28, 16, in nm"),
     ],
 )
 def test_what_cannot_be_scaled_is_refused(arguments, message):

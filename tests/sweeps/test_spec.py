@@ -320,6 +320,16 @@ def test_clocks_that_are_none(tmp_path, clock, expected):
     assert message(tmp_path, OWN + f"clock: {clock}\n") == f"6: clock: {expected}"
 
 
+@pytest.mark.parametrize("clock", ["none", "best"])
+def test_a_constraint_on_slack_needs_periods(tmp_path, clock):
+    write_technology(tmp_path, name="mine", clock_ns=7.0)
+    text = f"{OWN}constraints: {{slack_ns: {{min: 0}}}}\n"
+    assert message(tmp_path, f"{text}clock: [4, {clock}]\n") == (
+        f"7: clock: has no slack_ns, which a constraint asks for, at clock: {clock}"
+    )
+    assert len(read(tmp_path, f"{text}clock: [4, stated]\n").targets) == 2
+
+
 def test_synthesis_has_a_stated_clock_by_the_name_of_a_technology(tmp_path, monkeypatch):
     (tmp_path / "a.lib").write_text(LIBERTY)
     text = SYNTHESIS + "liberty: a.lib\n"

@@ -50,6 +50,7 @@ CHECKED: list[Built] = [
     (table_design(2, "int8"), 12, 4),
     (table_design(2, "int8"), 12, 16),
     (table_design(2, "int8", 5), 15, 4),
+    (multiplier_design(2, "int8"), 12, 1),
     (table_design(2, "fp16", 2), 4, 1),
     (table_design(2, "fp16", 2), 2, 4),
     (adder_design(2, "fp16"), 3, 1),

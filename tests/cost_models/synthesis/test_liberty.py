@@ -162,7 +162,7 @@ def test_a_damaged_library_is_read_or_refused(tmp_path):
     [
         ('time_unit : "1ns"', 'time_unit : "1ps"', "different units of time: 0.001 and 1 ns"),
         ("(1,pf)", "(1,ff)", "different units of capacitance: 1 and 1000 fF"),
-        ("nom_voltage : 1.8", "nom_voltage : 1.62", "different supply voltages: 1.62 and 1.8 V"),
+        ("nom_voltage : 1.8", "nom_voltage : 1.62", "different corners: voltage_v 1.8 and 1.62"),
         (
             "nom_temperature : 25",
             "nom_temperature : 125",
@@ -231,6 +231,27 @@ def test_what_is_not_understood_is_named_by_file_and_line(tmp_path):
     with (
         pytest.raises(InputError, match=r"my\.lib, line 9: .*'time_unit ;"),
         liberty.opened("mine", [path]),
+    ):
+        pass
+
+
+def test_paths_may_be_text(tmp_path):
+    path = tmp_path / "my.lib"
+    path.write_text(TEXT)
+    with liberty.opened("mine", [str(path)]) as opened:
+        assert opened.sources == (path,)
+    for one in (path, str(path)):
+        with pytest.raises(InputError, match=r"liberty='.*my.lib': allowed: a list of paths"):
+            synthesize(SMALL, "mine", one)
+
+
+def test_corners_are_compared_before_cells(tmp_path):
+    paths = [tmp_path / "cold.lib", tmp_path / "hot.lib"]
+    for path, kelvin in zip(paths, (25, 125), strict=True):
+        path.write_text(inside(f"  nom_temperature : {kelvin};"))
+    with (
+        pytest.raises(InputError, match=r"of different corners: temperature_c 25\.0 and 125\.0"),
+        liberty.opened("mine", paths),
     ):
         pass
 

@@ -259,7 +259,7 @@ def test_a_library_that_says_too_little_is_refused(edited, old, new, message):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("nom_voltage : 1.8", "nom_voltage : 1.6", r"different supply voltages: 1.6 and 1.8 V"),
+        ("nom_voltage : 1.8", "nom_voltage : 1.6", r"different corners: voltage_v 1.6 and 1.8"),
         ("library(osu018_stdcells)", "library(other)", r"AND2X1 is in more than one Liberty file"),
     ],
 )

@@ -290,7 +290,7 @@ def test_wires_that_nobody_knows(unit, library, tmp_path):
         measure(unit, str(path), library, wires=True)
 
 
-@pytest.mark.parametrize("utilisation", [0, "0.7", True, None])
+@pytest.mark.parametrize("utilisation", [0, "0.7", True])
 def test_utilisation_is_checked_before_anything_is_mapped(unit, library, utilisation):
     with pytest.raises(InputError, match=r"utilisation=.*: allowed: above 0 and at most 1"):
         measure(unit, "mine", library, wires=True, utilisation=utilisation)
