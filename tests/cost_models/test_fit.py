@@ -90,10 +90,10 @@ def test_a_technology_is_found_again_from_its_own_numbers():
         (fitted.least_delay, known.least_delay),
     ):
         assert mine.clock_fj_per_cycle == pytest.approx(theirs.clock_fj_per_cycle, rel=1e-4)
-    for point in ("speed", "clock"):
-        # Errors of the delay move a clock along the curve.
+    # Errors of the delay move a clock along the curve.
+    for point, limit in (("speed", 2), ("clock", 4)):
         errors = fitted.errors[f"unseen_units_{point}"]
-        assert errors["area"]["mean_percent"] < 4
+        assert errors["area"]["mean_percent"] < limit
         assert errors["energy"]["mean_percent"] < 4
 
 
