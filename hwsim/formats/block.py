@@ -204,6 +204,11 @@ class BlockFormat(Named):
         """Whether the codes of a block depend on the whole tensor."""
         return False
 
+    @property
+    def places_matter(self) -> bool:
+        """Whether what a code stands for depends on the element's place in its block."""
+        return False
+
     def tensor_factor(self, tensor: QuantizedTensor) -> float:
         """Return what all values of a tensor are multiplied with besides their scales."""
         return 1.0

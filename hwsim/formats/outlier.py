@@ -81,6 +81,10 @@ class OutlierSplit(BlockFormat):
         return "outlier"
 
     @property
+    def places_matter(self) -> bool:
+        return True
+
+    @property
     def bits_per_element(self) -> float:
         """Bits of an element that is no outlier; scales and outliers depend on the array.
 

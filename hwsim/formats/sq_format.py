@@ -102,6 +102,10 @@ class SparseQuantized(BlockFormat):
         }
 
     @property
+    def places_matter(self) -> bool:
+        return True
+
+    @property
     def bits_per_element(self) -> float:
         bits = self.metadata_bits
         sparse = self.high_elements * (bits["high_codes"] + bits["positions"])

@@ -126,8 +126,7 @@ def with_feedback(
     Parameters
     ----------
     fmt
-        A block format whose elements have at most 8 bits, each decoded on its own given the
-        metadata of its block.
+        A block format with elements of at most 8 bits that mean the same at every place of a block.
     weight
         [outputs, inputs], finite.
     moments
@@ -138,8 +137,8 @@ def with_feedback(
     Raises
     ------
     InputError
-        For formats whose elements are wider or depend on each other (outlier-victim pairs), moments
-        of another shape or not finite.
+        For other formats, such as those that keep outliers at their places, and for moments of
+        another shape or not finite.
     """
     inputs = weight.shape[1]
     if moments.shape != (inputs, inputs) or not np.isfinite(moments).all():
@@ -201,23 +200,14 @@ def _choices(tensor: QuantizedTensor) -> tuple[Float64, Codes]:
     What is no number is infinite, and so never nearest.
     """
     fmt = tensor.format
-    if fmt.element.bits > _FEEDBACK_BITS:
+    if fmt.element.bits > _FEEDBACK_BITS or fmt.places_matter:
         raise InputError(
-            f"error feedback to {fmt.name}: allowed: elements of at most {_FEEDBACK_BITS} bits"
+            f"error feedback to {fmt.name}: allowed: formats with elements of at most "
+            f"{_FEEDBACK_BITS} bits that mean the same at every place of a block"
         )
     names = np.arange(2**fmt.element.bits).astype(tensor.codes.dtype)
     codes = np.broadcast_to(names, (*tensor.codes.shape[:-1], names.size))
     values = fmt.decode(replace(tensor, codes=codes))
-    # Wider codes than the element's stand for something else than one element each.
-    own = tensor.codes.astype(np.int64) % names.size
-    if not (
-        np.array_equal(own, tensor.codes)
-        and np.array_equal(np.take_along_axis(values, own, axis=-1), fmt.decode(tensor))
-    ):
-        raise InputError(
-            f"error feedback to {fmt.name}: allowed: formats whose elements do not depend on each "
-            "other"
-        )
     values[~np.isfinite(values)] = np.inf
     return values, names
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -314,3 +316,12 @@ def test_exact_quotient_by_zero_and_of_tiny_numbers():
     quotient = exact_quotient(x, divisor)
     np.testing.assert_array_equal(quotient, [0.0, -5e-324, 0.0, -0.0])
     assert np.signbit(quotient).tolist() == [False, True, False, True]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_formats_say_whether_places_matter(name):
+    fmt = padded(name)
+    tensor = fmt.quantize(np.random.default_rng(0).standard_t(3, size=(8, 768)))
+    order = np.random.default_rng(1).permutation(tensor.codes.shape[-1])
+    moved = fmt.decode(replace(tensor, codes=tensor.codes[..., order]))
+    assert np.array_equal(moved, fmt.decode(tensor)[..., order]) is not fmt.places_matter
