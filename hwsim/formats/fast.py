@@ -81,17 +81,7 @@ def build(exact: Exact, values: Float64, nan_code: int | None) -> Table | None:
     nan_code
         The code of NaN, which may also be what numbers beyond the range are encoded to.
     """
-    codes, starts = _ranks(exact, values, nan_code)
-    rank_of = np.full(values.size, -1, np.int64)
-    rank_of[codes] = np.arange(codes.size)
-    first = starts[codes != nan_code][0]
-
-    def ranks(ordinals: Int64) -> Int64:
-        encoded = exact(_number(ordinals)).astype(np.int64)
-        outside = np.where(ordinals < first, 0, codes.size - 1)
-        return np.where(encoded == nan_code, outside, rank_of[encoded])
-
-    steps = _bisect(ranks, starts)
+    codes, steps = find_steps(exact, values, nan_code)
     codes = np.append(codes, 0 if nan_code is None else nan_code).astype(
         np.min_scalar_type(values.size - 1)
     )
@@ -110,6 +100,33 @@ def build(exact: Exact, values: Float64, nan_code: int | None) -> Table | None:
             dtype = np.min_scalar_type(codes.size)
             return Table(shift, below.astype(dtype), codes, thresholds)
     return None
+
+
+def find_steps(exact: Exact, values: Float64, nan_code: int | None) -> tuple[Array, Int64]:
+    """Return the codes that an encoder gives, in order, and where each begins.
+
+    Parameters
+    ----------
+    exact, values, nan_code
+        As for :func:`build`.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        int64 codes of shape (n,), and of shape (n - 1,) the smallest number of every code but the
+        first, as :func:`_ordinal` counts numbers.
+    """
+    codes, starts = _ranks(exact, values, nan_code)
+    rank_of = np.full(values.size, -1, np.int64)
+    rank_of[codes] = np.arange(codes.size)
+    first = starts[codes != nan_code][0]
+
+    def ranks(ordinals: Int64) -> Int64:
+        encoded = exact(_number(ordinals)).astype(np.int64)
+        outside = np.where(ordinals < first, 0, codes.size - 1)
+        return np.where(encoded == nan_code, outside, rank_of[encoded])
+
+    return codes, _bisect(ranks, starts)
 
 
 def _ranks(exact: Exact, values: Float64, nan_code: int | None) -> tuple[Array, Int64]:
