@@ -9,8 +9,8 @@ Tensors have names of their own, whatever file they come from: ``layers.0.q_proj
 inputs], and so on for ``k_proj``, ``v_proj``, ``o_proj``, ``gate_proj`` (in gated parts),
 ``up_proj``, ``down_proj``, each with an optional ``bias``; ``layers.0.attention_norm``,
 ``layers.0.mlp_norm`` and ``norm``; ``embedding.weight``, ``positions.weight``, and
-``lm_head.weight`` unless it is the embedding. Names of matrices are those of
-:mod:`hwsim.accelerator.workload`.
+``lm_head.weight`` unless it is the embedding, with an optional ``bias``. Names of matrices are
+those of :mod:`hwsim.accelerator.workload`.
 
 What is multiplied has a name, too: the input of a matrix has the matrix' name,
 ``layers.0.q_proj`` or ``lm_head``; ``layers.0.keys`` (after the rotation) and ``layers.0.values``
@@ -116,7 +116,8 @@ class Architecture:
     def optional_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of tensors that may be there."""
         found = {f"{name}.bias": (outputs,) for name, outputs, _ in self.matrices()}
-        return {**found, f"{HEAD}.weight": (self.vocab_size, self.hidden_size)}
+        rows = self.vocab_size
+        return {**found, f"{HEAD}.weight": (rows, self.hidden_size), f"{HEAD}.bias": (rows,)}
 
 
 class Decoder:
@@ -195,7 +196,9 @@ class Decoder:
     def logits(self, hidden: Array, operands: Operands = lambda name: None) -> Array:
         """Return the head's outputs [tokens, vocabulary] of what :meth:`hidden` returned."""
         quantise = operands(HEAD)
-        return (quantise(hidden) if quantise else hidden) @ self.head.T
+        product = (quantise(hidden) if quantise else hidden) @ self.head.T
+        bias = self.tensors.get(f"{HEAD}.bias")
+        return product if bias is None else product + bias
 
     def _checked(self, tokens: ArrayLike) -> Sequence[int]:
         numbers = np.asarray(tokens)

