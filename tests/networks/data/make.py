@@ -20,6 +20,10 @@ from transformers import (
 HERE = Path(__file__).parent
 LENGTH = 24
 PROMPT = "The keel was laid in 1938, and her captain said: don't wait."
+#: The text that ships, and the tokens and windows that are predicted of it.
+SAMPLE = HERE.parents[2] / "hwsim" / "networks" / "sample.txt"
+TOKENS, WINDOW = 200, 100
+STARTS = range(0, TOKENS, WINDOW)
 #: Every so many columns of SmolLM2's logits are kept.
 STEP = 96
 
@@ -74,6 +78,12 @@ def logits(model, tokens):
         return model(torch.tensor(tokens)[None]).logits[0].numpy()
 
 
+def nll(model, tokens):
+    """Return the negative log-likelihood of every token but the first, in nats."""
+    logarithms = torch.log_softmax(torch.tensor(logits(model, tokens)).double(), -1).numpy()
+    return -logarithms[np.arange(len(tokens) - 1), tokens[1:]]
+
+
 def random_model(config, dtype):
     """Return a model with weights that make its logits of the order of 1, norms included."""
     model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
@@ -99,11 +109,14 @@ def main(gguf: Path) -> None:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         np.savez_compressed(folder / "logits.npz", tokens=tokens, logits=logits(model, tokens))
     place = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
-    tokens = AutoTokenizer.from_pretrained(**place)(PROMPT, add_special_tokens=False)["input_ids"]
+    tokeniser = AutoTokenizer.from_pretrained(**place)
+    tokens = tokeniser(PROMPT, add_special_tokens=False)["input_ids"]
+    text = tokeniser(SAMPLE.read_text("utf-8"), add_special_tokens=False)["input_ids"]
     model = AutoModelForCausalLM.from_pretrained(**place, dtype=torch.float32).eval()
     np.savez_compressed(
-        HERE / "smollm2.npz", tokens=tokens, logits=logits(model, tokens)[:, ::STEP]
-    )
+        HERE / "smollm2.npz", tokens=tokens, logits=logits(model, tokens)[:, ::STEP],
+        text=text[:TOKENS], nll=np.concatenate([nll(model, text[k : k + WINDOW]) for k in STARTS]),
+    )  # fmt: skip
     made = {"torch": torch.__version__, "transformers": transformers.__version__}
     (HERE / "versions.json").write_text(json.dumps(made, indent=2) + "\n")
 
