@@ -24,12 +24,13 @@ from typing import Any
 
 import numpy as np
 
-from cost_models import cache, screening_set, words
+from cost_models import screening_set, words
 from cost_models.estimate import estimate
 from cost_models.netlist import netlist, rtlil_text
 from cost_models.operands import default_operands
 from cost_models.synthesis import measure
 from cost_models.synthesis.liberty import Library, opened
+from hwsim import cache
 from hwsim.errors import InputError, MissingToolError
 from hwsim.pool import each
 from hwsim.progress import say

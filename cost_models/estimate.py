@@ -21,18 +21,19 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cost_models import activity, cache, network
+from cost_models import activity, network
 from cost_models import technology as technologies
 from cost_models.activity import Activity
 from cost_models.bands import UNSEEN_FAMILIES
 from cost_models.clock_gating import check_gates, gate_costs
 from cost_models.cost import Cost, Objective, check_flags, check_goal
-from cost_models.netlist import GATES, TYPES, Netlist, netlist
+from cost_models.netlist import GATES, NETLISTS, TYPES, Netlist, netlist
 from cost_models.network import Transitions
 from cost_models.operands import default_operands
 from cost_models.technology import Coefficients, Curve, Delays, Sizing, Technology
 from cost_models.unit_key import unit_key
 from cost_models.wires import estimated, factors
+from hwsim import cache
 from hwsim.errors import InputError
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
@@ -193,11 +194,13 @@ def _cached(key: tuple[str, ...] | None, kind: type[Found], count: Callable[[], 
         return count()
     name = cache.key(kind.__name__, *key)
     found = cache.load(
-        name, lambda arrays: kind(**{k: v if v.ndim else v.item() for k, v in arrays.items()})
+        NETLISTS,
+        name,
+        lambda arrays: kind(**{k: v if v.ndim else v.item() for k, v in arrays.items()}),
     )
     if found is None:
         found = count()
-        cache.store(name, {k: np.asarray(v) for k, v in vars(found).items()})
+        cache.store(NETLISTS, name, {k: np.asarray(v) for k, v in vars(found).items()})
     return found
 
 

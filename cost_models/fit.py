@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar, nnls
 from scipy.stats import spearmanr
 
-from cost_models import cache, fitting_set, screen, synthesis
+from cost_models import fitting_set, screen, synthesis
 from cost_models.bands import QUANTITIES, UNSEEN_FAMILIES
 from cost_models.components import COMPONENTS
 from cost_models.conformal import Scales, bounds
@@ -47,6 +47,7 @@ from cost_models.operands import default_operands
 from cost_models.synthesis import clock_gating, liberty, opensta
 from cost_models.synthesis.liberty import Library
 from cost_models.technology import Coefficients, Curve, Delays, Sizing, Technology
+from hwsim import cache
 from hwsim.errors import InputError
 from hwsim.files import make_folder
 from hwsim.pool import each

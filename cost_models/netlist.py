@@ -29,8 +29,9 @@ from amaranth.back import rtlil
 from numpy.typing import NDArray
 
 import rtl
-from cost_models import cache, enables
+from cost_models import enables
 from cost_models.unit_key import unit_key
+from hwsim import cache
 from hwsim.errors import ToolError, check_known
 from hwsim.files import temporary_folder
 from hwsim.progress import mentioned
@@ -46,6 +47,8 @@ FLIP_FLOP = "DFF"
 #: Everything that has an area, in the order of counts and coefficients.
 TYPES = (*GATES, FLIP_FLOP)
 
+#: The folder of the user's cache that has them; a unit takes some 10 kB.
+NETLISTS = "netlists"
 #: The part of what is in the top module itself.
 TOP = "top"
 
@@ -282,7 +285,7 @@ def netlist(unit: UnitSpec, style: str | None = None, clock_gating: bool = False
 
     With a ``style`` out of ``STYLES`` only that one is tried. With ``clock_gating``, registers that
     are loaded in some cycles only have ``enables`` instead of multiplexers. What was mapped
-    before, by any process, is read from :mod:`cost_models.cache`.
+    before, by any process, is read from :mod:`hwsim.cache`.
 
     Raises
     ------
@@ -315,13 +318,13 @@ def _netlist(
     name = cache.key(
         *_settings(), str(style), str(by_part), str(clock_gating), *(known or (str(text),))
     )
-    found = cache.load(name, unpack)
+    found = cache.load(NETLISTS, name, unpack)
     if found is None:
         text = text or rtlil_text(unit)
         found = _mapped(unit, text, style, by_part, clock_gating)
         # Sources that have changed meanwhile may be what made it.
         if unit_key(unit) == known:
-            cache.store(name, pack(found))
+            cache.store(NETLISTS, name, pack(found))
     return found
 
 

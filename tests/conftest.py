@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cost_models import cache
+from hwsim import cache
 
 
 @pytest.fixture(autouse=True, scope="session")

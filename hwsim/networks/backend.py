@@ -1,0 +1,97 @@
+"""What the forward pass needs of an array library, here NumPy's in float32.
+
+Everything else in :mod:`hwsim.networks.decoder` is indexing, ``reshape``, ``@`` and arithmetic
+operators. Functions may overwrite the arrays that their parameters call scratch.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import erf
+
+#: Real numbers of any shape, float32.
+Array = NDArray[np.float32]
+
+
+def array(values: ArrayLike) -> Array:
+    """Return numbers as an array of the forward pass."""
+    return np.asarray(values, np.float32)
+
+
+def permute(x: Array, *axes: int) -> Array:
+    """Return an array with its axes in another order."""
+    return x.transpose(axes)
+
+
+def rms_norm(x: Array, gain: Array, epsilon: float) -> Array:
+    """Return ``x`` over its root mean square along the last axis, times ``gain``."""
+    mean = np.einsum("ti,ti->t", x, x)[:, np.newaxis] / np.float32(x.shape[-1])
+    return x * (1 / np.sqrt(mean + np.float32(epsilon))) * gain
+
+
+def layer_norm(x: Array, gain: Array, bias: Array, epsilon: float) -> Array:
+    """Return ``x`` less its mean along the last axis, normalised as :func:`rms_norm` does."""
+    return rms_norm(x - x.mean(axis=-1, keepdims=True), gain, epsilon) + bias
+
+
+def rotary_table(frequencies: ArrayLike, length: int) -> tuple[Array, Array]:
+    """Return cosine and sine of position times frequency, shape [length, frequencies]."""
+    angles = np.arange(length)[:, np.newaxis] * np.asarray(frequencies, np.float64)
+    return array(np.cos(angles)), array(np.sin(angles))
+
+
+def rotate_pairs(x: Array, table: tuple[Array, Array]) -> Array:
+    """Return vectors whose pairs (i, i + half) are turned by the angles of their position.
+
+    ``x`` has the shape [..., positions, 2 * half].
+    """
+    cosine, sine = table
+    half = x.shape[-1] // 2
+    first, second = x[..., :half], x[..., half:]
+    turned = np.empty_like(x)
+    turned[..., :half] = first * cosine - second * sine
+    turned[..., half:] = second * cosine + first * sine
+    return turned
+
+
+def causal_softmax(scratch: Array) -> Array:
+    """Return the softmax along the last axis of scores [..., queries, keys] up to the diagonal."""
+    length = scratch.shape[-1]
+    scratch += np.triu(np.full((length, length), -np.inf, np.float32), 1)
+    scratch -= scratch.max(axis=-1, keepdims=True)
+    np.exp(scratch, out=scratch)
+    scratch /= scratch.sum(axis=-1, keepdims=True)
+    return scratch
+
+
+def log_softmax(scratch: Array) -> Array:
+    """Return the logarithm of the softmax along the last axis."""
+    scratch -= scratch.max(axis=-1, keepdims=True)
+    scratch -= np.log(np.exp(scratch).sum(axis=-1, keepdims=True))
+    return scratch
+
+
+def _silu(x: Array) -> Array:
+    with np.errstate(over="ignore"):
+        return x / (1 + np.exp(-x))
+
+
+def _gelu(x: Array) -> Array:
+    return np.float32(0.5) * x * (1 + erf(x * np.float32(np.sqrt(0.5))))
+
+
+def _gelu_tanh(x: Array) -> Array:
+    inner = np.float32(np.sqrt(2 / np.pi)) * (x + np.float32(0.044715) * (x * x * x))
+    return np.float32(0.5) * x * (1 + np.tanh(inner))
+
+
+def _relu(x: Array) -> Array:
+    return np.maximum(x, np.float32(0))
+
+
+#: Activation functions by name; ``gelu_tanh`` is the approximation that GPT-2 has.
+ACTIVATIONS: dict[str, Callable[[Array], Any]] = {
+    "silu": _silu, "gelu": _gelu, "gelu_tanh": _gelu_tanh, "relu": _relu,
+}  # fmt: skip

