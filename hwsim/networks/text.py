@@ -72,15 +72,17 @@ def gguf_tokeniser(path: Path) -> Tokeniser:
 
     config = gguf_file.metadata(path)
     config.choice("tokenizer.ggml.model", ("gpt2",))
-    words = _words(config.choice("tokenizer.ggml.pre", WORD_RULES, "gpt-2"))
+    rule = config.choice("tokenizer.ggml.pre", WORD_RULES, "gpt-2")
     tokens, merges = (config.values[f"tokenizer.ggml.{key}"] for key in ("tokens", "merges"))
     vocabulary = {token: number for number, token in enumerate(tokens)}
     pairs = [tuple(merge.split(" ")) for merge in merges]
+    # Llama 3 looks for a whole word in the vocabulary before it merges.
+    whole = {"ignore_merges": rule == "llama-bpe"}
     try:
-        tokeniser = Tokenizer(BPE(vocabulary, pairs))
+        tokeniser = Tokenizer(BPE(vocabulary, pairs, **whole))
     except Exception as error:  # The library has no class of its own for what is wrong.
         raise InputError(f"{path}: tokenizer.ggml.merges: {reason(error)}") from None
-    tokeniser.pre_tokenizer = words
+    tokeniser.pre_tokenizer = _words(rule)
     return _encoder(tokeniser)
 
 
