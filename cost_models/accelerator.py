@@ -41,6 +41,7 @@ from hwsim.accelerator.workload import Workload
 from hwsim.errors import InputError
 from hwsim.units import UnitSpec
 from hwsim.units.array import Dataflow, Links
+from hwsim.units.layers import GROUP
 from hwsim.units.metadata import Operand
 
 #: Percentage of units that the errors of units are stated for.
@@ -156,6 +157,8 @@ class Prices:
         What the energy of units is of, see :func:`cost_models.operands.create`.
     match
         Which weights of a file.
+    group
+        Group size of a file's weights where their format has none.
 
     Raises
     ------
@@ -163,16 +166,18 @@ class Prices:
         For an unknown technology.
     """
 
-    def __init__(self, of: str | Technology, source: str = "normal", match: str = "*") -> None:
+    def __init__(
+        self, of: str | Technology, source: str = "normal", match: str = "*", group: int = GROUP
+    ) -> None:
         (self.technology,) = technology.load_all([of])
-        self.source, self.match = source, match
+        self.source, self.match, self.group = source, match, group
         self._units: dict[tuple[UnitSpec, float], UnitPrice] = {}
 
     def unit(self, unit: UnitSpec, clock_ns: float) -> UnitPrice:
         """Return what a unit takes that is mapped for a clock."""
         key = unit, clock_ns
         if key not in self._units:
-            stream = operands.create(unit, self.source, self.match)
+            stream = operands.create(unit, self.source, self.match, self.group)
             cost = estimate(unit, self.technology, stream, clock_ns=clock_ns)
             cost.provenance["macs_per_beat"] = unit.mean_macs_per_beat(stream.metadata)
             gates = netlist(unit)
@@ -180,6 +185,10 @@ class Prices:
             sides = _toggles(unit, unit.words(stream))
             self._units[key] = UnitPrice(cost, *sides, loads=float(fanout.sum()) / unit.beat_bits)
         return self._units[key]
+
+    def keep(self, unit: UnitSpec, clock_ns: float, price: UnitPrice) -> None:
+        """Take what another process estimated of a unit."""
+        self._units[unit, clock_ns] = price
 
     @property
     def node(self) -> int | None:
@@ -317,6 +326,11 @@ class Result:
         return self.area_um2.value * 1e-6
 
     @property
+    def items_per_s_per_mm2(self) -> float:
+        """Tokens or images per s and mm^2 of the whole accelerator."""
+        return self.simulation.items_per_s / self.area_mm2
+
+    @property
     def energy_delay_js(self) -> float:
         """Energy-delay product of the workload in J s."""
         return self.energy_j * self.simulation.time_s
@@ -342,8 +356,10 @@ class Result:
             "time_s": run.time_s,
             "items": run.work.items,
             "items_per_s": run.items_per_s,
+            "items_per_s_per_mm2": self.items_per_s_per_mm2,
             "utilisation": run.utilisation,
             "dram_bytes": run.dram_bytes,
+            "dram_bytes_per_item": run.dram_bytes / run.work.items,
             "energy_j": self.energy_j,
             "energy_j_per_item": self.energy_j_per_item,
             "power_w": self.power_w,
@@ -438,6 +454,12 @@ def _srams(memories: Memories) -> dict[str, memory.Memory]:
             )
         found[name] = cost
     return found
+
+
+def check_memories(memories: Memories) -> None:
+    """Raise InputError for SRAM that the tables do not have the cost of, and for unknown DRAM."""
+    _srams(memories)
+    memory.dram(memories.dram.kind, memories.dram.boundary)
 
 
 def _check_cycle_times(figures: Mapping[str, memory.Memory], period_ns: float) -> None:

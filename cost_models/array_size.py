@@ -1,10 +1,11 @@
-"""How large an array may be: rows and columns that are fastest on a workload within a limit.
+"""How large an array may be: rows and columns that are fastest on workloads within a limit.
 
 Accelerators compare fairly at one limit: the area of the array, its multipliers, or the bits of
 operands that it takes from SRAM in a cycle. All sizes within it are tried in closed form; of
 equally fast ones the smallest counts. Memories stay as they are.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,12 +25,14 @@ LARGEST_SEARCH = 1 << 21
 
 
 def fit(
-    accelerator: Accelerator, work: Workload, prices: Prices, limit: str, most: float
+    accelerator: Accelerator, works: Sequence[Workload], prices: Prices, limit: str, most: float
 ) -> Accelerator:
-    """Return the accelerator with the rows and columns that are fastest on a workload.
+    """Return the accelerator with the rows and columns that are fastest on workloads.
 
     Parameters
     ----------
+    works
+        Which, each of them once, one after another.
     limit
         ``area``: of units and what links them, in mm^2. ``multipliers``: products of numbers in a
         beat. ``bandwidth``: bits of operands in a cycle, of weights and activations together, in
@@ -45,17 +48,14 @@ def fit(
     """
     check_known("limit", limit, LIMITS)
     rows, cols = _sizes(accelerator, prices, limit, most)
-    given = layers(accelerator, work)
     unit = prices.unit(accelerator.unit, accelerator.clock_ns or prices.technology.clock_ns)
-    cycles = np.concatenate(
-        [
-            (times(accelerator, given, unit.cost.period_ns, r, c).cycles * given.count).sum(axis=1)
-            for r, c in (
-                (rows[at : at + _CHUNK, np.newaxis], cols[at : at + _CHUNK, np.newaxis])
-                for at in range(0, len(rows), _CHUNK)
-            )
-        ]
-    )
+    cycles = np.zeros(len(rows))
+    for given in (layers(accelerator, work) for work in works):
+        for at in range(0, len(rows), _CHUNK):
+            part = slice(at, at + _CHUNK)
+            r, c = rows[part, np.newaxis], cols[part, np.newaxis]
+            found = times(accelerator, given, unit.cost.period_ns, r, c).cycles
+            cycles[part] += (found * given.count).sum(axis=1)
     best = np.lexsort((rows, rows * cols, cycles))[0]
     return replace(accelerator, rows=int(rows[best]), cols=int(cols[best]))
 

@@ -54,18 +54,27 @@ def load(name: str) -> Accelerator:
     """
     if not isinstance(name, str):
         raise InputError(f"accelerator={name!r}: allowed: {', '.join(names())}, or FILE.yaml")
-    if name.endswith(SUFFIX):
-        return read(Path(name))
-    if name in WITHOUT_UNIT:
-        raise InputError(f"accelerator {name}: {WITHOUT_UNIT[name]}")
-    if name not in names():
-        raise unknown("accelerator", name, names())
-    return _shipped(name)
+    return read(Path(name)) if name.endswith(SUFFIX) else _shipped(name)
 
 
 @cache
 def _shipped(name: str) -> Accelerator:
-    return read(Path(str(files("hwsim.accelerator").joinpath("accelerators", name + SUFFIX))))
+    return read(shipped(name))
+
+
+def shipped(name: str) -> Path:
+    """Return the file of an accelerator that comes with the package.
+
+    Raises
+    ------
+    InputError
+        For an unknown name and one of ``WITHOUT_UNIT``.
+    """
+    if name in WITHOUT_UNIT:
+        raise InputError(f"accelerator {name}: {WITHOUT_UNIT[name]}")
+    if name not in names():
+        raise unknown("accelerator", name, names())
+    return Path(str(files("hwsim.accelerator").joinpath("accelerators", name + SUFFIX)))
 
 
 def read(path: Path) -> Accelerator:
@@ -77,7 +86,11 @@ def read(path: Path) -> Accelerator:
         With file, line and key: for what is no YAML, keys that are missing, unknown or there twice,
         and values that are not allowed.
     """
-    value = load_yaml(path)
+    return build(load_yaml(path), path.stem)
+
+
+def build(value: Value, name: str) -> Accelerator:
+    """Return the accelerator that a mapping describes; raises as :func:`read`."""
     entries = value.record(("unit", "array", "sram", "dram"), ("parameters", "clock", "formats"))
     unit = _unit(entries["unit"], entries.get("parameters"))
     array = entries["array"].record(("rows", "cols"), (*_ARRAY, "double_buffered"))
@@ -88,7 +101,7 @@ def read(path: Path) -> Accelerator:
     chosen["clock_ns"] = entries["clock"].number() if "clock" in entries else None
     chosen["formats"] = _formats(entries["formats"], unit) if "formats" in entries else None
     memories = _memories(entries["sram"], entries["dram"])
-    return value.refine(lambda: Accelerator(name=path.stem, unit=unit, memories=memories, **chosen))
+    return value.refine(lambda: Accelerator(name=name, unit=unit, memories=memories, **chosen))
 
 
 def _unit(family: Value, parameters: Value | None) -> UnitSpec:

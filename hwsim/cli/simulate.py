@@ -160,7 +160,7 @@ def _accelerators(
     found = [_changed(load(name), options) for name in names]
     if options.fit is None:
         return found
-    return [fit(one, work, prices, *options.fit) for one in found]
+    return [fit(one, [work], prices, *options.fit) for one in found]
 
 
 def _changed(accelerator: "Accelerator", options: argparse.Namespace) -> "Accelerator":
