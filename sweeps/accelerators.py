@@ -82,7 +82,7 @@ class _Entry:
     @staticmethod
     def _check_sides(changes: Leaves) -> None:
         fits = [path for path in changes if path[:2] == _FIT]
-        ways = [
+        ways: list[list[Keys]] = [
             [path for path in _SIDES if path in changes],
             [_SIZE] if _SIZE in changes else [],
             fits,
@@ -101,8 +101,9 @@ class _Entry:
                 limit.fail(f"must be one limit and its value; known: {', '.join(LIMITS)}")
 
     def designs(self, has_clock: bool) -> Iterator[Design]:
-        for base in self.bases or [None]:
-            name, leaves = (None, {}) if base is None else _of_file(base, has_clock)
+        files: list[tuple[str | None, Leaves]]
+        files = [_of_file(base, has_clock) for base in self.bases] or [(None, {})]
+        for name, leaves in files:
             for choice in itertools.product(*self.options.values()):
                 chosen = dict(zip(self.options, choice, strict=True))
                 yield self._design(name, leaves, chosen)
@@ -139,7 +140,7 @@ class _Entry:
 
 def _short(path: Keys) -> str:
     """Return a key as names have it, without the part of the file that it is in."""
-    return ".".join(path[2:] if path[:2] == _FIT else path[1:] or path)
+    return ".".join(path[1:] or path)
 
 
 def _of_file(item: Value, has_clock: bool) -> tuple[str, Leaves]:

@@ -5,7 +5,6 @@ formats that it works on, and not on the array or its memories. So the units of 
 priced first, one task each, and every accelerator is evaluated with these prices.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -15,7 +14,6 @@ from cost_models.accelerator import Prices, Result, Total, UnitPrice, evaluate
 from cost_models.array_size import fit
 from cost_models.cost import Cost
 from cost_models.metrics import ratio_errors
-from cost_models.technology import Technology
 from hwsim.accelerator.simulation import BOUNDS, Accelerator, layers
 from hwsim.accelerator.workload import Workload
 from hwsim.errors import InputError
@@ -134,6 +132,8 @@ class Source:
 Found = tuple[Cost, Simulated]
 #: A unit in a technology at a clock.
 _Priced = tuple[UnitSpec, str, float]
+#: An accelerator in a technology at a clock.
+_Array = tuple[Design, str, float]
 
 
 @dataclass(frozen=True)
@@ -183,18 +183,26 @@ def simulations(
         except InputError as error:
             yield design, target, error
     prices = _priced(wanted, source, workers, say)
-    batches: dict[tuple[Design, str, float], list[Target]] = defaultdict(list)
+    batches: dict[_Array, tuple[dict[UnitSpec, UnitPrice], list[Target]]] = {}
     for (design, target), units in wanted.items():
-        found = [prices[_key(unit, target)] for unit in units]
-        if failed := next((one for one in found if isinstance(one, Exception)), None):
+        found: dict[UnitSpec, UnitPrice] = {}
+        failed = None
+        for unit in units:
+            one = prices[_key(unit, target)]
+            if isinstance(one, Exception):
+                failed = one
+            else:
+                found[unit] = one
+        if failed is not None:
             yield design, target, failed
-        else:
-            batches[design, target.technology, _clock(target)].append(target)
-    tasks = []
-    for (design, *_), targets in batches.items():
-        units = [unit for target in targets for unit in wanted[design, target]]
-        known = {unit: prices[_key(unit, targets[0])] for unit in units}
-        tasks.append(_Evaluation(design, tuple(targets), known, source, tuple(sized_by)))
+            continue
+        known, targets = batches.setdefault((design, target.technology, _clock(target)), ({}, []))
+        known |= found
+        targets.append(target)
+    tasks = [
+        _Evaluation(design, tuple(targets), known, source, tuple(sized_by))
+        for (design, *_), (known, targets) in batches.items()
+    ]
     for task, result in each(evaluated, tasks, workers):
         for k, target in enumerate(task.targets):
             yield task.design, target, result if isinstance(result, Exception) else result[k]

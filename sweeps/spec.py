@@ -1,5 +1,5 @@
-"""A sweep, as its YAML file describes it: which units or accelerators, in which technologies, judged
-by what.
+"""A sweep, as its YAML file describes it: which units or accelerators, in which technologies,
+judged by what.
 
 ::
 

@@ -1,6 +1,6 @@
 """What the points of a sweep are compared within: technologies, each at its clocks and, for
-accelerators, with each workload. Technologies are coefficients for estimates, and cell libraries for
-synthesis.
+accelerators, with each workload. Technologies are coefficients for estimates, and cell libraries
+for synthesis.
 
 What lies outside the package decides results, so its content is part of a target: a sweep finds
 its points again as long as the same text stands in the same file, wherever that is.
