@@ -24,6 +24,8 @@ Keys = tuple[str, ...]
 LIMIT = 1 << 20
 #: Most levels of lists and mappings; a specification has four.
 DEPTH = 20
+#: Most values below a mapping that is taken apart.
+LEAVES = 1000
 
 _TAG = "tag:yaml.org,2002:"
 _KINDS = {
@@ -177,11 +179,20 @@ class Value:
         return path
 
     def leaves(self) -> "dict[Keys, Value]":
-        """Return what stands below a mapping and is none, or empty, by the keys that lead to it."""
+        """Return what stands below a mapping and is none, or empty, by the keys that lead to it.
+
+        InputError for more than ``LEAVES``, as aliases may repeat what is there without end.
+        """
         found: dict[Keys, Value] = {}
-        for key, entry in self.mapping().items():
-            below = entry.leaves() if entry.is_mapping else {}
-            found |= {(key, *path): leaf for path, leaf in below.items()} or {(key,): entry}
+        waiting: list[tuple[Keys, Value]] = [((), self)]
+        while waiting:
+            keys, value = waiting.pop()
+            below = value.mapping() if value.is_mapping or not keys else {}
+            if not below:
+                found[keys] = value
+            waiting += [((*keys, key), entry) for key, entry in reversed(below.items())]
+            if len(keys) > DEPTH or len(found) + len(waiting) > LEAVES:
+                self.fail(f"has more than {LEAVES} values, or more than {DEPTH} levels")
         return found
 
     @property
