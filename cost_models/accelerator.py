@@ -186,10 +186,6 @@ class Prices:
             self._units[key] = UnitPrice(cost, *sides, loads=float(fanout.sum()) / unit.beat_bits)
         return self._units[key]
 
-    def keep(self, unit: UnitSpec, clock_ns: float, price: UnitPrice) -> None:
-        """Take what another process estimated of a unit."""
-        self._units[unit, clock_ns] = price
-
     @property
     def node(self) -> int | None:
         """Node of the technology in nm, if it is known."""

@@ -393,7 +393,7 @@ class _Engine:
         """Fill ``points`` and ``failures`` for all missing points of accelerators."""
         works = dict.fromkeys(target.workload for target in self.sweep.targets if target.workload)
         found = simulations(
-            list(self._missing()), [one.work for one in works], self._source, self.workers, _say
+            list(self._missing()), [one.work for one in works], self._source, self.workers
         )
         for design, target, result in found:
             if isinstance(result, Exception):

@@ -1,27 +1,31 @@
-"""Points of accelerators: units are estimated once each, then every workload takes milliseconds.
+"""Points of accelerators: a unit is estimated once, then every workload takes milliseconds.
 
 What :mod:`cost_models.accelerator` asks of a unit depends on the technology, the clock and the
-formats that it works on, and not on the array or its memories. So the units of all points are
-priced first, one task each, and every accelerator is evaluated with these prices.
+formats that it works on, hardly on the array and not on its memories. So the accelerators of a unit
+are a batch, which one process evaluates with the same prices; where they are many, batches are, and
+a process keeps its prices from one to the next.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
-from cost_models.accelerator import Prices, Result, Total, UnitPrice, evaluate
+from cost_models.accelerator import Prices, Result, Total, evaluate
 from cost_models.array_size import fit
 from cost_models.cost import Cost
 from cost_models.metrics import ratio_errors
-from hwsim.accelerator.simulation import BOUNDS, Accelerator, layers
+from hwsim.accelerator.simulation import BOUNDS, Accelerator
 from hwsim.accelerator.workload import Workload
-from hwsim.errors import InputError
 from hwsim.pool import each
 from hwsim.units import UnitSpec
 from hwsim.units.layers import GROUP
 from sweeps.designs import Design
 from sweeps.targets import Target
+
+#: Most accelerators of a batch, and of one in which arrays are sized.
+_BATCH, _SIZED = 256, 8
 
 
 @dataclass(frozen=True)
@@ -130,26 +134,13 @@ class Source:
 
 #: What was computed of a point: the cost of the unit, and what the accelerator takes.
 Found = tuple[Cost, Simulated]
-#: A unit in a technology at a clock.
-_Priced = tuple[UnitSpec, str, float]
-#: An accelerator in a technology at a clock.
-_Array = tuple[Design, str, float]
 
 
 @dataclass(frozen=True)
-class _Pricing:
-    unit: UnitSpec
-    target: Target
-    source: Source
+class _Batch:
+    """Accelerators of one unit, each in targets of one technology and clock."""
 
-
-@dataclass(frozen=True)
-class _Evaluation:
-    """An accelerator in targets of one technology and clock."""
-
-    design: Design
-    targets: tuple[Target, ...]
-    prices: dict[UnitSpec, UnitPrice]
+    points: tuple[tuple[Design, tuple[Target, ...]], ...]
     source: Source
     sized_by: tuple[Workload, ...]
 
@@ -159,7 +150,6 @@ def simulations(
     sized_by: Sequence[Workload],
     source: Source,
     workers: int | None,
-    say: Callable[[str], None],
 ) -> Iterator[tuple[Design, Target, Found | Exception]]:
     """Yield what points take, or why they cannot be computed, as they finish.
 
@@ -173,70 +163,36 @@ def simulations(
         Operands of units.
     workers
         Number of processes, see :func:`hwsim.pool.each`.
-    say
-        Is told which unit was priced.
     """
-    wanted: dict[tuple[Design, Target], list[UnitSpec]] = {}
+    alike: dict[tuple[UnitSpec, str, float], dict[Design, list[Target]]] = {}
     for design, target in missing:
-        try:
-            wanted[design, target] = _units(design, target)
-        except InputError as error:
-            yield design, target, error
-    prices = _priced(wanted, source, workers, say)
-    batches: dict[_Array, tuple[dict[UnitSpec, UnitPrice], list[Target]]] = {}
-    for (design, target), units in wanted.items():
-        found: dict[UnitSpec, UnitPrice] = {}
-        failed = None
-        for unit in units:
-            one = prices[_key(unit, target)]
-            if isinstance(one, Exception):
-                failed = one
-            else:
-                found[unit] = one
-        if failed is not None:
-            yield design, target, failed
-            continue
-        known, targets = batches.setdefault((design, target.technology, _clock(target)), ({}, []))
-        known |= found
-        targets.append(target)
-    tasks = [
-        _Evaluation(design, tuple(targets), known, source, tuple(sized_by))
-        for (design, *_), (known, targets) in batches.items()
+        key = design.unit, target.technology, _clock(target)
+        alike.setdefault(key, {}).setdefault(design, []).append(target)
+    batches = [
+        _Batch(tuple(points), source, tuple(sized_by))
+        for designs in alike.values()
+        for points in _split([(design, tuple(targets)) for design, targets in designs.items()])
     ]
-    for task, result in each(evaluated, tasks, workers):
-        for k, target in enumerate(task.targets):
-            yield task.design, target, result if isinstance(result, Exception) else result[k]
+    for batch, result in each(evaluated, batches, workers):
+        if isinstance(result, Exception):
+            for design, targets in batch.points:
+                yield from ((design, target, result) for target in targets)
+        else:
+            yield from result
 
 
-def _units(design: Design, target: Target) -> list[UnitSpec]:
-    """Return what has to be priced: the unit, and the unit on the formats of every product."""
-    assert design.plan is not None
-    assert target.workload is not None
-    modes = layers(design.plan.accelerator, target.workload.work).modes
-    return list(dict.fromkeys([design.unit, *(mode.unit for mode in modes)]))
+_Points = list[tuple[Design, tuple[Target, ...]]]
 
 
-def _priced(
-    wanted: Mapping[tuple[Design, Target], Sequence[UnitSpec]],
-    source: Source,
-    workers: int | None,
-    say: Callable[[str], None],
-) -> dict[_Priced, UnitPrice | Exception]:
-    """Return the price of every unit that is wanted, each estimated once."""
-    tasks: dict[_Priced, _Pricing] = {}
-    for (_, target), units in wanted.items():
-        for unit in units:
-            tasks.setdefault(_key(unit, target), _Pricing(unit, target, source))
-    largest_first = sorted(tasks.values(), key=lambda t: -t.unit.beat_bits * t.unit.result.bits)
-    found: dict[_Priced, UnitPrice | Exception] = {}
-    for task, result in each(price, largest_first, workers):
-        found[_key(task.unit, task.target)] = result
-        say(f"unit {len(found)}/{len(tasks)}: {task.unit.name}")
-    return found
-
-
-def _key(unit: UnitSpec, target: Target) -> _Priced:
-    return unit, target.technology, _clock(target)
+def _split(points: _Points) -> Iterator[_Points]:
+    """Split what shares a unit so that a batch takes seconds; finding a size takes some of them."""
+    for sized, most in ((True, _SIZED), (False, _BATCH)):
+        chosen = [
+            (design, targets)
+            for design, targets in points
+            if design.plan is not None and (design.plan.limit is not None) == sized
+        ]
+        yield from (chosen[at : at + most] for at in range(0, len(chosen), most))
 
 
 def _clock(target: Target) -> float:
@@ -245,34 +201,42 @@ def _clock(target: Target) -> float:
     return target.clock_ns
 
 
+@lru_cache(maxsize=16)
 def _prices(target: Target, source: Source) -> Prices:
+    """Return the prices of a target's technology, which this process keeps."""
     return Prices(target.coefficients or target.technology, **asdict(source))
 
 
-def price(task: _Pricing) -> UnitPrice:
-    """Return what a unit takes in a technology at a clock."""
-    return _prices(task.target, task.source).unit(task.unit, _clock(task.target))
+def evaluated(batch: _Batch) -> list[tuple[Design, Target, Found | Exception]]:
+    """Return what accelerators take for every workload, or why that is not known."""
+    found: list[tuple[Design, Target, Found | Exception]] = []
+    for design, targets in batch.points:
+        prices = _prices(replace(targets[0], workload=None), batch.source)
+        results: list[Found | Exception]
+        # What is wrong with one accelerator or workload does not stop others.
+        try:
+            accelerator = _sized(design, targets[0], batch, prices)
+            results = [_evaluated(accelerator, target, prices) for target in targets]
+        except Exception as error:
+            results = [error] * len(targets)
+        found += [(design, *pair) for pair in zip(targets, results, strict=True)]
+    return found
 
 
-def evaluated(task: _Evaluation) -> list[Found | InputError]:
-    """Return what every workload takes on an accelerator, or why that is not known."""
-    plan, clock = task.design.plan, _clock(task.targets[0])
-    assert plan is not None
-    prices = _prices(task.targets[0], task.source)
-    for unit, known in task.prices.items():
-        prices.keep(unit, clock, known)
-    accelerator = replace(plan.accelerator, clock_ns=clock)
-    if plan.limit is not None:
-        accelerator = fit(accelerator, task.sized_by, prices, *plan.limit)
-    cost = prices.unit(accelerator.unit, clock).cost
-    return [_evaluated(accelerator, target, prices, cost) for target in task.targets]
+def _sized(design: Design, target: Target, batch: _Batch, prices: Prices) -> Accelerator:
+    """Return an accelerator at a target's clock, its array as large as a limit allows."""
+    assert design.plan is not None
+    accelerator = replace(design.plan.accelerator, clock_ns=_clock(target))
+    if design.plan.limit is None:
+        return accelerator
+    return fit(accelerator, batch.sized_by, prices, *design.plan.limit)
 
 
-def _evaluated(
-    accelerator: Accelerator, target: Target, prices: Prices, cost: Cost
-) -> Found | InputError:
+def _evaluated(accelerator: Accelerator, target: Target, prices: Prices) -> Found | Exception:
     assert target.workload is not None
     try:
-        return cost, summary(evaluate(accelerator, target.workload.work, prices), cost)
-    except InputError as error:
+        result = evaluate(accelerator, target.workload.work, prices)
+    except Exception as error:
         return error
+    cost = prices.unit(accelerator.unit, _clock(target)).cost
+    return cost, summary(result, cost)
