@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cost_models.accelerator import Prices, array_um2
+from cost_models.accelerator import Prices, array_area_um2
 from hwsim.accelerator.integers import Ints
 from hwsim.accelerator.simulation import Accelerator, layers, times
 from hwsim.accelerator.workload import Workload
@@ -99,7 +99,7 @@ def _taken(accelerator: Accelerator, prices: Prices, limit: str, rows: int, cols
     """Return what an array takes of a limit."""
     unit = accelerator.unit
     if limit == "area":
-        return float(array_um2(accelerator, prices, rows, cols)) * 1e-6
+        return array_area_um2(accelerator, prices, rows, cols) * 1e-6
     if limit == "multipliers":
         return rows * cols * unit.macs_per_beat
     mode = accelerator.mode_of_unit

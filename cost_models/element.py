@@ -16,7 +16,6 @@ The parts of an element are ends of a curve, all with the delay of the array: at
 far from its least area as the whole is.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -64,6 +63,13 @@ class Surroundings(NamedTuple):
     links: Links = Links.SYSTOLIC
 
     @property
+    def alike(self) -> "Surroundings":
+        """An array whose elements are surrounded alike, the same for as many as possible."""
+        if self.links is Links.BROADCAST:
+            return self
+        return Surroundings(min(self.rows, 2), min(self.cols, 2), self.links)
+
+    @property
     def copies(self) -> Int:
         """How often an array has what is common, of a row, of a column, and of an element."""
         every = self.rows * self.cols
@@ -95,13 +101,17 @@ class Toggles:
 
 @dataclass(frozen=True, eq=False)
 class _Counted:
-    """Toggles of an element, settled and idle, and those of the pins on its ports' operands."""
+    """Toggles of an element, settled and idle.
+
+    ``ports`` has those of the bits of activations and of weights, and of the pins that they drive,
+    shape (2, 2).
+    """
 
     own: Floats
     loads: Floats
     idle_own: Floats
     idle_loads: Floats
-    pins: Floats
+    ports: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,18 +223,17 @@ class Element:
         def count() -> _Counted:
             result = self.measured.simulated()
             settled, idle = (self._toggles(one.toggles) for one in (result, result.idle))
-            return _Counted(
-                settled.own, settled.loads, idle.own, idle.loads, self._port_pins(result)
-            )
+            return _Counted(settled.own, settled.loads, idle.own, idle.loads, self._ports(result))
 
         return cached_counts(self.measured.key, _Counted, count)
 
-    def _port_pins(self, result: Activity) -> Floats:
-        """Return the toggles of pins that activations, and weights, drive."""
+    def _ports(self, result: Activity) -> Floats:
         inputs = slice(2, self.gates.first_flip_flop)
-        toggles = result.toggles[inputs] * self._loads[inputs].sum(axis=1)
-        sides = self.sharing[inputs]
-        return np.array([toggles[sides == side].sum() for side in (_ROW, _COLUMN)])
+        bits, sides = result.toggles[inputs], self.sharing[inputs]
+        pins = bits * self._loads[inputs].sum(axis=1)
+        return np.array(
+            [[values[sides == side].sum() for values in (bits, pins)] for side in (_ROW, _COLUMN)]
+        )
 
     def _toggles(self, toggles: Floats) -> Toggles:
         """Return the toggles of all nets by part and sharing of cells."""
@@ -248,7 +257,7 @@ class Element:
 
     def ends(
         self, sizing: Sizing, around: Surroundings, hazards: Toggles, delay_ns: float
-    ) -> Mapping[str, End]:
+    ) -> dict[str, End]:
         """Return what the parts of an element take at one end of their curve."""
         share = around.copies / around.copies[_OWN]
         per_toggle = vector(sizing.energy_fj_per_toggle, TYPES)

@@ -11,8 +11,8 @@ from amaranth.back import rtlil
 import rtl
 from hwsim.errors import InputError
 from hwsim.units import UnitSpec, make
-from rtl import emitfrom rtl.once import once
-
+from rtl import emit
+from rtl.once import once
 
 UNITS = [
     make("integer", lanes=4, weight="int4", activation="int8"),
