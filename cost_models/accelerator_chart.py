@@ -28,10 +28,11 @@ _LINES = ("-", "--", ":", "-.")
 _MARKERS = "os^DPXv*<>"
 #: Colours of parts that most accelerators have; others take the next of ``_OTHER_PARTS``.
 _PARTS = {
-    "units": "#0072B2", "idle units": "#56B4E9", "links": "#009E73", "SRAM": "#E69F00",
+    "units": "#0072B2", "idle units": "#56B4E9", "array registers": "#009E73",
+    "tables and terms": "#CC79A7", "accumulators": "#332288", "SRAM": "#E69F00",
     "DRAM": "#F0E442", "leakage of the array": "#AAAAAA", "leakage of SRAM": "#666666",
 }  # fmt: skip
-_OTHER_PARTS = ("#CC79A7", "#D55E00", "#332288", "#88CCEE", "#117733", "#882255")
+_OTHER_PARTS = ("#D55E00", "#88CCEE", "#117733", "#882255")
 _HATCHES = ("", "////", "....", "xxxx")
 _DPI = 200
 #: Inches: the width of a page, the height of a bar and of what is around the bars, the least one.

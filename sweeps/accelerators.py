@@ -12,7 +12,7 @@
 
 An entry has the keys of an accelerator's file (:mod:`hwsim.accelerator.specification`) in which it
 differs from ``accelerator``, or all of them in place of that; each may be a list. A ``unit`` of its
-own leaves ``parameters`` and ``formats`` of the file out. ``array`` takes ``size`` in place of
+own leaves out the file's ``parameters`` and ``formats``. ``array`` takes ``size`` in place of
 ``rows`` and ``cols``, or ``fit``: a limit of :mod:`cost_models.array_size`, within which the array
 has the rows and columns that are fastest on all workloads of the sweep, each once. So every point
 of an accelerator in a technology is one and the same hardware.
@@ -33,7 +33,7 @@ from sweeps.designs import Design, Plan
 #: Most accelerators of a sweep.
 MAX_DESIGNS = 100_000
 #: Keys of an accelerator's file; its clock is the sweep's.
-_KEYS = ("unit", "parameters", "array", "formats", "sram", "dram")
+_KEYS = ("unit", "parameters", "array", "formats", "attention", "sram", "dram")
 _SIZE = ("array", "size")
 _SIDES = (("array", "rows"), ("array", "cols"))
 _FIT = ("array", "fit")
@@ -140,7 +140,7 @@ class _Entry:
 
 def _short(path: Keys) -> str:
     """Return a key as names have it, without the part of the file that it is in."""
-    return ".".join(path[1:] or path)
+    return ".".join(path if path[0] == "attention" else path[1:] or path)
 
 
 def _of_file(item: Value, has_clock: bool) -> tuple[str, Leaves]:
@@ -161,8 +161,11 @@ def _of_file(item: Value, has_clock: bool) -> tuple[str, Leaves]:
 
 def _merged(base: Leaves, chosen: Leaves) -> Leaves:
     """Return ``chosen`` and what it leaves of ``base``."""
-    dropped = {("parameters",), ("formats",)} if ("unit",) in chosen else set()
-    replaced = [*chosen, *dropped]
+    replaced = list(chosen)
+    if ("unit",) in chosen:
+        replaced += [("parameters",), ("formats",)]
+    if ("attention", "unit") in chosen:
+        replaced.append(("attention", "parameters"))
 
     def stays(path: Keys) -> bool:
         return not any(

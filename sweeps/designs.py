@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hwsim.accelerator.simulation import Accelerator
+    from hwsim.accelerator.simulation import Accelerator, Attention
     from hwsim.units import UnitSpec
 
 
@@ -60,8 +60,21 @@ class Plan:
                     for pattern, of in formats.overrides.items()
                 },
             },
+            "attention": None if one.attention is None else _attention(one.attention),
             "memories": asdict(one.memories),
         }
+
+
+def _attention(one: "Attention") -> dict[str, Any]:
+    return {
+        "unit": one.unit.family,
+        "parameters": one.unit.parameters(),
+        "rows": one.rows,
+        "cols": one.cols,
+        "dataflow": str(one.dataflow),
+        "links": str(one.links),
+        "double_buffered": one.double_buffered,
+    }
 
 
 def _name(fmt: Any) -> str | None:

@@ -36,6 +36,8 @@ class Simulated:
     ----------
     rows, cols
         Units of the array, which a limit may have decided.
+    period_ns
+        Clock period of the array, longer than the target's where that is missed.
     bound
         What most of the time is bound by, one of :data:`hwsim.accelerator.simulation.BOUNDS`.
     energy_j_per_item_low, energy_j_per_item_high, area_mm2_low, area_mm2_high
@@ -54,6 +56,7 @@ class Simulated:
 
     rows: int
     cols: int
+    period_ns: float
     bound: str
     time_s: float
     items_per_s: float
@@ -93,6 +96,7 @@ def summary(result: Result, cost: Cost) -> Simulated:
     return Simulated(
         rows=run.accelerator.rows,
         cols=run.accelerator.cols,
+        period_ns=run.period_ns,
         bound=BOUNDS[int(cycles.argmax())],
         time_s=run.time_s,
         items_per_s=run.items_per_s,

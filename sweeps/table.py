@@ -212,6 +212,7 @@ def _accelerator(point: Point) -> Row:
         "changes": " ".join(f"{key}={text}" for key, text in plan.changes),
         "rows": found.rows,
         "cols": found.cols,
+        "period_ns": found.period_ns,
         "multipliers": found.rows * found.cols * point.unit.macs_per_beat,
         "dataflow": one.dataflow.value,
         "links": one.links.value,

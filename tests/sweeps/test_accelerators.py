@@ -269,6 +269,29 @@ def test_an_array_within_a_limit_is_one_for_all_workloads(specification, tmp_pat
     assert best.rows * best.cols <= 32
 
 
+def test_an_array_for_attention_takes_its_part_of_a_limit(tmp_path):
+    attention = (
+        "attention: {unit: integer, parameters: {lanes: 2, weight: int8, activation: int4}, "
+    )
+    entries = "".join(
+        f"  - {{accelerator: mine.yaml, array: {{fit: {{multipliers: 64}}}}{more}}}\n"
+        for more in ("", f", {attention}array: {{rows: 4, cols: [2, 4]}}}}")
+    )
+    sweep = read(tmp_path, _with_entries(entries))
+    assert [design.name for design in sweep.designs][1:] == [
+        f"mine fit.multipliers=64 attention.unit=integer attention.parameters.lanes=2 "
+        f"attention.parameters.weight=int8 attention.parameters.activation=int4 "
+        f"attention.array.rows=4 attention.array.cols={cols}"
+        for cols in (2, 4)
+    ]
+    outcome = run(sweep, tmp_path / "out", workers=1)
+    assert not outcome.failures
+    multipliers = {
+        p.design.name: 2 * p.simulated.rows * p.simulated.cols for p in outcome.points
+    }  # fmt: skip
+    assert [*multipliers.values()] == [64, 48, 32]
+
+
 def test_what_is_there_is_not_computed_again(specification, priced, tmp_path):
     sweep = spec.read(specification)
     first = run(sweep, tmp_path / "out", workers=1)
@@ -304,7 +327,9 @@ def test_units_that_miss_their_clock_run_slower(specification, tmp_path):
     met, missed = points[0], points[2]
     assert (met.target.clock_ns, missed.target.clock_ns) == (8.0, 0.2)
     assert met.cost.slack_ns >= 0 > missed.cost.slack_ns
-    cycles = [p.simulated.time_s / (p.cost.period_ns * 1e-9) for p in (met, missed)]
+    assert met.simulated.period_ns == 8.0
+    assert missed.simulated.period_ns >= missed.cost.delay_ns > 0.2
+    cycles = [p.simulated.time_s / (p.simulated.period_ns * 1e-9) for p in (met, missed)]
     assert cycles[0] == pytest.approx(cycles[1], rel=1e-3)
 
 
@@ -357,14 +382,12 @@ def test_tensors_give_quality_and_operands(specification, tmp_path):
 def test_the_error_of_a_ratio_is_that_of_units_by_their_share(specification, tmp_path):
     sweep = spec.read(specification)
     (row, *_) = table.rows(sweep, run(sweep, tmp_path / "out", workers=1).points)
-    share = row["energy_j_per_item_of_units"] / row["energy_j_per_item"]
-    assert row["energy_j_per_item_ratio_error_percent"] == pytest.approx(
-        share * row["energy_pj_per_mac_ratio_error_percent"]
-    )
-    share = row["area_mm2_of_units"] / row["area_mm2"]
-    assert row["area_mm2_ratio_error_percent"] == pytest.approx(
-        share * row["area_um2_ratio_error_percent"]
-    )
+    of_units = ("units", "tables_and_terms", "accumulators")
+    for name, metric in (("energy_j_per_item", "energy_pj_per_mac"), ("area_mm2", "area_um2")):
+        share = sum(row[f"{name}_of_{part}"] for part in of_units) / row[name]
+        assert row[f"{name}_ratio_error_percent"] == pytest.approx(
+            share * row[f"{metric}_ratio_error_percent"]
+        )
 
 
 def test_fronts_are_of_one_workload(specification, tmp_path):
