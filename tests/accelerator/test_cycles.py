@@ -1,7 +1,13 @@
-"""Cycles in closed form: against counts that tools published or printed, and folds one by one."""
+"""Cycles in closed form: against counts that tools printed, and folds one by one.
 
+``scale_sim.csv`` has what SCALE-Sim 3.0.0 from PyPI (with NumPy 2.2.6) printed as "Total Cycles" of
+matrix products (``-i gemm``), with ``InterfaceBandwidth = CALC``, 64 KB an SRAM, and no stalls.
+"""
+
+import csv
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +16,7 @@ from hwsim.accelerator.array_cycles import array_cycles
 from hwsim.accelerator.cycles import gemm_cycles
 from hwsim.errors import InputError
 
+SCALE_SIM = Path(__file__).with_name("scale_sim.csv")
 GIVEN = {"rows": 4, "cols": 3, "dataflow": "output_stationary", "m": 9, "n": 8, "k": 7}
 FLOWS = ("output_stationary", "weight_stationary", "input_stationary")
 
@@ -26,6 +33,20 @@ FLOWS = ("output_stationary", "weight_stationary", "input_stationary")
 )
 def test_no_overlap_is_scale_sims_count(side, dataflow, size, reported):
     assert gemm_cycles(side, side, dataflow, *size, "no_overlap") == reported + 1
+
+
+def test_no_overlap_is_every_count_of_scale_sim():
+    """With tails on every side, M = 1, and arrays that are not square."""
+    with SCALE_SIM.open(newline="") as file:
+        printed = list(csv.DictReader(file))
+    assert len(printed) == 108
+    assert {one["dataflow"] for one in printed} == set(FLOWS)
+    for one in printed:
+        dataflow, total = one.pop("dataflow"), int(one.pop("total_cycles"))
+        sizes = {name: int(size) for name, size in one.items()}
+        found = gemm_cycles(**sizes, dataflow=dataflow, convention="no_overlap")
+        # It prints the number of the last cycle, the first being 0.
+        assert found == total + 1, one
 
 
 def test_no_skew_is_zigzags_ideal():
