@@ -13,10 +13,9 @@ from pathlib import Path
 from hwsim import processes
 from hwsim.errors import MissingToolError, ToolError
 
-#: Modules stay apart, so that one that an array has many of is compiled once, and nothing is
-#: optimised: the compiler would take longer than the simulation does.
+#: C++ is not optimised: that would take longer than the simulation does.
 _OPTIONS = (
-    "--binary", "--timing", "-fno-inline", "-Wno-fatal", "-CFLAGS", "-std=c++20",
+    "--binary", "--timing", "-j", "0", "-Wno-fatal", "-CFLAGS", "-std=c++20",
     "-MAKEFLAGS", "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0",
     # The wheel leaves out how precompiled headers are named.
     "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include",

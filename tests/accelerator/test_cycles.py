@@ -49,8 +49,16 @@ def test_no_overlap_is_every_count_of_scale_sim():
         assert found == total + 1, one
 
 
-def test_no_skew_is_zigzags_ideal():
-    assert gemm_cycles(32, 32, "output_stationary", 128, 4096, 4096, "no_skew") == 2097152
+@pytest.mark.parametrize(
+    ("size", "ideal"),
+    [
+        # ``ideal_temporal_cycle`` of ZigZag 3.9.1 on its tpu_like, 32 x 32 units along K and N.
+        ((128, 4096, 4096), 2097152), ((128, 512, 256), 16384), ((64, 64, 64), 256),
+        ((1, 512, 64), 32), ((33, 65, 40), 198), ((100, 96, 17), 300),
+    ],
+)  # fmt: skip
+def test_no_skew_is_zigzags_ideal(size, ideal):
+    assert gemm_cycles(32, 32, "weight_stationary", *size, "no_skew") == ideal
 
 
 def fold_by_fold(rows, cols, dataflow, m, n, k, lanes, interval, apart):
