@@ -201,8 +201,9 @@ class Encoder:
     def multiply(self, name: str, activations: Float32, weights: Float32) -> Float32:
         """Return activations [tokens, inputs] times weights [outputs, inputs] transposed.
 
-        ``name`` is that of the weight in the file. In attention it is ``encoder.layer.N.attention.``
-        and ``scores.H`` or ``values.H`` of head H; the weights are keys there, or values transposed.
+        ``name`` is that of the weight in the file. For head H of attention in layer N it is
+        ``encoder.layer.N.attention.scores.H``, where the weights are keys, or ``.values.H``, where
+        they are values transposed.
         """
         return activations @ weights.T
 
