@@ -117,8 +117,8 @@ are those of the paper's section V-C; all others are computed, no measurement of
 
 REPRODUCED = """
 Speed-ups are arithmetic means of six models over FP16, one divided by the other, as the authors'
-notebooks have them, where they are called geometric. The cycles of every single pass are those of the notebooks, digit by digit
-(`tests/accelerator/test_bitmod_artifact.py`).
+notebooks have them, where they are called geometric. The cycles of every single pass are those of
+the notebooks, digit by digit (`tests/accelerator/test_bitmod_artifact.py`).
 """
 
 STEPS = """
