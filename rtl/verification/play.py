@@ -54,7 +54,8 @@ def play(
     component
         Hardware in the place of ``rtl.create(unit)``.
     pauses
-        Of 8 cycles, in how many no beat is offered and in how many no result is taken, at random.
+        Of 8 cycles, in how many no beat is offered and in how many no result is taken, at random;
+        simulators draw different ones.
     simulator
         ``icarus`` or ``verilator``.
 
