@@ -49,7 +49,7 @@ def fit(
         and as :func:`cost_models.accelerator.evaluate`.
     """
     check_known("limit", limit, LIMITS)
-    rows, cols = _sizes(accelerator, prices, limit, most)
+    rows, cols = sizes(accelerator, prices, limit, most)
     unit = prices.unit(accelerator.unit, accelerator.clock_ns or prices.technology.clock_ns)
     cycles = np.zeros(len(rows))
     for given in (layers(accelerator, work) for work in works):
@@ -62,8 +62,8 @@ def fit(
     return replace(accelerator, rows=int(rows[best]), cols=int(cols[best]))
 
 
-def _sizes(accelerator: Accelerator, prices: Prices, limit: str, most: float) -> tuple[Ints, Ints]:
-    """Return the rows and columns of all arrays that keep a limit."""
+def sizes(accelerator: Accelerator, prices: Prices, limit: str, most: float) -> tuple[Ints, Ints]:
+    """Return the rows and columns of all arrays that keep a limit, as :func:`fit` has it."""
     sides, room = accelerator.largest_sides, most
     if limit != "bandwidth":  # Arrays take operands one after another.
         others = accelerator.arrays[1:]

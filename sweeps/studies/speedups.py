@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cost_models.accelerator import Prices, array_um2
-from cost_models.array_size import fit
+from cost_models.accelerator import Prices, array_area_um2
+from cost_models.array_size import fit, sizes
 from hwsim.accelerator.bitmod_artifact import (
     ACCELERATORS,
     ACTIVATION_BITS,
@@ -44,8 +44,6 @@ PHASES = (PREFILL, DECODE)
 TECHNOLOGY = "asap7"
 #: Rows and columns of BitMoD's tiles; the paper's have 8.
 TILE = 4
-#: Most units along a side of arrays that are sized by their area.
-LARGEST = 128
 PERIOD_NS = 1.0
 #: Which model stands for all where one is taken apart.
 SHOWN = "llama-2-7b"
@@ -284,10 +282,7 @@ def _formats(design: Design, phase: str) -> LayerFormats | None:
 def _fastest(name: str) -> tuple[int, int]:
     """Return rows and columns that are fastest in the area of the FP16 array."""
     one, given = accelerator(name, PREFILL, Step.SHAPE), products(name, SHOWN, PREFILL, Step.SHAPE)
-    sides = np.arange(1, LARGEST + 1)
-    rows, cols = (side.reshape(-1, 1) for side in np.meshgrid(sides, sides))
-    held = array_um2(one, _prices(), rows, cols) <= fp16_um2()
-    rows, cols = rows[held][:, np.newaxis], cols[held][:, np.newaxis]
+    rows, cols = (side[:, np.newaxis] for side in sizes(one, _prices(), "area", fp16_mm2()))
     found = times(one, given, PERIOD_NS, rows, cols).cycles * given.count
     best = np.lexsort((rows[:, 0] * cols[:, 0], found.sum(axis=1)))[0]
     return int(rows[best, 0]), int(cols[best, 0])
@@ -299,10 +294,10 @@ def _prices() -> Prices:
 
 
 @cache
-def fp16_um2() -> float:
+def fp16_mm2() -> float:
     """Return the area of the FP16 array, which all others of ``Step.AREA`` keep."""
     one = accelerator("fp16", PREFILL, Step.SHAPE)
-    return float(array_um2(one, _prices(), one.rows, one.cols))
+    return array_area_um2(one, _prices(), one.rows, one.cols) * 1e-6
 
 
 def products(name: str, model: str, phase: str, step: Step) -> Layers:
@@ -409,7 +404,7 @@ def unit_um2(name: str) -> float:
     """Return the area of an element of the array, its share of what links units included."""
     one = accelerator(name, PREFILL, Step.SHAPE)
     rows, cols = one.unit.tile_shape
-    area = float(array_um2(one, _prices(), one.rows, one.cols))
+    area = array_area_um2(one, _prices(), one.rows, one.cols)
     return area / (one.rows * one.cols * rows * cols)
 
 
@@ -532,8 +527,8 @@ SHIPPED_NAMES = ("fp16", "ant", "bitmod_lossless", "bitmod_lossy")
 def shipped(name: str) -> tuple[Accelerator, float]:
     """Return one that comes with hwsim, in the area of ``fp16``, and its period in ns."""
     first, one, prices = load("fp16"), load(name), _prices()
-    most = float(array_um2(first, prices, first.rows, first.cols)) * 1e-6
-    found = fit(one, _work(SHOWN, PREFILL), prices, "area", most)
+    most = array_area_um2(first, prices, first.rows, first.cols) * 1e-6
+    found = fit(one, [_work(SHOWN, PREFILL)], prices, "area", most)
     clock = one.clock_ns or prices.technology.clock_ns
     return found, prices.unit(one.unit, clock).cost.period_ns
 
