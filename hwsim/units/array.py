@@ -132,7 +132,7 @@ class ArrayUnit(UnitSpec):
         return _array_of(base, FAMILIES[name])
 
     def __post_init__(self) -> None:
-        for key, kind in _OWN.items():
+        for key, kind in OWN.items():
             object.__setattr__(self, key, convert(key, getattr(self, key), (kind,)))
         for key in ("rows", "columns"):
             if not 1 <= getattr(self, key) <= MAX_SIDE:
@@ -164,7 +164,7 @@ class ArrayUnit(UnitSpec):
         return (self.processing_element,)
 
     def _default(self, key: str) -> Any:
-        if key in _OWN:
+        if key in OWN:
             return super()._default(key)
         return self.processing_element._default(key)
 
@@ -455,7 +455,7 @@ class ArrayUnit(UnitSpec):
 
 
 #: Parameters of the array itself.
-_OWN = {
+OWN = {
     "element": str,
     "rows": int,
     "columns": int,
@@ -471,7 +471,7 @@ _STATIONARY = "hwsim.units.stationary_array:StationaryArray"
 def _array_of(base: type[ArrayUnit], cls: type[UnitSpec]) -> type[ArrayUnit]:
     """Return the class of arrays below ``base`` whose elements are of ``cls``."""
     own = fields(cls)
-    taken = [one.name for one in own if one.name in _OWN]
+    taken = [one.name for one in own if one.name in OWN]
     if taken:
         raise InputError(
             f"element={cls.family}: its parameter {taken[0]!r} is one of the array, too"

@@ -155,7 +155,7 @@ def test_the_check_of_units_can_fail(prices, result):
 )
 def test_the_fastest_array_within_a_limit(prices, limit, most, takes):
     prompt = workload("smollm2-135m", "prefill", tokens=10)
-    found = fit(SMALL, prompt, prices, limit, most)
+    found = fit(SMALL, [prompt], prices, limit, most)
     period = prices.unit(SMALL.unit, prices.technology.clock_ns).cost.period_ns
 
     def cycles(rows, cols):
@@ -173,18 +173,18 @@ def test_the_fastest_array_within_a_limit(prices, limit, most, takes):
 
 
 def test_an_area_is_kept(prices):
-    found = fit(SMALL, DECODE, prices, "area", 0.5)
+    found = fit(SMALL, [DECODE], prices, "area", 0.5)
     area = {part.name: part.value for part in evaluate(found, DECODE, prices).area_um2.parts}
     assert 0.2e6 < area["units"] + area["links"] <= 0.5e6
 
 
 def test_limits_that_cannot_be(prices):
     with pytest.raises(InputError, match="area=1e-06: one unit takes more; allowed: more mm²"):
-        fit(SMALL, DECODE, prices, "area", 1e-6)
+        fit(SMALL, [DECODE], prices, "area", 1e-6)
     with pytest.raises(InputError, match="multipliers=1e\\+07: keeps more than 2097152 sizes"):
-        fit(SMALL, DECODE, prices, "multipliers", 1e7)
+        fit(SMALL, [DECODE], prices, "multipliers", 1e7)
     with pytest.raises(InputError, match="unknown limit 'power'"):
-        fit(SMALL, DECODE, prices, "power", 1)
+        fit(SMALL, [DECODE], prices, "power", 1)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])

@@ -1,0 +1,328 @@
+"""What an array of units takes, composed of its elements and of the registers between them.
+
+Elements are units in their surroundings (:mod:`cost_models.element`). What hands operands on, or
+holds results, is a flip-flop a bit behind a multiplexer, priced with the technology's coefficients;
+so are the pins of elements that such registers drive, which no estimate of a unit has. The delay is
+that of an element whose inputs drive what they drive in the array: registers end all other paths.
+
+An element of a stationary array is an array of one element: what it keeps, multiplies, and the sum
+that it adds to and hands down, for the last row adds up folds in the register that the others hand
+their sum on in.
+
+The same array can be estimated whole, as ``hwsim.make("array", ...)``, as long as it is small:
+:func:`compare` sets both side by side.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from cost_models import operands
+from cost_models.cost import Cost
+from cost_models.element import Element, Surroundings, sides_of
+from cost_models.estimate import End, between, estimate_all, features
+from cost_models.estimate import price as price_unit
+from cost_models.netlist import FLIP_FLOP, TYPES
+from cost_models.technology import Sizing, Technology
+from hwsim.units import UnitSpec
+from hwsim.units.array import ArrayUnit, Dataflow, Links
+from hwsim.units.metadata import Operand
+from hwsim.units.operands import Operands
+from hwsim.units.stationary_array import CONTROL
+
+#: What is handed on or held has a bit that says whether there is any.
+_VALID_BITS = 1
+#: Gates of an element's share in the array's control.
+_SYSTOLIC_CONTROL = {"AND": 5, "NAND": 2, "ORNOT": 1}
+_LOCKSTEP_CONTROL = {"AND": 2, "ANDNOT": 2, "OR": 1, "ORNOT": 1, FLIP_FLOP: 1}
+#: Pins that a register between elements drives: of its own multiplexer and of the next one, and the
+#: multiplexer drives the register.
+_PINS_PASSED = 3
+#: The part of what is between elements.
+REGISTERS = "array registers"
+
+
+@dataclass(frozen=True, eq=False)
+class UnitPrice:
+    """What a unit takes with some operands, alone and as an element.
+
+    Attributes
+    ----------
+    unit
+        Which.
+    cost
+        Its estimate alone, for a clock.
+    element
+        Its netlist and toggles.
+    macs_per_beat
+        Multiply-accumulates of a beat, on average.
+    """
+
+    unit: UnitSpec
+    cost: Cost
+    element: Element
+    macs_per_beat: float
+
+    @classmethod
+    def of(
+        cls, unit: UnitSpec, technology: Technology, stream: Operands, clock_ns: float | None = None
+    ) -> "UnitPrice":
+        """Return what a unit takes with operands, mapped for a clock or the least area."""
+        measured = features(unit, stream)
+        cost = price_unit(unit, measured, technology, clock_ns=clock_ns)
+        return cls(unit, cost, Element.of(unit, measured), unit.mean_macs_per_beat(stream.metadata))
+
+    @property
+    def beat_cycles(self) -> float:
+        """Cycles of a beat of this unit alone, on average."""
+        return self.macs_per_beat / self.cost.macs_per_cycle
+
+
+@dataclass(frozen=True)
+class Registers:
+    """Flip-flops between the elements of an array, in bits: integers, or arrays of several sizes.
+
+    Attributes
+    ----------
+    activations, weights
+        That hand operands on, those at the edges included that delay a row or a column.
+    control
+        That hand on what is common to all operands of a beat.
+    results
+        That hold results until all are there, or delay the sums of columns; negative where
+        elements have fewer than an array of one.
+    """
+
+    activations: Any
+    weights: Any
+    control: Any
+    results: Any
+
+    @property
+    def bits(self) -> Any:
+        """All of them."""
+        return sum(vars(self).values())
+
+
+def registers(unit: UnitSpec, rows: Any, cols: Any, links: Links, dataflow: Dataflow) -> Registers:
+    """Return the flip-flops between the elements of an array of units, or of arrays of sizes."""
+    sides = sides_of(unit)
+    widths = {
+        side: sum(width for name, width in unit.beat_fields.items() if sides[name] is side)
+        for side in (Operand.ACTIVATION, Operand.WEIGHT, None)
+    }
+    if links is Links.BROADCAST:
+        none = 0 * rows * cols
+        # Sums of a column are added up at once, and its elements have one register together.
+        sums = none if dataflow is Dataflow.OUTPUT_STATIONARY else -(rows - 1) * cols
+        return Registers(none, none, none, sums * unit.result.bits)
+    # Lines at the edges are delayed by 0, 1, 2 and so on.
+    along_rows = rows * (cols - 1) + rows * (rows - 1) // 2
+    along_cols = cols * (rows - 1) + cols * (cols - 1) // 2
+    control, results = widths[None] + _VALID_BITS, unit.result.bits + _VALID_BITS
+    if dataflow is not Dataflow.OUTPUT_STATIONARY:
+        counted = np.ceil(np.log2(np.maximum(rows, 1))).astype(np.int64)
+        control, results = widths[None] + len(CONTROL) + counted, unit.result.bits
+    moves_activations = dataflow is not Dataflow.INPUT_STATIONARY
+    return Registers(
+        activations=widths[Operand.ACTIVATION] * (along_rows if moves_activations else along_cols),
+        weights=widths[Operand.WEIGHT] * (along_cols if moves_activations else along_rows),
+        control=control * (rows + cols - 2),
+        results=results
+        * (rows * cols - 1 if dataflow is Dataflow.OUTPUT_STATIONARY else cols * (cols - 1) // 2),
+    )
+
+
+def element_of(unit: UnitSpec, dataflow: Dataflow) -> UnitSpec:
+    """Return what an array of units has one of in every row and column."""
+    if dataflow is Dataflow.OUTPUT_STATIONARY:
+        return unit
+    given = {"element": unit.family, "rows": 1, "columns": 1, **unit._given()}
+    return ArrayUnit(**given, dataflow=dataflow)
+
+
+@dataclass(frozen=True)
+class ArrayCost:
+    """What one element of an array takes, and what is between elements.
+
+    Attributes
+    ----------
+    parts
+        Of an element, by :data:`cost_models.element.PARTS`.
+    register
+        A bit that is handed on or held; its settled energy is that of the clock.
+    control
+        An element's share of the array's control.
+    passing_pj
+        Energy of a bit that changes as it passes a register.
+    pin_pj
+        Energy of a pin of an element that such a bit drives.
+    """
+
+    parts: Mapping[str, End]
+    register: End
+    control: End
+    passing_pj: float
+    pin_pj: float
+
+    @property
+    def delay_ns(self) -> float:
+        """Shortest clock period of the array in ns."""
+        return self.register.delay_ns
+
+    def total(self, quantity: str) -> float:
+        """Return a quantity of :class:`~cost_models.estimate.End` of an element, all parts."""
+        return math.fsum(getattr(part, quantity) for part in self.parts.values())
+
+    @property
+    def busy_pj(self) -> float:
+        """Energy of an element in a cycle at full throughput."""
+        return self.total("settled_pj") + self.total("glitch_pj")
+
+
+def compose(
+    price: UnitPrice, technology: Technology, around: Surroundings, clock_ns: float | None = None
+) -> ArrayCost:
+    """Return what an array of elements takes that is mapped for a clock, or for the least area."""
+    element = price.element
+    hazards = element.hazards(technology.hazards, around)
+    ends = []
+    for sizing in (technology.least_area, technology.least_delay):
+        delay = element.delay_ns(sizing, around)
+        parts = element.ends(sizing, around, hazards, delay)
+        ends.append(parts | _between_elements(sizing, delay, _control(price.unit, around)))
+    chosen = {
+        name: _at(start, ends[1][name], technology, clock_ns) for name, start in ends[0].items()
+    }
+    register, control, passing, pin = (chosen.pop(name) for name in _BETWEEN)
+    return ArrayCost(chosen, register, control, passing.settled_pj, pin.settled_pj)
+
+
+#: What is not of an element, as :func:`_between_elements` has it.
+_BETWEEN = ("register", "control", "passing", "pin")
+
+
+def _control(unit: UnitSpec, around: Surroundings) -> dict[str, float]:
+    """Return the cells of an element's share in what controls the array, by type."""
+    timing, found = unit.timing(), dict.fromkeys(TYPES, 0.0)
+    if around.rows * around.cols == 1 or unit.words_per_beat > 1:
+        return found
+    if around.links is Links.SYSTOLIC:
+        found |= _SYSTOLIC_CONTROL
+    if timing.interval > timing.min_interval and not timing.stores_beats:
+        found |= {name: found[name] + count for name, count in _LOCKSTEP_CONTROL.items()}
+    return found
+
+
+def _between_elements(
+    sizing: Sizing, delay_ns: float, control: Mapping[str, float]
+) -> dict[str, End]:
+    nothing = End(**{field.name: 0.0 for field in fields(End)})
+    clock = sizing.clock_fj_per_cycle * 1e-3
+
+    def cells(counts: Mapping[str, float]) -> End:
+        def of(coefficients: Mapping[str, float]) -> float:
+            return math.fsum(count * coefficients[name] for name, count in counts.items())
+
+        clocked = counts.get(FLIP_FLOP, 0) * clock
+        return End(
+            of(sizing.area_um2), delay_ns, clocked, clocked, 0.0, of(sizing.leakage_nw), clocked
+        )
+
+    def energy(fj: float) -> End:
+        return End(**{**vars(nothing), "delay_ns": delay_ns, "settled_pj": fj * 1e-3})
+
+    per_toggle, per_load = sizing.energy_fj_per_toggle, sizing.energy_fj_per_toggle_and_load
+    return {
+        "register": cells({FLIP_FLOP: 1, "MUX": 1}),
+        "control": cells(control),
+        "passing": energy(per_toggle[FLIP_FLOP] + per_toggle["MUX"] + _PINS_PASSED * per_load),
+        "pin": energy(per_load),
+    }
+
+
+def _at(smallest: End, fastest: End, technology: Technology, clock_ns: float | None) -> End:
+    """Return what lies between the ends of a curve at a clock; the least area without."""
+    return smallest if clock_ns is None else between(smallest, fastest, technology.curve, clock_ns)
+
+
+def array_um2(cost: ArrayCost, count: Any, bits: Any) -> Any:
+    """Return the area in um^2 of ``count`` elements and ``bits`` between them."""
+    element = cost.total("area_um2") + cost.control.area_um2
+    return count * element + bits * cost.register.area_um2
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A quantity of an array estimated whole, and composed."""
+
+    whole: float
+    composed: float
+
+    @property
+    def percent(self) -> float:
+        """By how much what is composed is larger, relative to the whole."""
+        return 100 * (self.composed / self.whole - 1)
+
+
+def compare(array: ArrayUnit, technology: Technology) -> dict[str, Comparison]:
+    """Return area, delay and energy of an array estimated whole and composed, for the least area.
+
+    Energy is that of a cycle at full throughput, with default operands, in pJ.
+
+    Raises
+    ------
+    InputError
+        As :func:`cost_models.estimate.estimate`.
+    """
+    (whole,) = estimate_all(array, [technology]).values()
+    unit, flow = array.processing_element, array.dataflow
+    inner = element_of(unit, flow)
+    price = UnitPrice.of(inner, technology, operands.default_operands(inner))
+    rows, cols, count = array.rows, array.columns, array.rows * array.columns
+    cost = compose(price, technology, Surroundings(rows, cols, array.links))
+    between = registers(unit, rows, cols, array.links, flow)
+    stream = operands.default_operands(array)
+    taken = array.cycles(stream.activations, stream.weights, **stream.metadata)
+    energy = _beat_pj(array, price, cost, between, float(taken.mean()), taken.shape[-1])
+    return {
+        "area": Comparison(whole.area_um2, float(array_um2(cost, count, between.bits))),
+        "delay": Comparison(whole.delay_ns, cost.delay_ns),
+        "energy": Comparison(whole.energy_pj, energy / float(taken.mean())),
+    }
+
+
+def _beat_pj(
+    array: ArrayUnit, price: UnitPrice, cost: ArrayCost, between: Registers, cycles: float,
+    beats: int,
+) -> float:  # fmt: skip
+    """Return the energy of a beat of an array in pJ, of ``cycles``, one of ``beats``."""
+    rows, cols, count = array.rows, array.columns, array.rows * array.columns
+    clock = cost.total("clock_pj") + cost.control.clock_pj
+    own = price.beat_cycles
+    element = (cost.busy_pj - cost.total("clock_pj")) * own + clock * cycles
+    element += (cost.total("idle_pj") - cost.total("clock_pj")) * (cycles - own)
+    total = count * element + between.bits * cost.register.clock_pj * cycles
+    if array.links is Links.BROADCAST:
+        return total
+    along_rows = rows * (cols - 1) + rows * (rows - 1) / 2
+    along_cols = cols * (rows - 1) + cols * (cols - 1) / 2
+    passes, loads = {_ACTIVATIONS: along_rows, _WEIGHTS: along_cols}, [1.0, 1.0]
+    results = (count - 1) * array.processing_element.result.bits / 2 / beats
+    if array.dataflow is not Dataflow.OUTPUT_STATIONARY:
+        # All rows are loaded for a word that computes; an array of one row loads one.
+        kept = _WEIGHTS if array.dataflow is Dataflow.WEIGHT_STATIONARY else _ACTIVATIONS
+        passes = {1 - kept: along_rows, kept: along_cols}
+        loads[kept] = (rows + 1) / 2
+        results = between.results / 2
+    for side, passed in passes.items():
+        bits, pins = price.element.counted.ports[side] * own * loads[side]
+        total += passed * bits * cost.passing_pj + (count - 1) * pins * cost.pin_pj
+    return total + results * cost.passing_pj
+
+
+#: Indices of the ports' operands, as elements count them.
+_ACTIVATIONS, _WEIGHTS = 0, 1
