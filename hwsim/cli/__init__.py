@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from hwsim import __version__
 from hwsim.cli import (
     accuracy,
+    allocate,
     characterise,
     cost,
     cost_model,
@@ -40,8 +41,8 @@ TOOL_FAILED, MISSING_TOOL, INTERRUPTED = 1, 3, 130
 
 #: One module a command, in the order of the help; each has ``add`` and does the work in ``run``.
 COMMANDS = (
-    formats, units, generate, verify, cost, memory, published, simulate, accuracy, sweep, study,
-    characterise, cost_model, doctor,
+    formats, units, generate, verify, cost, memory, published, simulate, accuracy, allocate, sweep,
+    study, characterise, cost_model, doctor,
 )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hwsim.accelerator.models import Transformer
 from hwsim.errors import InputError
 from hwsim.networks import backend
 from hwsim.networks.backend import Array
@@ -81,6 +82,22 @@ class Architecture:
     position_offset: int = 0
     activation: str
     gated: bool
+
+    def sizes(self, name: str) -> Transformer:
+        """Return what :func:`hwsim.accelerator.workload.workload` counts products of."""
+        return Transformer(
+            name=name,
+            causal=True,
+            gated=self.gated,
+            hidden_size=self.hidden_size,
+            intermediate_size=self.intermediate_size,
+            num_hidden_layers=self.num_hidden_layers,
+            num_attention_heads=self.num_attention_heads,
+            num_key_value_heads=self.num_key_value_heads,
+            head_dim=self.head_dim,
+            vocab_size=self.vocab_size,
+            max_position_embeddings=self.max_position_embeddings,
+        )
 
     def matrices(self) -> Iterator[tuple[str, int, int]]:
         """Yield name, outputs and inputs of every matrix of the layers, in the order of use."""
