@@ -20,8 +20,10 @@ Sources: Touvron et al., Llama, 2023; Su et al., RoFormer, 2021; Ainslie et al.,
 attention, 2023; Radford et al., GPT-2, 2019; Zhang et al., OPT, 2022.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -189,6 +191,7 @@ class Decoder:
         tokens: ArrayLike,
         operands: Operands = lambda name: None,
         capture: Capture | None = None,
+        after: tuple[int, Array] | None = None,
     ) -> Array:
         """Return what the head multiplies, [tokens, hidden], of one sequence.
 
@@ -201,6 +204,9 @@ class Decoder:
             matrices with one quantiser are quantised once.
         capture
             Is given the input of every matrix, but the head's.
+        after
+            A number of layers, and what :meth:`states` returned of them: these are not computed
+            again.
 
         Raises
         ------
@@ -208,7 +214,17 @@ class Decoder:
             For no tokens, more than the model takes, or tokens that it does not know.
         """
         numbers = self._checked(tokens)
-        return _Pass(self, len(numbers), operands, capture).run(numbers)
+        done = _Pass(self, len(numbers), operands, capture)
+        first, hidden = (0, done.embed(numbers)) if after is None else after
+        (last,) = deque(chain([hidden], done.layers(first, hidden)), maxlen=1)
+        return done.norm("norm", last)
+
+    def states(self, tokens: ArrayLike) -> list[Array]:
+        """Return what each layer adds to, [tokens, hidden], before the first and after each."""
+        numbers = self._checked(tokens)
+        done = _Pass(self, len(numbers), lambda name: None, None)
+        first = done.embed(numbers)
+        return [first, *done.layers(0, first)]
 
     def logits(self, hidden: Array, operands: Operands = lambda name: None) -> Array:
         """Return the head's outputs [tokens, vocabulary] of what :meth:`hidden` returned."""
@@ -245,18 +261,22 @@ class _Pass:
         self.table = None if frequencies is None else backend.rotary_table(frequencies, length)
         self.activation = backend.ACTIVATIONS[self.sizes.activation]
 
-    def run(self, tokens: Sequence[int]) -> Array:
+    def embed(self, tokens: Sequence[int]) -> Array:
         hidden = self.tensors[f"{EMBEDDING}.weight"][tokens]
         if self.table is None:
             first = self.sizes.position_offset
             hidden = hidden + self.tensors[f"{POSITIONS}.weight"][first : first + len(tokens)]
-        for layer in range(self.sizes.num_hidden_layers):
-            name = f"layers.{layer}"
-            hidden = hidden + self._attention(name, self._norm(f"{name}.attention_norm", hidden))
-            hidden = hidden + self._feed_forward(name, self._norm(f"{name}.mlp_norm", hidden))
-        return self._norm("norm", hidden)
+        return hidden
 
-    def _norm(self, name: str, x: Array) -> Array:
+    def layers(self, first: int, hidden: Array) -> Iterator[Array]:
+        """Yield what each layer from the first on leaves."""
+        for layer in range(first, self.sizes.num_hidden_layers):
+            name = f"layers.{layer}"
+            hidden = hidden + self._attention(name, self.norm(f"{name}.attention_norm", hidden))
+            hidden = hidden + self._feed_forward(name, self.norm(f"{name}.mlp_norm", hidden))
+            yield hidden
+
+    def norm(self, name: str, x: Array) -> Array:
         gain, epsilon = self.tensors[f"{name}.weight"], self.sizes.norm_epsilon
         if self.sizes.norm == "rms":
             return backend.rms_norm(x, gain, epsilon)

@@ -13,6 +13,7 @@ Losses of different matrices are added up in :mod:`hwsim.allocate`, as if they w
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,9 @@ from scipy.stats import spearmanr
 
 from hwsim import cache
 from hwsim.errors import InputError
-from hwsim.formats.base import Float64
+from hwsim.formats.base import Float64, Int64
 from hwsim.networks.accuracy import PerplexityMeter
-from hwsim.networks.backend import log_softmax
+from hwsim.networks.backend import Array, log_softmax
 from hwsim.networks.moments import second_moments
 from hwsim.networks.quantise import AnyFormat, RoleFormats, quantised_matrix
 
@@ -158,12 +159,23 @@ class SensitivityMeter:
         return loss
 
     def _divergence(self, name: str, fmt: AnyFormat) -> float:
+        """Return the mean KL divergence; layers before the matrix are not computed again."""
         decoder, weight = self.meter.decoder, f"{name}.weight"
         values, _ = quantised_matrix(fmt, decoder.tensors[weight])
         network = decoder.replaced({weight: values})
+        layer = int(name.split(".")[1])
         total = 0.0
-        for tokens, expected in zip(self.meter.sequences, self.meter.states, strict=True):
-            plain = log_softmax(decoder.logits(expected))
-            other = log_softmax(network.logits(network.hidden(tokens)[:-1]))
+        for tokens, states, plain in self._plain:
+            hidden = network.hidden(tokens, after=(layer, states[layer]))
+            other = log_softmax(network.logits(hidden[:-1]))
             total += float(np.einsum("tv,tv->", np.exp(plain), plain - other, dtype=np.float64))
         return total / self.meter.predictions
+
+    @cached_property
+    def _plain(self) -> list[tuple[Int64, list[Array], Array]]:
+        """Tokens of each window, states of all layers, and logarithms of probabilities."""
+        decoder = self.meter.decoder
+        return [
+            (tokens, decoder.states(tokens), log_softmax(decoder.logits(expected)))
+            for tokens, expected in zip(self.meter.sequences, self.meter.states, strict=True)
+        ]
