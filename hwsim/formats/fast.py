@@ -15,15 +15,19 @@ posit(16, 1).
 bits select a bucket in which at most one step lies (also checked), and one comparison in float64
 with its threshold decides.
 
-A format that fits neither has no table, and its exact encoder is used. The loops are compiled by
-numba at their first use and cached on disk; numba is not imported before that.
+A format that fits neither has no table, and its exact encoder is used, unless its family has a
+:class:`Loop`, as integers, minifloats and posits do. The loops are compiled by numba at their first
+use and cached on disk; numba is not imported before that, and not for small arrays. They run on one
+thread, so results do not depend on how many there are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +45,83 @@ Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 Exact = Callable[[Float64], Array]
 
+#: Elements of the array that those at hand are a piece of, or the scales of; 0 where there is none.
+_WHOLE: ContextVar[int] = ContextVar("elements", default=0)
+
+
+@contextmanager
+def part_of(size: int) -> Iterator[None]:
+    """Within, arrays are parts of one of ``size`` elements, which decides what pays."""
+    token = _WHOLE.set(max(size, _WHOLE.get()))
+    try:
+        yield
+    finally:
+        _WHOLE.reset(token)
+
+
+def pays(size: int, least: int = MIN_SIZE) -> bool:
+    """Whether compiled loops pay for an array of ``size`` elements, or for what it is part of."""
+    return max(size, _WHOLE.get()) >= least
+
+
+class Encoder(Protocol):
+    """Compiled loops that give the codes of one format, rounding and overflow rule."""
+
+    @property
+    def takes_odd(self) -> bool:
+        """Whether a float32 rounded to odd has the code of the number that was rounded."""
+
+    def encode(self, x: Array) -> Array:
+        """Return the codes of a one-dimensional float32 or float64 array."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop of :mod:`hwsim.formats.loops` by name, and its arguments between input and output."""
+
+    name: str
+    arguments: tuple[Any, ...]
+    dtype: np.dtype[Any]
+    takes_odd: bool = False
+
+    def encode(self, x: Array) -> Array:
+        """Return what the loop makes of a one-dimensional array."""
+        out = np.empty(x.shape, self.dtype)
+        getattr(_loops(), self.name)(x, *self.arguments, out)
+        return out
+
+
+def linear_values(bits: int, signed: bool, fraction: int) -> Loop:
+    """Return the decoder of integers in units of ``2**-fraction``, two's complement if signed."""
+    arguments = ((1 << (bits - 1)) * signed, 2.0**-fraction)
+    return Loop("linear_values", arguments, np.dtype(np.float64))
+
+
+@dataclass(frozen=True)
+class Linear:
+    """The encoder of integers in units of ``2**-fraction``, to nearest even, saturating.
+
+    ``low`` and ``high`` are the ends; codes are two's complement of ``bits`` bits.
+    """
+
+    bits: int
+    fraction: int
+    low: int
+    high: int
+
+    @property
+    def takes_odd(self) -> bool:
+        # The ends, and a bit for the half, of 24.
+        return self.bits <= 22
+
+    def encode(self, x: Array) -> Array:
+        """Return the codes of a one-dimensional float32 or float64 array."""
+        out = np.empty(x.shape, np.min_scalar_type(2**self.bits - 1))
+        kind = x.dtype.type if self.takes_odd else np.float64
+        ends = kind(2.0**self.fraction), kind(self.low), kind(self.high)
+        _loops().linear(x, *ends, 2**self.bits - 1, out)
+        return out
+
 
 @dataclass(frozen=True, eq=False)
 class Table:
@@ -55,6 +136,10 @@ class Table:
     index: Array
     codes: Array
     thresholds: Float64 | None
+
+    @property
+    def takes_odd(self) -> bool:
+        return self.thresholds is None
 
     def encode(self, x: Array) -> Array:
         """Return the codes of a one-dimensional float32 or float64 array."""
@@ -216,6 +301,13 @@ def _loops() -> ModuleType:
     from hwsim.formats import loops
 
     return loops
+
+
+def look_up(codes: Array, values: Float64) -> Float64:
+    """Return the values of codes of any shape, none of which is beyond the table."""
+    out = np.empty(codes.size)
+    _loops().look_up(codes.reshape(-1), values, out)
+    return out.reshape(codes.shape)
 
 
 def any_nan(x: Array) -> bool:
