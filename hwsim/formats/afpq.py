@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwsim.errors import InputError
+from hwsim.formats import fast
 from hwsim.formats.arithmetic import (
     encode_quotients,
     encode_scale,
@@ -74,7 +75,13 @@ class TwoScales(BlockFormat):
         values = self.element.decode(tensor.codes)
         positive = self.scale.decode(tensor.scales)[..., np.newaxis]
         negative = self.scale.decode(tensor.metadata["negative_scales"])[..., np.newaxis]
-        values *= np.where(values < 0, negative, positive)
+        if not fast.pays(values.size):
+            values *= np.where(values < 0, negative, positive)
+            return values
+        from hwsim.formats import quotients
+
+        flat = values.reshape(-1)
+        quotients.multiply(flat, positive.reshape(-1), negative.reshape(-1), values.shape[-1])
         return values
 
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:

@@ -10,6 +10,8 @@ compiled loops of :mod:`hwsim.formats.quotients`, with the same results.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from math import fsum
 from typing import Any
 
@@ -84,12 +86,10 @@ def each_quotient(
     divisors: Float64,
     rounding: Rounding | Stochastic,
     negative: Float64 | None = None,
-    *,
     divisor_tails: Float64 | None = None,
     factor: float = 1.0,
-    odd: bool = False,
-) -> Iterator[tuple[slice, Floats]]:
-    """Yield the quotients of some blocks at a time, flat, and which blocks they are.
+) -> "Iterator[Quotients]":
+    """Yield the quotients of some blocks at a time.
 
     Parameters
     ----------
@@ -104,25 +104,16 @@ def each_quotient(
         What is to be added to the divisors, as for :func:`exact_quotient`.
     factor
         What numbers are multiplied with, exactly, before they are divided.
-    odd
-        Whether float32 quotients rounded to odd will do where float64 ones take longer. Otherwise
-        they are those of :func:`exact_quotient`.
     """
-    size = blocks.shape[-1]
     above = divisors.reshape(-1)
     below = above if negative is None else negative.reshape(-1)
-    has_tails = divisor_tails is not None and divisor_tails.any()
-    tails = divisor_tails.reshape(-1) if divisor_tails is not None and has_tails else None
+    tails = None
+    if divisor_tails is not None and divisor_tails.any():
+        tails = divisor_tails.reshape(-1)
+    shared = _Divisors(above, below, tails, blocks.shape[-1], factor)
     elements = blocks.size if isinstance(rounding, Stochastic) else CHUNK
     for part, x in slices(blocks, elements):
-        if tails is not None:
-            yield part, _with_tails(x, above[part], tails[part], size)
-            continue
-        short = odd and factor == 1 and x.dtype == np.float32
-        found = _odd_quotients(x, above[part], below[part], size) if short else None
-        if found is None:
-            found = _quotients(x, above[part], below[part], size, factor)
-        yield part, found
+        yield Quotients(part, x, shared)
 
 
 def encode_quotients(
@@ -140,26 +131,91 @@ def encode_quotients(
     Parameters are those of :func:`each_quotient`; the codes have the shape of ``blocks``.
     """
     codes = np.empty(blocks.shape, element.code_dtype)
+    if codes.size == 0:
+        return codes
     flat = codes.reshape(-1, blocks.shape[-1])
     encoder = element.encoder(blocks.size, rounding, Overflow.SATURATE)
-    odd = encoder is not None and encoder.takes_odd
-    options = {"divisor_tails": divisor_tails, "factor": factor, "odd": odd}
-    for part, x in each_quotient(blocks, divisors, rounding, negative, **options):
-        encoded = element.encode(x, rounding) if encoder is None else encoder.encode(x)
-        flat[part] = encoded.reshape(-1, blocks.shape[-1])
+    for quotients in each_quotient(blocks, divisors, rounding, negative, divisor_tails, factor):
+        odd = None if encoder is None else quotients.odd()
+        encoded = None if encoder is None or odd is None else encoder.encode_odd(odd)
+        if encoded is None:
+            exact = quotients.exact()
+            encoded = element.encode(exact, rounding) if encoder is None else encoder.encode(exact)
+        flat[quotients.part] = encoded.reshape(-1, blocks.shape[-1])
     return codes
 
 
-def _odd_quotients(x: Floats, above: Float64, below: Float64, size: int) -> Floats | None:
-    """Return float32 quotients rounded to odd, or None where float32 cannot hold the operands."""
-    with np.errstate(over="ignore", under="ignore"):
-        positive, negative = above.astype(np.float32), below.astype(np.float32)
-    if (positive != above).any() or (negative != below).any():
-        return None
-    from hwsim.formats import quotients
+@dataclass(frozen=True, eq=False)
+class _Divisors:
+    """The divisors of all blocks; see :func:`each_quotient`."""
 
-    out = np.empty(x.size, np.float32)
-    return out if quotients.odd(x, positive, negative, size, out) else None
+    above: Float64
+    below: Float64
+    tails: Float64 | None
+    size: int
+    factor: float
+
+    @cached_property
+    def narrow(self) -> tuple[Floats, Floats]:
+        """The divisors rounded to float32."""
+        with np.errstate(over="ignore", under="ignore"):
+            above = self.above.astype(np.float32)
+            return above, above if self.below is self.above else self.below.astype(np.float32)
+
+    @cached_property
+    def are_narrow(self) -> bool:
+        """Whether all divisors are float32."""
+        above, below = self.narrow
+        return bool((above == self.above).all() and (below == self.below).all())
+
+    @cached_property
+    def are_in_range(self) -> bool:
+        """Whether remainders of float64 quotients by them are normal."""
+        both = [self.above] if self.below is self.above else [self.above, self.below]
+        return all(_are_in_range(each) for each in both)
+
+
+@dataclass(frozen=True, eq=False)
+class Quotients:
+    """The quotients of some blocks of a large array, ``part``; see :func:`each_quotient`."""
+
+    part: slice
+    x: Floats
+    divisors: _Divisors
+
+    def odd(self) -> Floats | None:
+        """Return the quotients as float32 rounded to odd, flat; None if the loops cannot."""
+        divisors, size, factor = self.divisors, self.divisors.size, self.divisors.factor
+        if divisors.tails is not None or not fast.pays(self.x.size):
+            return None
+        from hwsim.formats import quotients
+
+        part, out = self.part, np.empty(self.x.size, np.float32)
+        above, below = divisors.above[part], divisors.below[part]
+        if self.x.dtype == np.float32 and factor == 1 and divisors.are_narrow:
+            near = divisors.narrow[0][part], divisors.narrow[1][part]
+            return out if quotients.odd(self.x, *near, size, out) else None
+        # float64 holds the products of two float32.
+        narrow = self.x.dtype == np.float32 and factor == np.float32(factor)
+        if not (factor == 1 or narrow) or not divisors.are_in_range:
+            return None
+        return out if quotients.odd_wide(self.x, factor, above, below, size, out) else None
+
+    def exact(self) -> Float64:
+        """Return the quotients of :func:`exact_quotient`, flat."""
+        divisors, part = self.divisors, self.part
+        if divisors.tails is not None:
+            rows = self.x.reshape(-1, divisors.size).astype(np.float64)
+            shared = divisors.above[part, np.newaxis], None, divisors.tails[part, np.newaxis]
+            return _exact_quotient(rows, *shared).reshape(-1)
+        both = divisors.above[part], divisors.below[part]
+        return _quotients(self.x, *both, divisors.size, divisors.factor)
+
+
+def _are_in_range(x: Float64) -> bool:
+    """Whether numbers that are not negative are 0 or in 2**-400 to 2**400."""
+    small = (x < 1 / _LARGEST_DIVISOR) & (x != 0)
+    return not (small.any() or x.max(initial=0.0) > _LARGEST_DIVISOR)
 
 
 def _quotients(
@@ -179,12 +235,6 @@ def _quotients(
     one, exponent = np.frexp(divisor)
     numbers, tail = exact_product(power_scaled(rows, -exponent), np.array(factor))
     return _exact_quotient(numbers, one, tail).reshape(-1)
-
-
-def _with_tails(x: Floats, divisors: Float64, tails: Float64, size: int) -> Float64:
-    rows = x.reshape(-1, size).astype(np.float64)
-    shared = divisors[:, np.newaxis], None, tails[:, np.newaxis]
-    return _exact_quotient(rows, *shared).reshape(-1)
 
 
 def _products_are_exact(x: Floats) -> bool:
@@ -226,11 +276,13 @@ def exact_quotient(
     if not _compiled_division(x.size, divisor):
         return _exact_quotient(x, divisor, tail, divisor_tail)
     shape = np.broadcast_shapes(x.shape, divisor.shape)
-    # A divisor for every number, or for all: those of blocks go through each_quotient.
-    same = divisor.size == 1
     numbers = np.ascontiguousarray(np.broadcast_to(x, shape)).reshape(-1)
-    divisors = divisor.reshape(-1) if same else np.broadcast_to(divisor, shape).reshape(-1)
-    quotient = _quotients(numbers, divisors, divisors, numbers.size if same else 1).reshape(shape)
+    # One divisor for all, for a row, or for every number.
+    rows = divisor.shape == (*shape[:-1], 1)
+    size = numbers.size if divisor.size == 1 else shape[-1] if rows else 1
+    divisors = divisor if divisor.size == 1 or rows else np.broadcast_to(divisor, shape)
+    divisors = divisors.reshape(-1)
+    quotient = _quotients(numbers, divisors, divisors, size).reshape(shape)
     for part in (tail, divisor_tail):
         long = np.flatnonzero(np.zeros(shape) if part is None else np.broadcast_to(part, shape))
         if long.size:
@@ -318,11 +370,7 @@ def exact_product(x: Float64, y: Float64) -> tuple[Float64, Float64]:
 
 
 def _both_are_near_one(x: Float64, y: Float64) -> bool:
-    magnitudes = [np.abs(part[part != 0]) for part in (x, y)]
-    return all(
-        m.max(initial=1.0) <= _LARGEST_DIVISOR and m.min(initial=1.0) >= 1 / _LARGEST_DIVISOR
-        for m in magnitudes
-    )
+    return _are_in_range(np.abs(x)) and _are_in_range(np.abs(y))
 
 
 def _halves(x: Float64) -> tuple[Float64, Float64]:

@@ -399,7 +399,7 @@ class Format(Named):
     def encoder(
         self, size: int, rounding: Rounding | Stochastic, overflow: Overflow
     ) -> fast.Encoder | None:
-        """Return the compiled encoder for an array of ``size`` elements, or None if it does not pay.
+        """Return the compiled encoder for an array of ``size`` elements, or None if none pays.
 
         They give the codes of :meth:`encode`, but do not look for NaN in a format without it.
         """
@@ -411,8 +411,16 @@ class Format(Named):
             return encode_table(self, rounding, overflow)
         return loop
 
+    def search_table(self, size: int) -> tuple[Any, ...] | None:
+        """Return the table that a search among scales needs, or None if it does not pay.
+
+        ``size`` is as for :meth:`encoder`; the table is that of ``nearest_even``, saturating.
+        """
+        pays = self.bits <= TABLE_BITS and fast.pays(size, max(fast.MIN_SIZE, 8 << self.bits))
+        return _search_table(self) if pays else None
+
     def _loop(self, rounding: Rounding, overflow: Overflow) -> fast.Encoder | None:
-        """Return the compiled encoder that needs no table, for ``saturate`` or ``ieee``, or None."""
+        """Return the compiled encoder that needs no table, or None; ``overflow`` is no error."""
         return None
 
     def _value_loop(self) -> fast.Loop | None:
@@ -537,6 +545,12 @@ def encode_table(fmt: Format, rounding: Rounding, overflow: Overflow) -> fast.Ta
     nan_code = int(fmt._encode(np.array([np.nan]), rounding, overflow)[0]) if fmt.has_nan else None
     exact = partial(fmt._encode, rounding=rounding, overflow=overflow)
     return fast.build(exact, decode_table(fmt), nan_code)
+
+
+@lru_cache(maxsize=16)
+def _search_table(fmt: Format) -> tuple[Any, ...] | None:
+    table = encode_table(fmt, Rounding.NEAREST_EVEN, Overflow.SATURATE)
+    return None if table is None else table.for_search(decode_table(fmt))
 
 
 @lru_cache(maxsize=64)

@@ -26,6 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from functools import reduce
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -227,14 +228,15 @@ class BitMod(BlockFormat):
         largest = largest_magnitude(groups)
         scales = self._scales(largest)
         steps = self.scale.decode(scales)
-        errors = np.empty(steps.shape)
+        errors, used = np.empty(steps.shape), np.empty((len(steps), 2), bool)
         kernels.bitmod_errors(
             *_near_one(groups, steps, largest),
             self._magnitudes,
             np.array(SPECIALS[self.bits]),
             errors,
+            used,
         )
-        selectors = self._select(groups, steps, errors)
+        selectors = self._select(groups, steps, errors, used & (largest > 0)[:, np.newaxis])
         codes = np.empty(groups.shape, np.uint8)
         # Of 3 bits, there are seven midpoints.
         missing = [(0, 0), (0, 15 - candidates.midpoints.shape[1])]
@@ -253,11 +255,22 @@ class BitMod(BlockFormat):
         basic = self.element.decode(np.arange(self.element.sign_code))
         return np.pad(basic, (0, 8 - basic.size), mode="edge")
 
-    def _select(self, groups: Blocks, steps: Float64, errors: Float64) -> Int64:
-        """Return the first candidate of least error, in exact arithmetic where it is close."""
+    def _select(
+        self, groups: Blocks, steps: Float64, errors: Float64, used: Bools | None = None
+    ) -> Int64:
+        """Return the first candidate of least error, in exact arithmetic where it is close.
+
+        Two candidates of one scale that do not use their special values are equal; ``used`` says,
+        shape (n, 2), in which groups and pairs they may be.
+        """
         selectors = errors.argmin(axis=-1)
-        near = errors <= errors.min(axis=-1, keepdims=True) * _NEAR
-        close = np.flatnonzero(near.sum(axis=-1) > 1)
+        least = reduce(np.minimum, errors.T)
+        near = errors <= least[:, np.newaxis] * _NEAR
+        first, second, third, fourth = near.T
+        doubt = np.ones((2, 1), bool) if used is None else used.T
+        same_scale = (first & second & doubt[0]) | (third & fourth & doubt[1])
+        doubtful = same_scale | ((first | second) & (third | fourth))
+        close = np.flatnonzero(doubtful)
         step = max(1, CHUNK // self.size)
         for start in range(0, len(close), step):
             part = close[start : start + step]

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -37,6 +37,8 @@ MIN_SIZE = 1 << 15
 #: Index widths that are tried; 2**23 entries of 16 bits are 16 MiB.
 INDEX_BITS = range(16, 24)
 BUCKET_BITS = range(16, 19)
+#: Entries of the index that a table of values may have, 8 bytes each.
+_DIRECT = 1 << 18
 #: Bits of the float32 pattern below which a number is NaN rather than infinite.
 _INFINITY = 0x7F800000
 
@@ -67,12 +69,11 @@ def pays(size: int, least: int = MIN_SIZE) -> bool:
 class Encoder(Protocol):
     """Compiled loops that give the codes of one format, rounding and overflow rule."""
 
-    @property
-    def takes_odd(self) -> bool:
-        """Whether a float32 rounded to odd has the code of the number that was rounded."""
-
     def encode(self, x: Array) -> Array:
         """Return the codes of a one-dimensional float32 or float64 array."""
+
+    def encode_odd(self, x: Array) -> Array | None:
+        """Return the codes of the numbers that were rounded to odd float32, or None if unsure."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,16 @@ class Loop:
     name: str
     arguments: tuple[Any, ...]
     dtype: np.dtype[Any]
-    takes_odd: bool = False
 
     def encode(self, x: Array) -> Array:
         """Return what the loop makes of a one-dimensional array."""
         out = np.empty(x.shape, self.dtype)
         getattr(_loops(), self.name)(x, *self.arguments, out)
         return out
+
+    def encode_odd(self, x: Array) -> Array | None:
+        """Return None: the formats that have loops may be as fine as float32."""
+        return None
 
 
 def linear_values(bits: int, signed: bool, fraction: int) -> Loop:
@@ -110,17 +114,21 @@ class Linear:
     high: int
 
     @property
-    def takes_odd(self) -> bool:
+    def _fits_float32(self) -> bool:
         # The ends, and a bit for the half, of 24.
         return self.bits <= 22
 
     def encode(self, x: Array) -> Array:
         """Return the codes of a one-dimensional float32 or float64 array."""
         out = np.empty(x.shape, np.min_scalar_type(2**self.bits - 1))
-        kind = x.dtype.type if self.takes_odd else np.float64
+        kind = x.dtype.type if self._fits_float32 else np.float64
         ends = kind(2.0**self.fraction), kind(self.low), kind(self.high)
         _loops().linear(x, *ends, 2**self.bits - 1, out)
         return out
+
+    def encode_odd(self, x: Array) -> Array | None:
+        """Return the codes of the numbers that were rounded to odd float32, or None if unsure."""
+        return self.encode(x) if self._fits_float32 else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,10 +145,6 @@ class Table:
     codes: Array
     thresholds: Float64 | None
 
-    @property
-    def takes_odd(self) -> bool:
-        return self.thresholds is None
-
     def encode(self, x: Array) -> Array:
         """Return the codes of a one-dimensional float32 or float64 array."""
         out = np.empty(x.shape, self.codes.dtype)
@@ -152,6 +156,38 @@ class Table:
             bucket = getattr(loops, f"bucket_{name}")
             bucket(x, self.shift, self.index, self.thresholds, self.codes, out)
         return out
+
+    def encode_odd(self, x: Array) -> Array | None:
+        """Return the codes of the numbers that were rounded to odd float32, or None if unsure."""
+        if self.thresholds is None:
+            return self.encode(x)
+        out = np.empty(x.shape, self.codes.dtype)
+        arguments = (self.shift, self.index, self._odd_thresholds, self.codes)
+        return out if _loops().bucket_odd(x, *arguments, out) else None
+
+    def for_search(self, values: Float64) -> tuple[Any, ...]:
+        """Return the table as :func:`hwsim.formats.searches.least_error` takes it.
+
+        Shift; the bits below the index, if they are ORed into it; the index; thresholds, or None;
+        values by the index, where there are none, or by rank. ``values`` are those of all codes.
+        """
+        shift, mask = np.uint32(self.shift), np.uint32((1 << self.shift) - 1)
+        if self.thresholds is not None:
+            return shift, np.uint32(0), self.index, self.thresholds, values[self.codes]
+        if self.index.size <= _DIRECT:
+            return shift, mask, self.index, None, values[self.index]
+        # Nothing compares with NaN.
+        return shift, mask, self.index, np.full(values.size, np.nan), values
+
+    @cached_property
+    def _odd_thresholds(self) -> Array:
+        """The thresholds rounded to odd float32."""
+        assert self.thresholds is not None
+        with np.errstate(over="ignore", under="ignore"):
+            narrow = self.thresholds.astype(np.float32)
+        bits = narrow.view(np.int32) - (np.abs(narrow) > np.abs(self.thresholds))
+        odd: Array = (bits | (narrow != self.thresholds)).astype(np.int32).view(np.float32)
+        return odd
 
 
 def build(exact: Exact, values: Float64, nan_code: int | None) -> Table | None:

@@ -17,7 +17,6 @@ Source: the practice of weight-only quantisation (GPTQ, arXiv 2210.17323; AWQ, a
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -109,8 +108,13 @@ class GroupScale(BlockFormat):
 
     def _ideal_scales(self, blocks: Blocks) -> Float64:
         if self.scale_rule is ScaleRule.LEAST_ERROR:
-            return map_chunks(partial(least_error_scales, self.element), blocks)
+            return map_chunks(self._least_error_scales, blocks)
         return exact_quotient(largest_magnitude(blocks), np.array(self._top))
+
+    def _least_error_scales(self, blocks: Blocks) -> Float64:
+        # numba has no float16.
+        kind = np.promote_types(blocks.dtype, np.float32)
+        return least_error_scales(self.element, np.ascontiguousarray(blocks, kind))
 
 
 @dataclass(frozen=True)
@@ -172,12 +176,20 @@ class GroupZeroPoint(BlockFormat):
         codes = np.empty(blocks.shape, self.element.code_dtype)
         flat, offsets = codes.reshape(-1, self.size), zeros.reshape(-1)
         compiled = rounding is Rounding.NEAREST_EVEN and fast.pays(blocks.size)
-        encode = self._shift_compiled if compiled else partial(self._shift, rounding)
-        for part, x in each_quotient(blocks, divisors, rounding, odd=compiled):
-            flat[part] = encode(x, offsets[part]).reshape(-1, self.size)
+        for quotients in each_quotient(blocks, divisors, rounding):
+            # Of rounded to odd, 24 bits are kept, and the half of 18 is looked at.
+            odd = quotients.odd() if compiled else None
+            x = quotients.exact() if odd is None else odd
+            zeros_of = offsets[quotients.part]
+            shifted = (
+                self._shift_compiled(x, zeros_of)
+                if compiled
+                else self._shift(x, zeros_of, rounding)
+            )
+            flat[quotients.part] = shifted.reshape(-1, self.size)
         return Encoded(codes, scales, {"zero_points": zeros})
 
-    def _shift(self, rounding: Rounding | Stochastic, x: Floats, zeros: Codes) -> Codes:
+    def _shift(self, x: Floats, zeros: Codes, rounding: Rounding | Stochastic) -> Codes:
         """Return the codes of flat quotients of blocks with these zero points."""
         steps = Integer(self.element.width + 2)
         rounded = steps.quantize(x.reshape(-1, self.size), rounding)

@@ -284,13 +284,20 @@ def _sum(terms: Any, lanes: Any) -> Any:
 
 @njit(cache=True)
 def bitmod_errors(
-    groups: Any, powers: Any, steps: Any, magnitudes: Any, specials: Any, errors: Any
+    groups: Any,
+    powers: Any,
+    steps: Any,
+    magnitudes: Any,
+    specials: Any,
+    errors: Any,
+    used: Any,
 ) -> None:
     """Set the squared errors of the four candidate value sets for each group, in float64.
 
-    The error of an element is the least over the levels: the eight ``magnitudes`` of either sign and
-    the special value, whose negative is that of the next candidate, with the same step. Groups are
-    multiplied with ``powers``; steps are already.
+    The error of an element is the least over the levels: the eight ``magnitudes`` of either sign
+    and the special value, whose negative is that of the next candidate, with the same step. Groups
+    are multiplied with ``powers``; steps are already. ``used`` says in which pair of candidates
+    some element may take the special value: in the others both give the same values.
     """
     count, size = groups.shape
     plus, minus = np.empty(size, np.float64), np.empty(size, np.float64)
@@ -303,16 +310,20 @@ def bitmod_errors(
             m4, m5, m6 = magnitudes[4] * step, magnitudes[5] * step, magnitudes[6] * step
             m7 = magnitudes[7] * step
             special = specials[2 * pair] * step
+            takes = np.int64(0)
             for i in range(size):
                 value = np.float64(groups[group, i]) * power
                 x = abs(value)
                 least = min(min(x, abs(x - m1)), min(abs(x - m2), abs(x - m3)))
                 least = min(least, min(min(abs(x - m4), abs(x - m5)), abs(x - m6)))
                 least = min(least, abs(x - m7))
+                special_error = min(abs(value - special), abs(value + special))
+                takes |= np.int64(special_error <= least)
                 with_plus = min(least, abs(value - special))
                 with_minus = min(least, abs(value + special))
                 plus[i] = with_plus * with_plus
                 minus[i] = with_minus * with_minus
+            used[group, pair] = takes != 0
             errors[group, 2 * pair] = _sum(plus, lanes)
             errors[group, 2 * pair + 1] = _sum(minus, lanes)
 
@@ -358,9 +369,9 @@ def razored(integers: Any, size: Any, bits: Any, codes: Any, flags: Any) -> None
         together = np.int32(0)
         for i in range(size):
             together |= abs(np.int32(integers[start + np.uint64(i)]))
-        flag = np.int32(0)
-        while (together >> flag) > (mask >> 1):
-            flag += np.int32(1)
+        # The exponent of a float is the length of an integer.
+        length = np.int32(bits64(np.float64(together)) >> 52) - np.int32(1022)
+        flag = max(np.int32(length - bits + 1), np.int32(0))
         flags[block] = flag
         for i in range(size):
             value = np.int32(integers[start + np.uint64(i)])
@@ -370,46 +381,60 @@ def razored(integers: Any, size: Any, bits: Any, codes: Any, flags: Any) -> None
 
 
 @njit(cache=True)
-def largest_few(x: Any, magnitudes: Any, positions: Any, high: Any, rest: Any) -> None:
+def _count(magnitudes: Any, start: Any, size: Any, least: Any) -> Any:
+    """Return how many magnitudes of a block are at least this."""
+    reached = np.int32(0)
+    for i in range(size):
+        reached += np.int32(magnitudes[start + np.uint64(i)] >= least)
+    return reached
+
+
+@njit(cache=True)
+def largest_few(x: Any, magnitudes: Any, octave: Any, positions: Any, high: Any, rest: Any) -> None:
     """Split every bank into its largest elements, as many as ``high`` has room for, and the others.
 
-    ``magnitudes`` are the bits of those of ``x``. The least that is taken is found by bisection;
-    of equal ones the first are.
+    ``magnitudes`` are the bits of those of ``x``, and ``octave`` is a factor of two in them. The
+    least that is taken is found by bisection, from the largest down; of equal ones the first are.
     """
     count, size = rest.shape
-    wanted = high.shape[1]
+    wanted = np.int32(high.shape[1])
+    places, values = np.empty(size + 1, np.int32), np.empty(size + 1, x.dtype)
+    # Of the dtype of the magnitudes, so that comparing them vectorises.
+    bound = np.empty(2, magnitudes.dtype)
     for bank in range(count):
         start = np.uint64(bank * size)
-        least, beyond = magnitudes[start] * 0, magnitudes[start] * 0
+        bound[0] = 0
         for i in range(size):
-            beyond = max(beyond, magnitudes[start + np.uint64(i)])
-        beyond += 1
-        found = size
+            bound[0] = max(bound[0], magnitudes[start + np.uint64(i)])
+        least, beyond = np.int64(0), np.int64(bound[0]) + 1
+        found, reach = np.int32(size), np.int64(octave)
         while beyond - least > 1 and found != wanted:
+            # Octaves below the largest until enough are found.
             middle = least + (beyond - least) // 2
-            reached = 0
-            for i in range(size):
-                reached += np.int32(magnitudes[start + np.uint64(i)] >= middle)
-            if reached >= wanted:
-                least, found = middle, reached
-            else:
-                beyond = middle
-        larger = 0
-        for i in range(size):
-            larger += np.int32(magnitudes[start + np.uint64(i)] > least)
-        equal = wanted - larger
-        taken = 0
+            if least == 0 and reach < beyond:
+                middle = max(middle, beyond - reach)
+                reach *= 2
+            bound[0] = middle
+            reached = _count(magnitudes, start, size, bound[0])
+            enough = reached >= wanted
+            least = middle if enough else least
+            found = reached if enough else found
+            beyond = beyond if enough else middle
+        bound[0], bound[1] = least, least + 1
+        equal = np.int32(wanted - _count(magnitudes, start, size, bound[1]))
+        taken = np.int32(0)
         for i in range(size):
             value = x[start + np.uint64(i)]
             magnitude = magnitudes[start + np.uint64(i)]
-            tie = magnitude == least and equal > 0
-            equal -= np.int32(tie)
-            rest[bank, i] = value
-            if magnitude > least or tie:
-                positions[bank, taken] = i
-                high[bank, taken] = value
-                rest[bank, i] = 0
-                taken += 1
+            tie = np.int32(magnitude == bound[0]) & np.int32(equal > 0)
+            equal -= tie
+            takes = np.int32(magnitude > bound[0]) | tie
+            rest[bank, i] = value - value if takes else value
+            # Overwritten by the next one if this is not taken.
+            places[taken], values[taken] = i, value
+            taken += takes
+        for i in range(wanted):
+            positions[bank, i], high[bank, i] = places[i], values[i]
 
 
 @njit(cache=True, inline="always")

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hwsim.formats.intrinsics import bits64, float64
+from hwsim.formats.intrinsics import bits32, bits64, float64
 
 _INFINITY = np.int64(0x7FF << 52)
 
@@ -27,12 +27,10 @@ def jammed_narrow(x: Array, shift: int, index: Array, out: Array) -> None:
 def jammed_wide(x: Array, shift: int, index: Array, out: Array) -> None:
     """Look up the jammed index of float64 numbers, rounding them to odd float32 first."""
     mask = np.uint32((1 << shift) - 1)
-    narrow = np.empty(1, np.float32)
-    pattern = narrow.view(np.uint32)
     for i in range(x.size):
-        narrow[0] = x[i]
-        rounded = np.float64(narrow[0])
-        bits = pattern[0] - np.uint32(abs(rounded) > abs(x[i]))
+        narrow = np.float32(x[i])
+        rounded = np.float64(narrow)
+        bits = np.uint32(bits32(narrow)) - np.uint32(abs(rounded) > abs(x[i]))
         bits |= np.uint32(rounded != x[i])
         out[i] = index[(bits >> np.uint32(shift)) | np.uint32((bits & mask) != 0)]
 
@@ -42,14 +40,12 @@ def bucket_narrow(
     x: Array, shift: int, index: Array, thresholds: Array, codes: Array, out: Array
 ) -> None:
     """Look up the bucket of float32 numbers and compare with the threshold in it."""
-    patterns = x.view(np.uint32)
-    for i in range(patterns.size):
+    nan = codes[codes.size - 1]
+    for i in range(x.size):
+        below = np.uint32(index[np.uint32(bits32(x[i])) >> np.uint32(shift)])
+        code = codes[below + np.uint32(np.float64(x[i]) >= thresholds[below])]
         # A NaN may share the bucket of infinity.
-        if x[i] != x[i]:
-            out[i] = codes[codes.size - 1]
-        else:
-            below = np.uint32(index[patterns[i] >> np.uint32(shift)])
-            out[i] = codes[below + np.uint32(np.float64(x[i]) >= thresholds[below])]
+        out[i] = code if x[i] == x[i] else nan
 
 
 @njit(cache=True, nogil=True)
@@ -57,16 +53,36 @@ def bucket_wide(
     x: Array, shift: int, index: Array, thresholds: Array, codes: Array, out: Array
 ) -> None:
     """Look up the bucket of float64 numbers, truncated to float32, and compare."""
-    narrow = np.empty(1, np.float32)
-    pattern = narrow.view(np.uint32)
+    nan = codes[codes.size - 1]
     for i in range(x.size):
-        if x[i] != x[i]:
-            out[i] = codes[codes.size - 1]
-        else:
-            narrow[0] = x[i]
-            bits = pattern[0] - np.uint32(abs(np.float64(narrow[0])) > abs(x[i]))
-            below = np.uint32(index[bits >> np.uint32(shift)])
-            out[i] = codes[below + np.uint32(x[i] >= thresholds[below])]
+        narrow = np.float32(x[i])
+        bits = np.uint32(bits32(narrow)) - np.uint32(abs(np.float64(narrow)) > abs(x[i]))
+        below = np.uint32(index[bits >> np.uint32(shift)])
+        code = codes[below + np.uint32(x[i] >= thresholds[below])]
+        out[i] = code if x[i] == x[i] else nan
+
+
+@njit(cache=True, nogil=True)
+def bucket_odd(
+    x: Array, shift: int, index: Array, thresholds: Array, codes: Array, out: Array
+) -> bool:
+    """Look up the bucket of numbers rounded to odd float32; False if one may be on either side.
+
+    Their upper bits are those of the numbers that were rounded. Only if a number and its threshold
+    were rounded to the same odd float32 the comparison does not tell.
+    """
+    equal = False
+    for i in range(x.size):
+        threshold = np.uint32(index[np.uint32(bits32(x[i])) >> np.uint32(shift)])
+        equal |= x[i] == thresholds[threshold]
+        out[i] = codes[threshold + np.uint32(x[i] >= thresholds[threshold])]
+    if not equal:
+        return True
+    for i in range(x.size):
+        threshold = np.uint32(index[np.uint32(bits32(x[i])) >> np.uint32(shift)])
+        if x[i] == thresholds[threshold] and bits32(x[i]) & 1 == 1:
+            return False
+    return True
 
 
 @njit(cache=True, nogil=True)
@@ -82,7 +98,7 @@ def any_nan(x: Array) -> bool:
 def linear(x: Array, unit: Any, low: Any, high: Any, mask: int, out: Array) -> None:
     """Encode numbers to integers in multiples of 1 / ``unit``, to nearest even, saturating.
 
-    ``unit``, ``low`` and ``high`` are of the dtype of ``x``, which must hold the integers and a bit.
+    ``unit``, ``low`` and ``high`` are of a dtype that holds the integers and their halves.
     """
     for i in range(x.size):
         rounded = np.rint(x[i] * unit)
@@ -122,8 +138,8 @@ def minifloat(
 ) -> None:
     """Encode numbers to minifloats, to nearest even.
 
-    ``largest`` and ``largest_negative`` are the largest finite codes of magnitude by sign, ``above``
-    and ``below`` what codes beyond them become.
+    ``largest`` and ``largest_negative`` are the largest finite codes of magnitude by sign,
+    ``above`` and ``below`` what codes beyond them become.
     """
     drop = np.int64(52 - mantissa)
     half = (np.int64(1) << (drop - 1)) - 1

@@ -1,9 +1,9 @@
 """Compiled quotients of blocks by their scales, which round to an element like the real quotient.
 
-:func:`odd` is the real quotient rounded to odd, a float32: an inexact one has an odd last bit, so it
-is neither a value nor a midpoint of a format of up to 22 significant bits, but lies on the real
-quotient's side of each. :func:`exact` is :func:`hwsim.formats.block.exact_quotient`. In both the
-remainder, a fused multiply-add, says on which side of the rounded quotient the real one lies.
+:func:`odd` is the real quotient rounded to odd, a float32: an inexact one has an odd last bit, so
+it is neither a value nor a midpoint of a format of up to 22 significant bits, but lies on the real
+quotient's side of each. :func:`exact` is :func:`hwsim.formats.arithmetic.exact_quotient`. In both
+the remainder, a fused multiply-add, says on which side of a quotient near it the real one lies.
 
 Loops are on one thread, and nothing depends on the order of a sum. Indices are unsigned: numba
 would test a signed one for being negative.
@@ -21,7 +21,7 @@ _TINY = np.uint32((127 - 100) << 23)
 _SMALLEST_DIVISOR, _LARGEST_DIVISOR = np.float32(2.0**-60), np.float32(2.0**24)
 #: Float64 below this are multiplied with the power before their remainder is taken.
 _SMALL, _RAISED = 2.0**-300, 2.0**600
-_MANTISSA = np.int64((1 << 52) - 1)
+_LEAST = np.int64((1023 - 500) << 52)
 _INFINITE = np.int64(0x7FF << 52)
 #: A float64 whose lowest 12 bits are 0 has at most 41 significant bits.
 _LOW_BITS = np.int64((1 << 12) - 1)
@@ -64,6 +64,34 @@ def odd(x: Any, positive: Any, negative: Any, size: Any, out: Any) -> bool:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def odd_wide(x: Any, factor: Any, positive: Any, negative: Any, size: Any, out: Any) -> bool:
+    """Set the quotients of ``x * factor``, which float64 holds, rounded to odd float32.
+
+    False if remainders might be subnormal. Divisors are 0 or in 2**-400 to 2**400. Their
+    reciprocals give quotients less than a place of float32 off, and remainders the side.
+    """
+    unsafe = False
+    for block in range(positive.size):
+        start = np.uint64(block * size)
+        above, below = positive[block], negative[block]
+        by_above, by_below = 1.0 / above, 1.0 / below
+        tiny = np.int64(0)
+        for i in range(size):
+            value = np.float64(x[start + np.uint64(i)]) * factor
+            divisor = below if value < 0 else above
+            narrow = np.float32(value * (by_below if value < 0 else by_above))
+            remainder = fma64(-np.float64(narrow), divisor, value)
+            inexact = np.int32(remainder != 0)
+            too_large = np.int32((bits64(remainder) ^ bits64(value)) < 0) & inexact
+            bits = np.int32((bits32(narrow) - too_large) | inexact)
+            out[start + np.uint64(i)] = float32(bits if divisor != 0 else np.int32(0))
+            magnitude = bits64(value) & np.int64(2**63 - 1)
+            tiny |= np.int64(magnitude < _LEAST) & np.int64(magnitude != 0)
+        unsafe |= tiny != 0
+    return not unsafe
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def exact(x: Any, factor: Any, positive: Any, negative: Any, size: Any, out: Any) -> None:
     """Set the quotients of ``x * factor``, float64, on the right side of every 41-bit number.
 
@@ -93,8 +121,19 @@ def exact(x: Any, factor: Any, positive: Any, negative: Any, size: Any, out: Any
 
 
 @njit(cache=True, nogil=True)
+def multiply(x: Any, positive: Any, negative: Any, size: Any) -> None:
+    """Multiply the numbers of every block with one factor or the other, by sign."""
+    for block in range(positive.size):
+        start = np.uint64(block * size)
+        above, below = positive[block], negative[block]
+        for i in range(size):
+            value = x[start + np.uint64(i)]
+            x[start + np.uint64(i)] = value * (below if value < 0 else above)
+
+
+@njit(cache=True, nogil=True)
 def products(x: Any, y: Any, out: Any, errors: Any) -> None:
-    """Set the rounded products of numbers in 2**-400 to 2**400, and what rounding took from them."""
+    """Set products of numbers in 2**-400 to 2**400, and what rounding took from them."""
     for i in range(x.size):
         product = x[i] * y[i]
         out[i] = product

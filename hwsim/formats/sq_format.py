@@ -148,14 +148,19 @@ class SparseQuantized(BlockFormat):
         shape = (*blocks.shape[:-1], self.high_elements)
         wide = blocks.dtype.itemsize == 8
         kind = np.dtype(np.float64 if wide else np.float32)
+        magnitude_kind = np.dtype(np.int64 if wide else np.int32)
+        octave = magnitude_kind.type(1 << (52 if wide else 23))
         positions, high = np.empty(shape, dtype), np.empty(shape, kind)
         rest = np.empty(blocks.shape, kind)
-        parts = (array.reshape(-1, array.shape[-1]) for array in (positions, high, rest))
+        parts = (
+            array.reshape(blocks.size // self.size, array.shape[-1])
+            for array in (positions, high, rest)
+        )
         flat_positions, flat_high, flat_rest = parts
         for part, x in slices(blocks):
-            magnitudes = np.abs(x).view(np.int64 if wide else np.int32)
+            magnitudes = np.abs(x).view(magnitude_kind)
             kernels.largest_few(
-                x, magnitudes, flat_positions[part], flat_high[part], flat_rest[part]
+                x, magnitudes, octave, flat_positions[part], flat_high[part], flat_rest[part]
             )
         return positions, high, rest
 

@@ -107,9 +107,7 @@ class VectorScale(BlockFormat):
         unit, unit_tail = exact_product(np.array(top), np.array(self.scale.max))
         ideal = exact_quotient(largest.max(axis=-1, initial=0.0), unit, divisor_tail=unit_tail)
         channel_codes = encode_scale(self.channel_scale, ideal)
-        channel = np.broadcast_to(
-            self.channel_scale.decode(channel_codes)[..., np.newaxis], largest.shape
-        )
+        channel = self.channel_scale.decode(channel_codes)[..., np.newaxis]
         codes = encode_quotients(self.element, blocks, largest, rounding, factor=top)
         step, step_tail = exact_product(channel, np.array(top))
         scales = self.scale.encode(exact_quotient(largest, step, divisor_tail=step_tail))
