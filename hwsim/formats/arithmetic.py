@@ -283,12 +283,17 @@ def exact_quotient(
     divisors = divisor if divisor.size == 1 or rows else np.broadcast_to(divisor, shape)
     divisors = divisors.reshape(-1)
     quotient = _quotients(numbers, divisors, divisors, size).reshape(shape)
+    long = np.zeros(shape, bool)
     for part in (tail, divisor_tail):
-        long = np.flatnonzero(np.zeros(shape) if part is None else np.broadcast_to(part, shape))
-        if long.size:
-            parts = (x, divisor, tail, divisor_tail)
-            chosen = [None if p is None else np.broadcast_to(p, shape).flat[long] for p in parts]
-            quotient.flat[long] = _exact_quotient(*chosen)
+        long |= part is not None and part != 0
+    at = np.flatnonzero(long)
+    if at.size:
+        chosen = (
+            None if part is None else np.broadcast_to(part, shape).flat[at]
+            for part in (tail, divisor_tail)
+        )
+        numbers, divisors = (np.broadcast_to(part, shape).flat[at] for part in (x, divisor))
+        quotient.flat[at] = _exact_quotient(numbers, divisors, *chosen)
     return quotient
 
 

@@ -4,7 +4,6 @@ A multiply-add rounded once gives the error of a product, and the remainder of a
 Numba compiles it to one instruction, or to a call of the C library on processors without one.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ MAGNITUDE = np.int32(0x7FFFFFFF)
 INFINITY = np.int32(0x7F800000)
 
 
-def _reinterpreted(source: types.Type, target: types.Type) -> Callable[..., Any]:
+def _reinterpreted(source: types.Type, target: types.Type) -> Any:
     @intrinsic
     def reinterpret(typing_context: Any, value: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -23,7 +22,7 @@ def _reinterpreted(source: types.Type, target: types.Type) -> Callable[..., Any]
 
         return target(source), generate
 
-    return reinterpret  # type: ignore[no-any-return]
+    return reinterpret
 
 
 #: float32 as int32 and back, float64 as int64 and back.
@@ -33,7 +32,7 @@ bits64 = _reinterpreted(types.float64, types.int64)
 float64 = _reinterpreted(types.int64, types.float64)
 
 
-def _fused(kind: types.Type) -> Callable[..., Any]:
+def _fused(kind: types.Type) -> Any:
     @intrinsic
     def fused(typing_context: Any, x: Any, y: Any, addend: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -41,7 +40,7 @@ def _fused(kind: types.Type) -> Callable[..., Any]:
 
         return kind(kind, kind, kind), generate
 
-    return fused  # type: ignore[no-any-return]
+    return fused
 
 
 #: ``x * y + addend``, rounded once.

@@ -100,13 +100,13 @@ def least_error(
             error = 0.0
             for start in range(0, size, _STRIDE):
                 for lane in range(_STRIDE):
-                    i = np.uint64(start + lane)
-                    moved = np.uint32(at[i] - (difference & moves[i]))
+                    place = np.uint64(start + lane)
+                    moved = np.uint32(at[place] - (difference & moves[place]))
                     if thresholds is None:
                         lanes[lane] = values[moved]
                     else:
                         rank = np.uint32(index[moved])
-                        above = numbers[i] * inverse >= thresholds[rank]
+                        above = numbers[place] * inverse >= thresholds[rank]
                         lanes[lane] = values[rank + np.uint32(above)]
                 total = 0.0
                 for lane in range(_STRIDE):
