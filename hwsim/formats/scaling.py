@@ -88,6 +88,11 @@ def least_error_scales(element: Element, groups: Floats) -> Float64:
     table = element.search_table(groups.size)
     if table is None:
         return _least_error_scales(element, groups.astype(np.float64))
+    flat = groups.reshape(-1, groups.shape[-1])
+    return _compiled_scales(element, flat, table).reshape(groups.shape[:-1])
+
+
+def _compiled_scales(element: Element, groups: Floats, table: tuple[Any, ...]) -> Float64:
     from hwsim.formats import quotients, searches
 
     largest = np.empty(len(groups))
