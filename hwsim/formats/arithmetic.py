@@ -195,11 +195,13 @@ class Quotients:
         if self.x.dtype == np.float32 and factor == 1 and divisors.are_narrow:
             near = divisors.narrow[0][part], divisors.narrow[1][part]
             return out if quotients.odd(self.x, *near, size, out) else None
-        # float64 holds the products of two float32.
+        # float64 holds the products of two float32, and they are never that small.
         narrow = self.x.dtype == np.float32 and factor == np.float32(factor)
         if not (factor == 1 or narrow) or not divisors.are_in_range:
             return None
-        return out if quotients.odd_wide(self.x, factor, above, below, size, out) else None
+        least = None if narrow else quotients.LEAST
+        fits = quotients.odd_wide(self.x, factor, least, above, below, size, out)
+        return out if fits else None
 
     def exact(self) -> Float64:
         """Return the quotients of :func:`exact_quotient`, flat."""

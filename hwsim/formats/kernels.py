@@ -381,6 +381,14 @@ def razored(integers: Any, size: Any, bits: Any, codes: Any, flags: Any) -> None
 
 
 @njit(cache=True)
+def put(values: Any, positions: Any, chosen: Any) -> None:
+    """Set the values at some positions of every row."""
+    for row in range(positions.shape[0]):
+        for i in range(positions.shape[1]):
+            values[row, positions[row, i]] = chosen[row, i]
+
+
+@njit(cache=True)
 def _count(magnitudes: Any, start: Any, size: Any, least: Any) -> Any:
     """Return how many magnitudes of a block are at least this."""
     reached = np.int32(0)

@@ -21,7 +21,8 @@ _TINY = np.uint32((127 - 100) << 23)
 _SMALLEST_DIVISOR, _LARGEST_DIVISOR = np.float32(2.0**-60), np.float32(2.0**24)
 #: Float64 below this are multiplied with the power before their remainder is taken.
 _SMALL, _RAISED = 2.0**-300, 2.0**600
-_LEAST = np.int64((1023 - 500) << 52)
+#: Float64 products from here on have normal remainders.
+LEAST = np.int64((1023 - 500) << 52)
 _INFINITE = np.int64(0x7FF << 52)
 #: A float64 whose lowest 12 bits are 0 has at most 41 significant bits.
 _LOW_BITS = np.int64((1 << 12) - 1)
@@ -64,11 +65,14 @@ def odd(x: Any, positive: Any, negative: Any, size: Any, out: Any) -> bool:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def odd_wide(x: Any, factor: Any, positive: Any, negative: Any, size: Any, out: Any) -> bool:
+def odd_wide(
+    x: Any, factor: Any, least: Any, positive: Any, negative: Any, size: Any, out: Any
+) -> bool:
     """Set the quotients of ``x * factor``, which float64 holds, rounded to odd float32.
 
-    False if remainders might be subnormal. Divisors are 0 or in 2**-400 to 2**400. Their
-    reciprocals give quotients less than a place of float32 off, and remainders the side.
+    False if numbers are below the bits ``least``, where remainders might be subnormal; None where
+    they cannot be. Divisors are 0 or in 2**-400 to 2**400. Their reciprocals give quotients less
+    than a place of float32 off, and remainders the side.
     """
     unsafe = False
     for block in range(positive.size):
@@ -85,8 +89,9 @@ def odd_wide(x: Any, factor: Any, positive: Any, negative: Any, size: Any, out: 
             too_large = np.int32((bits64(remainder) ^ bits64(value)) < 0) & inexact
             bits = np.int32((bits32(narrow) - too_large) | inexact)
             out[start + np.uint64(i)] = float32(bits if divisor != 0 else np.int32(0))
-            magnitude = bits64(value) & np.int64(2**63 - 1)
-            tiny |= np.int64(magnitude < _LEAST) & np.int64(magnitude != 0)
+            if least is not None:
+                magnitude = bits64(value) & np.int64(2**63 - 1)
+                tiny |= np.int64(magnitude < least) & np.int64(magnitude != 0)
         unsafe |= tiny != 0
     return not unsafe
 

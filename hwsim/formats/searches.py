@@ -34,6 +34,15 @@ def _mean_square(numbers: Any, size: Any, lanes: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
+def _are_equal(errors: Any, size: Any) -> bool:
+    """Whether two rows have the same errors."""
+    different = False
+    for i in range(size):
+        different |= errors[0, i] != errors[1, i]
+    return not different
+
+
+@njit(cache=True, nogil=True)
 def least_error(
     groups: Any,
     powers: Any,
@@ -52,7 +61,7 @@ def least_error(
     That is ``normal_octave`` from its root mean square. Groups are multiplied with ``powers`` of
     two before. The table is that of :meth:`hwsim.formats.fast.Table.for_search`. ``close`` says
     where another octave is as good to the rounding of sums, or quotients might not be normal
-    float32; of several octaves without error the smallest is taken.
+    float32; of several octaves with the same errors the smallest is taken.
     """
     count, size = groups.shape
     # Whole strides, so that the loops within one have a fixed length.
@@ -60,6 +69,8 @@ def least_error(
     padded = numbers.size
     at, moves = np.empty(padded, np.uint32), np.empty(padded, np.uint32)
     lanes = np.empty(_STRIDE, np.float64)
+    # Of the best octave, and of the one on trial.
+    errors = np.empty((2, padded), np.float64)
     margin = 1.0 + 1e-15 * (size + 16)
     keep_sticky = np.uint32(mask != 0)
     for group in range(count):
@@ -89,7 +100,7 @@ def least_error(
         if near or tiny or abs(own) > _FARTHEST:
             best[group], close[group] = 0, True
             continue
-        least, chosen = np.inf, np.int64(0)
+        least, chosen, trial = np.inf, np.int64(0), 0
         for turn in range(2 * reach + 1):
             # From the middle out: there is the best one as a rule, and others are soon worse.
             octave = own + ((turn + 1) // 2 if turn % 2 else -(turn // 2))
@@ -110,8 +121,10 @@ def least_error(
                         lanes[lane] = values[rank + np.uint32(above)]
                 total = 0.0
                 for lane in range(_STRIDE):
-                    wrong = lanes[lane] * scale - numbers[np.uint64(start + lane)]
+                    place = np.uint64(start + lane)
+                    wrong = lanes[lane] * scale - numbers[place]
                     lanes[lane] = wrong * wrong
+                    errors[trial, place] = lanes[lane]
                 for lane in range(size - start, _STRIDE):
                     lanes[lane] = 0.0
                 for lane in range(_STRIDE // 2):
@@ -123,10 +136,11 @@ def least_error(
                     break
             if error > limit:
                 continue
-            if error == 0 and least == 0:
+            # Formats that are as precise in several octaves have the same errors in them.
+            if error == least and _are_equal(errors, size):
                 chosen = min(chosen, octave)
                 continue
             near = error * margin >= least
             if error < least:
-                least, chosen = error, octave
+                least, chosen, trial = error, octave, 1 - trial
         best[group], close[group] = chosen, near

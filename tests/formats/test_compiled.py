@@ -230,7 +230,7 @@ def test_quotients_rounded_to_odd(wide: bool) -> None:
     out = np.empty(x.size, np.float32)
     if wide:
         long = divisors * (1 + 2.0**-40)
-        assert quotients.odd_wide(x.reshape(-1), 7.0, long, long, 16, out)
+        assert quotients.odd_wide(x.reshape(-1), 7.0, None, long, long, 16, out)
         pairs = zip((7 * x.astype(np.float64)).flat, np.repeat(long, 16), strict=True)
     else:
         assert quotients.odd(x.reshape(-1), divisors, divisors, 16, out)
