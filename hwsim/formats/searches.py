@@ -34,11 +34,11 @@ def _mean_square(numbers: Any, size: Any, lanes: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _are_equal(errors: Any, size: Any) -> bool:
-    """Whether two rows have the same errors."""
+def _are_equal(x: Any, y: Any, size: Any) -> bool:
+    """Whether the first numbers of two arrays are the same."""
     different = False
     for i in range(size):
-        different |= errors[0, i] != errors[1, i]
+        different |= x[i] != y[i]
     return not different
 
 
@@ -69,8 +69,8 @@ def least_error(
     padded = numbers.size
     at, moves = np.empty(padded, np.uint32), np.empty(padded, np.uint32)
     lanes = np.empty(_STRIDE, np.float64)
-    # Of the best octave, and of the one on trial.
-    errors = np.empty((2, padded), np.float64)
+    # The squared errors of the best octave, and of the one on trial.
+    kept, trial = np.empty(padded, np.float64), np.empty(padded, np.float64)
     margin = 1.0 + 1e-15 * (size + 16)
     keep_sticky = np.uint32(mask != 0)
     for group in range(count):
@@ -100,7 +100,7 @@ def least_error(
         if near or tiny or abs(own) > _FARTHEST:
             best[group], close[group] = 0, True
             continue
-        least, chosen, trial = np.inf, np.int64(0), 0
+        least, chosen = np.inf, np.int64(0)
         for turn in range(2 * reach + 1):
             # From the middle out: there is the best one as a rule, and others are soon worse.
             octave = own + ((turn + 1) // 2 if turn % 2 else -(turn // 2))
@@ -114,21 +114,22 @@ def least_error(
                     place = np.uint64(start + lane)
                     moved = np.uint32(at[place] - (difference & moves[place]))
                     if thresholds is None:
-                        lanes[lane] = values[moved]
+                        trial[place] = values[moved]
                     else:
                         rank = np.uint32(index[moved])
                         above = numbers[place] * inverse >= thresholds[rank]
-                        lanes[lane] = values[rank + np.uint32(above)]
-                total = 0.0
+                        trial[place] = values[rank + np.uint32(above)]
                 for lane in range(_STRIDE):
                     place = np.uint64(start + lane)
-                    wrong = lanes[lane] * scale - numbers[place]
-                    lanes[lane] = wrong * wrong
-                    errors[trial, place] = lanes[lane]
-                for lane in range(size - start, _STRIDE):
-                    lanes[lane] = 0.0
+                    wrong = trial[place] * scale - numbers[place]
+                    trial[place] = wrong * wrong
+                if start + _STRIDE > size:
+                    for i in range(size, start + _STRIDE):
+                        trial[i] = 0.0
                 for lane in range(_STRIDE // 2):
-                    lanes[lane] += lanes[lane + _STRIDE // 2]
+                    place = np.uint64(start + lane)
+                    lanes[lane] = trial[place] + trial[place + np.uint64(_STRIDE // 2)]
+                total = 0.0
                 for lane in range(_STRIDE // 4):
                     total += lanes[lane] + lanes[lane + _STRIDE // 4]
                 error += total
@@ -137,10 +138,10 @@ def least_error(
             if error > limit:
                 continue
             # Formats that are as precise in several octaves have the same errors in them.
-            if error == least and _are_equal(errors, size):
+            if error == least and _are_equal(trial, kept, size):
                 chosen = min(chosen, octave)
                 continue
             near = error * margin >= least
             if error < least:
-                least, chosen, trial = error, octave, 1 - trial
+                least, chosen, trial, kept = error, octave, kept, trial
         best[group], close[group] = chosen, near
