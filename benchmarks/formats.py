@@ -1,12 +1,18 @@
 """Nanoseconds per element of quantisation, side by side with the limit and with other libraries.
 
     python benchmarks/formats.py [--sizes 1000000 10000000]
+    python benchmarks/formats.py --ratios
 
 Rows are what is encoded, columns who encodes it: ``hwsim``, ml_dtypes, gfloat and torchao (the
 last if it is installed). Each figure is the median of several runs in this process, on one thread,
 of normally distributed float32. The limits are NumPy copies: ``np.copyto`` into an existing array
 and ``x.copy()``, which allocates like an encoder does. ``peak`` is the largest memory that one
 call of hwsim allocates, its result included, in bytes per element of the input.
+
+With ``--ratios``, every named format and some more, and scalar ones with a scale a token, to
+encode, to decode and both, from float32 and float64: nanoseconds and, in brackets, times those of
+mxfp4. Each figure is the least of several turns of 15 ms with 2**20 elements, mxfp4 in turn with
+the format, as other work of the machine comes and goes. ``limit`` is 2.5, 6 for formats whose encoder searches.
 """
 
 import argparse
@@ -24,8 +30,21 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.formats import BlockFormat, parse, parse_block, parse_scalar
+from hwsim.formats import (
+    BlockFormat,
+    Format,
+    block_names,
+    parse,
+    parse_block,
+    parse_scalar,
+    scalar_names,
+)
+from hwsim.formats.bitmod import BitMod
+from hwsim.formats.group import GroupScale
+from hwsim.formats.scaling import ScaleRule
+from hwsim.formats.sq_format import SparseQuantized
 from hwsim.tables import number, plain
+from hwsim.units.layers import per_token
 
 Array = NDArray[np.float32]
 Call = Callable[[Array], object]
@@ -72,7 +91,17 @@ def block_rows() -> list[Row]:
             for rule in ("even", "rceil")
         ),
         _block("nvfp4 1 level", parse_block("nvfp4").with_options(levels=1), 6.0),
-        _block("bfp8_g16", parse_block("bfp8_g16")),
+        *(
+            _block(name, parse_block(name))
+            for name in (
+                "bfp8_g16",
+                "int4_g128",
+                "int8_g64",
+                "int4_asym_g128",
+                "nf4_g64",
+                "bitmod4",
+            )
+        ),
     ]
 
 
@@ -182,10 +211,90 @@ def report(size: int) -> None:
     print(plain(header, rows), end="")
 
 
+#: Group formats besides those named in the registry.
+GROUPS = ("int4_g32", "int8_g64", "int16_g128", "nf4_g64", "nf3_g64", "ternary_g128", "hif8_g128",
+          "posit8_0_g128", "posit16_1_g128", "bitmod4_g64", "mxfp4_g16")  # fmt: skip
+#: Scalar formats of activations, with a scale a token.
+TOKENS = ("int8", "int6", "int3", "int16", "e4m3", "e2m1", "nf4", "hif8", "posit8_0", "posit16_1",
+          "lns8_3")  # fmt: skip
+#: Seconds that are measured at a time, of short and of long calls alike.
+TURN = 0.015
+#: A row of the matrix that the ratios are measured on.
+TOKEN = 4096
+
+
+def ratios() -> None:
+    """Print every format's time beside that of mxfp4."""
+    narrow = np.random.default_rng(0).standard_normal((256, TOKEN)).astype(np.float32)
+    inputs = narrow, narrow.astype(np.float64) * 1.1
+    formats: dict[str, Format | BlockFormat] = {
+        name: parse_block(name) for name in (*block_names(), *GROUPS)
+    }
+    formats |= {f"{name} a token": per_token(parse_scalar(name), TOKEN) for name in TOKENS}
+    formats |= {name: parse_scalar(name) for name in scalar_names()}
+    rows = []
+    for name, fmt in formats.items():
+        cells = []
+        for x in inputs:
+            for ours, theirs in zip(_tasks(fmt, x), _tasks(parse_block("mxfp4"), x), strict=True):
+                least, other = _least(ours, theirs)
+                cells.append(f"{1e9 * least / x.size:.2f} ({least / other:.2f})")
+        rows.append([name, *cells, f"{_limit(fmt):.1f}"])
+    tasks = ["encode", "decode", "both"]
+    header = ["format", *(f"{task} {kind}" for kind in ("f32", "f64") for task in tasks), "limit"]
+    print(plain(header, rows), end="")
+
+
+def _tasks(fmt: Format | BlockFormat, x: NDArray[np.floating]) -> tuple[Callable[[], object], ...]:
+    """Return what is timed: to encode, to decode, and both."""
+    if isinstance(fmt, BlockFormat):
+        blocks = fmt.with_options(partial="pad") if "partial" in fmt.OPTIONS else fmt
+        tensor = blocks.quantize(x)
+        return (
+            lambda: blocks.quantize(x),
+            tensor.dequantize,
+            lambda: blocks.quantize(x).dequantize(),
+        )
+    codes = fmt.encode(x)
+    return lambda: fmt.encode(x), lambda: fmt.decode(codes), lambda: fmt.quantize(x)
+
+
+def _least(*calls: Callable[[], object]) -> list[float]:
+    """Return the least seconds of each call, of several turns of about the same length."""
+    repeats = []
+    for call in calls:
+        call()
+        start = time.perf_counter()
+        call()
+        repeats.append(max(1, round(TURN / (time.perf_counter() - start))))
+    least = [float("inf")] * len(calls)
+    for _ in range(RUNS):
+        for index, (call, repeat) in enumerate(zip(calls, repeats, strict=True)):
+            start = time.perf_counter()
+            for _ in range(repeat):
+                call()
+            least[index] = min(least[index], (time.perf_counter() - start) / repeat)
+    return least
+
+
+def _limit(fmt: Format | BlockFormat) -> float:
+    searches = isinstance(fmt, BitMod | SparseQuantized)
+    if isinstance(fmt, GroupScale):
+        searches = fmt.scale_rule is ScaleRule.LEAST_ERROR
+    return 6.0 if searches else 2.5
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="ns per element of quantisation, side by side")
     parser.add_argument("--sizes", type=int, nargs="+", default=[10**6, 10**7])
-    for size in parser.parse_args().sizes:
+    parser.add_argument(
+        "--ratios", action="store_true", help="all formats beside mxfp4, and no more"
+    )
+    arguments = parser.parse_args()
+    if arguments.ratios:
+        ratios()
+        return 0
+    for size in arguments.sizes:
         report(size)
     print()
     for name in ("bitmod4", "bitmod3"):

@@ -16,16 +16,15 @@ from typing import ClassVar
 import numpy as np
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Float64, Format, Overflow, Rounding, Stochastic
-from hwsim.formats.block import (
-    BlockFormat,
-    Blocks,
-    Encoded,
-    QuantizedTensor,
-    encode_chunks,
+from hwsim.formats import fast
+from hwsim.formats.arithmetic import (
+    encode_quotients,
     encode_scale,
     exact_quotient,
+    extremes,
 )
+from hwsim.formats.base import Float64, Format, Rounding, Stochastic
+from hwsim.formats.block import BlockFormat, Blocks, Encoded, QuantizedTensor
 from hwsim.formats.minifloat import NAMED
 
 NAMES = ("e2m1_afpq_g128",)
@@ -76,28 +75,28 @@ class TwoScales(BlockFormat):
         values = self.element.decode(tensor.codes)
         positive = self.scale.decode(tensor.scales)[..., np.newaxis]
         negative = self.scale.decode(tensor.metadata["negative_scales"])[..., np.newaxis]
-        np.multiply(values, positive, out=values, where=values > 0)
-        np.multiply(values, negative, out=values, where=values < 0)
+        if not fast.pays(values.size):
+            values *= np.where(values < 0, negative, positive)
+            return values
+        from hwsim.formats import quotients
+
+        flat = values.reshape(-1)
+        quotients.multiply(flat, positive.reshape(-1), negative.reshape(-1), values.shape[-1])
         return values
 
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
         self._check_finite(blocks)
-        top, bottom = np.array(self.element.max), np.array(-self.element.min)
-
-        def encode(group: Float64) -> Encoded:
-            high = np.abs(np.maximum(group.max(axis=-1), 0.0))
-            low = np.abs(np.minimum(group.min(axis=-1), 0.0))
-            scales = encode_scale(self.scale, exact_quotient(high, top))
-            negative = encode_scale(self.scale, exact_quotient(low, bottom))
-            divisor = np.where(
-                group < 0,
-                self.scale.decode(negative)[:, np.newaxis],
-                self.scale.decode(scales)[:, np.newaxis],
-            )
-            codes = self.element.encode(exact_quotient(group, divisor), rounding, Overflow.SATURATE)
-            return Encoded(codes, scales, {"negative_scales": negative})
-
-        return encode_chunks(encode, blocks, rounding)
+        low, high = extremes(blocks)
+        scales = encode_scale(self.scale, exact_quotient(high, np.array(self.element.max)))
+        negative = encode_scale(self.scale, exact_quotient(low, np.array(-self.element.min)))
+        codes = encode_quotients(
+            self.element,
+            blocks,
+            self.scale.decode(scales),
+            rounding,
+            self.scale.decode(negative),
+        )
+        return Encoded(codes, scales, {"negative_scales": negative})
 
 
 def parse(name: str, parse_scalar: Callable[[str], Format]) -> BlockFormat | None:

@@ -375,9 +375,11 @@ class Format(Named):
             )
         parsed = parse_rounding(rounding)
         flat = array.reshape(-1)
-        table = self._table_for(flat.size, parsed, rule)
-        if table is not None and flat.dtype == np.float32:
-            codes = self._look_up(table, flat)
+        if rule is Overflow.ERROR and fast.pays(flat.size) and self._holds(flat):
+            rule = Overflow.SATURATE
+        encoder = self.encoder(flat.size, parsed, rule)
+        if encoder is not None and flat.dtype in (np.float32, np.float64):
+            codes = self._encode_compiled(encoder, flat)
         else:
             random = random_rule(parsed)
             codes = np.empty(flat.size, self.code_dtype)
@@ -385,24 +387,50 @@ class Format(Named):
                 chunk = to_float64(flat[start : start + CHUNK])
                 codes[start : start + CHUNK] = (
                     self._encode_exactly(chunk, random, rule)
-                    if table is None
-                    else self._look_up(table, chunk)
+                    if encoder is None
+                    else self._encode_compiled(encoder, chunk)
                 )
         return codes.reshape(array.shape)
 
-    def _table_for(
-        self, size: int, rounding: Rounding | Stochastic, overflow: Overflow
-    ) -> fast.Table | None:
-        # The proof of a 16-bit format's table costs as much as encoding some million numbers.
-        pays = self.bits <= TABLE_BITS and size >= max(fast.MIN_SIZE, 8 << self.bits)
-        if not pays or isinstance(rounding, Stochastic) or overflow is Overflow.ERROR:
-            return None
-        return encode_table(self, rounding, overflow)
+    def _holds(self, x: NDArray[Any]) -> bool:
+        """Whether no number is NaN or beyond the ends of the format."""
+        return x.size == 0 or bool(x.min() >= self.min and x.max() <= self.max)
 
-    def _look_up(self, table: fast.Table, x: NDArray[Any]) -> Codes:
+    def encoder(
+        self, size: int, rounding: Rounding | Stochastic, overflow: Overflow
+    ) -> fast.Encoder | None:
+        """Return the compiled encoder for an array of ``size`` elements, or None if none pays.
+
+        They give the codes of :meth:`encode`, but do not look for NaN in a format without it.
+        """
+        if not fast.pays(size) or isinstance(rounding, Stochastic) or overflow is Overflow.ERROR:
+            return None
+        loop = self._loop(rounding, overflow)
+        # The proof of a 16-bit format's table costs as much as encoding some million numbers.
+        if loop is None and self.bits <= TABLE_BITS and fast.pays(size, 8 << self.bits):
+            return encode_table(self, rounding, overflow)
+        return loop
+
+    def search_table(self, size: int) -> tuple[Any, ...] | None:
+        """Return the table that a search among scales needs, or None if it does not pay.
+
+        ``size`` is as for :meth:`encoder`; the table is that of ``nearest_even``, saturating.
+        """
+        pays = self.bits <= TABLE_BITS and fast.pays(size, max(fast.MIN_SIZE, 8 << self.bits))
+        return _search_table(self) if pays else None
+
+    def _loop(self, rounding: Rounding, overflow: Overflow) -> fast.Encoder | None:
+        """Return the compiled encoder that needs no table, or None; ``overflow`` is no error."""
+        return None
+
+    def _value_loop(self) -> fast.Loop | None:
+        """Return the compiled decoder, of formats too wide for a table, or None."""
+        return None
+
+    def _encode_compiled(self, encoder: fast.Encoder, x: NDArray[Any]) -> Codes:
         if not self.has_nan:
             self._refuse_nan(fast.any_nan(x))
-        return table.encode(x)
+        return encoder.encode(x)
 
     def _encode_exactly(self, x: Float64, rounding: Rule, overflow: Overflow) -> Int64:
         if not self.has_nan:
@@ -423,8 +451,12 @@ class Format(Named):
         """
         checked = self.check_codes(codes)
         if self.bits <= TABLE_BITS:
-            return decode_table(self)[checked]
-        return self._decode(checked)
+            table = decode_table(self)
+            return fast.look_up(checked, table) if fast.pays(checked.size) else table[checked]
+        loop = self._value_loop() if fast.pays(checked.size) else None
+        if loop is None:
+            return self._decode(checked)
+        return loop.encode(checked.reshape(-1)).reshape(checked.shape)
 
     def quantize(
         self,
@@ -513,6 +545,12 @@ def encode_table(fmt: Format, rounding: Rounding, overflow: Overflow) -> fast.Ta
     nan_code = int(fmt._encode(np.array([np.nan]), rounding, overflow)[0]) if fmt.has_nan else None
     exact = partial(fmt._encode, rounding=rounding, overflow=overflow)
     return fast.build(exact, decode_table(fmt), nan_code)
+
+
+@lru_cache(maxsize=16)
+def _search_table(fmt: Format) -> tuple[Any, ...] | None:
+    table = encode_table(fmt, Rounding.NEAREST_EVEN, Overflow.SATURATE)
+    return None if table is None else table.for_search(decode_table(fmt))
 
 
 @lru_cache(maxsize=64)

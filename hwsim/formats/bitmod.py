@@ -26,26 +26,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from functools import reduce
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.errors import InputError, unknown
+from hwsim.formats import fast
+from hwsim.formats.arithmetic import (
+    CHUNK,
+    encode_scale,
+    exact_quotient,
+    largest_magnitude,
+    power_scaled,
+)
 from hwsim.formats.base import Bools, Codes, Float64, Format, Int64, Rounding, Stochastic
 from hwsim.formats.block import (
-    CHUNK,
-    COMPILED_FROM,
     BlockFormat,
     Blocks,
     Encoded,
     QuantizedTensor,
     encode_chunks,
-    encode_scale,
-    exact_quotient,
-    largest_magnitude,
-    map_chunks,
-    power_scaled,
 )
 from hwsim.formats.minifloat import NAMED, Minifloat, Specials
 
@@ -177,7 +179,7 @@ class BitMod(BlockFormat):
                 f"level and to the lower one of two, not {rounding!r}"
             )
         self._check_finite(blocks)
-        compiled = blocks.size >= COMPILED_FROM
+        compiled = fast.pays(blocks.size)
         if self.selection is Selection.FP16:
             encode = self._encode_fp16_compiled if compiled else self._encode_fp16
             return encode_chunks(encode, blocks, rounding)
@@ -200,7 +202,8 @@ class BitMod(BlockFormat):
         scales = self._scales(largest_magnitude(groups))
         steps = self.scale.decode(scales)
         errors = np.empty(steps.shape)
-        near_one, near_steps = _near_one(groups, steps)
+        numbers, powers, near_steps = _near_one(groups, steps, largest_magnitude(groups))
+        near_one = numbers * powers[:, np.newaxis]
         for row in range(4):
             values = candidates.levels[row][_nearest(groups, steps[:, row], candidates, row)]
             values *= near_steps[:, row, np.newaxis]
@@ -222,16 +225,23 @@ class BitMod(BlockFormat):
         wide = np.dtype(np.float64 if blocks.dtype.itemsize == 8 else np.float32)
         groups: Blocks = np.ascontiguousarray(blocks, wide).reshape(-1, self.size)
         candidates = self.candidates
-        scales = self._scales(map_chunks(largest_magnitude, groups))
+        largest = largest_magnitude(groups)
+        scales = self._scales(largest)
         steps = self.scale.decode(scales)
-        errors = np.empty(steps.shape)
-        numbers, units = (groups, steps) if wide == np.float32 else _near_one(groups, steps)
-        kernels.bitmod_errors(numbers, units, candidates.levels, candidates.midpoints, errors)
-        selectors = self._select(groups, steps, errors)
-        codes = np.empty(groups.shape, np.uint8)
-        kernels.bitmod_codes(
-            groups, steps, selectors, candidates.midpoints, candidates.codes, codes
+        errors, used = np.empty(steps.shape), np.empty((len(steps), 2), bool)
+        kernels.bitmod_errors(
+            *_near_one(groups, steps, largest),
+            self._magnitudes,
+            np.array(SPECIALS[self.bits]),
+            errors,
+            used,
         )
+        selectors = self._select(groups, steps, errors, used & (largest > 0)[:, np.newaxis])
+        codes = np.empty(groups.shape, np.uint8)
+        # Of 3 bits, there are seven midpoints.
+        missing = [(0, 0), (0, 15 - candidates.midpoints.shape[1])]
+        midpoints = np.pad(candidates.midpoints, missing, constant_values=np.inf)
+        kernels.bitmod_codes(groups, steps, selectors, midpoints, candidates.codes, codes)
         chosen_scales = np.take_along_axis(scales, selectors[:, np.newaxis], axis=-1)[:, 0]
         return Encoded(
             codes.reshape(blocks.shape),
@@ -239,11 +249,28 @@ class BitMod(BlockFormat):
             {"selectors": selectors.astype(np.uint8).reshape(outer)},
         )
 
-    def _select(self, groups: Blocks, steps: Float64, errors: Float64) -> Int64:
-        """Return the first candidate of least error, in exact arithmetic where it is close."""
+    @property
+    def _magnitudes(self) -> Float64:
+        """The basic values from 0 up; those of 3 bits, the largest repeated."""
+        basic = self.element.decode(np.arange(self.element.sign_code))
+        return np.pad(basic, (0, 8 - basic.size), mode="edge")
+
+    def _select(
+        self, groups: Blocks, steps: Float64, errors: Float64, used: Bools | None = None
+    ) -> Int64:
+        """Return the first candidate of least error, in exact arithmetic where it is close.
+
+        Two candidates of one scale that do not use their special values are equal; ``used`` says,
+        shape (n, 2), in which groups and pairs they may be.
+        """
         selectors = errors.argmin(axis=-1)
-        near = errors <= errors.min(axis=-1, keepdims=True) * _NEAR
-        close = np.flatnonzero(near.sum(axis=-1) > 1)
+        least = reduce(np.minimum, errors.T)
+        near = errors <= least[:, np.newaxis] * _NEAR
+        first, second, third, fourth = near.T
+        doubt = np.ones((2, 1), bool) if used is None else used.T
+        same_scale = (first & second & doubt[0]) | (third & fourth & doubt[1])
+        doubtful = same_scale | ((first | second) & (third | fourth))
+        close = np.flatnonzero(doubtful)
         step = max(1, CHUNK // self.size)
         for start in range(0, len(close), step):
             part = close[start : start + step]
@@ -321,10 +348,17 @@ class BitMod(BlockFormat):
         return Encoded(codes, self.scale.encode(scales * unit), {"selectors": selectors})
 
 
-def _near_one(groups: Blocks, steps: Float64) -> tuple[Float64, Float64]:
-    """Return groups and their steps over a power of two each, so that squares are in range."""
-    exponents = np.frexp(largest_magnitude(groups))[1][:, np.newaxis]
-    return power_scaled(groups.astype(np.float64), -exponents), power_scaled(steps, -exponents)
+def _near_one(groups: Blocks, steps: Float64, largest: Float64) -> tuple[Blocks, Float64, Float64]:
+    """Return groups, powers of two that bring them near 1, and their steps times these.
+
+    So squares are in range.
+    """
+    exponents = np.frexp(largest)[1]
+    scaled = power_scaled(steps, -exponents[:, np.newaxis])
+    if np.abs(exponents).max(initial=0) < 1000:
+        return groups, np.ldexp(1.0, -exponents), scaled
+    near = power_scaled(groups.astype(np.float64), -exponents[:, np.newaxis])
+    return near, np.ones(len(groups)), scaled
 
 
 def _nearest(groups: Float64, steps: Float64, candidates: Candidates, row: int) -> Int64:

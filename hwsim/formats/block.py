@@ -4,28 +4,27 @@ A block is ``size`` neighbours along one axis. They share a scale, and in some f
 zero point, a selector, the place of an outlier. That metadata costs ``bits / size`` per element,
 and in hardware one operation per block; the inner product stays in the narrow element format.
 
-Quotients by a scale are the delicate point. ``x / scale`` rounded to float64 may land on a tie of
-the element format that the real quotient misses by less than a float64 can show.
-:func:`exact_quotient` moves such a quotient back off the tie, so that every family here rounds
-the real quotient, once.
+Scales and codes come from :mod:`hwsim.formats.arithmetic`, which rounds the real quotient by a
+scale, once, and has compiled loops for large arrays.
 """
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from math import fsum, prod
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hwsim.errors import InputError, suggestion
+from hwsim.formats import fast
+from hwsim.formats.arithmetic import CHUNK
 from hwsim.formats.base import (
     Codes,
     Float64,
     Format,
-    Int64,
     Rounding,
     Stochastic,
     check_real,
@@ -37,15 +36,6 @@ from hwsim.formats.registry import parse_block, parse_scalar
 
 #: What happens to an axis that the block size does not divide.
 PARTIAL = ("error", "pad")
-#: Elements that are encoded at a time: the float64 temporaries then stay in the cache.
-CHUNK = 1 << 16
-#: From this many float16 or float32 elements on, compiled loops take over from NumPy.
-COMPILED_FROM = 1 << 15
-#: Elements that compiled loops take at a time; where that needs a float32 copy, it stays small.
-SLICE = 1 << 20
-#: A float64 whose lowest 12 bits are 0 has at most 41 significant bits.
-_LOW_BITS = (1 << 12) - 1
-
 #: Blocks to encode: float16, float32 or float64, shape (..., groups, size).
 Blocks = NDArray[np.floating[Any]]
 
@@ -119,7 +109,8 @@ class QuantizedTensor:
 
     def dequantize(self) -> Float64:
         """Return the values as float64, of the shape of the array that was quantised."""
-        values = self.format.decode(self)
+        with fast.part_of(self.codes.size):
+            values = self.format.decode(self)
         length = self.shape[self.axis]
         merged = values.reshape(*values.shape[:-2], values.shape[-2] * values.shape[-1])
         return np.moveaxis(merged[..., :length], -1, self.axis)
@@ -317,7 +308,8 @@ class BlockFormat(Named):
                 f"axis must be {-numbers.ndim} to {numbers.ndim - 1} for an array of "
                 f"{numbers.ndim} dimensions, not {axis}"
             )
-        encoded = self._encode(self._split(np.moveaxis(numbers, axis, -1)), rule)
+        with fast.part_of(numbers.size):
+            encoded = self._encode(self._split(np.moveaxis(numbers, axis, -1)), rule)
         return QuantizedTensor(
             encoded.codes, encoded.scales, self, numbers.shape, axis, encoded.metadata
         )
@@ -371,149 +363,6 @@ def _floats(x: ArrayLike) -> Blocks:
         return array
     # Short integers, and the dtypes of ml_dtypes.
     return array.astype(np.float32) if array.dtype.itemsize <= 2 else to_float64(array)
-
-
-def float32_slices(blocks: Blocks) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Yield flat float32 elements of many blocks at a time, and which blocks they are."""
-    size = blocks.shape[-1]
-    flat = blocks.reshape(-1)
-    step = max(1, SLICE // size)
-    for first in range(0, flat.size // size, step):
-        part = slice(first, first + step)
-        yield part, np.ascontiguousarray(flat[first * size : (first + step) * size], np.float32)
-
-
-def largest_magnitude(blocks: Blocks) -> Float64:
-    """Return the largest magnitude of each block as float64; NaN where a block holds NaN."""
-    # The sum makes a -0 positive, which else would be the sign of a scale.
-    return np.maximum(blocks.max(axis=-1), -blocks.min(axis=-1)).astype(np.float64) + 0.0
-
-
-def exact_quotient(
-    x: Float64,
-    divisor: Float64,
-    *,
-    tail: Float64 | None = None,
-    divisor_tail: Float64 | None = None,
-) -> Float64:
-    """Return ``x / divisor``, on the right side of every number of at most 41 significant bits.
-
-    The quotient is exact for comparing: it is equal to such a number only if the real quotient
-    is, and else lies on its side. Rounding it to an element format is then rounding the real
-    quotient. Where the divisor is 0, the quotient is 0.
-
-    Parameters
-    ----------
-    x
-        Any finite float64.
-    divisor
-        Not negative, shape of ``x`` or broadcast to it.
-    tail, divisor_tail
-        What is to be added to ``x`` and ``divisor``, and is too small for a float64 to hold the
-        sum: the second results of :func:`exact_sum` and :func:`exact_product`.
-    """
-    quotient = np.zeros(np.broadcast_shapes(x.shape, divisor.shape))
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        np.divide(x, divisor, out=quotient, where=divisor != 0)
-    # Tails and rounding move a quotient by up to two places.
-    bits = quotient.view(np.int64)
-    nearest = (bits + (_LOW_BITS + 1) // 2) & ~_LOW_BITS
-    short = nearest.view(np.float64)
-    doubtful = np.flatnonzero((np.abs(bits - nearest) <= 2) & np.isfinite(short) & (divisor != 0))
-    if doubtful.size == 0:
-        return quotient
-    at = short.flat[doubtful]
-    parts = (x, divisor, *(np.zeros(()) if t is None else t for t in (tail, divisor_tail)))
-    side = _remainder_sign(
-        at, *(np.broadcast_to(part, quotient.shape).flat[doubtful] for part in parts)
-    )
-    beside = np.nextafter(at, np.copysign(np.inf, side))
-    quotient.flat[doubtful] = np.where(side == 0, at, beside)
-    return quotient
-
-
-def _remainder_sign(
-    quotient: Float64, x: Float64, divisor: Float64, tail: Float64, divisor_tail: Float64
-) -> Float64:
-    """Return a number of the sign of ``x + tail - quotient * (divisor + divisor_tail)``.
-
-    One-dimensional arrays; the quotient has at most 41 significant bits.
-    """
-    factor, exponent = np.frexp(quotient)
-    unit, unit_exponent = np.frexp(divisor)
-    # All operands near 1, where the errors of products are float64 numbers.
-    shift = -(exponent.astype(np.int64) + unit_exponent)
-    product, error = exact_product(factor, unit)
-    low, low_error = exact_product(factor, power_scaled(divisor_tail, -unit_exponent))
-    difference = power_scaled(x, shift) - product
-    terms = np.stack([difference, -error, power_scaled(tail, shift), -low, -low_error])
-    sign = np.where(quotient == 0, x, difference)
-    several = np.flatnonzero((terms[1:] != 0).any(axis=0) & (quotient != 0))
-    sign[several] = [fsum(column) for column in terms[:, several].T.tolist()]
-    return sign
-
-
-def exact_sum(x: Float64, y: Float64) -> tuple[Float64, Float64]:
-    """Return the rounded sum of finite numbers and what rounding took from it, exactly.
-
-    A sum beyond float64 is infinite, and its second part no number.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = x + y
-        shadow = total - x
-        return total, (x - (total - shadow)) + (y - shadow)
-
-
-def exact_product(x: Float64, y: Float64) -> tuple[Float64, Float64]:
-    """Return the rounded product of finite numbers and what rounding took from it.
-
-    Both are exact where they are in the range of float64 (T. J. Dekker, 1971).
-    """
-    (x, x_exponent), (y, y_exponent) = np.frexp(x), np.frexp(y)
-    product = x * y
-    (x_high, x_low), (y_high, y_low) = _halves(x), _halves(y)
-    error = ((x_high * y_high - product) + x_high * y_low + x_low * y_high) + x_low * y_low
-    exponent = x_exponent + y_exponent
-    with np.errstate(over="ignore", under="ignore"):
-        return np.ldexp(product, exponent), np.ldexp(error, exponent)
-
-
-def _halves(x: Float64) -> tuple[Float64, Float64]:
-    """Split numbers into two of at most 26 significant bits."""
-    large = x * (2.0**27 + 1)
-    high = large - (large - x)
-    return high, x - high
-
-
-def power_scaled(x: Float64, exponents: Int64) -> Float64:
-    """Return ``x * 2**exponents``.
-
-    Exact but for results below the float64 range, which keep their sign and stay away from zero,
-    so that directed rounding sees them.
-    """
-    with np.errstate(under="ignore"):
-        scaled = np.ldexp(x, exponents)
-    return np.where((scaled == 0) & (x != 0), np.copysign(np.nextafter(0, 1), x), scaled)
-
-
-def encode_scale(scale: Format, ideal: Float64) -> Codes:
-    """Round group scales to their format, to nearest even.
-
-    A scale that underflows to zero would lose the group; the smallest one keeps it.
-
-    Raises
-    ------
-    InputError
-        If a scale overflows the format.
-    """
-    try:
-        codes = scale.encode(ideal, overflow="error")
-    except InputError as error:
-        hint = "; a wider format of scales is an option" if scale.bits < 32 else ""
-        raise InputError(f"a scale overflows {scale.name}: {error}{hint}") from None
-    smallest = scale.encode(scale.smallest)
-    lost = (scale.decode(codes) == 0) & (ideal > 0)
-    return np.where(lost, smallest, codes).astype(scale.code_dtype)
 
 
 def map_chunks(function: Callable[[Blocks], Float64], blocks: Blocks) -> Float64:

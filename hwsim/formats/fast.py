@@ -15,15 +15,19 @@ posit(16, 1).
 bits select a bucket in which at most one step lies (also checked), and one comparison in float64
 with its threshold decides.
 
-A format that fits neither has no table, and its exact encoder is used. The loops are compiled by
-numba at their first use and cached on disk; numba is not imported before that.
+A format that fits neither has no table, and its exact encoder is used, unless its family has a
+:class:`Loop`, as integers, minifloats and posits do. The loops are compiled by numba at their first
+use and cached on disk; numba is not imported before that, and not for small arrays. They run on one
+thread, so results do not depend on how many there are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +37,8 @@ MIN_SIZE = 1 << 15
 #: Index widths that are tried; 2**23 entries of 16 bits are 16 MiB.
 INDEX_BITS = range(16, 24)
 BUCKET_BITS = range(16, 19)
+#: Entries of the index that a table of values may have, 8 bytes each.
+_DIRECT = 1 << 18
 #: Bits of the float32 pattern below which a number is NaN rather than infinite.
 _INFINITY = 0x7F800000
 
@@ -40,6 +46,89 @@ Array = NDArray[Any]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 Exact = Callable[[Float64], Array]
+
+#: Elements of the array that those at hand are a piece of, or the scales of; 0 where there is none.
+_WHOLE: ContextVar[int] = ContextVar("elements", default=0)
+
+
+@contextmanager
+def part_of(size: int) -> Iterator[None]:
+    """Within, arrays are parts of one of ``size`` elements, which decides what pays."""
+    token = _WHOLE.set(max(size, _WHOLE.get()))
+    try:
+        yield
+    finally:
+        _WHOLE.reset(token)
+
+
+def pays(size: int, least: int = MIN_SIZE) -> bool:
+    """Whether compiled loops pay for an array of ``size`` elements, or for what it is part of."""
+    return max(size, _WHOLE.get()) >= least
+
+
+class Encoder(Protocol):
+    """Compiled loops that give the codes of one format, rounding and overflow rule."""
+
+    def encode(self, x: Array) -> Array:
+        """Return the codes of a one-dimensional float32 or float64 array."""
+
+    def encode_odd(self, x: Array) -> Array | None:
+        """Return the codes of the numbers that were rounded to odd float32, or None if unsure."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop of :mod:`hwsim.formats.loops` by name, and its arguments between input and output."""
+
+    name: str
+    arguments: tuple[Any, ...]
+    dtype: np.dtype[Any]
+
+    def encode(self, x: Array) -> Array:
+        """Return what the loop makes of a one-dimensional array."""
+        out = np.empty(x.shape, self.dtype)
+        getattr(_loops(), self.name)(x, *self.arguments, out)
+        return out
+
+    def encode_odd(self, x: Array) -> Array | None:
+        """Return None: the formats that have loops may be as fine as float32."""
+        return None
+
+
+def linear_values(bits: int, signed: bool, fraction: int) -> Loop:
+    """Return the decoder of integers in units of ``2**-fraction``, two's complement if signed."""
+    arguments = ((1 << (bits - 1)) * signed, 2.0**-fraction)
+    return Loop("linear_values", arguments, np.dtype(np.float64))
+
+
+@dataclass(frozen=True)
+class Linear:
+    """The encoder of integers in units of ``2**-fraction``, to nearest even, saturating.
+
+    ``low`` and ``high`` are the ends; codes are two's complement of ``bits`` bits.
+    """
+
+    bits: int
+    fraction: int
+    low: int
+    high: int
+
+    @property
+    def _fits_float32(self) -> bool:
+        # The ends, and a bit for the half, of 24.
+        return self.bits <= 22
+
+    def encode(self, x: Array) -> Array:
+        """Return the codes of a one-dimensional float32 or float64 array."""
+        out = np.empty(x.shape, np.min_scalar_type(2**self.bits - 1))
+        kind = x.dtype.type if self._fits_float32 else np.float64
+        ends = kind(2.0**self.fraction), kind(self.low), kind(self.high)
+        _loops().linear(x, *ends, 2**self.bits - 1, out)
+        return out
+
+    def encode_odd(self, x: Array) -> Array | None:
+        """Return the codes of the numbers that were rounded to odd float32, or None if unsure."""
+        return self.encode(x) if self._fits_float32 else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +156,38 @@ class Table:
             bucket = getattr(loops, f"bucket_{name}")
             bucket(x, self.shift, self.index, self.thresholds, self.codes, out)
         return out
+
+    def encode_odd(self, x: Array) -> Array | None:
+        """Return the codes of the numbers that were rounded to odd float32, or None if unsure."""
+        if self.thresholds is None:
+            return self.encode(x)
+        out = np.empty(x.shape, self.codes.dtype)
+        arguments = (self.shift, self.index, self._odd_thresholds, self.codes)
+        return out if _loops().bucket_odd(x, *arguments, out) else None
+
+    def for_search(self, values: Float64) -> tuple[Any, ...]:
+        """Return the table as :func:`hwsim.formats.searches.least_error` takes it.
+
+        Shift; the bits below the index, if they are ORed into it; the index; thresholds, or None;
+        values by the index, where there are none, or by rank. ``values`` are those of all codes.
+        """
+        shift, mask = np.uint32(self.shift), np.uint32((1 << self.shift) - 1)
+        if self.thresholds is not None:
+            return shift, np.uint32(0), self.index, self.thresholds, values[self.codes]
+        if self.index.size <= _DIRECT:
+            return shift, mask, self.index, None, values[self.index]
+        # Nothing compares with NaN.
+        return shift, mask, self.index, np.full(values.size, np.nan), values
+
+    @cached_property
+    def _odd_thresholds(self) -> Array:
+        """The thresholds rounded to odd float32."""
+        assert self.thresholds is not None
+        with np.errstate(over="ignore", under="ignore"):
+            narrow = self.thresholds.astype(np.float32)
+        bits = narrow.view(np.int32) - (np.abs(narrow) > np.abs(self.thresholds))
+        odd: Array = (bits | (narrow != self.thresholds)).astype(np.int32).view(np.float32)
+        return odd
 
 
 def build(exact: Exact, values: Float64, nan_code: int | None) -> Table | None:
@@ -233,6 +354,13 @@ def _loops() -> ModuleType:
     from hwsim.formats import loops
 
     return loops
+
+
+def look_up(codes: Array, values: Float64) -> Float64:
+    """Return the values of codes of any shape, none of which is beyond the table."""
+    out = np.empty(codes.size)
+    _loops().look_up(codes.reshape(-1), values, out)
+    return out.reshape(codes.shape)
 
 
 def any_nan(x: Array) -> bool:

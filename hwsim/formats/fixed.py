@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Codes, Float64, Format, Int64, Overflow, Rule, Unpacked
+from hwsim.formats import fast
+from hwsim.formats.base import Codes, Float64, Format, Int64, Overflow, Rounding, Rule, Unpacked
 from hwsim.formats.integer import Integer
 
 NAMES = ("q2.6", "q4.4", "q8.8", "q16.16", "uq4.4", "uq8.8")
@@ -82,6 +83,14 @@ class FixedPoint(Format):
             return self.units._encode(scaled, rounding, overflow)
         except InputError as error:
             raise InputError(f"{self.name}, in units of 2**-{self.fraction}: {error}") from None
+
+    def _loop(self, rounding: Rounding, overflow: Overflow) -> fast.Encoder | None:
+        if rounding is not Rounding.NEAREST_EVEN:
+            return None
+        return fast.Linear(self.bits, self.fraction, self.units.low, self.units.high)
+
+    def _value_loop(self) -> fast.Loop | None:
+        return fast.linear_values(self.bits, self.signed, self.fraction)
 
 
 def parse(name: str) -> FixedPoint | None:

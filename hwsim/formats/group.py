@@ -22,18 +22,19 @@ from typing import ClassVar
 import numpy as np
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Float64, Format, Overflow, Rounding, Stochastic
-from hwsim.formats.block import (
-    BlockFormat,
-    Blocks,
-    Encoded,
-    QuantizedTensor,
-    encode_chunks,
+from hwsim.formats import fast
+from hwsim.formats.arithmetic import (
+    Floats,
+    each_quotient,
+    encode_quotients,
     encode_scale,
     exact_quotient,
     exact_sum,
+    extremes,
     largest_magnitude,
 )
+from hwsim.formats.base import Codes, Float64, Format, Rounding, Stochastic
+from hwsim.formats.block import BlockFormat, Blocks, Encoded, QuantizedTensor, map_chunks
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED
 from hwsim.formats.scaling import ScaleRule, least_error_scales, parse_scale_rule
@@ -101,18 +102,19 @@ class GroupScale(BlockFormat):
 
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
         self._check_finite(blocks)
+        scales = encode_scale(self.scale, self._ideal_scales(blocks))
+        divisors = self.scale.decode(scales)
+        return Encoded(encode_quotients(self.element, blocks, divisors, rounding), scales, {})
 
-        def encode(group: Float64) -> Encoded:
-            scales = encode_scale(self.scale, self._ideal_scales(group))
-            quotients = exact_quotient(group, self.scale.decode(scales)[:, np.newaxis])
-            return Encoded(self.element.encode(quotients, rounding, Overflow.SATURATE), scales, {})
-
-        return encode_chunks(encode, blocks, rounding)
-
-    def _ideal_scales(self, group: Float64) -> Float64:
+    def _ideal_scales(self, blocks: Blocks) -> Float64:
         if self.scale_rule is ScaleRule.LEAST_ERROR:
-            return least_error_scales(self.element, group)
-        return exact_quotient(largest_magnitude(group), np.array(self._top))
+            return map_chunks(self._least_error_scales, blocks)
+        return exact_quotient(largest_magnitude(blocks), np.array(self._top))
+
+    def _least_error_scales(self, blocks: Blocks) -> Float64:
+        # numba has no float16.
+        kind = np.promote_types(blocks.dtype, np.float32)
+        return least_error_scales(self.element, np.ascontiguousarray(blocks, kind))
 
 
 @dataclass(frozen=True)
@@ -165,21 +167,42 @@ class GroupZeroPoint(BlockFormat):
 
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
         self._check_finite(blocks)
+        low, high = extremes(blocks)
+        span, tail = exact_sum(high, low)
         top = np.array(self.element.max)
+        scales = encode_scale(self.scale, exact_quotient(span, top, tail=tail))
+        divisors = self.scale.decode(scales)
+        zeros = self.element.encode(exact_quotient(low, divisors))
+        codes = np.empty(blocks.shape, self.element.code_dtype)
+        flat, offsets = codes.reshape(-1, self.size), zeros.reshape(-1)
+        compiled = rounding is Rounding.NEAREST_EVEN and fast.pays(blocks.size)
+        for quotients in each_quotient(blocks, divisors, rounding):
+            # Of rounded to odd, 24 bits are kept, and the half of 18 is looked at.
+            odd = quotients.odd() if compiled else None
+            x = quotients.exact() if odd is None else odd
+            zeros_of = offsets[quotients.part]
+            shifted = (
+                self._shift_compiled(x, zeros_of)
+                if compiled
+                else self._shift(x, zeros_of, rounding)
+            )
+            flat[quotients.part] = shifted.reshape(-1, self.size)
+        return Encoded(codes, scales, {"zero_points": zeros})
+
+    def _shift(self, x: Floats, zeros: Codes, rounding: Rounding | Stochastic) -> Codes:
+        """Return the codes of flat quotients of blocks with these zero points."""
         steps = Integer(self.element.width + 2)
+        rounded = steps.quantize(x.reshape(-1, self.size), rounding)
+        return self.element.encode(rounded + zeros[:, np.newaxis])
 
-        def encode(group: Float64) -> Encoded:
-            low = np.minimum(group.min(axis=-1), 0.0)
-            high = np.maximum(group.max(axis=-1), 0.0)
-            span, tail = exact_sum(np.abs(high), -low)
-            scales = encode_scale(self.scale, exact_quotient(span, top, tail=tail))
-            divisor = self.scale.decode(scales)
-            zeros = self.element.encode(exact_quotient(-low, divisor))
-            quotients = exact_quotient(group, divisor[:, np.newaxis])
-            rounded = steps.quantize(quotients, rounding) + zeros[:, np.newaxis]
-            return Encoded(self.element.encode(rounded), scales, {"zero_points": zeros})
-
-        return encode_chunks(encode, blocks, rounding)
+    def _shift_compiled(self, x: Floats, zeros: Codes) -> Codes:
+        kind = x.dtype.type
+        shift = fast.Loop(
+            "shifted_linear",
+            (zeros.astype(kind), self.size, kind(self.element.max)),
+            self.element.code_dtype,
+        )
+        return shift.encode(x)
 
 
 def parse(name: str, parse_scalar: Callable[[str], Format]) -> BlockFormat | None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hwsim.errors import InputError
+from hwsim.formats import fast
 from hwsim.formats.base import (
     Codes,
     Float64,
@@ -23,6 +24,7 @@ from hwsim.formats.base import (
     Int64,
     Kind,
     Overflow,
+    Rounding,
     Rule,
     Unpacked,
     round_up,
@@ -113,6 +115,14 @@ class Integer(Format):
             worst = x.flat[int(np.argmax(clipped != rounded))]
             raise InputError(f"{worst} is out of the range of {self.name}, {self.low}..{self.high}")
         return clipped & ((1 << self.width) - 1)
+
+    def _loop(self, rounding: Rounding, overflow: Overflow) -> fast.Encoder | None:
+        if rounding is not Rounding.NEAREST_EVEN:
+            return None
+        return fast.Linear(self.width, 0, self.low, self.high)
+
+    def _value_loop(self) -> fast.Loop | None:
+        return fast.linear_values(self.width, self.signed, 0)
 
 
 def parse(name: str) -> Integer | None:

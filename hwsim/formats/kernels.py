@@ -10,34 +10,15 @@ place is the element's step. Indices are unsigned: numba would test a signed one
 from typing import Any
 
 import numpy as np
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
+
+from hwsim.formats.intrinsics import bits32, bits64, float32
 
 _MAGNITUDE = np.int32(0x7FFFFFFF)
 _INFINITY = np.int32(0x7F800000)
 _MANTISSA = np.int32(0x007FFFFF)
 #: Blocks that go through the steps of a kernel together, so that each step vectorises over them.
 _TILE = 128
-
-
-@intrinsic
-def _bits(typing_context: Any, value: Any) -> Any:
-    """Reinterpret a float32 as int32."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], context.get_value_type(types.int32))
-
-    return types.int32(types.float32), generate
-
-
-@intrinsic
-def _float(typing_context: Any, value: Any) -> Any:
-    """Reinterpret an int32 as float32."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], context.get_value_type(types.float32))
-
-    return types.float32(types.int32), generate
 
 
 @njit(cache=True, inline="always")
@@ -65,7 +46,7 @@ def _scale_code(largest: Any, largest_exponent: Any, first_raising: Any) -> Any:
 @njit(cache=True, inline="always")
 def _reciprocal(code: Any) -> Any:
     """Return 1 / (value of an E8M0 code below 255) as float32; exact, subnormal for code 254."""
-    return _float(np.int32((254 - code) << 23 if code < 254 else 0x400000))
+    return float32(np.int32((254 - code) << 23 if code < 254 else 0x400000))
 
 
 @njit(cache=True)
@@ -88,7 +69,7 @@ def minifloat_blocks(
     offset = np.int32((126 + min_exponent) << mantissa)
     min_normal = np.int32((127 + min_exponent) << 23)
     magic_bits = np.int32((127 + 23 + min_exponent - mantissa) << 23)
-    magic = _float(magic_bits)
+    magic = float32(magic_bits)
     top = np.int32(max_code)
     sign = np.int32(sign_code)
     for block in range(scales.size):
@@ -103,10 +84,10 @@ def minifloat_blocks(
         scales[block] = scale
         factor = _reciprocal(scale)
         for i in range(size):
-            scaled = _bits(x[start + np.uint64(i)] * factor)
+            scaled = bits32(x[start + np.uint64(i)] * factor)
             magnitude = scaled & _MAGNITUDE
             normal = ((magnitude + half + ((magnitude >> drop) & 1)) >> drop) - offset
-            subnormal = _bits(_float(magnitude) + magic) - magic_bits
+            subnormal = bits32(float32(magnitude) + magic) - magic_bits
             code = min(subnormal if magnitude < min_normal else normal, top)
             codes[start + np.uint64(i)] = code | ((scaled >> 31) & sign)
 
@@ -126,7 +107,7 @@ def fixed_point_blocks(
     """Encode float32 blocks to fixed point under E8M0 scales, to nearest even, saturating."""
     bits = x.view(np.int32)
     magic_bits = np.int32((127 + 23 - fraction) << 23)
-    magic = _float(magic_bits)
+    magic = float32(magic_bits)
     top = np.int32((1 << (width - 1)) - 1)
     extra = np.int32(0 if symmetric else 1)
     mask = np.int32((1 << width) - 1)
@@ -142,21 +123,11 @@ def fixed_point_blocks(
         scales[block] = scale
         factor = _reciprocal(scale)
         for i in range(size):
-            scaled = _bits(x[start + np.uint64(i)] * factor)
+            scaled = bits32(x[start + np.uint64(i)] * factor)
             sign = scaled >> 31
-            rounded = _bits(_float(scaled & _MAGNITUDE) + magic) - magic_bits
+            rounded = bits32(float32(scaled & _MAGNITUDE) + magic) - magic_bits
             rounded = min(rounded, top - sign * extra)
             codes[start + np.uint64(i)] = ((rounded ^ sign) - sign) & mask
-
-
-@intrinsic
-def _bits64(typing_context: Any, value: Any) -> Any:
-    """Reinterpret a float64 as int64."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], context.get_value_type(types.int64))
-
-    return types.int64(types.float64), generate
 
 
 @njit(cache=True)
@@ -183,7 +154,7 @@ def largest_magnitudes(x: Any, size: Any, largest: Any) -> Any:
         largest[block] = max(lanes[0], lanes[1])
     for block in range(largest.size):
         overall = max(overall, largest[block] if largest[block] < _INFINITY else np.int32(0))
-    return np.float64(_float(overall))
+    return np.float64(float32(overall))
 
 
 @njit(cache=True, inline="always")
@@ -191,8 +162,8 @@ def _e4m3_code(value: Any) -> Any:
     """Round a float64 of at least 0 to an E4M3 code, to nearest even, saturating."""
     value = min(value, np.float64(512.0))
     magic = np.float64(2.0**43)
-    subnormal = _bits64(value + magic) - _bits64(magic)
-    bits = _bits64(value)
+    subnormal = bits64(value + magic) - bits64(magic)
+    bits = bits64(value)
     half = (np.int64(1) << 48) - 1
     normal = ((bits + half + ((bits >> 49) & 1)) >> 49) - (np.int64(1016) << 3)
     return min(subnormal if value < 0.015625 else normal, 126)
@@ -206,7 +177,7 @@ def _first_above(firsts: Any, steps: Any, count: Any, midpoint: Any, ties_down: 
         nearest = np.float32(threshold)
         back = np.float64(nearest)
         below = np.int32(back < threshold) | (np.int32(back == threshold) & ties_down)
-        firsts[i] = _bits(nearest) + below
+        firsts[i] = bits32(nearest) + below
 
 
 @njit(cache=True)
@@ -224,7 +195,7 @@ def _tile_scales(
     unit = 6.0 * tensor_scale
     for block in range(count):
         bits = largest[np.uint64(first_block + block)]
-        ideal = max(np.float64(_float(bits)) / unit, smallest_scale)
+        ideal = max(np.float64(float32(bits)) / unit, smallest_scale)
         code = np.int32(_e4m3_code(ideal) if bits < _INFINITY else 127)
         scales[np.uint64(first_block + block)] = code
         steps[block] = scale_values[code] * tensor_scale
@@ -295,64 +266,197 @@ def nvfp4_blocks(
 
 
 @njit(cache=True)
-def _nearest_levels(group: Any, step: Any, midpoints: Any, index: Any) -> None:
-    """Set the index of the nearest level of each element, the lower one of two."""
-    for i in range(group.size):
-        index[i] = 0
-    for midpoint in midpoints:
-        threshold = midpoint * step
-        for i in range(group.size):
-            index[i] += np.int32(group[i] > threshold)
+def _sum(terms: Any, lanes: Any) -> Any:
+    """Return the sum of a few hundred terms, in eight lanes, so that it vectorises."""
+    for lane in range(8):
+        lanes[lane] = 0.0
+    whole = terms.size // 8 * 8
+    for first in range(0, whole, 8):
+        for lane in range(8):
+            lanes[lane] += terms[np.uint64(first + lane)]
+    total = 0.0
+    for lane in range(8):
+        total += lanes[lane]
+    for i in range(whole, terms.size):
+        total += terms[i]
+    return total
 
 
 @njit(cache=True)
-def bitmod_errors(groups: Any, steps: Any, levels: Any, midpoints: Any, errors: Any) -> None:
-    """Set the squared errors of four candidate value sets for each group, in float64."""
+def bitmod_errors(
+    groups: Any,
+    powers: Any,
+    steps: Any,
+    magnitudes: Any,
+    specials: Any,
+    errors: Any,
+    used: Any,
+) -> None:
+    """Set the squared errors of the four candidate value sets for each group, in float64.
+
+    The error of an element is the least over the levels: the eight ``magnitudes`` of either sign
+    and the special value, whose negative is that of the next candidate, with the same step. Groups
+    are multiplied with ``powers``; steps are already. ``used`` says in which pair of candidates
+    some element may take the special value: in the others both give the same values.
+    """
     count, size = groups.shape
-    values = np.empty(size, np.float64)
-    index = np.empty(size, np.int32)
+    plus, minus = np.empty(size, np.float64), np.empty(size, np.float64)
+    lanes = np.empty(8, np.float64)
     for group in range(count):
-        for i in range(size):
-            values[i] = groups[group, i]
-        for row in range(4):
-            step = steps[group, row]
-            _nearest_levels(values, step, midpoints[row], index)
-            total = 0.0
+        power = powers[group]
+        for pair in range(2):
+            step = steps[group, 2 * pair]
+            m1, m2, m3 = magnitudes[1] * step, magnitudes[2] * step, magnitudes[3] * step
+            m4, m5, m6 = magnitudes[4] * step, magnitudes[5] * step, magnitudes[6] * step
+            m7 = magnitudes[7] * step
+            special = specials[2 * pair] * step
+            takes = np.int64(0)
             for i in range(size):
-                error = values[i] - levels[row, index[i]] * step
-                total += error * error
-            errors[group, row] = total
+                value = np.float64(groups[group, i]) * power
+                x = abs(value)
+                least = min(min(x, abs(x - m1)), min(abs(x - m2), abs(x - m3)))
+                least = min(least, min(min(abs(x - m4), abs(x - m5)), abs(x - m6)))
+                least = min(least, abs(x - m7))
+                special_error = min(abs(value - special), abs(value + special))
+                takes |= np.int64(special_error <= least)
+                with_plus = min(least, abs(value - special))
+                with_minus = min(least, abs(value + special))
+                plus[i] = with_plus * with_plus
+                minus[i] = with_minus * with_minus
+            used[group, pair] = takes != 0
+            errors[group, 2 * pair] = _sum(plus, lanes)
+            errors[group, 2 * pair + 1] = _sum(minus, lanes)
 
 
 @njit(cache=True)
 def bitmod_codes(
     groups: Any, steps: Any, selectors: Any, midpoints: Any, level_codes: Any, codes: Any
 ) -> None:
-    """Set the codes of each group in the value set that was selected."""
+    """Set the codes of each group in the value set that was selected.
+
+    Numbers are compared with the 15 midpoints times the scale, rounded down to their dtype, which
+    changes no comparison: those above one are above the other.
+    """
     count, size = groups.shape
-    values = np.empty(size, np.float64)
-    index = np.empty(size, np.int32)
+    below = np.full(1, -np.inf, groups.dtype)
+    t = np.empty(15, groups.dtype)
     for group in range(count):
         row = selectors[group]
+        for j in range(15):
+            threshold = midpoints[row, j] * steps[group, row]
+            t[j] = threshold
+            if np.float64(t[j]) > threshold:
+                t[j] = np.nextafter(t[j], below[0])
+        t0, t1, t2, t3, t4, t5, t6, t7 = t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]
+        t8, t9, t10, t11, t12, t13, t14 = t[8], t[9], t[10], t[11], t[12], t[13], t[14]
         for i in range(size):
-            values[i] = groups[group, i]
-        _nearest_levels(values, steps[group, row], midpoints[row], index)
+            x = groups[group, i]
+            first = np.int32(x > t0) + np.int32(x > t1) + np.int32(x > t2) + np.int32(x > t3)
+            second = np.int32(x > t4) + np.int32(x > t5) + np.int32(x > t6) + np.int32(x > t7)
+            third = np.int32(x > t8) + np.int32(x > t9) + np.int32(x > t10) + np.int32(x > t11)
+            fourth = np.int32(x > t12) + np.int32(x > t13) + np.int32(x > t14)
+            codes[group, i] = first + second + third + fourth
         for i in range(size):
-            codes[group, i] = level_codes[row, index[i]]
+            codes[group, i] = level_codes[row, codes[group, i]]
+
+
+@njit(cache=True)
+def razored(integers: Any, size: Any, bits: Any, codes: Any, flags: Any) -> None:
+    """Set the salient bits of signed integers, the others dropped, and how many were."""
+    mask = np.int32((1 << bits) - 1)
+    for block in range(flags.size):
+        start = np.uint64(block * size)
+        together = np.int32(0)
+        for i in range(size):
+            together |= abs(np.int32(integers[start + np.uint64(i)]))
+        # The exponent of a float is the length of an integer.
+        length = np.int32(bits64(np.float64(together)) >> 52) - np.int32(1022)
+        flag = max(np.int32(length - bits + 1), np.int32(0))
+        flags[block] = flag
+        for i in range(size):
+            value = np.int32(integers[start + np.uint64(i)])
+            sign = value >> 31
+            magnitude = ((value ^ sign) - sign) >> flag
+            codes[start + np.uint64(i)] = ((magnitude ^ sign) - sign) & mask
+
+
+@njit(cache=True)
+def put(values: Any, positions: Any, chosen: Any) -> None:
+    """Set the values at some positions of every row."""
+    for row in range(positions.shape[0]):
+        for i in range(positions.shape[1]):
+            values[row, positions[row, i]] = chosen[row, i]
+
+
+@njit(cache=True)
+def _count(magnitudes: Any, start: Any, size: Any, least: Any) -> Any:
+    """Return how many magnitudes of a block are at least this."""
+    reached = np.int32(0)
+    for i in range(size):
+        reached += np.int32(magnitudes[start + np.uint64(i)] >= least)
+    return reached
+
+
+@njit(cache=True)
+def largest_few(x: Any, magnitudes: Any, octave: Any, positions: Any, high: Any, rest: Any) -> None:
+    """Split every bank into its largest elements, as many as ``high`` has room for, and the others.
+
+    ``magnitudes`` are the bits of those of ``x``, and ``octave`` is a factor of two in them. The
+    least that is taken is found by bisection, from the largest down; of equal ones the first are.
+    """
+    count, size = rest.shape
+    wanted = np.int32(high.shape[1])
+    places, values = np.empty(size + 1, np.int32), np.empty(size + 1, x.dtype)
+    # Of the dtype of the magnitudes, so that comparing them vectorises.
+    bound = np.empty(2, magnitudes.dtype)
+    for bank in range(count):
+        start = np.uint64(bank * size)
+        bound[0] = 0
+        for i in range(size):
+            bound[0] = max(bound[0], magnitudes[start + np.uint64(i)])
+        least, beyond = np.int64(0), np.int64(bound[0]) + 1
+        found, reach = np.int32(size), np.int64(octave)
+        while beyond - least > 1 and found != wanted:
+            # Octaves below the largest until enough are found.
+            middle = least + (beyond - least) // 2
+            if least == 0 and reach < beyond:
+                middle = max(middle, beyond - reach)
+                reach *= 2
+            bound[0] = middle
+            reached = _count(magnitudes, start, size, bound[0])
+            enough = reached >= wanted
+            least = middle if enough else least
+            found = reached if enough else found
+            beyond = beyond if enough else middle
+        bound[0], bound[1] = least, least + 1
+        equal = np.int32(wanted - _count(magnitudes, start, size, bound[1]))
+        taken = np.int32(0)
+        for i in range(size):
+            value = x[start + np.uint64(i)]
+            magnitude = magnitudes[start + np.uint64(i)]
+            tie = np.int32(magnitude == bound[0]) & np.int32(equal > 0)
+            equal -= tie
+            takes = np.int32(magnitude > bound[0]) | tie
+            rest[bank, i] = value - value if takes else value
+            # Overwritten by the next one if this is not taken.
+            places[taken], values[taken] = i, value
+            taken += takes
+        for i in range(wanted):
+            positions[bank, i], high[bank, i] = places[i], values[i]
 
 
 @njit(cache=True, inline="always")
 def _half(value: Any) -> Any:
     """Round a float32 to fp16, to nearest even, and return it as float32."""
-    bits = _bits(value)
+    bits = bits32(value)
     sign = bits & ~_MAGNITUDE
     magnitude = np.int32(bits & _MAGNITUDE)
     # 0.5 has the last place of the subnormals of fp16, 2**-24.
-    subnormal = _bits(np.float32(_float(magnitude) + np.float32(0.5)) - np.float32(0.5))
+    subnormal = bits32(np.float32(float32(magnitude) + np.float32(0.5)) - np.float32(0.5))
     normal = (magnitude + np.int32(0xFFF) + ((magnitude >> 13) & 1)) & ~np.int32(0x1FFF)
     rounded = subnormal if magnitude < 0x38800000 else normal
     rounded = _INFINITY if magnitude >= 0x477FF000 and magnitude <= _INFINITY else rounded
-    return _float(np.int32(rounded | sign))
+    return float32(np.int32(rounded | sign))
 
 
 @njit(cache=True, inline="always")

@@ -26,20 +26,22 @@ from typing import ClassVar
 import numpy as np
 
 from hwsim.errors import InputError, unknown
-from hwsim.formats.base import Float64, Format, Overflow, Rounding, Stochastic
+from hwsim.formats import fast
+from hwsim.formats.arithmetic import (
+    SLICE,
+    encode_quotients,
+    encode_scale,
+    exact_product,
+    exact_quotient,
+    largest_magnitude,
+    slices,
+)
+from hwsim.formats.base import Float64, Format, Rounding, Stochastic
 from hwsim.formats.block import (
-    COMPILED_FROM,
     BlockFormat,
     Blocks,
     Encoded,
     QuantizedTensor,
-    encode_chunks,
-    encode_scale,
-    exact_product,
-    exact_quotient,
-    float32_slices,
-    largest_magnitude,
-    map_chunks,
 )
 from hwsim.formats.fixed import FixedPoint
 from hwsim.formats.minifloat import NAMED, Minifloat
@@ -142,7 +144,7 @@ class TensorBlockScale(BlockFormat):
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
         compiled = (
             blocks.dtype.itemsize <= 4
-            and blocks.size >= COMPILED_FROM
+            and fast.pays(blocks.size)
             and rounding is Rounding.NEAREST_EVEN
             and self.element == NAMED["e2m1"]
             and self.scale == NAMED["e4m3"]
@@ -151,25 +153,18 @@ class TensorBlockScale(BlockFormat):
         return self._encode_compiled(blocks) if compiled else self._encode_exact(blocks, rounding)
 
     def _encode_exact(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
-        largest = map_chunks(largest_magnitude, blocks)
-        metadata, tensor_scale = self._tensor_scale(largest[np.isfinite(largest)].max(initial=0.0))
-
-        def encode(block: Float64) -> Encoded:
-            amax = largest_magnitude(block)
-            finite = np.isfinite(amax)
-            unit, tail = exact_product(np.array(self.element.max), tensor_scale)
-            ideal = exact_quotient(np.where(finite, amax, 0.0), unit, divisor_tail=tail)
-            ideal = np.maximum(ideal, self.smallest_scale)
-            scales = self.scale.encode(np.where(finite, ideal, np.nan))
-            divisor, tail = exact_product(
-                np.where(finite, self.scale.decode(scales), 0.0)[:, np.newaxis], tensor_scale
-            )
-            numbers = np.where(finite[:, np.newaxis], block, 0.0)
-            quotients = exact_quotient(numbers, divisor, divisor_tail=tail)
-            return Encoded(self.element.encode(quotients, rounding, Overflow.SATURATE), scales, {})
-
-        encoded = encode_chunks(encode, blocks, rounding)
-        return encoded._replace(metadata=metadata)
+        largest = largest_magnitude(blocks)
+        finite = np.isfinite(largest)
+        metadata, tensor_scale = self._tensor_scale(largest[finite].max(initial=0.0))
+        unit, tail = exact_product(np.array(self.element.max), tensor_scale)
+        ideal = exact_quotient(np.where(finite, largest, 0.0), unit, divisor_tail=tail)
+        ideal = np.maximum(ideal, self.smallest_scale)
+        scales = self.scale.encode(np.where(finite, ideal, np.nan))
+        divisors, tails = exact_product(
+            np.where(finite, self.scale.decode(scales), 0.0), tensor_scale
+        )
+        codes = encode_quotients(self.element, blocks, divisors, rounding, divisor_tails=tails)
+        return Encoded(codes, scales, metadata)
 
     def _encode_compiled(self, blocks: Blocks) -> Encoded:
         from hwsim.formats import kernels
@@ -180,12 +175,12 @@ class TensorBlockScale(BlockFormat):
         largest = np.empty(flat_scales.shape, np.int32)
         overall = [
             kernels.largest_magnitudes(x, self.size, largest[part])
-            for part, x in float32_slices(blocks)
+            for part, x in slices(blocks, SLICE)
         ]
         metadata, tensor_scale = self._tensor_scale(max(overall))
         if tensor_scale < _SMALLEST_COMPILED:
             return self._encode_exact(blocks, Rounding.NEAREST_EVEN)
-        for part, x in float32_slices(blocks):
+        for part, x in slices(blocks, SLICE):
             kernels.nvfp4_blocks(
                 x,
                 largest[part],

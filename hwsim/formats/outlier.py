@@ -15,17 +15,14 @@ from typing import ClassVar
 import numpy as np
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Float64, Format, Overflow, Rounding, Stochastic
-from hwsim.formats.block import (
-    BlockFormat,
-    Blocks,
-    Encoded,
-    QuantizedTensor,
-    encode_chunks,
+from hwsim.formats.arithmetic import (
+    encode_quotients,
     encode_scale,
     exact_quotient,
     largest_magnitude,
 )
+from hwsim.formats.base import Float64, Format, Overflow, Rounding, Stochastic
+from hwsim.formats.block import BlockFormat, Blocks, Encoded, QuantizedTensor
 from hwsim.formats.fields import convert_fields
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED
@@ -122,19 +119,18 @@ class OutlierSplit(BlockFormat):
         columns = np.flatnonzero(largest >= self.threshold)
         outliers = blocks[..., columns].reshape(*blocks.shape[:-2], columns.size)
 
-        def encode(row: Float64) -> Encoded:
-            rest = row.copy()
-            rest[:, columns] = 0.0
-            ideal = exact_quotient(largest_magnitude(rest), np.array(self.element.max))
-            scales = encode_scale(self.scale, ideal)
-            quotients = exact_quotient(rest, self.scale.decode(scales)[:, np.newaxis])
-            return Encoded(self.element.encode(quotients, rounding, Overflow.SATURATE), scales, {})
-
+        rest = blocks
+        if columns.size:
+            rest = blocks.copy()
+            rest[..., columns] = 0.0
+        ideal = exact_quotient(largest_magnitude(rest), np.array(self.element.max))
         metadata = {
             "outlier_columns": columns.astype(np.uint32),
             "outliers": self.outlier.encode(outliers, overflow=Overflow.ERROR),
         }
-        return encode_chunks(encode, blocks, rounding)._replace(metadata=metadata)
+        scales = encode_scale(self.scale, ideal)
+        codes = encode_quotients(self.element, rest, self.scale.decode(scales), rounding)
+        return Encoded(codes, scales, metadata)
 
 
 def parse(name: str, parse_scalar: Callable[[str], Format]) -> BlockFormat | None:

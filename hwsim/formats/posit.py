@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hwsim.errors import InputError
+from hwsim.formats import fast
 from hwsim.formats.base import (
     Bools,
     Float64,
@@ -34,7 +35,9 @@ from hwsim.formats.base import (
     Int64,
     Kind,
     Overflow,
+    Rounding,
     Rule,
+    Stochastic,
     Unpacked,
     round_up,
 )
@@ -143,6 +146,18 @@ class Posit(Format):
         code = self._round_magnitude(magnitude, negative, rounding)
         code = np.where(negative, (1 << self.width) - code, code)
         return np.where(x == 0, 0, np.where(real, code, self.nar_code))
+
+    def encoder(
+        self, size: int, rounding: Rounding | Stochastic, overflow: Overflow
+    ) -> fast.Encoder | None:
+        table = super().encoder(size, rounding, overflow)
+        suits = rounding is Rounding.NEAREST_EVEN and overflow is not Overflow.ERROR
+        if table is not None or not suits or not fast.pays(size):
+            return table
+        return fast.Loop("posit", (self.width, self.es), self.code_dtype)
+
+    def _value_loop(self) -> fast.Loop | None:
+        return fast.Loop("posit_values", (self.width, self.es), np.dtype(np.float64))
 
     def _round_magnitude(self, magnitude: Float64, negative: Bools, rounding: Rule) -> Int64:
         """Round magnitudes in the range of the format."""

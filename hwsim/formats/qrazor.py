@@ -18,18 +18,15 @@ from typing import ClassVar
 import numpy as np
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Float64, Format, Rounding, Stochastic, parse_rounding
-from hwsim.formats.block import (
-    BlockFormat,
-    Blocks,
-    Encoded,
-    QuantizedTensor,
-    encode_chunks,
+from hwsim.formats import fast
+from hwsim.formats.arithmetic import (
+    encode_quotients,
     encode_scale,
     exact_quotient,
     largest_magnitude,
-    map_chunks,
 )
+from hwsim.formats.base import Codes, Float64, Format, Rounding, Stochastic, parse_rounding
+from hwsim.formats.block import BlockFormat, Blocks, Encoded, QuantizedTensor
 from hwsim.formats.fixed import FixedPoint
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED
@@ -117,23 +114,36 @@ class SignificantData(BlockFormat):
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
         self._check_finite(blocks)
         wide = FixedPoint(self.base, 0, symmetric=True)
-        largest = map_chunks(largest_magnitude, blocks)
+        largest = largest_magnitude(blocks)
         ideal = exact_quotient(largest.max(axis=-1, initial=0.0), np.array(wide.max))
         channel_codes = encode_scale(self.channel_scale, ideal)
         channel = np.broadcast_to(
             self.channel_scale.decode(channel_codes)[..., np.newaxis], largest.shape
         )
+        integers = encode_quotients(wide, blocks, channel, rounding)
+        cut = self._cut_compiled if self._is_compiled(blocks.size) else self._cut
+        return cut(integers)._replace(metadata={"channel_scales": channel_codes})
 
-        def encode(group: Float64, unit: Float64) -> Encoded:
-            integers = wide.quantize(exact_quotient(group, unit[:, np.newaxis]), rounding)
-            # The leading one of the OR is that of the largest magnitude.
-            length = np.frexp(np.abs(integers).max(axis=-1))[1].astype(np.int64)
-            flags = np.maximum(length - (self.bits - 1), 0)
-            kept = np.ldexp(integers, -flags[:, np.newaxis])
-            return Encoded(self.element.encode(kept, self.discard), self.scale.encode(flags), {})
+    def _cut(self, integers: Codes) -> Encoded:
+        """Return the codes and the flags of the integers of stage 1, given as codes."""
+        values = FixedPoint(self.base, 0, symmetric=True).decode(integers)
+        # The leading one of the OR is that of the largest magnitude.
+        length = np.frexp(np.abs(values).max(axis=-1))[1].astype(np.int64)
+        flags = np.maximum(length - (self.bits - 1), 0)
+        kept = np.ldexp(values, -flags[..., np.newaxis])
+        return Encoded(self.element.encode(kept, self.discard), self.scale.encode(flags), {})
 
-        encoded = encode_chunks(encode, blocks, rounding, channel)
-        return encoded._replace(metadata={"channel_scales": channel_codes})
+    def _is_compiled(self, size: int) -> bool:
+        return self.discard == Rounding.TOWARD_ZERO and fast.pays(size)
+
+    def _cut_compiled(self, integers: Codes) -> Encoded:
+        from hwsim.formats import kernels
+
+        codes = np.empty(integers.shape, self.element.code_dtype)
+        flags = np.empty(integers.shape[:-1], self.scale.code_dtype)
+        signed = integers.view(f"int{self.base}").reshape(-1)
+        kernels.razored(signed, self.size, self.bits, codes.reshape(-1), flags.reshape(-1))
+        return Encoded(codes, flags, {})
 
 
 def parse(name: str, parse_scalar: Callable[[str], Format]) -> BlockFormat | None:

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from hwsim.errors import unknown
 
 Float64 = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 #: Octaves on both sides of the one that suits normal numbers.
 REACH = 4
@@ -27,6 +28,8 @@ REACH = 4
 FP32_BITS = 22
 #: Octaves by which normal numbers may exceed a format's largest value, in the search for that one.
 _CLIPPED = 4
+#: Of the largest magnitudes that the compiled search takes.
+_LARGEST_OCTAVE = 900
 
 
 class Element(Protocol):
@@ -39,6 +42,7 @@ class Element(Protocol):
     @property
     def smallest(self) -> float: ...
     def quantize(self, x: ArrayLike) -> NDArray[Any]: ...
+    def search_table(self, size: int) -> tuple[Any, ...] | None: ...
     def __hash__(self) -> int: ...
 
 
@@ -63,7 +67,7 @@ def is_finer_than(element: Element, bits: int) -> bool:
     return float(element.quantize(top * (1 - 2.0**-bits))) != top
 
 
-def least_error_scales(element: Element, groups: Float64) -> Float64:
+def least_error_scales(element: Element, groups: Floats) -> Float64:
     """Return the power of two that quantises each group with the least sum of squared errors.
 
     Of several, the smallest within reach (see the module). Elements are rounded to nearest even and
@@ -74,18 +78,48 @@ def least_error_scales(element: Element, groups: Float64) -> Float64:
     element
         Format of the quotients by the scale.
     groups
-        Finite numbers of shape (..., size).
+        Finite numbers of shape (..., size), float32 or float64.
 
     Returns
     -------
     numpy.ndarray
         Scales of shape (...); 0 for a group of zeros.
     """
+    table = element.search_table(groups.size)
+    if table is None:
+        return _least_error_scales(element, groups.astype(np.float64))
+    flat = groups.reshape(-1, groups.shape[-1])
+    return _compiled_scales(element, flat, table).reshape(groups.shape[:-1])
+
+
+def _compiled_scales(element: Element, groups: Floats, table: tuple[Any, ...]) -> Float64:
+    from hwsim.formats import quotients, searches
+
+    largest = np.empty(len(groups))
+    narrow = groups.dtype == np.float32
+    loop = quotients.largest_narrow if narrow else quotients.largest_wide
+    loop(groups.reshape(-1), groups.shape[-1], largest)
+    octave = np.frexp(largest)[1]
+    if np.abs(octave).max(initial=0) > _LARGEST_OCTAVE:
+        return _least_error_scales(element, groups.astype(np.float64))
+    best, close = np.empty(len(groups), np.int64), np.empty(len(groups), bool)
+    search = _normal_octave(element), REACH, *table
+    searches.least_error(groups, np.ldexp(1.0, -octave), *search, best, close)
+    scales = np.where(largest == 0, 0.0, np.ldexp(1.0, octave + best))
+    # Sums in another order might decide otherwise.
+    doubtful = np.flatnonzero(close)
+    if doubtful.size:
+        scales[doubtful] = _least_error_scales(element, groups[doubtful].astype(np.float64))
+    return scales
+
+
+def _least_error_scales(element: Element, groups: Float64) -> Float64:
     largest = np.abs(groups).max(axis=-1, initial=0.0)
     octave = np.frexp(largest)[1]
     # Magnitudes of at most 1, whose squares neither overflow nor vanish.
     near_one = np.ldexp(groups, -octave[..., np.newaxis])
-    own = np.rint(_log2_rms(near_one)).astype(np.int64) + _normal_octave(element)
+    own = np.rint(_half_log2(np.square(near_one).mean(axis=-1))).astype(np.int64)
+    own += _normal_octave(element)
     best = own - REACH
     least = np.full(largest.shape, np.inf)
     for exponent in range(-REACH, REACH + 1):
@@ -95,8 +129,7 @@ def least_error_scales(element: Element, groups: Float64) -> Float64:
     return np.where(largest == 0, 0.0, np.ldexp(1.0, octave + best))
 
 
-def _log2_rms(groups: Float64) -> Float64:
-    mean = np.square(groups).mean(axis=-1)
+def _half_log2(mean: Float64) -> Float64:
     half: Float64 = np.log2(np.where(mean == 0, 1.0, mean)) / 2
     return half
 

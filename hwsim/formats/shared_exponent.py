@@ -23,17 +23,10 @@ from typing import ClassVar
 import numpy as np
 
 from hwsim.errors import InputError, unknown
-from hwsim.formats.base import Float64, Int64, Overflow, Rounding, Stochastic
-from hwsim.formats.block import (
-    COMPILED_FROM,
-    BlockFormat,
-    Blocks,
-    Encoded,
-    encode_chunks,
-    float32_slices,
-    largest_magnitude,
-    power_scaled,
-)
+from hwsim.formats import fast
+from hwsim.formats.arithmetic import SLICE, encode_quotients, largest_magnitude, slices
+from hwsim.formats.base import Float64, Int64, Rounding, Stochastic
+from hwsim.formats.block import BlockFormat, Blocks, Encoded
 from hwsim.formats.e8m0 import BIAS, E8M0, NAN_CODE
 from hwsim.formats.fixed import FixedPoint
 from hwsim.formats.minifloat import Minifloat
@@ -124,23 +117,19 @@ class SharedExponent(BlockFormat):
         return np.where(largest == 0, -limit, np.clip(shared, -limit, limit))
 
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
-        compiled = blocks.dtype.itemsize <= 4 and blocks.size >= COMPILED_FROM
+        compiled = blocks.dtype.itemsize <= 4 and fast.pays(blocks.size)
         if compiled and rounding is Rounding.NEAREST_EVEN and self.element.bits <= 8:
             return self._encode_compiled(blocks)
         return self._encode_exact(blocks, rounding)
 
     def _encode_exact(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
-        def encode(block: Float64) -> Encoded:
-            largest = largest_magnitude(block)
-            finite = np.isfinite(largest)
-            exponents = self.shared_exponents(np.where(finite, largest, 0.0))
-            scales = np.where(finite, exponents + BIAS, NAN_CODE)
-            numbers = np.where(finite[:, np.newaxis], block, 0.0)
-            scaled = power_scaled(numbers, -exponents[:, np.newaxis])
-            codes = self.element.encode(scaled, rounding, Overflow.SATURATE)
-            return Encoded(codes, scales.astype(self.scale.code_dtype), {})
-
-        return encode_chunks(encode, blocks, rounding)
+        largest = largest_magnitude(blocks)
+        finite = np.isfinite(largest)
+        exponents = self.shared_exponents(np.where(finite, largest, 0.0))
+        scales = np.where(finite, exponents + BIAS, NAN_CODE).astype(self.scale.code_dtype)
+        # Divided by 0, all of a block is 0.
+        divisors = np.where(finite, np.ldexp(1.0, exponents), 0.0)
+        return Encoded(encode_quotients(self.element, blocks, divisors, rounding), scales, {})
 
     def _encode_compiled(self, blocks: Blocks) -> Encoded:
         from hwsim.formats import kernels
@@ -150,7 +139,7 @@ class SharedExponent(BlockFormat):
         # The first 23-bit mantissa that raises the exponent; 2**23 is never reached.
         first_raising = int((self.exact_significand - 1) * 2**23) + 1
         flat_codes, flat_scales = codes.reshape(-1, self.size), scales.reshape(-1)
-        for part, x in float32_slices(blocks):
+        for part, x in slices(blocks, SLICE):
             arguments = (
                 x,
                 flat_codes[part].reshape(-1),

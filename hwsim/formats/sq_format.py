@@ -15,21 +15,22 @@ weighs it with activations, which is not part of a number format.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Float64, Format, Overflow, Rounding, Stochastic
-from hwsim.formats.block import (
-    BlockFormat,
-    Blocks,
-    Encoded,
-    QuantizedTensor,
-    encode_chunks,
+from hwsim.formats import fast
+from hwsim.formats.arithmetic import (
+    Floats,
+    encode_quotients,
     encode_scale,
     exact_quotient,
+    largest_magnitude,
+    slices,
 )
+from hwsim.formats.base import Codes, Float64, Format, Rounding, Stochastic
+from hwsim.formats.block import BlockFormat, Blocks, Encoded, QuantizedTensor
 from hwsim.formats.minifloat import NAMED
 
 NAMES = ("sq_int8_int4_g64",)
@@ -116,34 +117,63 @@ class SparseQuantized(BlockFormat):
         metadata = tensor.metadata
         high = self.high.decode(metadata["high_codes"])
         high *= self.scale.decode(metadata["high_scales"])[..., np.newaxis]
+        if fast.pays(values.size):
+            from hwsim.formats import kernels
+
+            banks, kept = values.size // self.size, self.high_elements
+            places = metadata["positions"].reshape(banks, kept)
+            kernels.put(values.reshape(banks, self.size), places, high.reshape(banks, kept))
+            return values
         np.put_along_axis(values, metadata["positions"].astype(np.intp), high, axis=-1)
         return values
 
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
         self._check_finite(blocks)
-        position_dtype = np.min_scalar_type(self.size - 1)
+        positions, high, rest = self._split_banks(blocks)
+        high_codes, high_scales = self._part(high, self.high, rounding)
+        codes, scales = self._part(rest, self.element, rounding)
+        metadata = {"high_codes": high_codes, "positions": positions, "high_scales": high_scales}
+        return Encoded(codes, scales, metadata)
 
-        def part(numbers: Float64, fmt: Format) -> tuple[np.ndarray, np.ndarray]:
-            largest = np.abs(numbers).max(axis=-1, initial=0.0)
-            scales = encode_scale(self.scale, exact_quotient(largest, np.array(fmt.max)))
-            quotients = exact_quotient(numbers, self.scale.decode(scales)[:, np.newaxis])
-            return fmt.encode(quotients, rounding, Overflow.SATURATE), scales
+    def _part(
+        self, numbers: Floats, fmt: Format, rounding: Rounding | Stochastic
+    ) -> tuple[Codes, Codes]:
+        largest = np.zeros(numbers.shape[:-1]) if numbers.size == 0 else largest_magnitude(numbers)
+        scales = encode_scale(self.scale, exact_quotient(largest, np.array(fmt.max)))
+        return encode_quotients(fmt, numbers, self.scale.decode(scales), rounding), scales
 
-        def encode(bank: Float64) -> Encoded:
-            order = np.argsort(-np.abs(bank), axis=-1, kind="stable")
-            positions = np.sort(order[:, : self.high_elements], axis=-1)
-            high_codes, high_scales = part(np.take_along_axis(bank, positions, -1), self.high)
-            rest = bank.copy()
-            np.put_along_axis(rest, positions, 0.0, axis=-1)
-            codes, scales = part(rest, self.element)
-            metadata = {
-                "high_codes": high_codes,
-                "positions": positions.astype(position_dtype),
-                "high_scales": high_scales,
-            }
-            return Encoded(codes, scales, metadata)
+    def _split_banks(self, blocks: Blocks) -> tuple[Codes, Floats, Floats]:
+        """Return the positions of the elements in high precision, these, and the others."""
+        dtype = np.min_scalar_type(self.size - 1)
+        if fast.pays(blocks.size):
+            return self._split_compiled(blocks, dtype)
+        order = np.argsort(-np.abs(blocks), axis=-1, kind="stable")
+        positions = np.sort(order[..., : self.high_elements], axis=-1)
+        rest = blocks.copy()
+        np.put_along_axis(rest, positions, 0.0, axis=-1)
+        return positions.astype(dtype), np.take_along_axis(blocks, positions, -1), rest
 
-        return encode_chunks(encode, blocks, rounding)
+    def _split_compiled(self, blocks: Blocks, dtype: np.dtype[Any]) -> tuple[Codes, Floats, Floats]:
+        from hwsim.formats import kernels
+
+        shape = (*blocks.shape[:-1], self.high_elements)
+        wide = blocks.dtype.itemsize == 8
+        kind = np.dtype(np.float64 if wide else np.float32)
+        magnitude_kind = np.dtype(np.int64 if wide else np.int32)
+        octave = magnitude_kind.type(1 << (52 if wide else 23))
+        positions, high = np.empty(shape, dtype), np.empty(shape, kind)
+        rest = np.empty(blocks.shape, kind)
+        parts = (
+            array.reshape(blocks.size // self.size, array.shape[-1])
+            for array in (positions, high, rest)
+        )
+        flat_positions, flat_high, flat_rest = parts
+        for part, x in slices(blocks):
+            magnitudes = np.abs(x).view(magnitude_kind)
+            kernels.largest_few(
+                x, magnitudes, octave, flat_positions[part], flat_high[part], flat_rest[part]
+            )
+        return positions, high, rest
 
 
 def parse(name: str, parse_scalar: Callable[[str], Format]) -> BlockFormat | None:

@@ -25,20 +25,15 @@ from typing import ClassVar
 import numpy as np
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Float64, Format, Overflow, Rounding, Stochastic
-from hwsim.formats.block import (
-    BlockFormat,
-    Blocks,
-    Encoded,
-    QuantizedTensor,
-    encode_chunks,
+from hwsim.formats.arithmetic import (
+    encode_quotients,
     encode_scale,
     exact_product,
     exact_quotient,
     largest_magnitude,
-    map_chunks,
-    power_scaled,
 )
+from hwsim.formats.base import Float64, Format, Rounding, Stochastic
+from hwsim.formats.block import BlockFormat, Blocks, Encoded, QuantizedTensor
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import NAMED
 
@@ -108,26 +103,15 @@ class VectorScale(BlockFormat):
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
         self._check_finite(blocks)
         top = self.element.max
-        largest = map_chunks(largest_magnitude, blocks)
+        largest = largest_magnitude(blocks)
         unit, unit_tail = exact_product(np.array(top), np.array(self.scale.max))
         ideal = exact_quotient(largest.max(axis=-1, initial=0.0), unit, divisor_tail=unit_tail)
         channel_codes = encode_scale(self.channel_scale, ideal)
-        channel = np.broadcast_to(
-            self.channel_scale.decode(channel_codes)[..., np.newaxis], largest.shape
-        )
-
-        def encode(vector: Float64, amax: Float64, unit: Float64) -> Encoded:
-            # Near 1, products are in range and exact.
-            one, exponent = np.frexp(amax[:, np.newaxis])
-            numbers, tail = exact_product(power_scaled(vector, -exponent), np.array(top))
-            quotients = exact_quotient(numbers, one, tail=tail)
-            codes = self.element.encode(quotients, rounding, Overflow.SATURATE)
-            step, step_tail = exact_product(unit, np.array(top))
-            quotients = exact_quotient(amax, step, divisor_tail=step_tail)
-            return Encoded(codes, self.scale.encode(quotients), {})
-
-        encoded = encode_chunks(encode, blocks, rounding, largest, channel)
-        return encoded._replace(metadata={"channel_scales": channel_codes})
+        channel = self.channel_scale.decode(channel_codes)[..., np.newaxis]
+        codes = encode_quotients(self.element, blocks, largest, rounding, factor=top)
+        step, step_tail = exact_product(channel, np.array(top))
+        scales = self.scale.encode(exact_quotient(largest, step, divisor_tail=step_tail))
+        return Encoded(codes, scales, {"channel_scales": channel_codes})
 
 
 def parse(name: str, parse_scalar: Callable[[str], Format]) -> BlockFormat | None:

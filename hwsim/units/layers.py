@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.errors import InputError
+from hwsim.formats.arithmetic import encode_scale
 from hwsim.formats.base import Codes, Float64, Format, Int64
-from hwsim.formats.block import BlockFormat, QuantizedTensor, encode_scale
+from hwsim.formats.block import BlockFormat, QuantizedTensor
 from hwsim.formats.group import GroupScale
 from hwsim.formats.minifloat import NAMED, Minifloat
 from hwsim.formats.scaling import ScaleRule, is_finer_than

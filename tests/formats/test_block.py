@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from hwsim.errors import InputError
 from hwsim.formats import Stochastic, block_names, parse
-from hwsim.formats.block import exact_quotient
+from hwsim.formats.arithmetic import exact_quotient
 
 NAMES = block_names()
 #: Formats whose blocks can be NaN, and those that refuse.

@@ -8,7 +8,7 @@ import pytest
 
 from hwsim.errors import InputError
 from hwsim.formats import parse
-from hwsim.formats.block import exact_product, exact_quotient, exact_sum
+from hwsim.formats.arithmetic import exact_product, exact_quotient, exact_sum
 from hwsim.formats.codebook import learn
 from hwsim.formats.ifairy import scales
 
