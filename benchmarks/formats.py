@@ -12,7 +12,8 @@ call of hwsim allocates, its result included, in bytes per element of the input.
 With ``--ratios``, every named format and some more, and scalar ones with a scale a token, to
 encode, to decode and both, from float32 and float64: nanoseconds and, in brackets, times those of
 mxfp4. Each figure is the least of several turns of 15 ms with 2**20 elements, mxfp4 in turn with
-the format, as other work of the machine comes and goes. ``limit`` is 2.5, 6 for formats whose encoder searches.
+the format, as other work of the machine comes and goes. ``limit`` is 2.5, 6 for formats whose
+encoder searches.
 """
 
 import argparse

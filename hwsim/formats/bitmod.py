@@ -187,7 +187,7 @@ class BitMod(BlockFormat):
             return self._encode_compiled(blocks)
         return encode_chunks(self._encode_exact, blocks, rounding)
 
-    def _scales(self, largest: Float64) -> Codes:
+    def scales_of(self, largest: Float64) -> Codes:
         """Return the scale codes of the four candidates, shape (n, 4)."""
         candidates = self.candidates
         # ER+ and ER- have one largest value, and so do EA+ and EA-.
@@ -199,7 +199,7 @@ class BitMod(BlockFormat):
 
     def _encode_exact(self, groups: Float64) -> Encoded:
         candidates = self.candidates
-        scales = self._scales(largest_magnitude(groups))
+        scales = self.scales_of(largest_magnitude(groups))
         steps = self.scale.decode(scales)
         errors = np.empty(steps.shape)
         numbers, powers, near_steps = _near_one(groups, steps, largest_magnitude(groups))
@@ -208,7 +208,7 @@ class BitMod(BlockFormat):
             values = candidates.levels[row][_nearest(groups, steps[:, row], candidates, row)]
             values *= near_steps[:, row, np.newaxis]
             errors[:, row] = np.square(near_one - values).sum(axis=-1)
-        selectors = self._select(groups, steps, errors)
+        selectors = self.select(groups, steps, errors)
         codes = np.empty(groups.shape, np.uint8)
         for row in range(4):
             chosen = selectors == row
@@ -226,7 +226,7 @@ class BitMod(BlockFormat):
         groups: Blocks = np.ascontiguousarray(blocks, wide).reshape(-1, self.size)
         candidates = self.candidates
         largest = largest_magnitude(groups)
-        scales = self._scales(largest)
+        scales = self.scales_of(largest)
         steps = self.scale.decode(scales)
         errors, used = np.empty(steps.shape), np.empty((len(steps), 2), bool)
         kernels.bitmod_errors(
@@ -236,7 +236,7 @@ class BitMod(BlockFormat):
             errors,
             used,
         )
-        selectors = self._select(groups, steps, errors, used & (largest > 0)[:, np.newaxis])
+        selectors = self.select(groups, steps, errors, used & (largest > 0)[:, np.newaxis])
         codes = np.empty(groups.shape, np.uint8)
         # Of 3 bits, there are seven midpoints.
         missing = [(0, 0), (0, 15 - candidates.midpoints.shape[1])]
@@ -255,7 +255,7 @@ class BitMod(BlockFormat):
         basic = self.element.decode(np.arange(self.element.sign_code))
         return np.pad(basic, (0, 8 - basic.size), mode="edge")
 
-    def _select(
+    def select(
         self, groups: Blocks, steps: Float64, errors: Float64, used: Bools | None = None
     ) -> Int64:
         """Return the first candidate of least error, in exact arithmetic where it is close.

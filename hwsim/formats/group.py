@@ -102,14 +102,17 @@ class GroupScale(BlockFormat):
 
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
         self._check_finite(blocks)
-        scales = encode_scale(self.scale, self._ideal_scales(blocks))
+        if self.scale_rule is ScaleRule.LEAST_ERROR:
+            ideal = map_chunks(self._least_error_scales, blocks)
+        else:
+            ideal = self.ideal_scales(largest_magnitude(blocks))
+        scales = encode_scale(self.scale, ideal)
         divisors = self.scale.decode(scales)
         return Encoded(encode_quotients(self.element, blocks, divisors, rounding), scales, {})
 
-    def _ideal_scales(self, blocks: Blocks) -> Float64:
-        if self.scale_rule is ScaleRule.LEAST_ERROR:
-            return map_chunks(self._least_error_scales, blocks)
-        return exact_quotient(largest_magnitude(blocks), np.array(self._top))
+    def ideal_scales(self, largest: Float64) -> Float64:
+        """Return the scales of groups with these largest magnitudes, by the rule ``maximum``."""
+        return exact_quotient(largest, np.array(self._top))
 
     def _least_error_scales(self, blocks: Blocks) -> Float64:
         # numba has no float16.
@@ -167,12 +170,7 @@ class GroupZeroPoint(BlockFormat):
 
     def _encode(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
         self._check_finite(blocks)
-        low, high = extremes(blocks)
-        span, tail = exact_sum(high, low)
-        top = np.array(self.element.max)
-        scales = encode_scale(self.scale, exact_quotient(span, top, tail=tail))
-        divisors = self.scale.decode(scales)
-        zeros = self.element.encode(exact_quotient(low, divisors))
+        scales, divisors, zeros = self.scales_of(*extremes(blocks))
         codes = np.empty(blocks.shape, self.element.code_dtype)
         flat, offsets = codes.reshape(-1, self.size), zeros.reshape(-1)
         compiled = rounding is Rounding.NEAREST_EVEN and fast.pays(blocks.size)
@@ -188,6 +186,14 @@ class GroupZeroPoint(BlockFormat):
             )
             flat[quotients.part] = shifted.reshape(-1, self.size)
         return Encoded(codes, scales, {"zero_points": zeros})
+
+    def scales_of(self, low: Float64, high: Float64) -> tuple[Codes, Float64, Codes]:
+        """Return scale codes, scales and zero points of blocks from -low to high."""
+        span, tail = exact_sum(high, low)
+        top = np.array(self.element.max)
+        scales = encode_scale(self.scale, exact_quotient(span, top, tail=tail))
+        divisors = self.scale.decode(scales)
+        return scales, divisors, self.element.encode(exact_quotient(low, divisors))
 
     def _shift(self, x: Floats, zeros: Codes, rounding: Rounding | Stochastic) -> Codes:
         """Return the codes of flat quotients of blocks with these zero points."""

@@ -21,7 +21,7 @@ Sources: NVIDIA cuBLAS documentation, 1D block scaling; arXiv 2509.25149 (NVFP4 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -36,7 +36,7 @@ from hwsim.formats.arithmetic import (
     largest_magnitude,
     slices,
 )
-from hwsim.formats.base import Float64, Format, Rounding, Stochastic
+from hwsim.formats.base import Codes, Float64, Format, Rounding, Stochastic
 from hwsim.formats.block import (
     BlockFormat,
     Blocks,
@@ -57,6 +57,15 @@ NAMES = tuple(ELEMENTS)
 FP32 = NAMED["fp32"]
 #: Under smaller tensor scales, midpoints times the scale reach the subnormal float32.
 _SMALLEST_COMPILED = 2.0**-100
+
+
+class Scales(NamedTuple):
+    """Scale codes of blocks, what their elements are divided by (a sum of two), and metadata."""
+
+    scales: Codes
+    divisors: Float64
+    tails: Float64
+    metadata: dict[str, Codes]
 
 
 @dataclass(frozen=True)
@@ -153,7 +162,14 @@ class TensorBlockScale(BlockFormat):
         return self._encode_compiled(blocks) if compiled else self._encode_exact(blocks, rounding)
 
     def _encode_exact(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
-        largest = largest_magnitude(blocks)
+        found = self.scales_of(largest_magnitude(blocks))
+        codes = encode_quotients(
+            self.element, blocks, found.divisors, rounding, divisor_tails=found.tails
+        )
+        return Encoded(codes, found.scales, found.metadata)
+
+    def scales_of(self, largest: Float64) -> Scales:
+        """Return the scales of a tensor whose blocks have these largest magnitudes."""
         finite = np.isfinite(largest)
         metadata, tensor_scale = self._tensor_scale(largest[finite].max(initial=0.0))
         unit, tail = exact_product(np.array(self.element.max), tensor_scale)
@@ -163,8 +179,7 @@ class TensorBlockScale(BlockFormat):
         divisors, tails = exact_product(
             np.where(finite, self.scale.decode(scales), 0.0), tensor_scale
         )
-        codes = encode_quotients(self.element, blocks, divisors, rounding, divisor_tails=tails)
-        return Encoded(codes, scales, metadata)
+        return Scales(scales, divisors, tails, metadata)
 
     def _encode_compiled(self, blocks: Blocks) -> Encoded:
         from hwsim.formats import kernels

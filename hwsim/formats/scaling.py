@@ -87,7 +87,7 @@ def least_error_scales(element: Element, groups: Floats) -> Float64:
     """
     table = element.search_table(groups.size)
     if table is None:
-        return _least_error_scales(element, groups.astype(np.float64))
+        return exact_least_error_scales(element, groups.astype(np.float64))
     flat = groups.reshape(-1, groups.shape[-1])
     return _compiled_scales(element, flat, table).reshape(groups.shape[:-1])
 
@@ -101,25 +101,26 @@ def _compiled_scales(element: Element, groups: Floats, table: tuple[Any, ...]) -
     loop(groups.reshape(-1), groups.shape[-1], largest)
     octave = np.frexp(largest)[1]
     if np.abs(octave).max(initial=0) > _LARGEST_OCTAVE:
-        return _least_error_scales(element, groups.astype(np.float64))
+        return exact_least_error_scales(element, groups.astype(np.float64))
     best, close = np.empty(len(groups), np.int64), np.empty(len(groups), bool)
-    search = _normal_octave(element), REACH, *table
+    search = normal_octave(element), REACH, *table
     searches.least_error(groups, np.ldexp(1.0, -octave), *search, best, close)
     scales = np.where(largest == 0, 0.0, np.ldexp(1.0, octave + best))
     # Sums in another order might decide otherwise.
     doubtful = np.flatnonzero(close)
     if doubtful.size:
-        scales[doubtful] = _least_error_scales(element, groups[doubtful].astype(np.float64))
+        scales[doubtful] = exact_least_error_scales(element, groups[doubtful].astype(np.float64))
     return scales
 
 
-def _least_error_scales(element: Element, groups: Float64) -> Float64:
+def exact_least_error_scales(element: Element, groups: Float64) -> Float64:
+    """Return what :func:`least_error_scales` does, with NumPy's order of sums: the definition."""
     largest = np.abs(groups).max(axis=-1, initial=0.0)
     octave = np.frexp(largest)[1]
     # Magnitudes of at most 1, whose squares neither overflow nor vanish.
     near_one = np.ldexp(groups, -octave[..., np.newaxis])
     own = np.rint(_half_log2(np.square(near_one).mean(axis=-1))).astype(np.int64)
-    own += _normal_octave(element)
+    own += normal_octave(element)
     best = own - REACH
     least = np.full(largest.shape, np.inf)
     for exponent in range(-REACH, REACH + 1):
@@ -142,7 +143,7 @@ def _squared_error(element: Element, groups: Float64, octave: NDArray[np.int64])
 
 
 @lru_cache(maxsize=256)
-def _normal_octave(element: Element) -> int:
+def normal_octave(element: Element) -> int:
     """Return the exponent of the best scale for standard normal numbers, magnitudes if unsigned."""
     numbers = np.random.default_rng(0).standard_normal(1 << 12)
     if element.min >= 0:

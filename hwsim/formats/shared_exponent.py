@@ -25,7 +25,7 @@ import numpy as np
 from hwsim.errors import InputError, unknown
 from hwsim.formats import fast
 from hwsim.formats.arithmetic import SLICE, encode_quotients, largest_magnitude, slices
-from hwsim.formats.base import Float64, Int64, Rounding, Stochastic
+from hwsim.formats.base import Codes, Float64, Int64, Rounding, Stochastic
 from hwsim.formats.block import BlockFormat, Blocks, Encoded
 from hwsim.formats.e8m0 import BIAS, E8M0, NAN_CODE
 from hwsim.formats.fixed import FixedPoint
@@ -123,13 +123,16 @@ class SharedExponent(BlockFormat):
         return self._encode_exact(blocks, rounding)
 
     def _encode_exact(self, blocks: Blocks, rounding: Rounding | Stochastic) -> Encoded:
-        largest = largest_magnitude(blocks)
+        scales, divisors = self.scales_of(largest_magnitude(blocks))
+        return Encoded(encode_quotients(self.element, blocks, divisors, rounding), scales, {})
+
+    def scales_of(self, largest: Float64) -> tuple[Codes, Float64]:
+        """Return scale codes of blocks with these largest magnitudes, and what to divide by."""
         finite = np.isfinite(largest)
         exponents = self.shared_exponents(np.where(finite, largest, 0.0))
         scales = np.where(finite, exponents + BIAS, NAN_CODE).astype(self.scale.code_dtype)
         # Divided by 0, all of a block is 0.
-        divisors = np.where(finite, np.ldexp(1.0, exponents), 0.0)
-        return Encoded(encode_quotients(self.element, blocks, divisors, rounding), scales, {})
+        return scales, np.where(finite, np.ldexp(1.0, exponents), 0.0)
 
     def _encode_compiled(self, blocks: Blocks) -> Encoded:
         from hwsim.formats import kernels

@@ -3,7 +3,7 @@
 A format's encoder is a step function, known by the smallest float64 of every step
 (:mod:`hwsim.formats.fast`). So a number is encoded by a search among the steps. Quotients by a
 scale are moved off the numbers that they only round to, as
-:func:`hwsim.formats.block.exact_quotient` does: with the sign of the exact remainder, from a
+:func:`hwsim.formats.arithmetic.exact_quotient` does: with the sign of the exact remainder, from a
 product split in two halves (T. J. Dekker, 1971), since torch has no fused multiply-add. Everything
 is float64 and element by element, so what a device does differently, such as the order of sums,
 cannot reach a code.
@@ -19,7 +19,7 @@ from hwsim.errors import InputError
 from hwsim.formats import fast
 from hwsim.formats.base import TABLE_BITS, Format, Overflow, Rounding, decode_table
 
-#: A float64 whose lowest 12 bits are 0 has at most 41 significant bits, as in formats.block.
+#: A float64 whose lowest 12 bits are 0 has at most 41 significant bits, as there.
 _LOW_BITS = (1 << 12) - 1
 
 
@@ -27,7 +27,7 @@ def exact_quotient(x: Tensor, divisor: Tensor) -> Tensor:
     """Return ``x / divisor`` on the right side of every number of at most 41 significant bits.
 
     float64 tensors that broadcast, finite, the divisor not negative; 0 where it is 0. Equal to
-    :func:`hwsim.formats.block.exact_quotient` in every bit.
+    :func:`hwsim.formats.arithmetic.exact_quotient` in every bit.
     """
     x, divisor = torch.broadcast_tensors(x, divisor)
     zero = divisor == 0

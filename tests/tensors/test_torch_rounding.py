@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hwsim.formats import block, parse, scalar_names
+from hwsim.formats import arithmetic, parse, scalar_names
 from hwsim.formats.base import TABLE_BITS
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install hwsim[torch]")
@@ -33,7 +33,7 @@ def numbers(seed, size=20_000):
 @pytest.mark.parametrize("seed", range(3))
 def test_exact_quotients(device, seed):
     x, divisor = numbers(seed)
-    expected = block.exact_quotient(x, divisor)
+    expected = arithmetic.exact_quotient(x, divisor)
     found = torch_rounding.exact_quotient(
         torch.from_numpy(x).to(device), torch.from_numpy(divisor).to(device)
     )
