@@ -14,6 +14,7 @@ from hwsim.cli import main
 from hwsim.errors import InputError
 from hwsim.networks import accuracy
 from hwsim.networks.accuracy import PerplexityMeter, perplexity_meter
+from hwsim.networks.arithmetic import sampled_layers
 from hwsim.networks.embeddings import SENTENCES, EmbeddingMeter
 from hwsim.networks.load import find
 from hwsim.networks.quantise import Operand, RoleFormats, quantised_decoder
@@ -261,3 +262,35 @@ def test_an_encoder_has_no_perplexity(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(InputError, match="allowed: decoders"):
         perplexity_meter(find(tmp_path))
+
+
+def test_a_unit_says_the_formats_and_its_outputs_are_sampled(tmp_path, capsys):
+    text = tmp_path / "text.txt"
+    text.write_text("so we walked along the river, and talked about the house. " * 4)
+    given = ["accuracy", str(byte_folder(tmp_path)), "--text", str(text), "--tokens", "40"]
+    given += ["--window", "20", "--json", "--weight-scale", "8"]
+    figures = {}
+    for accumulation in ("exact", "aligned3"):
+        unit = f"float lanes=8 weight=e4m3 activation=e4m3 accumulation={accumulation}"
+        assert main([*given, "--unit", unit]) == 0
+        figures[accumulation] = json.loads(capsys.readouterr().out)
+    exact, aligned = figures["exact"], figures["aligned3"]
+    assert exact["formats"]["weight"] == "e4m3_g8"
+    assert exact["formats"]["activation"] == "e4m3"
+    assert exact["perplexity"] == aligned["perplexity"]
+    assert exact["output_sqnr_db"] == pytest.approx(exact["quantisation_sqnr_db"], abs=1e-6)
+    assert aligned["quantisation_sqnr_db"] == exact["quantisation_sqnr_db"]
+    lost = aligned["quantisation_sqnr_db"] - aligned["output_sqnr_db"]
+    assert lost > 3 * aligned["output_sqnr_error_db"] > 0
+    assert main([*given, "--unit", unit, "--weight", "int4"]) == 2
+    assert "--weight and --unit both say it" in capsys.readouterr().err
+
+
+def test_matrices_that_share_an_input_share_the_sample():
+    tokens, _ = stored("qwen2")
+    layers = sampled_layers(decoder("qwen2"), tokens, 5)
+    names = [name for name, _, _ in decoder("qwen2").architecture.matrices()]
+    assert [layer.name for layer in layers] == names
+    assert all(layer.activations.shape == (5, layer.weight.shape[1]) for layer in layers)
+    assert layers[0].activations is layers[1].activations is layers[2].activations
+    assert layers[3].activations is not layers[2].activations
