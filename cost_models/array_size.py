@@ -49,8 +49,9 @@ def fit(
         and as :func:`cost_models.accelerator.evaluate`.
     """
     check_known("limit", limit, LIMITS)
-    rows, cols = _sizes(accelerator, prices, limit, most)
-    unit = prices.unit(accelerator.unit, accelerator.clock_ns or prices.technology.clock_ns)
+    within = _Within(accelerator, prices, limit, most)
+    rows, cols = within.sizes()
+    unit = prices.unit(accelerator.unit, prices.clock_ns(accelerator))
     cycles = np.zeros(len(rows))
     for given in (layers(accelerator, work) for work in works):
         for at in range(0, len(rows), _CHUNK):
@@ -58,46 +59,76 @@ def fit(
             r, c = rows[part, np.newaxis], cols[part, np.newaxis]
             found = times(accelerator, given, unit.cost.period_ns, r, c).cycles
             cycles[part] += (found * given.count).sum(axis=1)
-    best = np.lexsort((rows, rows * cols, cycles))[0]
+    best_first = np.lexsort((rows, rows * cols, cycles))
+    best = next(k for k in best_first if within.keeps(int(rows[k]), int(cols[k])))
     return replace(accelerator, rows=int(rows[best]), cols=int(cols[best]))
 
 
-def _sizes(accelerator: Accelerator, prices: Prices, limit: str, most: float) -> tuple[Ints, Ints]:
-    """Return the rows and columns of all arrays that keep a limit."""
-    sides, room = accelerator.largest_sides, most
-    if limit != "bandwidth":  # Arrays take operands one after another.
-        others = accelerator.arrays[1:]
-        room -= math.fsum(_taken(one, prices, limit, one.rows, one.cols) for one in others)
-    known = [_most_cols(accelerator, prices, limit, room, 1, sides["cols"])]
-    if not known[0]:
-        raise InputError(f"{limit}={most:g}: one unit takes more; allowed: more {LIMITS[limit]}")
-    for rows in range(2, sides["rows"] + 1):
-        cols = _most_cols(accelerator, prices, limit, room, rows, sides["cols"])
+class _Within:
+    """Which sizes keep a limit, found out for as few of them as it takes.
+
+    What an array takes grows with its rows and columns, and is slow to compose where operands are
+    broadcast. So the most columns are known of some rows only, and those of others lie between.
+    """
+
+    def __init__(self, accelerator: Accelerator, prices: Prices, limit: str, most: float) -> None:
+        self.accelerator, self.prices, self.limit, self.most = accelerator, prices, limit, most
+        self.room = most
+        if limit != "bandwidth":  # Arrays take operands one after another.
+            others = accelerator.arrays[1:]
+            self.room -= math.fsum(_taken(one, prices, limit, one.rows, one.cols) for one in others)
+        #: The most columns by rows, none after the last.
+        self.known: dict[int, int] = {}
+
+    def sizes(self) -> tuple[Ints, Ints]:
+        """Return the rows and columns of all arrays that keep the limit, and some that do not."""
+        sides = self.accelerator.largest_sides
+        rows, cols = 1, self._most_cols(1, 0, sides["cols"])
         if not cols:
-            break
-        known.append(cols)
-        if sum(known) > LARGEST_SEARCH:
             raise InputError(
-                f"{limit}={most:g}: keeps more than {LARGEST_SEARCH} sizes; allowed: fewer "
-                f"{LIMITS[limit]}"
+                f"{self.limit}={self.most:g}: one unit takes more; allowed: more "
+                f"{LIMITS[self.limit]}"
             )
-    rows_of = np.repeat(np.arange(1, len(known) + 1), known)
-    cols_of = np.concatenate([np.arange(1, cols + 1) for cols in known])
-    return rows_of.astype(np.int64), cols_of.astype(np.int64)
+        counts: list[int] = []
+        kept = 0
+        while cols and rows <= sides["rows"]:
+            fewer = self._most_cols(2 * rows, 0, cols)
+            counts += [cols] * (min(2 * rows - 1, sides["rows"]) - rows + 1)
+            kept += rows * fewer
+            if kept > LARGEST_SEARCH:
+                raise InputError(
+                    f"{self.limit}={self.most:g}: keeps more than {LARGEST_SEARCH} sizes; allowed: "
+                    f"fewer {LIMITS[self.limit]}"
+                )
+            rows, cols = 2 * rows, fewer
+        rows_of = np.repeat(np.arange(1, len(counts) + 1), counts)
+        cols_of = np.concatenate([np.arange(1, count + 1) for count in counts])
+        return rows_of.astype(np.int64), cols_of.astype(np.int64)
 
+    def keeps(self, rows: int, cols: int) -> bool:
+        """Whether an array keeps the limit, of at most as many columns as fewer rows may have."""
+        most = min(found for known, found in self.known.items() if known <= rows)
+        least = max((found for known, found in self.known.items() if known >= rows), default=0)
+        if not least < cols <= most:
+            return cols <= least
+        return cols <= self._most_cols(rows, least, most)
 
-def _most_cols(
-    accelerator: Accelerator, prices: Prices, limit: str, most: float, rows: int, highest: int
-) -> int:
-    """Return the most columns, up to ``highest``, with which so many rows keep a limit."""
-    low, high = 0, highest
-    while low < high:
-        middle = (low + high + 1) // 2
-        if _taken(accelerator, prices, limit, rows, middle) <= most:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    def _most_cols(self, rows: int, low: int, high: int) -> int:
+        """Return the most columns, from ``low`` to ``high``, of so many rows."""
+        guess, tries = None, 0
+        while low < high:
+            middle = (low + high + 1) // 2
+            # What an array takes is nearly proportional, and a bisection ends in any case.
+            if guess is not None and tries % 3:
+                middle = min(max(guess, low + 1), high)
+            taken = _taken(self.accelerator, self.prices, self.limit, rows, middle)
+            if taken <= self.room:
+                low = middle
+            else:
+                high = middle - 1
+            guess, tries = int(middle * self.room / taken), tries + 1
+        self.known[rows] = low
+        return low
 
 
 def _taken(accelerator: Accelerator, prices: Prices, limit: str, rows: int, cols: int) -> float:
