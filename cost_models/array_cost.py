@@ -15,17 +15,17 @@ The same array can be estimated whole, as ``hwsim.make("array", ...)``, as long 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from cost_models import operands
 from cost_models.cost import Cost
-from cost_models.element import Element, Surroundings, sides_of
+from cost_models.element import PARTS, Element, Surroundings, sides_of
 from cost_models.estimate import End, between, estimate_all, features
 from cost_models.estimate import price as price_unit
-from cost_models.netlist import FLIP_FLOP, TYPES
+from cost_models.netlist import FLIP_FLOP, TYPES, Int
 from cost_models.technology import Sizing, Technology
 from hwsim.units import UnitSpec
 from hwsim.units.array import ArrayUnit, Dataflow, Links
@@ -59,12 +59,15 @@ class UnitPrice:
         Its netlist and toggles.
     macs_per_beat
         Multiply-accumulates of a beat, on average.
+    taken
+        Cycles of single beats, ascending.
     """
 
     unit: UnitSpec
     cost: Cost
     element: Element
     macs_per_beat: float
+    taken: Int
 
     @classmethod
     def of(
@@ -73,12 +76,18 @@ class UnitPrice:
         """Return what a unit takes with operands, mapped for a clock or the least area."""
         measured = features(unit, stream)
         cost = price_unit(unit, measured, technology, clock_ns=clock_ns)
-        return cls(unit, cost, Element.of(unit, measured), unit.mean_macs_per_beat(stream.metadata))
+        taken = unit.cycles(stream.activations, stream.weights, **stream.metadata)
+        macs = unit.mean_macs_per_beat(stream.metadata)
+        return cls(unit, cost, Element.of(unit, measured), macs, np.sort(taken, axis=None))
 
     @property
     def beat_cycles(self) -> float:
         """Cycles of a beat of this unit alone, on average."""
         return self.macs_per_beat / self.cost.macs_per_cycle
+
+    def waiting(self, interval: int) -> float:
+        """Return the share of beats that take less than ``interval`` cycles, and wait."""
+        return float(np.searchsorted(self.taken, interval) / len(self.taken))
 
 
 @dataclass(frozen=True)
@@ -92,8 +101,7 @@ class Registers:
     control
         That hand on what is common to all operands of a beat.
     results
-        That hold results until all are there, or delay the sums of columns; negative where
-        elements have fewer than an array of one.
+        That hold results until all are there, or delay the sums of columns.
     """
 
     activations: Any
@@ -115,10 +123,7 @@ def registers(unit: UnitSpec, rows: Any, cols: Any, links: Links, dataflow: Data
         for side in (Operand.ACTIVATION, Operand.WEIGHT, None)
     }
     if links is Links.BROADCAST:
-        none = 0 * rows * cols
-        # Sums of a column are added up at once, and its elements have one register together.
-        sums = none if dataflow is Dataflow.OUTPUT_STATIONARY else -(rows - 1) * cols
-        return Registers(none, none, none, sums * unit.result.bits)
+        return Registers(*[0 * rows * cols] * 4)
     # Lines at the edges are delayed by 0, 1, 2 and so on.
     along_rows = rows * (cols - 1) + rows * (rows - 1) // 2
     along_cols = cols * (rows - 1) + cols * (cols - 1) // 2
@@ -184,11 +189,15 @@ class ArrayCost:
 
 
 def compose(
-    price: UnitPrice, technology: Technology, around: Surroundings, clock_ns: float | None = None
-) -> ArrayCost:
-    """Return what an array of elements takes that is mapped for a clock, or for the least area."""
+    price: UnitPrice, technology: Technology, around: Surroundings, clock_ns: float | None = None,
+    with_hazards: bool = True,
+) -> ArrayCost:  # fmt: skip
+    """Return what an array of elements takes that is mapped for a clock, or for the least area.
+
+    Where many sizes are compared, ``with_hazards=False`` leaves out what takes long.
+    """
     element = price.element
-    hazards = element.hazards(technology.hazards, around)
+    hazards = element.hazards(technology.hazards, around) if with_hazards else None
     ends = []
     for sizing in (technology.least_area, technology.least_delay):
         delay = element.delay_ns(sizing, around)
@@ -198,7 +207,18 @@ def compose(
         name: _at(start, ends[1][name], technology, clock_ns) for name, start in ends[0].items()
     }
     register, control, passing, pin = (chosen.pop(name) for name in _BETWEEN)
+    if isinstance(price.unit, ArrayUnit) and around.links is Links.BROADCAST:
+        # Sums of a column are added up at once, and its elements have one register together.
+        saved = price.unit.result.bits * (1 - 1 / around.rows)
+        chosen[PARTS[-1]] = _less(chosen[PARTS[-1]], register, saved)
     return ArrayCost(chosen, register, control, passing.settled_pj, pin.settled_pj)
+
+
+def _less(part: End, register: End, bits: float) -> End:
+    """Return a part without so many registers."""
+    names = ("area_um2", "settled_pj", "clock_pj", "leakage_nw", "idle_pj")
+    changed = {name: getattr(part, name) - bits * getattr(register, name) for name in names}
+    return replace(part, **changed)
 
 
 #: What is not of an element, as :func:`_between_elements` has it.
@@ -287,7 +307,9 @@ def compare(array: ArrayUnit, technology: Technology) -> dict[str, Comparison]:
     between = registers(unit, rows, cols, array.links, flow)
     stream = operands.default_operands(array)
     taken = array.cycles(stream.activations, stream.weights, **stream.metadata)
-    energy = _beat_pj(array, price, cost, between, float(taken.mean()), taken.shape[-1])
+    waiting = array.waiting(stream.activations, stream.weights, **stream.metadata)
+    cycles = float(taken.mean())
+    energy = _beat_pj(array, price, cost, between, cycles, waiting, taken.shape[-1])
     return {
         "area": Comparison(whole.area_um2, float(array_um2(cost, count, between.bits))),
         "delay": Comparison(whole.delay_ns, cost.delay_ns),
@@ -297,14 +319,18 @@ def compare(array: ArrayUnit, technology: Technology) -> dict[str, Comparison]:
 
 def _beat_pj(
     array: ArrayUnit, price: UnitPrice, cost: ArrayCost, between: Registers, cycles: float,
-    beats: int,
+    waiting: float, beats: int,
 ) -> float:  # fmt: skip
-    """Return the energy of a beat of an array in pJ, of ``cycles``, one of ``beats``."""
+    """Return the energy of a beat of an array in pJ, of ``cycles``, one of ``beats``.
+
+    Of the elements a share of ``waiting`` is done before others.
+    """
     rows, cols, count = array.rows, array.columns, array.rows * array.columns
     clock = cost.total("clock_pj") + cost.control.clock_pj
     own = price.beat_cycles
-    element = (cost.busy_pj - cost.total("clock_pj")) * own + clock * cycles
-    element += (cost.total("idle_pj") - cost.total("clock_pj")) * (cycles - own)
+    # What waits settles once more, and what comes next finds it so.
+    element = (cost.busy_pj - cost.total("clock_pj")) * (own + waiting) + clock * cycles
+    element += (cost.total("idle_pj") - cost.total("clock_pj")) * max(cycles - own - waiting, 0.0)
     total = count * element + between.bits * cost.register.clock_pj * cycles
     if array.links is Links.BROADCAST:
         return total

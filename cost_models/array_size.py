@@ -12,6 +12,7 @@ import numpy as np
 from cost_models.accelerator import Prices, array_area_um2
 from hwsim.accelerator.integers import Ints
 from hwsim.accelerator.simulation import Accelerator, layers, times
+from hwsim.accelerator.traffic import Floats
 from hwsim.accelerator.workload import Workload
 from hwsim.errors import InputError, check_known
 
@@ -46,18 +47,28 @@ def fit(
     check_known("limit", limit, LIMITS)
     rows, cols = _sizes(accelerator, prices, limit, most)
     given = layers(accelerator, work)
-    unit = prices.unit(accelerator.unit, accelerator.clock_ns or prices.technology.clock_ns)
-    cycles = np.concatenate(
-        [
-            (times(accelerator, given, unit.cost.period_ns, r, c).cycles * given.count).sum(axis=1)
-            for r, c in (
-                (rows[at : at + _CHUNK, np.newaxis], cols[at : at + _CHUNK, np.newaxis])
-                for at in range(0, len(rows), _CHUNK)
-            )
-        ]
-    )
-    best = np.lexsort((rows, rows * cols, cycles))[0]
+    periods = _periods(accelerator, prices, rows, cols)
+    taken = np.zeros(len(rows))
+    for at in range(0, len(rows), _CHUNK):
+        part = slice(at, at + _CHUNK)
+        r, c, period = rows[part, np.newaxis], cols[part, np.newaxis], periods[part, np.newaxis]
+        found = times(accelerator, given, period, r, c).cycles
+        taken[part] = (found * given.count * period).sum(axis=1)
+    best = np.lexsort((rows, rows * cols, taken))[0]
     return replace(accelerator, rows=int(rows[best]), cols=int(cols[best]))
+
+
+def _periods(accelerator: Accelerator, prices: Prices, rows: Ints, cols: Ints) -> Floats:
+    """Return the clock period of each size in ns: the slower one of a row and of a column.
+
+    In a broadcast array, operands of rows drive as many elements as there are columns.
+    """
+    sides = []
+    for lines, size in ((rows, lambda k: (k, 1)), (cols, lambda k: (1, k))):
+        lengths, which = np.unique(lines, return_inverse=True)
+        found = [prices.period_ns(accelerator, *size(int(k))) for k in lengths]
+        sides.append(np.array(found)[which])
+    return np.maximum(*sides)
 
 
 def _sizes(accelerator: Accelerator, prices: Prices, limit: str, most: float) -> tuple[Ints, Ints]:

@@ -352,6 +352,18 @@ class ArrayUnit(UnitSpec):
             return self._schedule(*operands)[0]
         return self.processing_element._cycles(*operands).max(axis=(-3, -2))
 
+    def waiting(self, activations: Codes, weights: Codes, **metadata: Codes) -> float:
+        """Return the share of the elements' beats that end before those of other elements.
+
+        Operands are those of :meth:`~hwsim.units.base.UnitSpec.dot`; beats count as in a broadcast
+        array, where those of a step are of the same place in their dot products.
+        """
+        if self._is_fixed:
+            return 0.0
+        operands = self._elements(activations, weights, metadata)
+        own = self.processing_element._cycles(*operands)
+        return float((own < own.max(axis=(-3, -2), keepdims=True)).mean())
+
     def _drains(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Int64:
         if self._is_fixed or not self.skew:
             return super()._drains(activations, weights, metadata)
