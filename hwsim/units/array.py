@@ -458,12 +458,8 @@ class ArrayUnit(UnitSpec):
         {"element": "bit_serial", "rows": 2, "columns": 2, "lanes": 4, "weight": "int4",
          "activation": "int6", "digits": "essential", "links": "broadcast"},
     )  # fmt: skip
-    fitting: ClassVar[Configurations] = (
-        {"element": "integer", "rows": 2, "columns": 2, "lanes": 1, "weight": "int4",
-         "activation": "int4"},
-        {"element": "integer", "rows": 2, "columns": 1, "lanes": 2, "weight": "int3",
-         "activation": "int6", "links": "broadcast"},
-    )  # fmt: skip
+    # Estimates of arrays follow from those of their units.
+    fitting: ClassVar[Configurations] = ()
 
 
 #: Parameters of the array itself.
