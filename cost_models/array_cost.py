@@ -61,6 +61,9 @@ class UnitPrice:
         Multiply-accumulates of a beat, on average.
     taken
         Cycles of single beats, ascending.
+    interrupted
+        The netlist with toggles where every beat is followed by a cycle without one, as where
+        others take longer; None where all take as long.
     """
 
     unit: UnitSpec
@@ -68,6 +71,7 @@ class UnitPrice:
     element: Element
     macs_per_beat: float
     taken: Int
+    interrupted: Element | None
 
     @classmethod
     def of(
@@ -78,7 +82,11 @@ class UnitPrice:
         cost = price_unit(unit, measured, technology, clock_ns=clock_ns)
         taken = unit.cycles(stream.activations, stream.weights, **stream.metadata)
         macs = unit.mean_macs_per_beat(stream.metadata)
-        return cls(unit, cost, Element.of(unit, measured), macs, np.sort(taken, axis=None))
+        interrupted = None
+        if _waits(unit):
+            interrupted = Element.of(unit, features(unit, stream, waits=1))
+        element, taken = Element.of(unit, measured), np.sort(taken, axis=None)
+        return cls(unit, cost, element, macs, taken, interrupted)
 
     @property
     def beat_cycles(self) -> float:
@@ -88,6 +96,12 @@ class UnitPrice:
     def waiting(self, interval: int) -> float:
         """Return the share of beats that take less than ``interval`` cycles, and wait."""
         return float(np.searchsorted(self.taken, interval) / len(self.taken))
+
+
+def _waits(unit: UnitSpec) -> bool:
+    """Return whether units of an array wait for each other, beat by beat."""
+    timing = unit.timing()
+    return timing.interval > timing.min_interval and not timing.stores_beats
 
 
 @dataclass(frozen=True)
@@ -165,6 +179,8 @@ class ArrayCost:
         Energy of a bit that changes as it passes a register.
     pin_pj
         Energy of a pin of an element that such a bit drives.
+    wait_pj
+        Energy by part, clock left out, that a beat takes more if the element waits after it.
     """
 
     parts: Mapping[str, End]
@@ -172,6 +188,7 @@ class ArrayCost:
     control: End
     passing_pj: float
     pin_pj: float
+    wait_pj: Mapping[str, float]
 
     @property
     def delay_ns(self) -> float:
@@ -211,7 +228,30 @@ def compose(
         # Sums of a column are added up at once, and its elements have one register together.
         saved = price.unit.result.bits * (1 - 1 / around.rows)
         chosen[PARTS[-1]] = _less(chosen[PARTS[-1]], register, saved)
-    return ArrayCost(chosen, register, control, passing.settled_pj, pin.settled_pj)
+    waits = dict.fromkeys(PARTS, 0.0)
+    if price.interrupted is not None and with_hazards:
+        cycles = price.beat_cycles
+        other = _parts_at(price.interrupted, technology, around, clock_ns)
+        for name, part in chosen.items():
+            waits[name] = _data_pj(other[name]) * (cycles + 1) - _data_pj(part) * cycles
+    return ArrayCost(chosen, register, control, passing.settled_pj, pin.settled_pj, waits)
+
+
+def _data_pj(part: End) -> float:
+    """Return the energy of a cycle without the clock's."""
+    return part.settled_pj + part.glitch_pj - part.clock_pj
+
+
+def _parts_at(
+    element: Element, technology: Technology, around: Surroundings, clock_ns: float | None
+) -> dict[str, End]:
+    """Return the parts of an element at a clock."""
+    hazards = element.hazards(technology.hazards, around)
+    start, end = (
+        element.ends(sizing, around, hazards, element.delay_ns(sizing, around))
+        for sizing in (technology.least_area, technology.least_delay)
+    )
+    return {name: _at(start[name], end[name], technology, clock_ns) for name in start}
 
 
 def _less(part: End, register: End, bits: float) -> End:
@@ -227,12 +267,12 @@ _BETWEEN = ("register", "control", "passing", "pin")
 
 def _control(unit: UnitSpec, around: Surroundings) -> dict[str, float]:
     """Return the cells of an element's share in what controls the array, by type."""
-    timing, found = unit.timing(), dict.fromkeys(TYPES, 0.0)
-    if around.rows * around.cols == 1 or unit.words_per_beat > 1:
+    found = dict.fromkeys(TYPES, 0.0)
+    if unit.words_per_beat > 1:
         return found
-    if around.links is Links.SYSTOLIC:
+    if around.links is Links.SYSTOLIC and around.rows * around.cols > 1:
         found |= _SYSTOLIC_CONTROL
-    if timing.interval > timing.min_interval and not timing.stores_beats:
+    if _waits(unit):
         found |= {name: found[name] + count for name, count in _LOCKSTEP_CONTROL.items()}
     return found
 
@@ -328,8 +368,8 @@ def _beat_pj(
     rows, cols, count = array.rows, array.columns, array.rows * array.columns
     clock = cost.total("clock_pj") + cost.control.clock_pj
     own = price.beat_cycles
-    # What waits settles once more, and what comes next finds it so.
-    element = (cost.busy_pj - cost.total("clock_pj")) * (own + waiting) + clock * cycles
+    element = (cost.busy_pj - cost.total("clock_pj")) * own + clock * cycles
+    element += math.fsum(cost.wait_pj.values()) * waiting
     element += (cost.total("idle_pj") - cost.total("clock_pj")) * max(cycles - own - waiting, 0.0)
     total = count * element + between.bits * cost.register.clock_pj * cycles
     if array.links is Links.BROADCAST:

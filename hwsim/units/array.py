@@ -353,16 +353,21 @@ class ArrayUnit(UnitSpec):
         return self.processing_element._cycles(*operands).max(axis=(-3, -2))
 
     def waiting(self, activations: Codes, weights: Codes, **metadata: Codes) -> float:
-        """Return the share of the elements' beats that end before those of other elements.
+        """Return the share of the elements' beats that end before those of others in their step.
 
-        Operands are those of :meth:`~hwsim.units.base.UnitSpec.dot`; beats count as in a broadcast
-        array, where those of a step are of the same place in their dot products.
+        Operands are those of :meth:`~hwsim.units.base.UnitSpec.dot`, a dot product by itself.
         """
         if self._is_fixed:
             return 0.0
-        operands = self._elements(activations, weights, metadata)
-        own = self.processing_element._cycles(*operands)
-        return float((own < own.max(axis=(-3, -2), keepdims=True)).mean())
+        own = self.processing_element._cycles(*self._elements(activations, weights, metadata))
+        beats = own.shape[-1]
+        steps = np.zeros((*own.shape[:-1], beats + self.skew), np.int64)
+        for row in range(self.rows):
+            for column in range(self.columns):
+                behind = row + column if self.skew else 0
+                steps[..., row, column, behind : behind + beats] = own[..., row, column, :]
+        slowest = steps.max(axis=(-3, -2), keepdims=True)
+        return float(((steps > 0) & (steps < slowest)).sum() / own.size)
 
     def _drains(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Int64:
         if self._is_fixed or not self.skew:

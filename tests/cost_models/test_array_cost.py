@@ -7,7 +7,7 @@ from cost_models import array_errors
 from cost_models.array_cost import compare, registers
 from cost_models.element import Element, Surroundings
 from cost_models.estimate import PathDelays, critical_path, features
-from cost_models.netlist import FLIP_FLOP, netlist, netlist_by_part
+from cost_models.netlist import GATES, netlist, netlist_by_part
 from cost_models.operands import default_operands
 from cost_models.technology import load
 from hwsim.units import make
@@ -42,7 +42,8 @@ def test_a_composed_array_is_the_estimated_one(family, parameters, chosen, size)
     for name in ("osu018", "sky130"):
         for quantity, found in compare(array, load(name)).items():
             assert abs(found.percent) <= array_errors.ALLOWED, (name, quantity)
-            if size == (1, 1):
+            # Elements that may have to wait have a flip-flop for it.
+            if size == (1, 1) and family != "bit_serial":
                 assert found.percent == pytest.approx(0, abs=1e-6)
 
 
@@ -61,16 +62,18 @@ def test_stored_figures_hold_and_are_those_of_today():
 
 
 def test_elements_of_an_array_are_the_unit():
+    """Between systolic ones nothing is shared; broadcast ones share Booth's digits."""
+    booth = {"lanes": 1, "weight": "int6", "activation": "int6"}
+    alone = netlist(make("integer", **booth)).counts()
     for links in Links:
-        array = make("array", element="integer", rows=2, columns=3, links=links, **INTEGER)
+        array = make("array", element="integer", rows=2, columns=3, links=links, **booth)
         gates = netlist_by_part(array)
-        of_elements = np.append(np.full(len(gates.data), -1), gates.types)[gates.parts == "element"]
-        alone = netlist(make("integer", **INTEGER))
-        counts = np.bincount(of_elements + 1, minlength=11)
-        ones = np.append(len(alone.data), np.bincount(alone.types, minlength=10))
-        assert (counts <= 6 * ones).all()
+        kinds = np.append(np.full(len(gates.data), len(GATES)), gates.types)
+        counts = np.bincount(kinds[gates.parts == "element"], minlength=len(GATES) + 1)
         if links is Links.SYSTOLIC:
-            assert (counts == 6 * ones).all()
+            np.testing.assert_array_equal(counts, 6 * alone)
+        else:
+            assert 4 * alone.sum() < counts.sum() < 5.95 * alone.sum()
 
 
 def test_registers_are_those_of_the_hardware():
@@ -114,9 +117,8 @@ def test_what_is_shared_drives_what_shares_it():
     activations, weights = payload[:16], payload[16:32]
     # Tables are between activations and elements; weights select in each.
     assert (wide[weights] == alone[weights]).all()
-    assert wide.max() > 3 * alone.max()
+    assert (wide >= 4 * alone).any()
     share = one.areas_um2(load("sky130").least_area, Surroundings(1, 4, Links.BROADCAST))
     own = one.areas_um2(load("sky130").least_area, Surroundings())
     assert share[1] < 0.4 * own[1]
     assert (alone[activations] <= wide[activations]).all()
-    assert FLIP_FLOP == "DFF"
