@@ -7,7 +7,7 @@ attention, which takes its part of an area and of multipliers.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,11 +15,14 @@ import numpy as np
 from cost_models.accelerator import Prices, array_area_um2
 from hwsim.accelerator.integers import Ints
 from hwsim.accelerator.simulation import Accelerator, layers, times
+from hwsim.accelerator.traffic import Floats
 from hwsim.accelerator.workload import Workload
 from hwsim.errors import InputError, check_known
 
 #: What a limit is of, and its unit.
 LIMITS = {"area": "mm²", "multipliers": "products a beat", "bandwidth": "bits a cycle"}
+#: Relative difference of periods that are interpolated between.
+_ALIKE = 0.01
 #: Sizes that are tried at a time.
 _CHUNK = 1 << 15
 #: Most sizes that are tried.
@@ -51,17 +54,44 @@ def fit(
     check_known("limit", limit, LIMITS)
     within = _Within(accelerator, prices, limit, most)
     rows, cols = within.sizes()
-    unit = prices.unit(accelerator.unit, prices.clock_ns(accelerator))
-    cycles = np.zeros(len(rows))
+    periods = _periods(accelerator, prices, rows, cols)
+    taken = np.zeros(len(rows))
     for given in (layers(accelerator, work) for work in works):
         for at in range(0, len(rows), _CHUNK):
             part = slice(at, at + _CHUNK)
-            r, c = rows[part, np.newaxis], cols[part, np.newaxis]
-            found = times(accelerator, given, unit.cost.period_ns, r, c).cycles
-            cycles[part] += (found * given.count).sum(axis=1)
-    best_first = np.lexsort((rows, rows * cols, cycles))
+            r, c, period = rows[part, np.newaxis], cols[part, np.newaxis], periods[part, np.newaxis]
+            found = times(accelerator, given, period, r, c).cycles
+            taken[part] += (found * given.count * period).sum(axis=1)
+    best_first = np.lexsort((rows, rows * cols, taken))
     best = next(k for k in best_first if within.keeps(int(rows[k]), int(cols[k])))
     return replace(accelerator, rows=int(rows[best]), cols=int(cols[best]))
+
+
+def _periods(accelerator: Accelerator, prices: Prices, rows: Ints, cols: Ints) -> Floats:
+    """Return the clock period of each size in ns: the slower one of a row and of a column.
+
+    In a broadcast array, operands of rows drive as many elements as there are columns.
+    """
+    of_rows = _along(lambda k: prices.period_ns(accelerator, k, 1), int(rows.max()))
+    of_cols = _along(lambda k: prices.period_ns(accelerator, 1, k), int(cols.max()))
+    return np.maximum(of_rows[rows - 1], of_cols[cols - 1])
+
+
+def _along(period_ns: Callable[[int], float], longest: int) -> Floats:
+    """Return the periods of lines of 1 to ``longest`` elements, which grow with their length.
+
+    Between lengths whose periods differ by no more than ``_ALIKE`` they are interpolated.
+    """
+    known = {length: period_ns(length) for length in (1, longest)}
+    waiting = [(1, longest)]
+    while waiting:
+        low, high = waiting.pop()
+        if high - low > 1 and abs(known[high] / known[low] - 1) > _ALIKE:
+            middle = (low + high) // 2
+            known[middle] = period_ns(middle)
+            waiting += [(low, middle), (middle, high)]
+    lengths = sorted(known)
+    return np.interp(np.arange(1, longest + 1), lengths, [known[k] for k in lengths])
 
 
 class _Within:
