@@ -165,7 +165,7 @@ class Prices:
 
     def element(self, accelerator: Accelerator) -> UnitPrice:
         """Return what an element of an accelerator's array takes, in its own formats."""
-        inner = element_of(accelerator.unit, accelerator.dataflow)
+        inner = element_of(accelerator.unit, accelerator.dataflow, accelerator.double_buffered)
         return self.unit(inner, self.clock_ns(accelerator))
 
     def array(

@@ -127,7 +127,7 @@ def test_the_clock_is_that_of_the_array(prices):
     period = evaluate(wide, DECODE, prices).simulation.period_ns
     alone = prices.unit(unit, 0.5).cost.delay_ns
     assert period == prices.period_ns(wide) > 1.05 * alone
-    assert prices.period_ns(replace(wide, cols=2)) < period
+    assert prices.period_ns(replace(wide, rows=1, cols=2)) < period
 
 
 def test_parts_of_units():
@@ -138,7 +138,7 @@ def test_parts_of_units():
         return {part.name: part.value / total for part in parts if part.name in PARTS}
 
     plain = shares("integer", **UNIT)
-    assert plain["tables and terms"] == 0
+    assert plain["tables and terms"] < 0.05
     tables = {"lanes": 4, "weight": "int2", "activation": "int8", "row_count": 1}
     few, many = (shares("lut_tensor_core", **tables, column_count=k) for k in (1, 8))
     # More columns share a table, and each has its accumulator.
