@@ -281,11 +281,15 @@ class Result:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         run = self.simulation
+        other = run.accelerator.attention
         return {
             "accelerator": run.accelerator.name,
             "unit": run.accelerator.unit.name,
             "rows": run.accelerator.rows,
             "cols": run.accelerator.cols,
+            "attention": None
+            if other is None
+            else {"unit": other.unit.name, "rows": other.rows, "cols": other.cols},
             "technology": self.technology,
             "model": run.work.model.name,
             "phase": run.work.phase,

@@ -17,7 +17,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from cost_models.accelerator import SRAMS, Result
 from hwsim import drawing
 
-_COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#F0E442", "#CC79A7", "#D55E00", "#999999")
+_COLOURS = (
+    "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#F0E442",
+    "#CC79A7", "#D55E00", "#999999", "#000000",
+)  # fmt: skip
 _MARKERS = "os^DPXv*<>"
 _DPI = 200
 #: Characters of an accelerator's name that are shown.
@@ -71,7 +74,7 @@ def _draw_bars(axes: Axes, results: Sequence[Result]) -> None:
     parts = [shown_parts(result) for result in results]
     places = np.arange(len(results))
     bottom = np.zeros(len(results))
-    for name, colour in zip(parts[0], _COLOURS, strict=False):
+    for name, colour in zip(parts[0], _COLOURS, strict=True):
         heights = np.array([one[name] for one in parts]) / items * 1e3
         axes.bar(places, heights, 0.7, bottom, color=colour, label=name)
         bottom += heights
