@@ -52,7 +52,8 @@ def fit(
         and as :func:`cost_models.accelerator.evaluate`.
     """
     check_known("limit", limit, LIMITS)
-    rows, cols = sizes(accelerator, prices, limit, most)
+    within = Within(accelerator, prices, limit, most)
+    rows, cols = within.sizes()
     periods = _periods(accelerator, prices, rows, cols)
     taken = np.zeros(len(rows))
     for given in (layers(accelerator, work) for work in works):
@@ -64,11 +65,6 @@ def fit(
     best_first = np.lexsort((rows, rows * cols, taken))
     best = next(k for k in best_first if within.keeps(int(rows[k]), int(cols[k])))
     return replace(accelerator, rows=int(rows[best]), cols=int(cols[best]))
-
-
-def sizes(accelerator: Accelerator, prices: Prices, limit: str, most: float) -> tuple[Ints, Ints]:
-    """Return the rows and columns of all arrays that keep a limit, as :func:`fit` has it."""
-    return _Within(accelerator, prices, limit, most).sizes()
 
 
 def _periods(accelerator: Accelerator, prices: Prices, rows: Ints, cols: Ints) -> Floats:
@@ -98,7 +94,7 @@ def _along(period_ns: Callable[[int], float], longest: int) -> Floats:
     return np.interp(np.arange(1, longest + 1), lengths, [known[k] for k in lengths])
 
 
-class _Within:
+class Within:
     """Which sizes keep a limit, found out for as few of them as it takes.
 
     What an array takes grows with its rows and columns, and is slow to compose where operands are
