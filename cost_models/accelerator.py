@@ -2,15 +2,14 @@
 
 Units are estimated once for every pair of formats they work on (:mod:`cost_models.estimate`), with
 operands of these formats, and count with every beat they have; in all other cycles they are idle.
-What hands operands on is counted in flip-flops and multiplexers and priced with a technology's
-coefficients at the least area, as it is off the critical path; so are the pins of units, which
-their own estimate does not have, as somebody else drives them. SRAM and DRAM are those of the
-tables of :mod:`cost_models.memory`, inside their range only.
+:mod:`cost_models.array_cost` composes the array of them, tables and accumulators as parts of their
+own. SRAM and DRAM are those of the tables of :mod:`cost_models.memory`, inside their range only.
 
 A result is made of parts, and its total is their sum. A part has the error that is known of it: of
 units what 95 % of held-out units stay within, of DRAM the range that the source gives. Nothing is
-known of the error of SRAM tables and of links; totals say how large the share of such parts is.
-Errors are added up as if all were off in the same direction, which is the widest they can be.
+known of the error of SRAM tables and of registers between units; totals say how large the share of
+such parts is. Errors are added up as if all were off in the same direction, which is the widest
+they can be.
 
 Units and SRAM may be of different nodes, as published tables and open libraries have no node in
 common; a note then says so.
@@ -18,19 +17,26 @@ common; a note then says so.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from cost_models import memory, operands, technology
+from cost_models.array_cost import (
+    REGISTERS,
+    ArrayCost,
+    UnitPrice,
+    array_um2,
+    compose,
+    element_of,
+    registers,
+)
 from cost_models.bands import LEVELS
 from cost_models.cost import Cost
-from cost_models.estimate import estimate
+from cost_models.element import PARTS, Surroundings
 from cost_models.metrics import percents
-from cost_models.netlist import FLIP_FLOP, netlist
 from cost_models.scaling import ANCHORS
 from cost_models.technology import Technology
 from hwsim.accelerator.integers import ceil_div
@@ -39,16 +45,21 @@ from hwsim.accelerator.simulation import Accelerator, Group, Mode, Simulation, s
 from hwsim.accelerator.traffic import Floats, ModelError
 from hwsim.accelerator.workload import Workload
 from hwsim.errors import InputError
+from hwsim.formats.base import Codes
 from hwsim.units import UnitSpec
 from hwsim.units.array import Dataflow, Links
+from hwsim.units.layers import GROUP
 from hwsim.units.metadata import Operand
+from hwsim.units.operands import Operands
 
 #: Percentage of units that the errors of units are stated for.
 LEVEL = LEVELS[-1]
 #: The SRAMs, as parts are called, by attribute of :class:`~hwsim.accelerator.memory.Memories`.
 SRAMS = {"weights": "weight SRAM", "inputs": "input SRAM", "outputs": "output SRAM"}
-#: What is handed on or held has a bit that says whether there is any.
-_VALID_BITS = 1
+#: Which operand stays while the other one passes by.
+KEPT = {
+    Dataflow.WEIGHT_STATIONARY: Operand.WEIGHT, Dataflow.INPUT_STATIONARY: Operand.ACTIVATION,
+}  # fmt: skip
 #: Relative room for sums of float64 in another order.
 _ROUNDING = 1e-9
 
@@ -114,37 +125,6 @@ class Total:
         }  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class UnitPrice:
-    """What a unit takes on one pair of formats.
-
-    Attributes
-    ----------
-    cost
-        Its estimate.
-    activation_toggles, weight_toggles
-        Bits of a beat's two sides that change from one beat to the next, on average.
-    loads
-        Gate inputs behind a bit of a beat, on average.
-    """
-
-    cost: Cost
-    activation_toggles: float
-    weight_toggles: float
-    loads: float
-
-    @property
-    def beat_pj(self) -> float:
-        """Energy of a beat."""
-        return self.cost.energy_pj * self.beat_cycles
-
-    @property
-    def beat_cycles(self) -> float:
-        """Cycles of a beat of this unit alone, on average."""
-        macs: float = self.cost.provenance["macs_per_beat"]
-        return macs / self.cost.macs_per_cycle
-
-
 class Prices:
     """What units and memories take in one technology; what was estimated once is kept.
 
@@ -156,6 +136,8 @@ class Prices:
         What the energy of units is of, see :func:`cost_models.operands.create`.
     match
         Which weights of a file.
+    group
+        Group size of a file's weights where their format has none.
 
     Raises
     ------
@@ -163,23 +145,69 @@ class Prices:
         For an unknown technology.
     """
 
-    def __init__(self, of: str | Technology, source: str = "normal", match: str = "*") -> None:
+    def __init__(
+        self, of: str | Technology, source: str = "normal", match: str = "*", group: int = GROUP
+    ) -> None:
         (self.technology,) = technology.load_all([of])
-        self.source, self.match = source, match
-        self._units: dict[tuple[UnitSpec, float], UnitPrice] = {}
+        self.source, self.match, self.group = source, match, group
+        self._units: dict[tuple[UnitSpec, float, Operand | None], UnitPrice] = {}
+        self._arrays: dict[tuple[UnitPrice, Surroundings, bool], ArrayCost] = {}
 
-    def unit(self, unit: UnitSpec, clock_ns: float) -> UnitPrice:
-        """Return what a unit takes that is mapped for a clock."""
-        key = unit, clock_ns
+    def unit(self, unit: UnitSpec, clock_ns: float, held: Operand | None = None) -> UnitPrice:
+        """Return what a unit takes that is mapped for a clock.
+
+        With ``held``, all beats of a dot product have the same codes of that operand.
+        """
+        key = unit, clock_ns, held
         if key not in self._units:
-            stream = operands.create(unit, self.source, self.match)
-            cost = estimate(unit, self.technology, stream, clock_ns=clock_ns)
-            cost.provenance["macs_per_beat"] = unit.mean_macs_per_beat(stream.metadata)
-            gates = netlist(unit)
-            fanout = gates.fanout()[2 : gates.first_flip_flop]
-            sides = _toggles(unit, unit.words(stream))
-            self._units[key] = UnitPrice(cost, *sides, loads=float(fanout.sum()) / unit.beat_bits)
+            stream = operands.create(unit, self.source, self.match, self.group)
+            stream = _holding(unit, stream, held)
+            self._units[key] = UnitPrice.of(unit, self.technology, stream, clock_ns)
         return self._units[key]
+
+    def clock_ns(self, accelerator: Accelerator) -> float:
+        """Return the clock that the units of an accelerator are mapped for."""
+        return accelerator.clock_ns or self.technology.clock_ns
+
+    def element(self, accelerator: Accelerator) -> UnitPrice:
+        """Return what an element of an accelerator's array takes, in its own formats."""
+        inner = element_of(accelerator.unit, accelerator.dataflow, accelerator.double_buffered)
+        return self.unit(inner, self.clock_ns(accelerator))
+
+    def array(
+        self,
+        accelerator: Accelerator,
+        unit: UnitPrice,
+        rows: int | None = None,
+        cols: int | None = None,
+    ) -> ArrayCost:
+        """Return what the array of an accelerator takes whose elements are priced.
+
+        Of an array of other ``rows`` and ``cols`` energy is without hazards.
+        """
+        around = Surroundings(
+            accelerator.rows if rows is None else rows,
+            accelerator.cols if cols is None else cols,
+            accelerator.links,
+        ).alike
+        hazards = rows is None and cols is None
+        key = unit, around, hazards
+        if key not in self._arrays:
+            clock = self.clock_ns(accelerator)
+            self._arrays[key] = compose(unit, self.technology, around, clock, hazards)
+        return self._arrays[key]
+
+    def period_ns(
+        self, accelerator: Accelerator, rows: int | None = None, cols: int | None = None
+    ) -> float:
+        """Return the clock period that the arrays of an accelerator run at.
+
+        Of its first one in another size, if one is given.
+        """
+        first, *others = accelerator.arrays
+        arrays = [self.array(first, self.element(first), rows, cols)]
+        arrays += [self.array(one, self.element(one)) for one in others]
+        return max(self.clock_ns(accelerator), *(one.delay_ns for one in arrays))
 
     @property
     def node(self) -> int | None:
@@ -188,82 +216,17 @@ class Prices:
         return None if anchor is None else anchor.node
 
 
-def _sides(unit: UnitSpec) -> dict[str, Operand | None]:
-    """Return which operand each field of a beat goes with; None are common to all of an array."""
-    found: dict[str, Operand | None] = {
-        "activations": Operand.ACTIVATION, "weights": Operand.WEIGHT, "last": None,
-    }  # fmt: skip
-    return found | {field.name: field.operand for field in unit.metadata}
+def _holding(unit: UnitSpec, stream: Operands, held: Operand | None) -> Operands:
+    """Return operands in which all beats of a dot product have the first one's of one side."""
+    if held is None:
+        return stream
+    if held is Operand.WEIGHT:
+        return replace(stream, weights=_held(stream.weights, unit.weight_lanes))
+    return replace(stream, activations=_held(stream.activations, unit.activation_lanes))
 
 
-def _toggles(unit: UnitSpec, words: Sequence[Sequence[int]]) -> tuple[float, float]:
-    """Return how many bits of activations, and of weights, change from beat to beat on average.
-
-    What goes with an operand is part of it.
-    """
-    sides, masks, low = _sides(unit), {Operand.ACTIVATION: 0, Operand.WEIGHT: 0}, 0
-    for name, width in unit.beat_fields.items():
-        if (side := sides[name]) is not None:
-            masks[side] |= (1 << width) - 1 << low
-        low += width
-    changes = [a ^ b for row in words for a, b in pairwise(row)]
-    counts = [sum((change & mask).bit_count() for change in changes) for mask in masks.values()]
-    return counts[0] / len(changes), counts[1] / len(changes)
-
-
-@dataclass(frozen=True)
-class Registers:
-    """Flip-flops between the units of an array, in bits: integers, or arrays of several designs.
-
-    Attributes
-    ----------
-    activations, weights
-        That hand operands on, those at the edges included that delay a row or a column.
-    control
-        That hand on what is common to all operands of a beat.
-    stationary
-        That hold an operand.
-    results
-        That hold results until all are there.
-    """
-
-    activations: Any
-    weights: Any
-    control: Any
-    stationary: Any
-    results: Any
-
-    @property
-    def bits(self) -> Any:
-        """All of them."""
-        return sum(vars(self).values())
-
-
-def registers(accelerator: Accelerator, rows: Any = None, cols: Any = None) -> Registers:
-    """Return the flip-flops between the units of an array, or of arrays of other sizes."""
-    rows = accelerator.rows if rows is None else rows
-    cols = accelerator.cols if cols is None else cols
-    unit, sides = accelerator.unit, _sides(accelerator.unit)
-    widths = {
-        side: sum(width for name, width in unit.beat_fields.items() if sides[name] is side)
-        for side in (Operand.ACTIVATION, Operand.WEIGHT, None)
-    }
-    systolic = accelerator.links is Links.SYSTOLIC
-    output_stationary = accelerator.dataflow is Dataflow.OUTPUT_STATIONARY
-    inputs_stay = accelerator.dataflow is Dataflow.INPUT_STATIONARY
-    held = widths[Operand.ACTIVATION if inputs_stay else Operand.WEIGHT]
-    held *= (1 + accelerator.double_buffered) * (not output_stationary)
-    # Lines at the edges are delayed by 0, 1, 2 and so on.
-    passed_a = rows * (cols - 1) + rows * (rows - 1) // 2
-    passed_w = cols * (rows - 1) + cols * (cols - 1) // 2
-    kept = unit.result.bits + _VALID_BITS
-    return Registers(
-        activations=systolic * widths[Operand.ACTIVATION] * passed_a,
-        weights=systolic * widths[Operand.WEIGHT] * passed_w,
-        control=systolic * (widths[None] + _VALID_BITS) * (rows + cols - 2),
-        stationary=rows * cols * held,
-        results=systolic * output_stationary * (rows * cols - 1) * kept,
-    )
+def _held(codes: Codes, lanes: int) -> Codes:
+    return np.tile(codes[:, :lanes], (1, codes.shape[1] // lanes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -317,6 +280,11 @@ class Result:
         return self.area_um2.value * 1e-6
 
     @property
+    def items_per_s_per_mm2(self) -> float:
+        """Tokens or images per s and mm^2 of the whole accelerator."""
+        return self.simulation.items_per_s / self.area_mm2
+
+    @property
     def energy_delay_js(self) -> float:
         """Energy-delay product of the workload in J s."""
         return self.energy_j * self.simulation.time_s
@@ -324,11 +292,15 @@ class Result:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         run = self.simulation
+        other = run.accelerator.attention
         return {
             "accelerator": run.accelerator.name,
             "unit": run.accelerator.unit.name,
             "rows": run.accelerator.rows,
             "cols": run.accelerator.cols,
+            "attention": None
+            if other is None
+            else {"unit": other.unit.name, "rows": other.rows, "cols": other.cols},
             "technology": self.technology,
             "model": run.work.model.name,
             "phase": run.work.phase,
@@ -342,8 +314,10 @@ class Result:
             "time_s": run.time_s,
             "items": run.work.items,
             "items_per_s": run.items_per_s,
+            "items_per_s_per_mm2": self.items_per_s_per_mm2,
             "utilisation": run.utilisation,
             "dram_bytes": run.dram_bytes,
+            "dram_bytes_per_item": run.dram_bytes / run.work.items,
             "energy_j": self.energy_j,
             "energy_j_per_item": self.energy_j_per_item,
             "power_w": self.power_w,
@@ -373,37 +347,69 @@ def evaluate(accelerator: Accelerator, work: Workload, prices: Prices) -> Result
     ModelError
         If parts do not add up.
     """
-    wanted = accelerator.clock_ns or prices.technology.clock_ns
-    base = prices.unit(accelerator.unit, wanted)
+    bases = [prices.element(one) for one in accelerator.arrays]
+    arrays = [prices.array(*pair) for pair in zip(accelerator.arrays, bases, strict=True)]
     figures = _srams(accelerator.memories)
-    period = base.cost.period_ns
+    period = prices.period_ns(accelerator)
     _check_cycle_times(figures, period)
     run = simulate(accelerator, work, period)
-    by_mode = {mode: prices.unit(mode.unit, wanted) for mode in run.layers.modes}
-    energies = _energies(run, by_mode, figures, prices)
-    area = Total(tuple(_areas(accelerator, base.cost, figures, prices)))
-    groups = [one.gemm.group for one in run.layers.gemms]
-    by_group = {
-        name: {
-            part: float(values[np.array([group == name for group in groups])].sum())
-            for part, (values, _) in energies.items()
-        }
-        for name in dict.fromkeys(groups)
-    }
+    wholes = [
+        _Whole(one, base, cost)
+        for one, base, cost in zip(accelerator.arrays, bases, arrays, strict=True)
+    ]
+    parts: dict[str, tuple[float, _Band]] = {}
+    by_group: dict[str, dict[str, float]] = {group.name: {} for group in run.groups()}
+    for index, part in run.parts:
+        groups = [one.gemm.group for one in part.layers.gemms]
+        for name, (values, band) in _energies(part, wholes, index, figures, prices).items():
+            before, known = parts.get(name, (0.0, band))
+            parts[name] = before + float(values.sum()), _widest([known, band])
+            for group in dict.fromkeys(groups):
+                own = float(values[np.array([other == group for other in groups])].sum())
+                by_group[group][name] = by_group[group].get(name, 0.0) + own
     total = Total(
-        tuple(
-            Part(name, float(values.sum()), *_ends(float(values.sum()), band))
-            for name, (values, band) in energies.items()
-        )
+        tuple(Part(name, value, *_ends(value, band)) for name, (value, band) in parts.items())
     )
-    summed = math.fsum(value for parts in by_group.values() for value in parts.values())
+    summed = math.fsum(value for found in by_group.values() for value in found.values())
     if not math.isclose(summed, total.value, rel_tol=_ROUNDING):
         raise ModelError("the energy of groups does not add up to that of parts")
+    costs = [base.cost for base in bases]
+    costs += [prices.unit(m.unit, prices.clock_ns(accelerator)).cost for m in run.layers.modes]
     return Result(
-        run, prices.technology.name, total, area, by_group,
-        {price.cost.unit: price.cost for price in (base, *by_mode.values())},
-        tuple(_notes(run, base.cost, prices)),
+        run, prices.technology.name, total, Total(tuple(_areas(wholes, figures))), by_group,
+        {cost.unit: cost for cost in costs}, tuple(_notes(run, wholes, prices)),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Whole:
+    """One array of an accelerator with what an element of it takes, in its own formats."""
+
+    accelerator: Accelerator
+    price: UnitPrice
+    cost: ArrayCost
+
+    @property
+    def count(self) -> float:
+        """Elements."""
+        return float(self.accelerator.rows * self.accelerator.cols)
+
+    @property
+    def bits(self) -> float:
+        """Flip-flops between them."""
+        one = self.accelerator
+        return float(registers(one.unit, one.rows, one.cols, one.links, one.dataflow).bits)
+
+    @property
+    def idle_pj(self) -> float:
+        """Energy of all elements in an idle cycle."""
+        return self.count * (self.cost.total("idle_pj") + self.cost.control.idle_pj)
+
+    @property
+    def leakage_nw(self) -> float:
+        """Of all that the array has."""
+        own = self.cost.total("leakage_nw") + self.cost.control.leakage_nw
+        return self.count * own + self.bits * self.cost.register.leakage_nw
 
 
 #: Factors to a value's lower and upper end; None if unknown.
@@ -440,6 +446,12 @@ def _srams(memories: Memories) -> dict[str, memory.Memory]:
     return found
 
 
+def check_memories(memories: Memories) -> None:
+    """Raise InputError for SRAM that the tables do not have the cost of, and for unknown DRAM."""
+    _srams(memories)
+    memory.dram(memories.dram.kind, memories.dram.boundary)
+
+
 def _check_cycle_times(figures: Mapping[str, memory.Memory], period_ns: float) -> None:
     for name, cost in figures.items():
         cycle = cost.cycle_time
@@ -452,29 +464,34 @@ def _check_cycle_times(figures: Mapping[str, memory.Memory], period_ns: float) -
 
 def _energies(
     run: Simulation,
-    by_mode: Mapping[Mode, UnitPrice],
+    wholes: Sequence[_Whole],
+    index: int,
     figures: Mapping[str, memory.Memory],
     prices: Prices,
 ) -> dict[str, tuple[Floats, _Band]]:
-    """Return the energy of all products in pJ by part, shape (products,), and its band."""
-    accelerator, layers, moved = run.accelerator, run.layers, run.times.traffic
-    costs = [by_mode[mode] for mode in layers.modes]
+    """Return the energy in pJ by part, shape (products,), and its band, of one array's products.
+
+    All arrays are clocked and leak meanwhile.
+    """
+    whole, moved = wholes[index], run.times.traffic
+    accelerator, layers = whole.accelerator, run.layers
+    busy = [_of_mode(mode, whole, prices) for mode in layers.modes]
     count = layers.count.astype(np.float64)
     cycles = run.times.cycles * count
-    units = float(accelerator.rows * accelerator.cols)
     beats = _beats(run) * count
-    own_cycles = beats * np.array([one.beat_cycles for one in costs])
-    idle = units * cycles - own_cycles
-    if (idle < -_ROUNDING * units * cycles).any():
+    own_cycles = beats * np.array([one.beat_cycles for one in busy])
+    idle = whole.count * cycles - own_cycles
+    if (idle < -_ROUNDING * whole.count * cycles).any():
         raise ModelError("units work in more cycles than there are")
+    band = _widest([one.band for one in busy])
     parts: dict[str, tuple[Floats, _Band]] = {
-        "units": (
-            beats * np.array([one.beat_pj for one in costs]),
-            _widest([_band(one.cost, "energy_pj_per_mac") for one in costs]),
-        ),
-        "idle units": (np.maximum(idle, 0) * np.array([one.cost.idle_pj for one in costs]), None),
-        "links": (_link_energy(run, costs, beats, cycles, prices), None),
+        name: (beats * np.array([one.beat_pj[name] for one in busy]), band) for name in PARTS
     }
+    others = math.fsum(one.idle_pj for k, one in enumerate(wholes) if k != index)
+    idle_pj = whole.idle_pj / whole.count
+    parts["idle units"] = np.maximum(idle, 0) * idle_pj + cycles * others, None
+    clocked = math.fsum(one.bits * one.cost.register.clock_pj for one in wholes)
+    parts[REGISTERS] = _between(run, whole, busy, beats) + cycles * clocked, None
     for name, cost in figures.items():
         sram: Sram = getattr(accelerator.memories, name)
         kind = name.removesuffix("s")
@@ -488,12 +505,49 @@ def _energies(
     middle = (dram.low + dram.high) / 2
     parts["DRAM"] = (moved.dram * middle * count, (dram.low / middle, dram.high / middle))
     seconds = cycles * run.period_ns * 1e-9
-    nanowatts = costs[0].cost.leakage_nw * units
-    nanowatts += registers(accelerator).bits * prices.technology.least_area.leakage_nw[FLIP_FLOP]
+    nanowatts = math.fsum(one.leakage_nw for one in wholes)
     parts["leakage of the array"] = (seconds * nanowatts * 1e3, None)
     milliwatts = math.fsum(cost.leakage.low for cost in figures.values() if cost.leakage)
     parts["leakage of SRAM"] = (seconds * milliwatts * 1e9, None)
     return parts
+
+
+@dataclass(frozen=True, eq=False)
+class _Busy:
+    """What a beat of an element takes in one mode.
+
+    Attributes
+    ----------
+    beat_pj
+        By part.
+    beat_cycles
+        Cycles that it works.
+    ports
+        Toggles of the bits of activations and of weights, and of the pins that they drive, shape
+        (2, 2).
+    band
+        Of its energy.
+    """
+
+    beat_pj: Mapping[str, float]
+    beat_cycles: float
+    ports: Floats
+    band: "_Band"
+
+
+def _of_mode(mode: Mode, whole: _Whole, prices: Prices) -> _Busy:
+    """Return what a beat takes in a mode; where an operand stays, it is held."""
+    accelerator, clock = whole.accelerator, prices.clock_ns(whole.accelerator)
+    price = prices.unit(mode.unit, clock, KEPT.get(accelerator.dataflow))
+    cost = prices.array(accelerator, price)
+    cycles = price.beat_cycles
+    beat = {name: (part.settled_pj + part.glitch_pj) * cycles for name, part in cost.parts.items()}
+    if accelerator.dataflow is not Dataflow.OUTPUT_STATIONARY:
+        # An element has more registers than the unit: of its product, and of what it keeps.
+        beat[PARTS[0]] += (whole.cost.total("clock_pj") - cost.total("clock_pj")) * cycles
+    beat[PARTS[0]] += whole.cost.control.clock_pj * cycles
+    ports = price.element.counted.ports * cycles
+    return _Busy(beat, cycles, ports, _band(price.cost, "energy_pj_per_mac"))
 
 
 def _widest(bands: Sequence[_Band]) -> _Band:
@@ -511,57 +565,16 @@ def _beats(run: Simulation) -> Floats:
     return tiles_m * ceil_div(product.n, np.array(given.tile_cols)) * along_k
 
 
-@dataclass(frozen=True, eq=False)
-class Passed:
-    """What goes through an array, in numbers or arrays of them.
-
-    Attributes
-    ----------
-    beats
-        Of all units together.
-    activations, weights
-        Registers that words of a beat pass, summed over words.
-    result_bits
-        Bits of results that are kept until all are there.
-    cycles
-        In which registers are clocked.
-    """
-
-    beats: Any
-    activations: Any
-    weights: Any
-    result_bits: Any
-    cycles: Any
-
-
-def links_pj(
-    passed: Passed, bits: int, activation_toggles: Any, weight_toggles: Any, loads: Any,
-    prices: Prices,
-) -> Any:  # fmt: skip
-    """Return the energy in pJ of the pins of units, and of ``bits`` of registers between them."""
-    sizing = prices.technology.least_area
-    per_load = sizing.energy_fj_per_toggle_and_load
-    # A register behind a multiplexer that keeps it; its output goes to both and to the next one.
-    per_toggle = sizing.energy_fj_per_toggle[FLIP_FLOP] + sizing.energy_fj_per_toggle["MUX"]
-    per_toggle += 3 * per_load
-    toggles = passed.activations * activation_toggles + passed.weights * weight_toggles
-    # Half of the bits of a result differ from the one before.
-    toggles = toggles + passed.result_bits / 2
-    pins = passed.beats * (activation_toggles + weight_toggles) * loads
-    clocked = bits * passed.cycles * sizing.clock_fj_per_cycle
-    return (pins * per_load + toggles * per_toggle + clocked) * 1e-3
-
-
-def _link_energy(
-    run: Simulation, costs: Sequence[UnitPrice], beats: Floats, cycles: Floats, prices: Prices
-) -> Floats:
-    """Return the energy in pJ of what hands operands on, holds them, and holds results.
+def _between(run: Simulation, whole: _Whole, busy: Sequence[_Busy], beats: Floats) -> Floats:
+    """Return the energy in pJ of what hands operands on and holds results, clocks left out.
 
     An operand passes a register for every unit but the first of its line, and those that delay the
-    line, half as many as there are lines on average.
+    line, half as many as there are lines on average. Half of the bits of a result differ from the
+    one before.
     """
     accelerator, given, product = run.accelerator, run.layers, run.layers.product
     rows, cols = accelerator.rows, accelerator.cols
+    (bits_a, pins_a), (bits_w, pins_w) = np.moveaxis(np.array([one.ports for one in busy]), 0, -1)
     passed_a = passed_w = result_bits = beats * 0.0
     if accelerator.links is Links.SYSTOLIC:
         # Lines of edge folds are as long as the others.
@@ -571,117 +584,107 @@ def _link_energy(
         words_w = beats / tiles_m * ceil_div(tiles_m, np.array(rows))
         passed_a = words_a * (cols - 1 + (rows - 1) / 2)
         passed_w = words_w * (rows - 1 + (cols - 1) / 2)
-        if accelerator.dataflow is Dataflow.OUTPUT_STATIONARY:
-            outputs = product.n.astype(np.float64) * product.m * product.parts * given.count
-            result_bits = outputs * product.sum_bits.astype(np.float64)
-        else:
-            passed_a, passed_w = _stationary_passes(run, passed_a, passed_w)
-    energy: Floats = links_pj(
-        Passed(beats, passed_a, passed_w, result_bits, cycles), registers(accelerator).bits,
-        np.array([one.activation_toggles for one in costs]),
-        np.array([one.weight_toggles for one in costs]),
-        np.array([one.loads for one in costs]), prices,
-    )  # fmt: skip
+        outputs = product.n.astype(np.float64) * product.m * product.parts * given.count
+        result_bits = outputs * product.sum_bits.astype(np.float64) / 2
+    loads = beats * 0.0
+    if accelerator.dataflow is not Dataflow.OUTPUT_STATIONARY:
+        passed_a, passed_w, loads = _stationary_passes(run, passed_a, passed_w)
+        # Sums wait for those of the last column.
+        result_bits = beats / rows * (cols - 1) / 2 * product.sum_bits / 2
+        result_bits = result_bits * (accelerator.links is Links.SYSTOLIC)
+    keeps_inputs = accelerator.dataflow is Dataflow.INPUT_STATIONARY
+    toggles = passed_a * bits_a + passed_w * bits_w + result_bits
+    toggles = toggles + loads * _kept_toggles(accelerator)
+    pins = beats * (pins_a * (not keeps_inputs) + pins_w * _streams_weights(accelerator))
+    energy: Floats = toggles * whole.cost.passing_pj + pins * whole.cost.pin_pj
     return energy
 
 
-def composed(accelerator: Accelerator, prices: Prices, beats: int) -> dict[str, float]:
-    """Return what the array of an accelerator takes, composed of its units and links.
+def _streams_weights(accelerator: Accelerator) -> bool:
+    return accelerator.dataflow is not Dataflow.WEIGHT_STATIONARY
 
-    The same quantities are estimates of ``hwsim.make("array", ...)``, for arrays that are small
-    enough: output-stationary, at full throughput, with dot products of ``beats`` beats.
 
-    Returns
-    -------
-    dict
-        ``area_um2``, and ``energy_pj`` of a cycle.
-    """
-    rows, cols = accelerator.rows, accelerator.cols
-    price = prices.unit(accelerator.unit, accelerator.clock_ns or prices.technology.clock_ns)
-    # Pins that the array's inputs drive are in no estimate of it.
-    passed = Passed(0, 0, 0, 0, price.beat_cycles)
-    if accelerator.links is Links.SYSTOLIC:
-        passed = Passed(
-            beats=rows * cols - 1,
-            activations=rows * (cols - 1) + rows * (rows - 1) / 2,
-            weights=cols * (rows - 1) + cols * (cols - 1) / 2,
-            result_bits=(rows * cols - 1) * accelerator.unit.result.bits / beats,
-            cycles=price.beat_cycles,
-        )
-    of_beat = links_pj(
-        passed, registers(accelerator).bits, price.activation_toggles, price.weight_toggles,
-        price.loads, prices,
-    )  # fmt: skip
-    return {
-        "area_um2": float(array_um2(accelerator, prices, rows, cols)),
-        "energy_pj": rows * cols * price.cost.energy_pj + of_beat / price.beat_cycles,
-    }
+def _kept_toggles(accelerator: Accelerator) -> float:
+    """Return the bits that change in an element's registers when it is loaded: half of them."""
+    unit = accelerator.unit
+    fmt = unit.weight if accelerator.dataflow is Dataflow.WEIGHT_STATIONARY else unit.activation
+    return unit.lanes * fmt.bits / 2 * (1 + accelerator.double_buffered)
 
 
 def _stationary_passes(
     run: Simulation, passed_a: Floats, passed_w: Floats
-) -> tuple[Floats, Floats]:
-    """Return how often operands pass a register where one of them is loaded and stays."""
+) -> tuple[Floats, Floats, Floats]:
+    """Return how often operands pass a register where one of them is loaded and stays.
+
+    The last are the words that elements take.
+    """
     moved, given = run.times.traffic, run.layers
     rows, count = run.accelerator.rows, given.count.astype(np.float64)
     lanes = given.lanes.astype(np.float64)
+    systolic = run.accelerator.links is Links.SYSTOLIC
     if run.accelerator.dataflow is Dataflow.WEIGHT_STATIONARY:
         words = moved.weight_reads / (given.product.weight_bits * lanes) * count
-        return passed_a, words * (rows + 1) / 2
+        return passed_a, words * ((rows - 1) / 2 * systolic), words
     words = moved.input_reads / (given.product.input_bits * lanes) * count
-    return words * (rows + 1) / 2, passed_w
+    return words * ((rows - 1) / 2 * systolic), passed_w, words
 
 
-def _areas(
-    accelerator: Accelerator,
-    cost: Cost,
-    figures: Mapping[str, memory.Memory],
-    prices: Prices,
-) -> list[Part]:
+def _areas(wholes: Sequence[_Whole], figures: Mapping[str, memory.Memory]) -> list[Part]:
     """Return the area in um^2 by part."""
-    units = accelerator.rows * accelerator.cols * cost.area_um2
+    found = []
+    for k, name in enumerate(PARTS):
+        areas = [
+            one.count * (one.cost.parts[name].area_um2 + (k == 0) * one.cost.control.area_um2)
+            for one in wholes
+        ]
+        ends = [
+            _ends(area, _band(one.price.cost, "area_um2"))
+            for area, one in zip(areas, wholes, strict=True)
+        ]
+        low, high = (None if None in side else math.fsum(side) for side in zip(*ends, strict=True))
+        found.append(Part(name, math.fsum(areas), low, high))
+    between = math.fsum(one.bits * one.cost.register.area_um2 for one in wholes)
     return [
-        Part("units", units, *_ends(units, _band(cost, "area_um2"))),
-        Part("links", float(registers(accelerator).bits * _register_um2(prices))),
+        *found, Part(REGISTERS, between),
         *(Part(SRAMS[name], one.area.low) for name, one in figures.items() if one.area),
-    ]
+    ]  # fmt: skip
 
 
-def _register_um2(prices: Prices) -> float:
-    """Return the area of a bit of a register that keeps its value behind a multiplexer."""
-    area = prices.technology.least_area.area_um2
-    return area[FLIP_FLOP] + area["MUX"]
+def array_area_um2(accelerator: Accelerator, prices: Prices, rows: int, cols: int) -> float:
+    """Return the area in um^2 of an array of the accelerator's units, without memories."""
+    cost = prices.array(accelerator, prices.element(accelerator), rows, cols)
+    between = registers(accelerator.unit, rows, cols, accelerator.links, accelerator.dataflow)
+    return float(array_um2(cost, rows * cols, between.bits))
 
 
-def array_um2(accelerator: Accelerator, prices: Prices, rows: Any, cols: Any) -> Any:
-    """Return the area in um^2 of arrays of the accelerator's units, without memories.
-
-    ``rows`` and ``cols`` are integers or arrays of them.
-    """
-    unit = prices.unit(accelerator.unit, accelerator.clock_ns or prices.technology.clock_ns)
-    links = registers(accelerator, rows, cols).bits * _register_um2(prices)
-    return rows * cols * unit.cost.area_um2 + links
-
-
-def _notes(run: Simulation, cost: Cost, prices: Prices) -> list[str]:
+def _notes(run: Simulation, wholes: Sequence[_Whole], prices: Prices) -> list[str]:
     memories = run.accelerator.memories
     dram = memory.dram(memories.dram.kind, memories.dram.boundary)
     notes = [
         f"SRAM: {memories.table} at {memories.node} nm; DRAM: {dram.included}",
         f"± is what {LEVEL} % of units stay within and the range of the DRAM's source; of SRAM, "
-        "links, idle units and leakage no error is known",
-        "accumulators are in the units; vector units, wires and a clock tree are in no part",
+        "array registers, idle units and leakage no error is known",
+        "in no part: wires and a clock tree; softmax, norms, scales outside the units and other "
+        "vector units; a controller",
     ]
     if prices.node is not None and prices.node != memories.node:
         notes.insert(
             1, f"units are {prices.technology.name}, {prices.node} nm, beside SRAM of "
             f"{memories.node} nm: the tables have no {prices.node} nm",
         )  # fmt: skip
-    if cost.slack_ns is not None and cost.slack_ns < 0:
+    if len(wholes) > 1:
+        other = wholes[1].accelerator
         notes.append(
-            f"{cost.unit} misses the clock of {cost.clock_ns:g} ns and runs at "
-            f"{cost.delay_ns:.4g} ns"
+            f"attention is computed by {other.rows} x {other.cols} {other.unit.name}, while the "
+            "other array is idle"
         )
+    clock = prices.clock_ns(run.accelerator)
+    notes += [
+        f"the array of {one.accelerator.unit.name} misses the clock of {clock:g} ns and runs at "
+        f"{one.cost.delay_ns:.4g} ns"
+        for one in wholes
+        if one.cost.delay_ns > clock
+    ]
     return notes
 
 

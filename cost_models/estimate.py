@@ -27,7 +27,7 @@ from cost_models.activity import Activity
 from cost_models.bands import UNSEEN_FAMILIES
 from cost_models.clock_gating import check_gates, gate_costs
 from cost_models.cost import Cost, Objective, check_flags, check_goal
-from cost_models.netlist import GATES, NETLISTS, TYPES, Netlist, netlist
+from cost_models.netlist import GATES, NETLISTS, TYPES, Int, Netlist, netlist
 from cost_models.network import Transitions
 from cost_models.operands import default_operands
 from cost_models.technology import Coefficients, Curve, Delays, Sizing, Technology
@@ -43,6 +43,7 @@ from rtl.verilog import HandMade
 from rtl.yosys import version
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 Found = TypeVar("Found")
 
 #: Share of the longest path's gates from which a path counts as critical.
@@ -133,19 +134,21 @@ def features(
     operands: Operands | None = None,
     style: str | None = None,
     clock_gating: bool = False,
+    waits: int = 0,
 ) -> Features:
     """Map ``unit`` to gates and simulate it, unless that was done before.
 
     ``operands`` are those of :func:`estimate`, ``style`` that of
-    :func:`~cost_models.netlist.netlist`; ``clock_gating`` is that of :func:`estimate`.
+    :func:`~cost_models.netlist.netlist`; ``clock_gating`` is that of :func:`estimate`, and
+    ``waits`` that of :func:`cost_models.activity.simulate`.
     """
     if not isinstance(operands, Operands | None):
         raise InputError(f"operands={operands!r}: allowed: hwsim.units.operands.Operands")
     gates = netlist(unit, style, clock_gating)
     known = unit_key(unit, counting=True)
-    key = known and (*known, str(style), str(clock_gating), _digest(operands))
-    simulated = _Simulation(unit, gates, operands)
-    counted = _cached(key, Counted, lambda: _counted(gates, simulated()))
+    key = known and (*known, str(style), str(clock_gating), str(waits), _digest(operands))
+    simulated = _Simulation(unit, gates, operands, waits)
+    counted = cached_counts(key, Counted, lambda: _counted(gates, simulated()))
     return Features(
         netlist=gates,
         counts=gates.counts(),
@@ -160,14 +163,16 @@ def features(
 class _Simulation:
     """A simulation that is done when it is needed, and once."""
 
-    def __init__(self, unit: UnitSpec, gates: Netlist, operands: Operands | None) -> None:
-        self.given = unit, gates, operands
+    def __init__(
+        self, unit: UnitSpec, gates: Netlist, operands: Operands | None, waits: int
+    ) -> None:
+        self.given = unit, gates, operands, waits
         self.done: Activity | None = None
 
     def __call__(self) -> Activity:
         if self.done is None:
-            unit, gates, operands = self.given
-            self.done = activity.simulate(unit, gates, operands or default_operands(unit))
+            unit, gates, operands, waits = self.given
+            self.done = activity.simulate(unit, gates, operands or default_operands(unit), waits)
         return self.done
 
     def __reduce__(self) -> Any:
@@ -188,7 +193,9 @@ def _digest(operands: Operands | None) -> str:
     return state.hexdigest()
 
 
-def _cached(key: tuple[str, ...] | None, kind: type[Found], count: Callable[[], Found]) -> Found:
+def cached_counts(
+    key: tuple[str, ...] | None, kind: type[Found], count: Callable[[], Found]
+) -> Found:
     """Return what ``count`` returns, or what was kept of it."""
     if key is None:
         return count()
@@ -238,13 +245,19 @@ def hazards(measured: Features, delays: Delays) -> Hazards:
         extra = hazards_by_net(gates, measured.simulated().transitions, delays)
         return Hazards(_by_type(gates, extra), float(extra @ gates.fanout()))
 
-    return _cached(measured.key and (*measured.key, str(delays)), Hazards, count)
+    return cached_counts(measured.key and (*measured.key, str(delays)), Hazards, count)
 
 
-def hazards_by_net(gates: Netlist, transitions: Transitions, delays: Delays) -> Floats:
-    """Return the toggles per cycle that hazards add to each net, shape (nets,)."""
+def hazards_by_net(
+    gates: Netlist, transitions: Transitions, delays: Delays, fanout: Floats | Int | None = None
+) -> Floats:
+    """Return the toggles per cycle that hazards add to each net, shape (nets,).
+
+    With ``fanout``, nets drive so much in place of what the netlist says.
+    """
     numbers = PathDelays.of(delays)
-    doublings = np.log2(1 + gates.fanout()) * numbers.per_doubling
+    loads = gates.fanout() if fanout is None else fanout
+    doublings = np.log2(1 + loads) * numbers.per_doubling
     first = gates.first_gate
     of_gates = numbers.gates[gates.types] + doublings[first:]
     of_sources = numbers.clock_to_output + doublings[2:first]
@@ -265,19 +278,21 @@ def shared_gates(gates: Netlist) -> Floats:
 
 
 def critical_loads(gates: Netlist) -> Floats:
-    """Return log2(1 + fan-out) of gates on long paths, 0 for others, shape (gates,).
+    """Return log2(1 + fan-out) of :func:`critical_gates`, 0 for others, shape (gates,)."""
+    return np.log2(1 + gates.fanout()[gates.first_gate :]) * critical_gates(gates)
 
-    Long is a path with at least 90 % of the longest one's gates.
-    """
+
+def critical_gates(gates: Netlist) -> Flags:
+    """Return which gates are on long paths, of at least 90 % of the longest one's gates."""
     first = gates.first_gate
     depth = int(gates.levels.max(initial=0))
     # The latest level at which a net may be ready without making the longest path longer.
     latest = np.full(gates.nets, depth)
-    for start, end in reversed(_runs(gates)):
+    for start, end in reversed(levels(gates)):
         before = np.repeat(latest[first + start : first + end] - 1, gates.pins.shape[1])
         np.minimum.at(latest, gates.pins[start:end].ravel(), before)
-    critical = latest[first:] - gates.levels <= (1 - CRITICAL) * depth
-    return np.log2(1 + gates.fanout()[first:]) * critical
+    critical: Flags = latest[first:] - gates.levels <= (1 - CRITICAL) * depth
+    return critical
 
 
 def _by_type(gates: Netlist, toggles: Floats) -> Floats:
@@ -571,21 +586,24 @@ class Path:
     features: Floats
 
 
-def _runs(gates: Netlist) -> list[tuple[int, int]]:
+def levels(gates: Netlist) -> list[tuple[int, int]]:
     """Return first gate and end of every level."""
     borders = [0, *(np.flatnonzero(np.diff(gates.levels)) + 1).tolist(), len(gates.types)]
     return list(pairwise(borders))
 
 
-def critical_path(gates: Netlist, delays: PathDelays) -> Path:
-    """Return the longest path between flip-flops, also those before inputs and behind outputs."""
-    doublings = np.log2(1 + gates.fanout())
+def critical_path(gates: Netlist, delays: PathDelays, fanout: Floats | Int | None = None) -> Path:
+    """Return the longest path between flip-flops, also those before inputs and behind outputs.
+
+    With ``fanout``, nets drive so much in place of what the netlist says.
+    """
+    doublings = np.log2(1 + (gates.fanout() if fanout is None else fanout))
     arrival = np.zeros(gates.nets)
     registers = slice(2, gates.first_gate)
     arrival[registers] = delays.clock_to_output + delays.per_doubling * doublings[registers]
     first = gates.first_gate
     own = delays.gates[gates.types] + delays.per_doubling * doublings[first:]
-    for start, end in _runs(gates):
+    for start, end in levels(gates):
         latest = arrival[gates.pins[start:end]].max(axis=1)
         arrival[first + start : first + end] = latest + own[start:end]
 

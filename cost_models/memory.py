@@ -202,8 +202,9 @@ def sram(
 
 
 def _sram_rows(table: str, node: int) -> list[dict[str, str]]:
-    rows = [row | _sram_sources()[row["table"]] for row in data.read("sram.csv")]
-    check_known("table", table, _sram_sources())
+    sources = _sram_sources()
+    rows = [row | sources[row["table"]] for row in data.read("sram.csv")]
+    check_known("table", table, sources)
     nodes = sorted({int(row["node"]) for row in rows if row["table"] == table})
     if node not in nodes:
         raise InputError(

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-#: What has to be known for a metric: the price of a unit in a technology, the unit alone, or the
-#: weights of layers, or their activations, too, which a unit is judged on.
-Need = Literal["cost", "unit", "weights", "activations"]
+#: What has to be known for a metric: the price of a unit in a technology, the unit alone, the
+#: weights of layers, or their activations, too, which a unit is judged on, or a workload on an
+#: accelerator.
+Need = Literal["cost", "unit", "weights", "activations", "accelerator"]
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Metric:
     label
         Label of an axis, unit of measure included.
     value
-        Returns the number for a result, which has a ``cost``, a ``unit``, or the quantisation
-        ``error``, as ``needs`` says; None for a result that has no such number.
+        Returns the number for a result, which has a ``cost``, a ``unit``, the ``quality`` or what
+        an accelerator takes, as ``needs`` says; None for a result that has no such number.
     needs
         What it is computed from.
     heading

@@ -13,6 +13,12 @@ again and is hardly ever smaller.
 Large designs are mapped with bounded effort: without Yosys' search for operators to share, which
 takes hours in long chains of rounded additions and finds nothing there.
 
+The elements of an array are all alike, so one of them is mapped, by itself, as the unit would be
+that they are, but for inputs that are constants in the array. Mapped as one design, each copy comes
+out of ABC a little different, and the slowest and luckiest of them would decide about the array.
+Gates that are the same afterwards, as all that depends on the operands of a whole row only, are
+merged.
+
 Mapped by part, the submodules of the unit's top module stay apart until every gate is made, so each
 gate belongs to one of them. Nothing is optimised across their borders, which costs some area.
 """
@@ -36,7 +42,9 @@ from hwsim.errors import ToolError, check_known
 from hwsim.files import temporary_folder
 from hwsim.progress import mentioned
 from hwsim.units import UnitSpec
+from hwsim.units.array import ArrayUnit
 from rtl import verilog, yosys
+from rtl.once import once
 
 #: Options of Yosys' ``synth`` by the name of the multiplier style.
 STYLES = {"default": "", "noalumacc": "-noalumacc", "booth": "-booth -noalumacc"}
@@ -51,6 +59,8 @@ TYPES = (*GATES, FLIP_FLOP)
 NETLISTS = "netlists"
 #: The part of what is in the top module itself.
 TOP = "top"
+#: The part of elements of an array, whose instances are called so and by row and column.
+ELEMENT = "element"
 
 #: Rough static CMOS area in NAND2 equivalents, only to choose between multiplier styles.
 NAND2_EQUIVALENTS = {
@@ -104,6 +114,10 @@ _TO_GATES = (
 #: Cells of a design in RTLIL from which the effort is bounded.
 LARGE = 16384
 _CLEAN = "opt_clean -purge"
+#: What modules that stay apart learn of constants outside.
+_ACROSS = ("opt_hier", "opt", "opt_clean")
+#: Merges what is the same in modules that were mapped apart.
+_MERGE = ("opt_merge -share_all", "opt_clean")
 #: Yosys recodes multipliers whose operands both have so many bits, and no others.
 _RECODED_BITS = 4
 #: Signed numbers of equal widths from so many bits are always smaller recoded.
@@ -331,7 +345,7 @@ def _netlist(
 def _settings() -> tuple[str, ...]:
     """Return what every netlist depends on beside the unit."""
     scripts = (_script(*choice) for choice in product(STYLES, (False, True), (False, True)))
-    commands = (*_TO_WORDS, *chain(*scripts), enables.RESET_OPENS, _CLEAN)
+    commands = (*_TO_WORDS, *chain(*scripts), enables.RESET_OPENS, *_ACROSS, *_MERGE, _CLEAN)
     return (yosys.version(), _LAYOUT, *map(str, (LARGE, _ROWS_BITS, _BOOTH_BITS)), *commands)
 
 
@@ -339,6 +353,8 @@ def _mapped(
     unit: UnitSpec, text: str, style: str | None, by_part: bool, clock_gating: bool
 ) -> Netlist:
     """Map a unit whose RTLIL is ``text``."""
+    if isinstance(unit, ArrayUnit):
+        return _mapped_array(unit, text, style, by_part, clock_gating)
     instances = _instances(text, unit.name) if by_part else None
     styles = generic_styles(text) if style is None else [style]
     bounded = cell_count(text, unit.name) >= LARGE
@@ -346,6 +362,21 @@ def _mapped(
     with mentioned(f"mapping {unit.name} to gates, which takes minutes for large units"):
         found = _smallest(unit.name, text, scripts, instances)
     return replace(found, bounded=bounded)
+
+
+def _mapped_array(
+    unit: ArrayUnit, text: str, style: str | None, by_part: bool, clock_gating: bool
+) -> Netlist:
+    """Map an array whose RTLIL is ``text``, its elements apart and once."""
+    text = once(text)
+    element = netlist(unit.processing_element, style, clock_gating)
+    instances = _instances(text, unit.name)
+    if not by_part:
+        instances = {name: of for name, of in instances.items() if name.startswith(ELEMENT)}
+    scripts = {element.style: _script(element.style, element.bounded, clock_gating)}
+    with mentioned(f"mapping {unit.name} to gates, which takes minutes for large units"):
+        found = _smallest(unit.name, text, scripts, instances, across=True)
+    return replace(found, bounded=element.bounded, parts=found.parts if by_part else None)
 
 
 def _script(style: str, bounded: bool, clock_gating: bool) -> list[str]:
@@ -357,22 +388,28 @@ def _script(style: str, bounded: bool, clock_gating: bool) -> list[str]:
 
 
 def _smallest(
-    top: str, text: str, scripts: Mapping[str, Sequence[str]], instances: Mapping[str, str] | None
+    top: str,
+    text: str,
+    scripts: Mapping[str, Sequence[str]],
+    instances: Mapping[str, str] | None,
+    across: bool = False,
 ) -> Netlist:
     """Map an RTLIL text in the styles of ``scripts`` and return the smallest netlist.
 
     ``instances`` has the modules to map by themselves, by instance; with None there are no parts.
+    With ``across``, they are told of constants outside before, and equal gates are merged after.
     """
-    modules = (instances or {}).values()
+    modules = dict.fromkeys((instances or {}).values())
     apart = [f"setattr -mod -set keep_hierarchy 1 {module}" for module in modules]
     together = [f"setattr -mod -unset keep_hierarchy {module}" for module in modules]
     if instances:
-        together += ["flatten", "setundef -undriven -zero"]
+        together += ["flatten", "setundef -undriven -zero", *(_MERGE if across else ())]
     mapped = {}
     with temporary_folder() as folder, yosys.session(folder) as session:
         (folder / "unit.il").write_text(text)
         enables.write_map(folder)
         to_words = [command.format(top=top) for command in _TO_WORDS]
+        to_words += _ACROSS if across else ()
         session.run(["read_rtlil unit.il", *apart, *to_words, "design -save words"])
         for style, script in scripts.items():
             file = f"{style}.json"

@@ -53,7 +53,7 @@ CYCLES = 64
 CORRELATION = 0.9
 
 
-def create(unit: UnitSpec, source: str, match: str = "*") -> Operands:
+def create(unit: UnitSpec, source: str, match: str = "*", group: int = GROUP) -> Operands:
     """Return operands of a kind or from a file, as many as :func:`default_operands` has.
 
     Parameters
@@ -65,6 +65,8 @@ def create(unit: UnitSpec, source: str, match: str = "*") -> Operands:
 
     match
         Glob pattern of the names of the weights in a file or package.
+    group
+        Group size of such weights where the unit's format has none.
 
     Raises
     ------
@@ -93,7 +95,7 @@ def create(unit: UnitSpec, source: str, match: str = "*") -> Operands:
         ) from None
     place = {"package": source} if source in PACKAGES else {"path": path}
     chosen = TensorSource(**place, match=match)
-    return of_layers(unit, chosen.load(), STREAMS, stream_beats(unit), seed=0)
+    return of_layers(unit, chosen.load(), STREAMS, stream_beats(unit), seed=0, group=group)
 
 
 def default_operands(unit: UnitSpec) -> Operands:

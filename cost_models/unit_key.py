@@ -21,6 +21,7 @@ from typing import Any
 import hwsim
 from hwsim.errors import HwsimError
 from hwsim.units import UnitSpec
+from hwsim.units.array import OWN, ArrayUnit
 
 _ROOT = Path(hwsim.__file__).parent.parent
 #: What builds a unit, relative to ``_ROOT``.
@@ -89,6 +90,8 @@ def exact(value: Any) -> str:
     if kind is tuple:
         return f"({', '.join(map(exact, value))})"
     name = f"{kind.__module__}.{kind.__qualname__}"
+    if isinstance(value, ArrayUnit):
+        return _array(value)
     own = getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is kind
     if own and kind.__module__.startswith(_OWN):
         if isinstance(value, Enum):
@@ -97,6 +100,15 @@ def exact(value: Any) -> str:
             values = (f"{f.name}={exact(getattr(value, f.name))}" for f in fields(kind))
             return f"{name}({', '.join(values)})"
     raise _ForeignError(name)
+
+
+def _array(value: ArrayUnit) -> str:
+    """Return an array as text: its class is made for its elements, and follows from them."""
+    given = {field.name: getattr(value, field.name) for field in fields(value)}
+    if ArrayUnit.chosen(given) is not type(value):
+        raise _ForeignError(type(value).__qualname__)
+    own = (f"{key}={exact(getattr(value, key))}" for key in OWN)
+    return f"{ArrayUnit.family}({', '.join(own)}, {exact(value.processing_element)})"
 
 
 @cache

@@ -7,9 +7,9 @@ text and ``010`` as 8; where such a value meets another type, the error says so.
 
 import math
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -17,11 +17,15 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from hwsim.errors import InputError, unknown
 
 T = TypeVar("T")
+#: Keys that lead to a value.
+Keys = tuple[str, ...]
 
 #: Bytes of the longest file that is read.
 LIMIT = 1 << 20
 #: Most levels of lists and mappings; a specification has four.
 DEPTH = 20
+#: Most values below a mapping that is taken apart.
+LEAVES = 1000
 
 _TAG = "tag:yaml.org,2002:"
 _KINDS = {
@@ -43,16 +47,19 @@ class Value:
 
     Parameters
     ----------
-    path
-        The file, for messages.
     node
-        What the loader composed.
+        What the loader composed, which knows its file.
     key
         The key or place of the value, for messages.
     """
 
-    def __init__(self, path: Path, node: Node, key: str) -> None:
-        self.path, self.node, self.key = path, node, key
+    def __init__(self, node: Node, key: str) -> None:
+        self.node, self.key = node, key
+
+    @property
+    def path(self) -> Path:
+        """The file that the value stands in."""
+        return Path(self.node.start_mark.name)
 
     @property
     def place(self) -> str:
@@ -86,11 +93,11 @@ class Value:
             self.fail(f"must be a mapping, not {self._kind()}")
         entries: dict[str, Value] = {}
         for key_node, value_node in self.node.value:
-            key = Value(self.path, key_node, self.key)
+            key = Value(key_node, self.key)
             if key._tag() == "merge":
                 key.fail("merge keys (<<) are not read; write the keys themselves")
             name = key.text()
-            entry = Value(self.path, value_node, name)
+            entry = Value(value_node, name)
             if name in entries:
                 entry.fail(f"stands twice; the first is at {entries[name].place}")
             entries[name] = entry
@@ -115,7 +122,7 @@ class Value:
             self.fail(f"must be a list [...], not {self._kind()}")
         if not self.node.value:
             self.fail("the list is empty")
-        return [Value(self.path, item, self.key) for item in self.node.value]
+        return [Value(item, self.key) for item in self.node.value]
 
     def text(self) -> str:
         """Return text: printable, on one line, and not empty."""
@@ -171,6 +178,32 @@ class Value:
             self.fail(f"{path}: {error.strerror}")
         return path
 
+    def leaves(self) -> "dict[Keys, Value]":
+        """Return what stands below a mapping and is none, or empty, by the keys that lead to it.
+
+        InputError for more than ``LEAVES``, as aliases may repeat what is there without end.
+        """
+        found: dict[Keys, Value] = {}
+        waiting: list[tuple[Keys, Value]] = [((), self)]
+        while waiting:
+            keys, value = waiting.pop()
+            below = value.mapping() if value.is_mapping or not keys else {}
+            if not below:
+                found[keys] = value
+            waiting += [((*keys, key), entry) for key, entry in reversed(below.items())]
+            if len(keys) > DEPTH or len(found) + len(waiting) > LEAVES:
+                self.fail(f"has more than {LEAVES} values, or more than {DEPTH} levels")
+        return found
+
+    @property
+    def written(self) -> str:
+        """A scalar as it stands in the file; empty for what is none."""
+        return str(self.node.value) if isinstance(self.node, ScalarNode) else ""
+
+    def as_integer(self, text: str) -> "Value":
+        """Return an integer, written as ``text``, that stands where this value does."""
+        return Value(ScalarNode(f"{_TAG}int", text, self.node.start_mark), self.key)
+
     def scalars(self) -> list["Value"]:
         """Return the items of a list, or the one value that stands in place of a list."""
         return self.sequence() if isinstance(self.node, SequenceNode) else [self]
@@ -215,7 +248,9 @@ def load(path: Path) -> Value:
     text = _read(path)
     try:
         _check_depth(path, text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = yaml.SafeLoader(text)
+        loader.name = str(path)
+        node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -227,7 +262,38 @@ def load(path: Path) -> Value:
         ) from None
     if node is None:
         raise InputError(f"{path}:1: the file is empty")
-    return Value(path, node, "specification")
+    return Value(node, "specification")
+
+
+def joined(place: Value, leaves: Mapping[Keys, Value]) -> Value:
+    """Return a mapping of the values in ``leaves``, which :meth:`Value.leaves` takes apart.
+
+    Of a path and another one below it the later counts. The mapping stands where ``place`` does.
+    """
+    tree: dict[str, Any] = {}
+    for path, leaf in leaves.items():
+        below = tree
+        for key in path[:-1]:
+            if not isinstance(below.get(key), dict):
+                below[key] = {}
+            below = below[key]
+        below[path[-1]] = leaf.node
+    return Value(_mapping_node(tree, place.node), place.key)
+
+
+def _mapping_node(tree: Mapping[str, Any], place: Node) -> MappingNode:
+    pairs = []
+    for key, below in tree.items():
+        node = _mapping_node(below, _first(below)) if isinstance(below, dict) else below
+        pairs.append((ScalarNode(f"{_TAG}str", key, node.start_mark), node))
+    return MappingNode(f"{_TAG}map", pairs, place.start_mark)
+
+
+def _first(tree: Mapping[str, Any]) -> Node:
+    """Return the first node below a mapping."""
+    below = next(iter(tree.values()))
+    found: Node = _first(below) if isinstance(below, dict) else below
+    return found
 
 
 def _check_depth(path: Path, text: str) -> None:

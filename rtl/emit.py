@@ -28,14 +28,10 @@ from hwsim.units.base import check_unit
 from hwsim.units.stimulus import corners, random_codes
 from rtl import Unit, create, yosys
 from rtl.base import ports
+from rtl.once import once
 from rtl.verilog import HandMade
 
 _TRIGGER = re.compile(r"  reg (\\\$auto\$verilog_backend\S+) +(= 0;)\n")
-
-#: Lines of RTLIL: what a module is called, and what is in it.
-_MODULE = re.compile(r"(?m)^module (\S+)$")
-_CELL = re.compile(r"(?m)^(  cell )(\\\S+)")
-
 #: Between the name of a module and that of its submodule.
 _BELOW = "___"
 #: How files of a unit begin; what begins otherwise is not replaced.
@@ -64,7 +60,7 @@ def _of_unit(unit: UnitSpec) -> str:
 
 
 def _of_component(unit: UnitSpec, component: Unit) -> str:
-    text = _once(rtlil.convert(component, name=unit.name, emit_src=False))
+    text = once(rtlil.convert(component, name=unit.name, emit_src=False))
     names = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
     attributes = " ".join(f"-remove {name}" for name in names)
     with files.temporary_folder() as folder:
@@ -83,35 +79,6 @@ def _of_component(unit: UnitSpec, component: Unit) -> str:
             folder,
         )
         return _banner(unit) + _tidy((folder / "unit.v").read_text(), unit.name)
-
-
-def _once(text: str) -> str:
-    """Return RTLIL in which modules that are the same stand once, under the first one's name.
-
-    Amaranth writes one for every instance; an array of 8 x 8 units would have 64 copies of each.
-    """
-    *modules, rest = re.split(r"(?<=\nend\n)", text)
-    same: dict[str, str] = {}
-    first: dict[str, str] = {}
-    kept: dict[str, str] = {}
-    # Submodules come after what they are in.
-    for module in reversed(modules):
-        body = _CELL.sub(lambda found: found[1] + same.get(found[2], found[2]), module)
-        found = _MODULE.search(body)
-        assert found is not None, "a module has a name"
-        known = kept.setdefault(_MODULE.sub("", body, count=1), found[1])
-        same[found[1]] = known
-        first[known] = found[1]
-    names = {name: first[known] for name, known in same.items()}
-    chosen = set(first.values())
-    return (
-        "".join(
-            _CELL.sub(lambda found: found[1] + names.get(found[2], found[2]), module)
-            for name, module in zip(reversed(same), modules, strict=True)
-            if name in chosen
-        )
-        + rest
-    )
 
 
 def _tidy(text: str, name: str) -> str:

@@ -87,6 +87,6 @@ def run_sweep(specification: Path, folder: Path, workers: int | None = None) -> 
     for path in paths:
         print(path)
     for failure in outcome.failures:
-        place = f"{failure.unit.name} in {failure.target.name}"
+        place = f"{failure.design.name} in {failure.target.name}"
         print(f"FAILED: {place}: {failure.message}", file=sys.stderr)
     return 1 if outcome.failures else 0

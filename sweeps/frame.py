@@ -30,7 +30,7 @@ def read(folder: Path) -> pd.DataFrame:
 
 
 def _is_metric(column: str) -> bool:
-    """Whether a column is a metric, the error of one, or the clock."""
-    return column == "clock_ns" or any(
+    """Whether a column is a metric, the error or a part of one, the clock, or a bandwidth."""
+    return column in ("clock_ns", "period_ns", "dram_gb_per_s") or any(
         column == name or column.startswith(f"{name}_") for name in METRICS
     )

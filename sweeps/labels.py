@@ -3,7 +3,8 @@
 A label has the formats, the lanes, those of the family's own parameters in which its points in the
 chart differ, and the Verilog files of a point that has its own, so that no two points of a family
 have the same. Where a family has formats of its
-own, as RMMEC its containers, its name stands in their place.
+own, as RMMEC its containers, its name stands in their place. The label of an accelerator has its
+name, and what points of that name differ in.
 """
 
 import re
@@ -18,6 +19,7 @@ from matplotlib.path import Path
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
+from cost_models.array_size import LIMITS
 from hwsim.drawing import printable
 from hwsim.units import FAMILIES
 from hwsim.units.naming import plain
@@ -41,6 +43,8 @@ def texts(table: Sequence[Row], daggers: Sequence[bool]) -> list[str]:
 
     ``daggers`` says which rows get one.
     """
+    if table and "accelerator" in table[0]:
+        return _of_accelerators(table)
     parameters = [_parameters(row) for row in table]
     differing = _differing(table, parameters)
     names = dict.fromkeys(
@@ -64,6 +68,40 @@ def texts(table: Sequence[Row], daggers: Sequence[bool]) -> list[str]:
     ]
 
 
+def _of_accelerators(table: Sequence[Row]) -> list[str]:
+    changes = [_pairs(row["changes"]) for row in table]
+    names = _shortened(dict.fromkeys(row["accelerator"] for row in table))
+    values: dict[tuple[str, str], set[str | None]] = defaultdict(set)
+    for row, own in zip(table, changes, strict=True):
+        for key in {key for one in changes for key in one}:
+            values[row["accelerator"], key].add(own.get(key))
+    return [
+        " · ".join(
+            [
+                names[row["accelerator"]],
+                *dict.fromkeys(
+                    _change(row, key, value, len(values[row["accelerator"], key]) > 1)
+                    for key, value in own.items()
+                    if len(values[row["accelerator"], key]) > 1 or key.startswith("fit.")
+                ),
+            ]
+        )
+        for row, own in zip(table, changes, strict=True)
+    ]
+
+
+def _change(row: Row, key: str, value: str, differs: bool) -> str:
+    """Return what is said of a key of an accelerator's file; of rows and columns both at once.
+
+    A limit that is the same for all says nothing, and what was made of it does.
+    """
+    if key.startswith("fit.") and differs:
+        return f"{value} {LIMITS[key.removeprefix('fit.')]}"
+    if key in ("size", "rows", "cols") or key.startswith("fit."):
+        return f"{row['rows']}×{row['cols']}"
+    return f"{value} GB/s" if key == "bandwidth" else f"{key}={value}"
+
+
 def told_apart(table: Sequence[Row], labels: Sequence[str], labelled: Iterable[int]) -> list[str]:
     """Return ``labels`` with the family where rows of two families, both labelled, share one."""
     families = defaultdict(set)
@@ -77,12 +115,14 @@ def told_apart(table: Sequence[Row], labels: Sequence[str], labelled: Iterable[i
 
 def _parameters(row: Row) -> dict[str, str]:
     """The family's own parameters that have a value; None is what the unit chooses itself."""
-    own = (
-        pair.partition("=")[::2]
-        for pair in re.split(r" (?=[a-z_]+=)", row.get("parameters") or "")
-        if pair
-    )
-    return {key: value for key, value in own if value != "None"}
+    own = _pairs(row.get("parameters") or "")
+    return {key: value for key, value in own.items() if value != "None"}
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """Return what ``key=value key=value`` says; values may have spaces."""
+    pairs = (pair.partition("=")[::2] for pair in re.split(r" (?=[a-z_.]+=)", text) if pair)
+    return dict(pairs)
 
 
 def _differing(table: Sequence[Row], parameters: Sequence[dict[str, str]]) -> dict[str, set[str]]:

@@ -1,4 +1,4 @@
-"""What a sweep can be judged by: the metrics of costs and units, and those of quality.
+"""What a sweep can be judged by: the metrics of costs and units, of quality, and of accelerators.
 
 Each is a column of the results, and by its name an objective or a constraint.
 """
@@ -36,12 +36,35 @@ def _sqnr_error_db(point: Any) -> float | None:
     return to_db(quality.output) - to_db(quality.output + quality.output_error)
 
 
-#: All metrics by name.
+def _simulated(
+    name: str, label: str, maximise: bool = False, log: bool = True, quantity: str = ""
+) -> Metric:
+    """Return a metric that is an attribute of :class:`sweeps.simulated.Simulated`."""
+
+    def value(point: Any) -> float | None:
+        return None if point.simulated is None else getattr(point.simulated, name)
+
+    return Metric(name, label, value, "accelerator", "", maximise, log, quantity=quantity)
+
+
+#: All metrics by name. Labels of accelerators speak of items, which are tokens or images.
 METRICS: Mapping[str, Metric] = {
     **metrics.METRICS,
     **{
         metric.name: metric
         for metric in (
+            _simulated("time_s", "time (s)"),
+            _simulated("items_per_s", "items per second", maximise=True),
+            _simulated(
+                "items_per_s_per_mm2", "items per second and mm² of the accelerator",
+                maximise=True, quantity="area",
+            ),
+            _simulated("energy_j_per_item", "energy per item (J)", quantity="energy"),
+            _simulated("power_w", "power (W)", quantity="energy"),
+            _simulated("energy_delay_js", "energy × delay (J s)", quantity="energy"),
+            _simulated("area_mm2", "area of the accelerator (mm²)", quantity="area"),
+            _simulated("utilisation", "utilisation of the array", maximise=True, log=False),
+            _simulated("dram_bytes_per_item", "DRAM bytes per item"),
             Metric(
                 "weight_sqnr_db", "SQNR of weights (dB)", _sqnr_db("weight"),
                 needs="weights", maximise=True, log=False,

@@ -1,4 +1,5 @@
 """The Pareto chart of a sweep: one figure a technology and clock, one panel a cost, for a paper.
+Accelerators have one a model, with a row of panels for each of its workloads.
 
 The panels share the vertical axis, the sweep's last objective; each has one of the other
 objectives on its horizontal axis. Strong marks are Pareto-optimal in all objectives together, faint
@@ -13,7 +14,7 @@ broken to that width, and the figure is as high as they need.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
@@ -63,6 +65,8 @@ STRONG, FAINT = 4.5, 3.5
 RING, RING_WIDTH = 7.5, 0.6
 #: Shade of what lies within errors behind a front.
 SHADE = "0.93"
+#: A target and its rows.
+_Chosen = tuple[Target, Sequence[Row]]
 SETTINGS: dict[str, str | float | bool] = {
     "font.size": 8,
     "axes.spines.top": False,
@@ -76,15 +80,16 @@ def write(sweep: Sweep, table: Sequence[Row], folder: Path) -> list[Path]:
 
     ``table`` holds rows of :func:`sweeps.table.rows`; a target without rows gets no figure.
     """
-    paths = []
+    charts: dict[str, list[_Chosen]] = {}
     for target in sweep.targets:
-        chosen = [row for row in table if is_of(row, target)]
-        if not chosen:
-            continue
+        if chosen := [row for row in table if is_of(row, target)]:
+            charts.setdefault(target.stem, []).append((target, chosen))
+    paths = []
+    for stem, parts in charts.items():
         with drawing.style(SETTINGS):
-            figure = _draw(sweep, chosen, target)
+            figure = _draw(sweep, parts)
             for suffix in drawing.SUFFIXES:
-                path = folder / f"pareto_{target.stem}{suffix}"
+                path = folder / f"pareto_{stem}{suffix}"
                 drawing.save(figure, path, DPI)
                 paths.append(path)
     return paths
@@ -93,65 +98,119 @@ def write(sweep: Sweep, table: Sequence[Row], folder: Path) -> list[Path]:
 def draw(sweep: Sweep, table: Sequence[Row], target: Target) -> Figure:
     """Return the figure of the rows of one target."""
     with drawing.style(SETTINGS):
-        return _draw(sweep, table, target)
+        return _draw(sweep, [(target, table)])
 
 
-def _draw(sweep: Sweep, table: Sequence[Row], target: Target) -> Figure:
-    *horizontal, vertical = sweep.objectives
+def _draw(sweep: Sweep, parts: Sequence[_Chosen]) -> Figure:
+    """Return the figure of targets that differ in their workload alone."""
+    *horizontal, _ = sweep.objectives
     columns = min(COLUMNS, len(horizontal))
-    rows = -(-len(horizontal) // columns)
+    rows = -(-len(horizontal) // columns) * len(parts)
     height = rows * (PANEL_HEIGHT if rows <= 2 else LOW_HEIGHT)
     figure = Figure(figsize=(WIDTH, height), dpi=DPI)
     FigureCanvasAgg(figure)
-    groups = _groups(sweep, table)
+    table = [row for _, chosen in parts for row in chosen]
+    looks = styles(_kinds(table))
+    groups = [_groups(sweep, chosen, looks) for _, chosen in parts]
     has_errors = any(errors_of(table, name).any() for name in sweep.objectives)
-    handles = _handles(groups, has_errors)
-    _frame(figure, _title(sweep, target), handles, _small_print(sweep, table, groups))
-    scales = {name: scale(METRICS[name], [row[name] for row in table]) for name in sweep.objectives}
+    handles = _handles([group for of in groups for group in of], has_errors, looks)
+    approximate = any(group.approximate for of in groups for group in of)
+    _frame(figure, _title(sweep, parts[0][0]), handles, _small_print(sweep, table, approximate))
     grid = figure.add_gridspec(rows, columns)
-    panels: list[_Panel] = []
-    for index, name in enumerate(horizontal):
-        axes = figure.add_subplot(grid[divmod(index, columns)])
-        panels.append(_Panel(axes, (name, vertical), (scales[name], scales[vertical]), table))
-        panels[-1].draw(groups)
-        if index % columns:
-            axes.tick_params(labelleft=False)
-        else:
-            axes.set_ylabel(METRICS[vertical].label)
+    panels: list[list[_Panel]] = []
+    for part, of in zip(parts, groups, strict=True):
+        places = range(len(panels) * (rows // len(parts)) * columns, rows * columns)
+        panels.append(_panels(figure, [grid[divmod(k, columns)] for k in places], sweep, part))
+        for panel in panels[-1]:
+            panel.draw(of)
     # Labels and notes go where the layout has left room, and do not change it.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
+    figure.align_ylabels()
+    for (_, chosen), of, drawn in zip(parts, groups, panels, strict=True):
+        _label(chosen, of, drawn)
+    return figure
+
+
+def _panels(
+    figure: Figure, places: Sequence[SubplotSpec], sweep: Sweep, part: _Chosen
+) -> "list[_Panel]":
+    """Return the panels of a target, empty but for what stands along their axes."""
+    target, table = part
+    *horizontal, vertical = sweep.objectives
+    scales = {name: scale(METRICS[name], [row[name] for row in table]) for name in sweep.objectives}
+    panels = []
+    for index, name in enumerate(horizontal):
+        axes = figure.add_subplot(places[index])
+        axes.set_xlabel(_axis_label(name, target))
+        panels.append(_Panel(axes, (name, vertical), (scales[name], scales[vertical]), table))
+        if index % COLUMNS:
+            axes.yaxis.set_tick_params(labelleft=False)
+        else:
+            axes.set_ylabel(_axis_label(vertical, target))
+        if index == 0 and target.workload is not None:
+            heading = drawing.printable(target.workload.sizes)
+            axes.set_title(heading, loc="left", fontsize=8, fontweight="bold")
+    return panels
+
+
+def _axis_label(name: str, target: Target) -> str:
+    """Return the label of an axis, which says what items a workload has."""
+    label = METRICS[name].label
+    return label if target.workload is None else label.replace("item", target.workload.item)
+
+
+def _label(table: Sequence[Row], groups: "Sequence[_Group]", panels: "Sequence[_Panel]") -> None:
+    """Label the points of a target in all of its panels."""
     daggers = {index for group in groups if group.approximate for index in group.indices}
     labels = texts(table, [index in daggers for index in range(len(table))])
     labels = told_apart(table, labels, {index for panel in panels for index in panel.front})
     for panel in panels:
         panel.label(labels, groups)
-    return figure
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Points that look the same: of one family, in one state, with one kind of arithmetic."""
+    """Points that look the same: of one kind, in one state, with one sort of arithmetic.
 
-    family: str
+    A kind is a family of units, or an accelerator without its changes.
+    """
+
+    kind: str
     state: str
     approximate: bool
+    style: tuple[str, str]
     indices: list[int]
 
     @property
+    def colour(self) -> str:
+        return self.style[0]
+
+    @property
     def look(self) -> dict[str, Any]:
-        return _look(*styles()[self.family], self.state, self.approximate)
+        return _look(*self.style, self.state, self.approximate)
 
 
-def styles() -> dict[str, tuple[str, str]]:
-    """Return colour and marker of every family.
+def styles(kinds: Collection[str] = FAMILIES) -> dict[str, tuple[str, str]]:
+    """Return colour and marker of every family, or of other kinds of points.
 
-    After each round of colours the markers move by one, so that of 49 families none are alike.
+    After each round of colours the markers move by one, so that of 49 none are alike.
     """
     return {
-        family: (OKABE_ITO[i % len(OKABE_ITO)], MARKERS[(i + i // len(OKABE_ITO)) % len(MARKERS)])
-        for i, family in enumerate(FAMILIES)
+        kind: (OKABE_ITO[i % len(OKABE_ITO)], MARKERS[(i + i // len(OKABE_ITO)) % len(MARKERS)])
+        for i, kind in enumerate(kinds)
     }
+
+
+def _kind(row: Row) -> str:
+    kind: str = row.get("accelerator") or row["family"]
+    return kind
+
+
+def _kinds(table: Sequence[Row]) -> Collection[str]:
+    """Return all families, or the accelerators that there are."""
+    found = dict.fromkeys(map(_kind, table))
+    return found if table and "accelerator" in table[0] else FAMILIES
 
 
 def _look(colour: str, marker: str, state: str, approximate: bool) -> dict[str, Any]:
@@ -174,14 +233,16 @@ def _look(colour: str, marker: str, state: str, approximate: bool) -> dict[str, 
     return look | {"markeredgewidth": 0, "alpha": 0.4}
 
 
-def _groups(sweep: Sweep, table: Sequence[Row]) -> list[_Group]:
+def _groups(
+    sweep: Sweep, table: Sequence[Row], looks: Mapping[str, tuple[str, str]]
+) -> list[_Group]:
     """Return all points of the chart in groups, in the order in which they are drawn."""
     # Nothing is said of arithmetic where no axis leaves it out.
     left_out = not OF_FORMATS.isdisjoint(sweep.objectives)
     indices: dict[tuple[str, str, bool], list[int]] = {
-        (family, state, approximate): []
+        (kind, state, approximate): []
         for state in ("infeasible", "dominated", WITHIN_BAND, "optimal")
-        for family in FAMILIES
+        for kind in looks
         for approximate in (False, True)
     }
     for index, row in enumerate(table):
@@ -190,8 +251,8 @@ def _groups(sweep: Sweep, table: Sequence[Row]) -> list[_Group]:
             within = WITHIN_BAND if row["pareto_within_band"] else "dominated"
             state = "optimal" if row["pareto"] else within
         approximate = left_out and row.get("exact_arithmetic") is False
-        indices[row["family"], state, approximate].append(index)
-    return [_Group(*key, found) for key, found in indices.items() if found]
+        indices[_kind(row), state, approximate].append(index)
+    return [_Group(*key, looks[key[0]], found) for key, found in indices.items() if found]
 
 
 class _Panel:
@@ -220,17 +281,15 @@ class _Panel:
         x, y = self.scales
         x.apply(self.axes, "x", (0, LABEL_ROOM) if x.metric.maximise else (LABEL_ROOM, 0))
         y.apply(self.axes, "y")
-        self.axes.set_xlabel(x.metric.label)
         self.axes.grid(which="major", color="0.92", linewidth=0.5)
         self.axes.set_axisbelow(True)
         for group in groups:
             places = self.points[group.indices]
             self.axes.plot(*places.T, **group.look)
             if group.state == WITHIN_BAND:
-                colour, _ = styles()[group.family]
                 self.axes.scatter(
                     places[:, 0], places[:, 1], RING**2, marker="o", facecolors="none",
-                    edgecolors=colour, linewidths=RING_WIDTH, zorder=2,
+                    edgecolors=group.colour, linewidths=RING_WIDTH, zorder=2,
                 )  # fmt: skip
         if self.front:
             self._shade()
@@ -247,7 +306,7 @@ class _Panel:
 
         Of few points, others have labels, too, as long as there is room right beside them.
         """
-        colours = {i: styles()[group.family][0] for group in groups for i in group.indices}
+        colours = {i: group.colour for group in groups for i in group.indices}
         strong = {i for group in groups if group.state == "optimal" for i in group.indices}
         strong |= set(self.front)
         faint = {i for i, shown in enumerate(self.shown) if shown} - strong
@@ -368,19 +427,23 @@ def _title(sweep: Sweep, target: Target) -> str:
         "clock": f"clock of {target.clock}",
     }
     parts = [sweep.name, target.technology, sweep.method, clock[target.mapped_for]]
+    if target.workload is not None:
+        parts.insert(1, target.workload.model)
     if sweep.tensors:
         parts.append(f"tensors of {sweep.tensors.source.label}")
     return drawing.printable(" · ".join(parts))
 
 
-def _handles(groups: Sequence[_Group], has_errors: bool) -> list[Line2D]:
-    """The legend's entries: the families, and what else the chart has."""
-    families = {group.family for group in groups}
+def _handles(
+    groups: Sequence[_Group], has_errors: bool, looks: Mapping[str, tuple[str, str]]
+) -> list[Line2D]:
+    """The legend's entries: the kinds of points, and what else the chart has."""
+    kinds = {group.kind for group in groups}
     states = {(group.state, group.approximate) for group in groups}
     handles = [
-        Line2D([], [], label=family, **_look(*style, "optimal", approximate=False))
-        for family, style in styles().items()
-        if family in families
+        Line2D([], [], label=drawing.printable(kind), **_look(*style, "optimal", approximate=False))
+        for kind, style in looks.items()
+        if kind in kinds
     ]
     if any(approximate for _, approximate in states):
         look = _look("0.25", "o", "optimal", approximate=True)
@@ -403,12 +466,14 @@ def _handles(groups: Sequence[_Group], has_errors: bool) -> list[Line2D]:
     return handles
 
 
-def _small_print(sweep: Sweep, table: Sequence[Row], groups: Sequence[_Group]) -> list[str]:
+def _small_print(sweep: Sweep, table: Sequence[Row], approximate: bool) -> list[str]:
     optimal = sum(row["pareto"] for row in table)
+    said = "weight × activation · lanes, and parameters in which points of a family differ"
+    if "accelerator" in table[0]:
+        said = "the accelerator, and what points of one differ in"
     lines = [
-        "Labels: weight × activation · lanes, and parameters in which points of a family differ. "
-        f"{_count(len(table), 'point')}, {optimal} Pareto-optimal in all objectives together "
-        "(strong marks)."
+        f"Labels: {said}. {_count(len(table), 'point')}, {optimal} Pareto-optimal in all "
+        "objectives together (strong marks)."
     ]
     if within := sum(row["pareto_within_band"] for row in table) - optimal:
         kind = (
@@ -423,7 +488,7 @@ def _small_print(sweep: Sweep, table: Sequence[Row], groups: Sequence[_Group]) -
         lines.append(
             f"{missed} of {_count(len(table), 'point')} cannot meet the clock; at own fmax."
         )
-    if any(group.approximate for group in groups):
+    if approximate:
         lines.append(
             f"{DAGGER} approximate product or sums; the axis is of the formats alone (open marks)."
         )

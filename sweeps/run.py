@@ -5,6 +5,8 @@ and what the units' own arithmetic adds to it; then the screen, if the sweep has
 candidates out; then the cost, one task a unit, because one mapping to gates serves all
 technologies and clocks. The operands that switch a unit's gates are rows and tokens of the same
 layers.
+
+Accelerators have the same steps, and :mod:`sweeps.simulated` in place of the last.
 """
 
 import os
@@ -12,7 +14,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,10 @@ from hwsim.units import UnitSpec
 from hwsim.units.operands import Operands
 from hwsim.units.recipe import source_digest as unit_source_digest
 from rtl.verilog import HandMade
+from sweeps.designs import Design
 from sweeps.metrics import METRICS
 from sweeps.screen import Candidate, Pruned, Screening, goodness, prune, screened
+from sweeps.simulated import Simulated, Source, simulations
 from sweeps.spec import Sweep, Tensors
 from sweeps.store import Store, digest, locked, source_digest, versions
 from sweeps.targets import Target
@@ -46,22 +50,45 @@ class SweepInterruptedError(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Point:
-    """A unit in a technology at a clock, with what was computed for it."""
+    """A design in a target, with what was computed for it.
 
-    unit: UnitSpec
+    Attributes
+    ----------
+    design, target
+        A unit or an accelerator; in a technology at a clock, with a workload or without.
+    cost, quality
+        Of the unit.
+    group
+        Group size of weights, None without tensors.
+    simulated
+        What the accelerator takes; None for a unit alone.
+    """
+
+    design: Design
     target: Target
     cost: Cost
     quality: Quality | None
     group: int | None
+    simulated: Simulated | None = None
+
+    @property
+    def unit(self) -> UnitSpec:
+        """The unit of the design."""
+        return self.design.unit
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A unit in a technology at a clock that could not be computed, and why."""
+    """A design in a target that could not be computed, and why."""
 
-    unit: UnitSpec
+    design: Design
     target: Target
     message: str
+
+    @property
+    def unit(self) -> UnitSpec:
+        """The unit of the design."""
+        return self.design.unit
 
 
 @dataclass(frozen=True)
@@ -71,7 +98,7 @@ class Outcome:
     Attributes
     ----------
     points, failures, pruned
-        Together one for every unit and target; ``pruned`` are those that the screen left out.
+        Together one for every design and target; ``pruned`` are those that the screen left out.
     computed
         How many of the points were computed by this run; the others were found.
     """
@@ -168,7 +195,7 @@ class _Engine:
 
     def __init__(self, sweep: Sweep, store: Store, workers: int | None) -> None:
         self.sweep, self.store, self.workers = sweep, store, workers
-        self.total = len(sweep.units) * len(sweep.targets)
+        self.total = len(sweep.designs) * len(sweep.targets)
         self.context: dict[str, Any] = {
             "method": sweep.method,
             "tensors": sweep.tensors
@@ -178,9 +205,9 @@ class _Engine:
         }
         self.errors: dict[Pair, QuantisationError] = {}
         self.unit_errors: dict[UnitSpec, UnitError] = {}
-        self.points: dict[tuple[UnitSpec, Target], Point] = {}
-        self.failures: dict[tuple[UnitSpec, Target], Failure] = {}
-        self.pruned: dict[tuple[UnitSpec, Target], Pruned] = {}
+        self.points: dict[tuple[Design, Target], Point] = {}
+        self.failures: dict[tuple[Design, Target], Failure] = {}
+        self.pruned: dict[tuple[Design, Target], Pruned] = {}
         self.computed = 0
 
     def run(self) -> Outcome:
@@ -195,8 +222,11 @@ class _Engine:
             )
         if self.sweep.screen:
             self._screen(self.sweep.screen)
-        self._cost()
-        order = [(unit, target) for unit in self.sweep.units for target in self.sweep.targets]
+        if self.sweep.has_accelerators:
+            self._simulate()
+        else:
+            self._cost()
+        order = [(one, target) for one in self.sweep.designs for target in self.sweep.targets]
         return Outcome(
             tuple(self.points[place] for place in order if place in self.points),
             tuple(self.failures[place] for place in order if place in self.failures),
@@ -205,25 +235,28 @@ class _Engine:
         )
 
     def _find_points(self) -> None:
-        for unit, target in list(self._missing()):
-            content = self.store.load("points", self._key(unit, target))
+        for design, target in list(self._missing()):
+            content = self.store.load("points", self._key(design, target))
             if content is not None and "failure" not in content:
-                quality = content["quality"]
-                self.points[unit, target] = Point(
-                    unit,
+                quality, simulated = content["quality"], content.get("simulated")
+                self.points[design, target] = Point(
+                    design,
                     target,
                     Cost(**content["cost"]),
                     None if quality is None else Quality(**quality),
                     self.group,
+                    None if simulated is None else Simulated(**simulated),
                 )
         if self.points:
             _say(f"{len(self.points)} of {self.total} points are there already")
 
-    def _missing(self) -> Iterator[tuple[UnitSpec, Target]]:
-        """Units and targets without a result, those that take longest first."""
-        for unit in sorted(self.sweep.units, key=lambda u: -u.beat_bits * u.result.bits):
+    def _missing(self) -> Iterator[tuple[Design, Target]]:
+        """Designs and targets without a result, those that take longest first."""
+        for design in sorted(
+            self.sweep.designs, key=lambda d: -d.unit.beat_bits * d.unit.result.bits
+        ):
             for target in self.sweep.targets:
-                place = unit, target
+                place = design, target
                 if not any(place in done for done in (self.points, self.failures, self.pruned)):
                     yield place
 
@@ -231,7 +264,7 @@ class _Engine:
         """Fill ``errors`` for the formats of all missing points."""
         wanted: dict[BlockFormat, list[Format | BlockFormat]] = defaultdict(list)
         for weight, activation in dict.fromkeys(
-            formats_of(unit, tensors.group) for unit, _ in self._missing()
+            formats_of(design.unit, tensors.group) for design, _ in self._missing()
         ):
             content = self.store.load("errors", self._error_key(weight, activation))
             if content is None:
@@ -257,17 +290,17 @@ class _Engine:
             _say(f"error {done}/{len(tasks)}: weights {task.weight.name}")
 
     def _fail_formats(self, task: "_Measurement", error: Exception) -> None:
-        for unit, target in list(self._missing()):
-            weight, activation = formats_of(unit, task.tensors.group)
+        for design, target in list(self._missing()):
+            weight, activation = formats_of(design.unit, task.tensors.group)
             if weight == task.weight and activation in task.activations:
-                self._fail(unit, target, error)
+                self._fail(design, target, error)
 
     def _measure_units(self, tensors: Tensors) -> None:
         """Fill ``unit_errors`` for the units of all missing points."""
         if any(layer.activations is None for layer in tensors.source.load()):
             return
         tasks = []
-        for unit in dict.fromkeys(unit for unit, _ in self._missing()):
+        for unit in dict.fromkeys(design.unit for design, _ in self._missing()):
             content = self.store.load("unit_errors", self._unit_key(unit))
             if content is None:
                 tasks.append(_UnitMeasurement(tensors, unit))
@@ -275,9 +308,9 @@ class _Engine:
                 self.unit_errors[unit] = UnitError(**content["noise_to_signal"])
         for done, (task, result) in enumerate(each(measure_unit, tasks, self.workers), 1):
             if isinstance(result, Exception):
-                for unit, target in list(self._missing()):
-                    if unit == task.unit:
-                        self._fail(unit, target, result)
+                for design, target in list(self._missing()):
+                    if design.unit == task.unit:
+                        self._fail(design, target, result)
                 continue
             self.unit_errors[task.unit] = result
             self.store.save(
@@ -303,7 +336,7 @@ class _Engine:
 
     def _screen(self, factor: float) -> None:
         """Fill ``pruned``, whether a point is there or not: the same sweep leaves the same out."""
-        failed = {unit for unit, _ in self.failures}
+        failed = {design.unit for design, _ in self.failures}
         units = [unit for unit in self.sweep.units if unit not in failed]
         # Words know no clock.
         technologies = {target.technology: target for target in self.sweep.targets}
@@ -312,7 +345,7 @@ class _Engine:
         for done, (task, result) in enumerate(each(screened, tasks, self.workers), 1):
             if isinstance(result, Exception):
                 for target in self.sweep.targets:
-                    self._fail(task.unit, target, result)
+                    self._fail(Design(task.unit), target, result)
             else:
                 for technology, area in result.items():
                     areas[technology][task.unit] = area
@@ -327,27 +360,28 @@ class _Engine:
         }
         for target in self.sweep.targets:
             for one in prune(areas[target.technology], target, factor, good):
-                self.points.pop((one.unit, target), None)
-                self.pruned[one.unit, target] = one
+                self.points.pop((Design(one.unit), target), None)
+                self.pruned[Design(one.unit), target] = one
         self.total -= len(self.pruned)
 
     def _cost(self) -> None:
         """Fill ``points`` and ``failures`` for all missing points."""
         missing: dict[UnitSpec, list[Target]] = defaultdict(list)
-        for unit, target in self._missing():
-            missing[unit].append(target)
+        for design, target in self._missing():
+            missing[design.unit].append(target)
         tasks = [
             _Costing(unit, targets, self.sweep.tensors)
             for unit, wanted in missing.items()
             for targets in self._batches(wanted)
         ]
         for task, result in each(cost, tasks, self.workers):
+            design = Design(task.unit)
             if isinstance(result, Exception):
                 for target in task.targets:
-                    self._fail(task.unit, target, result)
+                    self._fail(design, target, result)
             else:
                 for target, found in zip(task.targets, result, strict=True):
-                    self._finish(task.unit, target, found)
+                    self._finish(design, target, found)
 
     def _batches(self, targets: list[Target]) -> list[tuple[Target, ...]]:
         """An estimate serves all targets at once; a synthesis run is for one."""
@@ -355,42 +389,74 @@ class _Engine:
             return [tuple(targets)]
         return [(target,) for target in targets]
 
-    def _finish(self, unit: UnitSpec, target: Target, cost: Cost) -> None:
-        quality = self._quality(unit)
-        self._save(unit, target, {"cost": asdict(cost), "quality": quality and asdict(quality)})
-        self.points[unit, target] = Point(unit, target, cost, quality, self.group)
-        self.computed += 1
-        self._say_point(
-            unit,
-            target,
-            f"{cost.area_um2_per_mac_per_cycle:.4g} um2 per MAC/cycle, "
-            f"{cost.energy_pj_per_mac:.4g} pJ per MAC",
+    def _simulate(self) -> None:
+        """Fill ``points`` and ``failures`` for all missing points of accelerators."""
+        works = dict.fromkeys(target.workload for target in self.sweep.targets if target.workload)
+        found = simulations(
+            list(self._missing()), [one.work for one in works], self._source, self.workers
         )
+        for design, target, result in found:
+            if isinstance(result, Exception):
+                self._fail(design, target, result)
+            else:
+                self._finish(design, target, *result)
 
-    def _fail(self, unit: UnitSpec, target: Target, error: Exception) -> None:
+    @property
+    def _source(self) -> Source:
+        """What the energy of units of accelerators is of."""
+        tensors = self.sweep.tensors
+        if tensors is None or any(one.activations is None for one in tensors.source.load()):
+            return Source()
+        place = tensors.source.package or str(tensors.source.path)
+        return Source(place, tensors.source.match, tensors.group)
+
+    def _finish(
+        self, design: Design, target: Target, cost: Cost, simulated: Simulated | None = None
+    ) -> None:
+        quality = self._quality(design.unit)
+        content = {"cost": asdict(cost), "quality": quality and asdict(quality)}
+        if simulated is not None:
+            content["simulated"] = asdict(simulated)
+        self._save(design, target, content)
+        self.points[design, target] = Point(design, target, cost, quality, self.group, simulated)
+        self.computed += 1
+        self._say_point(design, target, _found(cost, simulated))
+
+    def _fail(self, design: Design, target: Target, error: Exception) -> None:
         message = (
             str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         )
-        self.failures[unit, target] = Failure(unit, target, message)
-        self._save(unit, target, {"failure": message})
-        self._say_point(unit, target, f"FAILED: {message}")
+        self.failures[design, target] = Failure(design, target, message)
+        self._save(design, target, {"failure": message})
+        self._say_point(design, target, f"FAILED: {message}")
 
-    def _save(self, unit: UnitSpec, target: Target, content: dict[str, Any]) -> None:
+    def _save(self, design: Design, target: Target, content: dict[str, Any]) -> None:
         self.store.save(
             "points",
-            self._key(unit, target),
-            self._described(unit, target) | content | {"made_by": self.context},
+            self._key(design, target),
+            self._described(design, target) | content | {"made_by": self.context},
         )
 
-    def _described(self, unit: UnitSpec, target: Target) -> dict[str, Any]:
-        described = self._described_unit(unit) | {
+    def _described(self, design: Design, target: Target) -> dict[str, Any]:
+        described = self._described_unit(design.unit) | {
             "technology": target.technology,
             "technology_sha256": target.sha256,
             "clock_ns": target.clock_ns,
         }
         if target.objective != "area":
             described["objective"] = target.objective
+        if design.plan is not None and target.workload is not None:
+            described["accelerator"] = design.plan.described()
+            described["workload_sha256"] = target.workload.sha256
+            if design.plan.limit is not None:
+                described["sized_by_sha256"] = self._workloads
         return described
+
+    @cached_property
+    def _workloads(self) -> list[str]:
+        """Digests of all workloads, which decide the size of arrays with a limit."""
+        found = (target.workload for target in self.sweep.targets)
+        return sorted({one.sha256 for one in found if one is not None})
 
     def _described_unit(self, unit: UnitSpec) -> dict[str, Any]:
         described: dict[str, Any] = {"unit": unit.family, **unit.parameters()}
@@ -400,18 +466,31 @@ class _Engine:
             described["verilog_sha256"] = unit.verilog.sha256
         return described
 
-    def _say_point(self, unit: UnitSpec, target: Target, text: str) -> None:
+    def _say_point(self, design: Design, target: Target, text: str) -> None:
         done = len(self.points) + len(self.failures)
-        _say(f"point {done}/{self.total}: {unit.name} {target.name}: {text}")
+        _say(f"point {done}/{self.total}: {design.name} {target.name}: {text}")
 
-    def _key(self, unit: UnitSpec, target: Target) -> str:
-        return digest([self._described(unit, target), self.context])
+    def _key(self, design: Design, target: Target) -> str:
+        return digest([self._described(design, target), self.context])
 
     def _error_key(self, weight: BlockFormat, activation: Format | BlockFormat) -> str:
         return digest([weight.name, activation.name, self.context])
 
     def _unit_key(self, unit: UnitSpec) -> str:
         return digest([self._described_unit(unit), self.context])
+
+
+def _found(cost: Cost, simulated: Simulated | None) -> str:
+    """Return what progress says of a point."""
+    if simulated is None:
+        return (
+            f"{cost.area_um2_per_mac_per_cycle:.4g} um2 per MAC/cycle, "
+            f"{cost.energy_pj_per_mac:.4g} pJ per MAC"
+        )
+    return (
+        f"{simulated.time_s:.4g} s, {simulated.energy_j_per_item:.4g} J each, "
+        f"{simulated.area_mm2:.4g} mm2"
+    )
 
 
 def _say(text: str) -> None:

@@ -1,4 +1,5 @@
-"""A sweep, as its YAML file describes it: which units, in which technologies, judged by what.
+"""A sweep, as its YAML file describes it: which units or accelerators, in which technologies,
+judged by what.
 
 ::
 
@@ -42,11 +43,25 @@ entry of single values::
 
     - {unit: integer, weight: int4, activation: int8, lanes: 4, verilog: [my mac.v], top: mac}
 
+In place of ``units`` a sweep has ``accelerators`` and ``workloads``, whose axes are in
+:mod:`sweeps.accelerators` and :mod:`sweeps.workloads`: arrays of units, their memories, networks
+and phases::
+
+    accelerators:
+      - {accelerator: [int8, mxfp4], array: {size: [16x16, 32x32]}, dram: {bandwidth: [32, 64]}}
+    workloads:
+      - {model: llama-2-7b, phase: decode, context: 256}
+    objectives: [energy_j_per_item, items_per_s]
+
+Their points have the metrics of the accelerator, and those of its unit. They are estimates with a
+period for a clock, and are compared with others of their technology, clock and workload.
+
 What needs only the text is checked first, and what takes a second to import is imported after.
 """
 
 import itertools
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,7 +70,9 @@ from typing import TYPE_CHECKING, Any
 from cost_models.metric import Metric
 from hwsim.decode import Value, load
 from hwsim.errors import unknown
+from sweeps import accelerators, workloads
 from sweeps.clocks import BEST, NO_CLOCK, STATED, Clocks, clocks
+from sweeps.designs import Design
 from sweeps.metrics import METRICS, name_of
 
 if TYPE_CHECKING:
@@ -111,16 +128,26 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A decoded specification; its points are the product of ``units`` and ``targets``."""
+    """A decoded specification; its points are the product of ``designs`` and ``targets``."""
 
     name: str
     targets: "tuple[Target, ...]"
     method: str
     tensors: Tensors | None
-    units: "tuple[UnitSpec, ...]"
+    designs: tuple[Design, ...]
     objectives: tuple[str, ...]
     constraints: tuple[Constraint, ...]
     screen: float | None = None
+
+    @property
+    def units(self) -> "tuple[UnitSpec, ...]":
+        """The units of the designs, each once."""
+        return tuple(dict.fromkeys(design.unit for design in self.designs))
+
+    @property
+    def has_accelerators(self) -> bool:
+        """Whether designs are accelerators."""
+        return self.designs[0].plan is not None
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -138,22 +165,25 @@ def read(path: Path) -> Sweep:
     MissingToolError
         If the technology osu018 is to be synthesised and not installed.
     """
-    keys = load(path).record(
-        ("name", "technology", "method", "units", "objectives"),
-        ("liberty", "clock", "tensors", "constraints", "screen"),
-    )
+    value = load(path)
+    keys = value.record(
+        ("name", "technology", "method", "objectives"),
+        ("units", "accelerators", "workloads", "liberty", "clock", "tensors", "constraints",
+         "screen"),
+    )  # fmt: skip
+    _check_kind(value, keys)
     name = _name(keys["name"])
     method = keys["method"].choice("method", METHODS)
     if method == "estimate" and "liberty" in keys:
         keys["liberty"].fail("goes with method: synthesis")
     at = clocks(keys["clock"]) if "clock" in keys else [(keys["technology"], STATED)]
-    has_tensors = "tensors" in keys
-    objectives = _objectives(keys["objectives"], has_tensors)
-    constraints = _constraints(keys["constraints"], has_tensors) if "constraints" in keys else ()
+    objectives = _objectives(keys["objectives"], keys)
+    constraints = _constraints(keys["constraints"], keys) if "constraints" in keys else ()
     _check_slack(constraints, at)
     screen = _screen(keys["screen"]) if "screen" in keys else None
-    tensors = _tensors(keys["tensors"]) if has_tensors else None
-    units = _units(keys["units"], tensors)
+    tensors = _tensors(keys["tensors"]) if "tensors" in keys else None
+    designs = _designs(keys, at, tensors)
+    works = workloads.read(keys["workloads"]) if "workloads" in keys else ()
 
     from sweeps import targets
 
@@ -163,7 +193,36 @@ def read(path: Path) -> Sweep:
         chosen = targets.of_synthesis(keys["technology"], keys.get("liberty"), at)
     if screen is not None:
         targets.check_screen(keys["screen"], chosen)
-    return Sweep(name, chosen, method, tensors, units, objectives, constraints, screen)
+    if works:
+        chosen = targets.with_workloads(chosen, works)
+    return Sweep(name, chosen, method, tensors, designs, objectives, constraints, screen)
+
+
+def _check_kind(value: Value, keys: dict[str, Value]) -> None:
+    """Refuse what does not go together: units, or accelerators with workloads."""
+    if "accelerators" not in keys:
+        if "units" not in keys:
+            value.fail("the key 'units' is missing, or 'accelerators'")
+        if "workloads" in keys:
+            keys["workloads"].fail("goes with the key 'accelerators'")
+        return
+    if "units" in keys:
+        keys["units"].fail("and 'accelerators' are two sweeps; give one of them")
+    if "workloads" not in keys:
+        value.fail("the key 'workloads' is missing, which accelerators work on")
+    if "screen" in keys:
+        keys["screen"].fail("leaves units out; accelerators are computed in milliseconds each")
+    if keys["method"].is_text and keys["method"].text() == "synthesis":
+        keys["method"].fail("accelerators are composed of estimates; allowed: estimate")
+
+
+def _designs(keys: dict[str, Value], at: Clocks, tensors: Tensors | None) -> tuple[Design, ...]:
+    if "units" in keys:
+        return tuple(Design(unit) for unit in _units(keys["units"], tensors))
+    for place, clock in at:
+        if clock in (NO_CLOCK, BEST):
+            place.fail(f"{clock}: an accelerator has one clock: a period in ns, or {STATED}")
+    return accelerators.read(keys["accelerators"], has_clock="clock" in keys)
 
 
 def _check_slack(constraints: tuple[Constraint, ...], at: Clocks) -> None:
@@ -298,17 +357,20 @@ def _parameter(item: Value, key: str, kind: Any) -> "Format | int | str":
     return item.integer() if kind in (int, int | None) else item.text()
 
 
-def _metric(item: Value, given: str, has_tensors: bool) -> str:
+def _metric(item: Value, given: str, keys: Collection[str]) -> str:
+    """Return the name of a metric that a sweep with these keys has."""
     name = item.refine(partial(name_of, given))
-    if METRICS[name].is_quality and not has_tensors:
+    if METRICS[name].is_quality and "tensors" not in keys:
         item.fail(f"{name} needs the key 'tensors'")
+    if METRICS[name].needs == "accelerator" and "accelerators" not in keys:
+        item.fail(f"{name} needs the key 'accelerators'")
     return name
 
 
-def _objectives(value: Value, has_tensors: bool) -> tuple[str, ...]:
+def _objectives(value: Value, keys: Collection[str]) -> tuple[str, ...]:
     names: list[str] = []
     for item in value.sequence():
-        name = _metric(item, item.text(), has_tensors)
+        name = _metric(item, item.text(), keys)
         if name in names:
             item.fail(f"{name!r} stands twice")
         names.append(name)
@@ -317,10 +379,10 @@ def _objectives(value: Value, has_tensors: bool) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _constraints(value: Value, has_tensors: bool) -> tuple[Constraint, ...]:
+def _constraints(value: Value, keys: Collection[str]) -> tuple[Constraint, ...]:
     constraints: dict[str, Constraint] = {}
     for given, limits in value.mapping().items():
-        name = _metric(limits, given, has_tensors)
+        name = _metric(limits, given, keys)
         if name in constraints:
             limits.fail(f"{name!r} stands twice")
         ends = limits.record(optional=("min", "max"))

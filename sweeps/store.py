@@ -33,7 +33,7 @@ KINDS = ("points", "errors", "unit_errors")
 #: Packages whose versions decide a result.
 TOOLS = ("amaranth", "numpy", "pyosys")
 #: Source and data that compute points.
-SOURCES = ("hwsim", "rtl", "cost_models", "sweeps/run.py")
+SOURCES = ("hwsim", "rtl", "cost_models", "sweeps/run.py", "sweeps/simulated.py")
 #: The key of a file's own digest.
 _DIGEST = "sha256"
 #: Names of files before they are renamed.

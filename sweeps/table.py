@@ -25,6 +25,7 @@ from sweeps.metrics import METRICS
 from sweeps.pareto import pareto, within_band
 from sweeps.run import Point
 from sweeps.screen import Pruned
+from sweeps.simulated import Simulated
 from sweeps.spec import Sweep, Tensors
 from sweeps.store import versions
 from sweeps.targets import Target
@@ -50,6 +51,12 @@ PRUNED = (
 def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
     """Return one row a point, in the order of ``points``.
 
+    Of accelerators, ``design`` is what a point is called, ``accelerator`` that without ``changes``,
+    ``bound`` what most of the time is bound by, and ``workload`` what it works on; parts of energy
+    and area are columns behind them, and ``unit`` and what follows is of the unit. Ends in
+    ``_low`` and ``_high`` are as far as errors of parts are known, ``_unknown_percent`` is the
+    share of the others.
+
     ``verilog`` names the files that are a unit's hardware in place of its generator's.
     ``weight_quantiser`` and ``activation_quantiser`` say how tensors were quantised, the columns
     of scale rules by which rule (:mod:`hwsim.formats.scaling`).
@@ -65,11 +72,13 @@ def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
     ``_ratio_error_percent`` are the point's part in the error of a ratio of two
     (:func:`cost_models.metrics.ratio_errors`).
     """
-    table = [_row(sweep, point) for point in points]
+    table = _filled([_row(sweep, point) for point in points])
     feasible = np.array([not row["violates"] for row in table], bool)
     optimal, within = np.zeros((2, len(table)), bool)
     for target in sweep.targets:
         chosen = feasible & np.array([is_of(row, target) for row in table], bool)
+        if not chosen.any():
+            continue
         together = [r for r, c in zip(table, chosen, strict=True) if c]
         optimal[chosen] = front(together, sweep.objectives)
         within[chosen] = front_within_band(together, sweep.objectives)
@@ -77,6 +86,12 @@ def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
         {**row, "feasible": bool(f), "pareto": bool(o), "pareto_within_band": bool(w)}
         for row, f, o, w in zip(table, feasible, optimal, within, strict=True)
     ]
+
+
+def _filled(table: list[Row]) -> list[Row]:
+    """Return rows that all have the columns of any; accelerators differ in their parts."""
+    columns = dict.fromkeys(name for row in table for name in row)
+    return [{name: row.get(name) for name in columns} for row in table]
 
 
 def is_of(row: Row, target: Target) -> bool:
@@ -134,11 +149,14 @@ def pruned_row(one: Pruned) -> Row:
 
 
 def _of(target: Target) -> Row:
-    return {
+    found = {
         "technology": target.technology,
         "clock_ns": target.clock_ns,
         "objective": target.mapped_for,
     }
+    if target.workload is not None:
+        found["workload"] = target.workload.name
+    return found
 
 
 def _described(unit: UnitSpec) -> Row:
@@ -157,19 +175,82 @@ def _described(unit: UnitSpec) -> Row:
 
 def _row(sweep: Sweep, point: Point) -> Row:
     unit, cost = point.unit, point.cost
-    measured = {name: metric.value(point) for name, metric in METRICS.items()}
-    violations = [limit.violation(measured[limit.metric]) for limit in sweep.constraints]
-    return _described(unit) | {
-        **_of(point.target),
-        "method": cost.method,
-        **measured,
-        "exact_arithmetic": unit.is_exact,
-        "tensors": sweep.tensors.source.label if sweep.tensors else None,
-        "group": sweep.tensors.group if sweep.tensors else None,
-        **_quantisers(unit, sweep.tensors),
-        **_errors(cost),
-        "violates": "; ".join(filter(None, violations)),
+    measured = {
+        name: metric.value(point)
+        for name, metric in METRICS.items()
+        if metric.needs != "accelerator" or point.simulated is not None
     }
+    violations = [limit.violation(measured[limit.metric]) for limit in sweep.constraints]
+    return (
+        _accelerator(point)
+        | _described(unit)
+        | {
+            **_of(point.target),
+            "method": cost.method,
+            **measured,
+            "exact_arithmetic": unit.is_exact,
+            "tensors": sweep.tensors.source.label if sweep.tensors else None,
+            "group": sweep.tensors.group if sweep.tensors else None,
+            **_quantisers(unit, sweep.tensors),
+            **_errors(cost),
+            **_parts(point.simulated),
+            "violates": "; ".join(filter(None, violations)),
+        }
+    )
+
+
+def _accelerator(point: Point) -> Row:
+    """Return the columns of an accelerator and of what it works on; none of a unit alone."""
+    plan, work, found = point.design.plan, point.target.workload, point.simulated
+    if plan is None or work is None or found is None:
+        return {}
+    one, memories = plan.accelerator, plan.accelerator.memories
+    kv_cache = one.operand_formats.kv_cache
+    return {
+        "design": plan.name,
+        "accelerator": plan.base,
+        "changes": " ".join(f"{key}={text}" for key, text in plan.changes),
+        "rows": found.rows,
+        "cols": found.cols,
+        "period_ns": found.period_ns,
+        "multipliers": found.rows * found.cols * point.unit.macs_per_beat,
+        "dataflow": one.dataflow.value,
+        "links": one.links.value,
+        "convention": one.convention.value,
+        "kv_cache": None if kv_cache is None else getattr(kv_cache, "name", str(kv_cache)),
+        **{
+            f"{name}_sram_bytes": getattr(memories, f"{name}s").capacity
+            for name in ("weight", "input", "output")
+        },
+        "sram": f"{memories.table} {memories.node} nm",
+        "dram": " ".join(filter(None, [memories.dram.kind, memories.dram.boundary])),
+        "dram_gb_per_s": memories.dram.bandwidth,
+        "model": work.model,
+        "phase": work.work.phase,
+        "tokens": work.work.tokens,
+        "context": work.work.context,
+        "batch": work.work.batch,
+        "bound": found.bound,
+        "notes": "; ".join(found.notes),
+    }
+
+
+def _parts(found: Simulated | None) -> Row:
+    """Return the errors of an accelerator's figures, and what energy and area are the sums of."""
+    if found is None:
+        return {}
+    columns: Row = {}
+    for name in ("energy_j_per_item", "area_mm2"):
+        quantity = name.partition("_")[0]
+        columns |= {f"{name}_{end}": getattr(found, f"{name}_{end}") for end in ("low", "high")}
+        columns[f"{name}_unknown_percent"] = getattr(found, f"{quantity}_unknown_percent")
+        for part, value in getattr(found, f"{name}_parts").items():
+            columns[f"{name}_of_{part.replace(' ', '_').lower()}"] = value
+    for name, metric in METRICS.items():
+        if metric.needs == "accelerator" and metric.quantity:
+            error = found.ratio_error_percent(metric.quantity)
+            columns[f"{name}_ratio_error_percent"] = error
+    return columns
 
 
 def _quantisers(unit: UnitSpec, tensors: Tensors | None) -> Row:
@@ -188,7 +269,7 @@ def _errors(cost: Cost) -> Row:
     known, of_ratios = percents(cost), ratio_errors(cost)
     columns: Row = {}
     for name, metric in METRICS.items():
-        if metric.quantity:
+        if metric.quantity and metric.needs != "accelerator":
             of_levels = known.get(name, {})
             columns |= {f"{name}_{error_key(level)}": of_levels.get(level) for level in LEVELS}
             columns[f"{name}_ratio_error_percent"] = of_ratios.get(name)

@@ -1,11 +1,13 @@
-"""The technologies of a sweep, each at its clocks: coefficients for estimates, cell libraries for
-synthesis.
+"""What the points of a sweep are compared within: technologies, each at its clocks and, for
+accelerators, with each workload. Technologies are coefficients for estimates, and cell libraries
+for synthesis.
 
 What lies outside the package decides results, so its content is part of a target: a sweep finds
 its points again as long as the same text stands in the same file, wherever that is.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -18,11 +20,12 @@ from cost_models.technology import Technology
 from hwsim.decode import Value
 from sweeps.clocks import BEST, NO_CLOCK, STATED, Clocks
 from sweeps.store import digest
+from sweeps.workloads import NamedWorkload
 
 
 @dataclass(frozen=True)
 class Target:
-    """A technology that a sweep is in, at a clock.
+    """A technology that a sweep is in, at a clock, and what accelerators work on.
 
     Attributes
     ----------
@@ -39,6 +42,8 @@ class Target:
         ``objective``, and each runs at its own fmax.
     objective
         What units are mapped for without a clock.
+    workload
+        What accelerators work on; None for units alone.
     """
 
     technology: str
@@ -48,11 +53,13 @@ class Target:
     sha256: str = ""
     clock_ns: float | None = None
     objective: Objective = "area"
+    workload: NamedWorkload | None = None
 
     @property
     def name(self) -> str:
-        """Technology and clock, which no other target of a sweep has both of."""
-        return f"{self.technology} {self.clock}".rstrip()
+        """Technology, clock and workload, which no other target of a sweep has all of."""
+        work = "" if self.workload is None else self.workload.name
+        return " ".join(filter(None, [self.technology, self.clock, work]))
 
     @property
     def clock(self) -> str:
@@ -69,8 +76,10 @@ class Target:
 
     @property
     def stem(self) -> str:
-        """The name as a part of names of files."""
-        return self.name.replace(" ", "_")
+        """The name of its chart as a part of names of files: all workloads of a model share one."""
+        model = "" if self.workload is None else self.workload.model
+        name = "_".join(filter(None, [self.technology, self.clock, model]))
+        return re.sub(r"[^\w.+-]", "_", name)
 
 
 def of_estimates(value: Value, clocks: Clocks) -> tuple[Target, ...]:
@@ -170,6 +179,13 @@ def _at_clocks(technologies: Sequence[Target], clocks: Clocks) -> tuple[Target, 
                 place.fail(f"{target.name!r} stands twice")
             found[target.stem] = target
     return tuple(found.values())
+
+
+def with_workloads(
+    targets: Sequence[Target], workloads: Sequence[NamedWorkload]
+) -> tuple[Target, ...]:
+    """Return every target with every workload."""
+    return tuple(replace(target, workload=one) for target in targets for one in workloads)
 
 
 def _period(target: Target, place: Value, clock: float | str) -> float | None:

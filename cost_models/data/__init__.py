@@ -5,6 +5,7 @@ measured with hwsim, but for the factors in ``wires.yaml`` (:mod:`cost_models.wi
 """
 
 import csv
+from functools import cache
 from importlib.resources import files
 
 #: What a row's evidence means, the strongest first.
@@ -18,8 +19,13 @@ EVIDENCE = {
 
 def read(name: str) -> list[dict[str, str]]:
     """Return the rows of the file ``name`` by column."""
+    return [dict(row) for row in _rows(name)]
+
+
+@cache
+def _rows(name: str) -> tuple[dict[str, str], ...]:
     text = files(__name__).joinpath(name).read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
+    return tuple(csv.DictReader(text.splitlines()))
 
 
 def weakest(*evidence: str) -> str:

@@ -15,9 +15,10 @@ cycles a beat has in ``bitmod``, and all units of an array wait for the slowest.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -35,6 +36,11 @@ from hwsim.units import UnitSpec
 from hwsim.units.array import ArrayUnit, Dataflow, Links
 from hwsim.units.layer_operands import OPERANDS
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+#: A dataclass of arrays over products.
+_Arrays = TypeVar("_Arrays", bound="DataclassInstance")
 #: What a product's time may be bound by.
 BOUNDS = ("array", "weight SRAM", "input SRAM", "output SRAM", "DRAM")
 #: Most units along a side of an array.
@@ -61,6 +67,9 @@ class Mode:
     dot_length
         Elements after which a dot product ends because of a scale that the unit does not apply;
         None where it never does.
+    granule
+        Elements that a dot product is filled up to whole multiples of: those of a beat, or of a
+        block whose scale the unit applies.
     weight_bits, activation_bits
         Bits of an element in memory, metadata included.
     sum_bits
@@ -71,6 +80,7 @@ class Mode:
     interval: int
     drain: int
     dot_length: int | None
+    granule: int
     weight_bits: float
     activation_bits: float
     sum_bits: int
@@ -103,6 +113,9 @@ def mode(unit: UnitSpec) -> Mode:
         rng.standard_normal((_SAMPLE * rows, length)),
         group=length,
     )
+    shortest = unit.operands(
+        rng.standard_normal((cols, 1)), rng.standard_normal((rows, 1)), group=length
+    )
     timing = unit.timing()
     cycles = unit.cycles(sample.activations, sample.weights, **sample.metadata)
     return Mode(
@@ -110,10 +123,29 @@ def mode(unit: UnitSpec) -> Mode:
         interval=int(cycles.max()),
         drain=timing.drain,
         dot_length=length // sample.parts if sample.parts > 1 else None,
+        granule=shortest.activations.shape[1] // rows,
         weight_bits=weight,
         activation_bits=activation,
         sum_bits=-(-unit.result.bits // (rows * cols)),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention:
+    """A second array that computes products with keys and values, and nothing else.
+
+    Parameters
+    ----------
+    unit, rows, cols, dataflow, links, double_buffered
+        As of an :class:`Accelerator`.
+    """
+
+    unit: UnitSpec
+    rows: int
+    cols: int
+    dataflow: Dataflow = Dataflow.OUTPUT_STATIONARY
+    links: Links = Links.SYSTOLIC
+    double_buffered: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,12 +169,16 @@ class Accelerator:
     formats
         Of weights, activations, and keys and values; None for those of the unit, and its weights'
         for keys and values.
+    attention
+        The array for products with keys and values, which has the same memories and works while
+        the other one does not; None where one array computes everything. Its unit takes the same
+        activations.
 
     Raises
     ------
     InputError
         For what these do not take, formats that the unit has no hardware for, and an SRAM that is
-        too small for a beat of the array.
+        too small for a beat of an array.
     """
 
     name: str
@@ -156,6 +192,7 @@ class Accelerator:
     double_buffered: bool = True
     convention: Convention = Convention.RTL
     formats: LayerFormats | None = None
+    attention: Attention | None = None
 
     def __post_init__(self) -> None:
         for name in ("rows", "cols"):
@@ -170,18 +207,29 @@ class Accelerator:
             given = {"element": self.unit.family, "rows": 1, "columns": 1, **self.unit._given()}
             ArrayUnit(**given, dataflow=self.dataflow)
         self._check_capacities()
+        if self.attention is not None:
+            first, second = (one.unit.activation for one in self.arrays)
+            if first != second:
+                raise InputError(
+                    f"attention: its unit takes activations of {second.name}; allowed: "
+                    f"{first.name}, as the other array's"
+                )
+
+    @property
+    def arrays(self) -> "tuple[Accelerator, ...]":
+        """This one without the array for attention, and one whose only array that is."""
+        if self.attention is None:
+            return (self,)
+        formats = self.operand_formats
+        return (
+            replace(self, formats=formats, attention=None),
+            replace(self, formats=formats, attention=None, **vars(self.attention)),
+        )
 
     @property
     def operand_formats(self) -> LayerFormats:
-        """``formats``, or those of the unit."""
-        if self.formats is not None:
-            return self.formats
-        weight, activation = map(self._format, OPERANDS)
-        return LayerFormats(weight, activation, weight)
-
-    def _format(self, operand: str) -> AnyFormat:
-        found: AnyFormat = self.unit.tensor_format(operand) or getattr(self.unit, operand)
-        return found
+        """``formats``, or those of the units."""
+        return formats_of(self.unit, self.attention) if self.formats is None else self.formats
 
     def _check_capacities(self) -> None:
         for name, most in self.largest_sides.items():
@@ -225,6 +273,22 @@ class Accelerator:
         return self.rows * self.cols * self.unit.macs_per_beat
 
 
+def formats_of(
+    unit: UnitSpec,
+    attention: Attention | None = None,
+    kv_cache: str | None = None,
+    overrides: Mapping[str, Mapping[str, str]] | None = None,
+) -> LayerFormats:
+    """Return the formats of units' operands: keys and values are weights of what takes them."""
+    weight, activation = _formats(unit)
+    keys = weight if attention is None else _formats(attention.unit)[0]
+    return LayerFormats(weight, activation, kv_cache or keys, overrides or {})
+
+
+def _formats(unit: UnitSpec) -> list[AnyFormat]:
+    return [unit.tensor_format(operand) or getattr(unit, operand) for operand in OPERANDS]
+
+
 @cache
 def _with_formats(unit: UnitSpec, weight: AnyFormat, activation: AnyFormat) -> UnitSpec:
     return unit.with_formats(weight, activation)
@@ -232,7 +296,7 @@ def _with_formats(unit: UnitSpec, weight: AnyFormat, activation: AnyFormat) -> U
 
 @dataclass(frozen=True, eq=False)
 class Layers:
-    """The products of a workload as an accelerator has them, as arrays of shape (products,).
+    """The products of a workload as an array has them, in NumPy arrays of shape (products,).
 
     Attributes
     ----------
@@ -247,9 +311,11 @@ class Layers:
     lanes, interval, drain
         Of the modes.
     part_length
-        Elements of a dot product of a unit.
+        Elements of a dot product of a unit, filled up.
     tile_rows, tile_cols
         Outputs of a unit.
+    macs_per_beat
+        Products of numbers that the array takes in a beat.
     """
 
     gemms: tuple[FormattedGemm, ...]
@@ -260,8 +326,9 @@ class Layers:
     interval: Ints
     drain: Ints
     part_length: Ints
-    tile_rows: int
-    tile_cols: int
+    tile_rows: Ints
+    tile_cols: Ints
+    macs_per_beat: Ints
 
     @property
     def macs(self) -> Ints:
@@ -272,17 +339,30 @@ class Layers:
 def layers(accelerator: Accelerator, work: Workload) -> Layers:
     """Return the products of a workload as an accelerator has them.
 
+    Without those that its array for attention computes.
+
     Raises
     ------
     InputError
         For formats that the unit has no hardware for.
     """
+    first, *others = accelerator.arrays
     gemms = accelerator.operand_formats.assign(work.gemms)
+    if others:
+        gemms = tuple(one for one in gemms if one.gemm.stationary == "weights")
+    return _layers(first, gemms, accelerator.arrays[-1])
+
+
+def _layers(
+    accelerator: Accelerator, gemms: tuple[FormattedGemm, ...], attention: Accelerator
+) -> Layers:
+    """Return products as an array has them; keys and values are what ``attention`` takes."""
     modes = tuple(accelerator.mode(one.stationary, one.activation) for one in gemms)
     k = np.array([one.gemm.k for one in gemms], np.int64)
     length = np.array([one.dot_length or one_k for one, one_k in zip(modes, k, strict=True)])
     if accelerator.dataflow is not Dataflow.OUTPUT_STATIONARY:
         length = k  # Sums of folds are added up behind the array anyway.
+    granules = np.array([one.granule for one in modes], np.int64)
     rows, cols = accelerator.unit.tile_shape
 
     def ints(values: Sequence[int]) -> Ints:
@@ -294,7 +374,9 @@ def layers(accelerator: Accelerator, work: Workload) -> Layers:
         k=k,
         input_bits=np.array([one.activation_bits for one in modes]),
         weight_bits=np.array([one.weight_bits for one in modes]),
-        output_bits=np.array([_output_bits(accelerator, one) for one in gemms]),
+        output_bits=np.array(
+            [_output_bits(attention, *pair) for pair in zip(gemms, modes, strict=True)]
+        ),
         inputs=ints([one.gemm.input_elements for one in gemms]),
         weights=ints([one.gemm.stationary_elements for one in gemms]),
         sum_bits=ints([one.sum_bits for one in modes]),
@@ -308,17 +390,18 @@ def layers(accelerator: Accelerator, work: Workload) -> Layers:
         lanes=ints([one.unit.lanes for one in modes]),
         interval=ints([one.interval for one in modes]),
         drain=ints([one.drain for one in modes]),
-        part_length=np.minimum(length, k),
-        tile_rows=rows,
-        tile_cols=cols,
+        part_length=ceil_div(np.minimum(length, k), granules) * granules,
+        tile_rows=np.full(len(gemms), rows),
+        tile_cols=np.full(len(gemms), cols),
+        macs_per_beat=np.full(len(gemms), accelerator.macs_per_beat),
     )
 
 
-def _output_bits(accelerator: Accelerator, one: FormattedGemm) -> float:
+def _output_bits(attention: Accelerator, one: FormattedGemm, mode_of: Mode) -> float:
     """Return the bits that an output is stored in: keys and values are second operands later."""
     if one.gemm.result == "activations":
-        return accelerator.mode(one.stationary, one.activation).activation_bits
-    return accelerator.mode(one.result, one.activation).weight_bits
+        return mode_of.activation_bits
+    return attention.mode(one.result, one.activation).weight_bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -361,7 +444,7 @@ class Times:
 def times(
     accelerator: Accelerator,
     given: Layers,
-    period_ns: float,
+    period_ns: float | Floats,
     rows: Ints | None = None,
     cols: Ints | None = None,
 ) -> Times:
@@ -372,7 +455,7 @@ def times(
     accelerator, given
         The accelerator, and its :func:`layers`.
     period_ns
-        Clock period.
+        Clock period, or one a size.
     rows, cols
         Sizes in place of the accelerator's, of shape (designs, 1).
 
@@ -456,6 +539,9 @@ class Simulation:
         The products.
     times
         Of one each; totals count them ``layers.count`` times.
+    apart
+        Of an accelerator with an array for attention: the index of each array that has products,
+        and its simulation alone.
     """
 
     accelerator: Accelerator
@@ -463,6 +549,12 @@ class Simulation:
     period_ns: float
     layers: Layers
     times: Times
+    apart: "tuple[tuple[int, Simulation], ...]" = ()
+
+    @property
+    def parts(self) -> "tuple[tuple[int, Simulation], ...]":
+        """Indices and simulations of arrays; of a single one it is this."""
+        return self.apart or ((0, self),)
 
     def total(self, values: Floats | Ints) -> float:
         """Return the sum of what one product each takes, over all of them."""
@@ -491,7 +583,7 @@ class Simulation:
     @property
     def utilisation(self) -> float:
         """Share of the products that the array's units had beats for, in modes as they were."""
-        return _utilisation(self.accelerator, self.layers, self.times)
+        return _utilisation(self.layers, self.times)
 
     @property
     def dram_bytes(self) -> float:
@@ -522,19 +614,18 @@ class Simulation:
             dram_cycles=added(self.times.dram),
             exposed_cycles=added(self.times.exposed),
             dram_bytes=added(self.times.traffic.dram) / 8,
-            utilisation=_utilisation(self.accelerator, self.layers, self.times, chosen),
+            utilisation=_utilisation(self.layers, self.times, chosen),
             bound=BOUNDS[int(bound.argmax())],
             orders=tuple(sorted({int(order) for order in orders})),
         )
 
 
-def _utilisation(
-    accelerator: Accelerator, given: Layers, found: Times, chosen: Bools | None = None
-) -> float:
+def _utilisation(given: Layers, found: Times, chosen: Bools | None = None) -> float:
     """Return products over those that there would be if every unit had a beat in every interval."""
     which = np.ones(len(given.count), np.bool_) if chosen is None else chosen
-    beats = (found.cycles * given.count / given.interval)[which].sum()
-    return float(given.macs[which].astype(np.float64).sum() / (beats * accelerator.macs_per_beat))
+    beats = found.cycles * given.count / given.interval
+    macs = given.macs[which].astype(np.float64).sum()
+    return float(macs / (beats * given.macs_per_beat)[which].sum())
 
 
 @dataclass(frozen=True)
@@ -590,5 +681,34 @@ def simulate(
     period = accelerator.clock_ns if period_ns is None else positive_number("period_ns", period_ns)
     if period is None:
         raise InputError(f"period_ns=None: accelerator {accelerator.name} has no clock; give one")
-    given = layers(accelerator, work)
-    return Simulation(accelerator, work, period, given, times(accelerator, given, period))
+    if accelerator.attention is None:
+        given = layers(accelerator, work)
+        return Simulation(accelerator, work, period, given, times(accelerator, given, period))
+    gemms = accelerator.operand_formats.assign(work.gemms)
+    arrays, apart, order = accelerator.arrays, [], []
+    for index, array in enumerate(arrays):
+        places = [k for k, one in enumerate(gemms) if (one.gemm.stationary != "weights") == index]
+        if places:
+            given = _layers(array, tuple(gemms[k] for k in places), arrays[-1])
+            found = times(array, given, period)
+            apart.append((index, Simulation(array, work, period, given, found)))
+            order += places
+    inverse = np.argsort(order)
+    together = _joined([part.layers for _, part in apart], inverse)
+    found = _joined([part.times for _, part in apart], inverse)
+    return Simulation(accelerator, work, period, together, found, tuple(apart))
+
+
+def _joined(parts: Sequence[_Arrays], order: Ints) -> _Arrays:
+    """Return the products of several arrays as one, in another order."""
+    values: dict[str, Any] = {}
+    for field in fields(parts[0]):
+        own = [getattr(part, field.name) for part in parts]
+        if isinstance(own[0], tuple):
+            every = [one for part in own for one in part]
+            values[field.name] = tuple(every[k] for k in order)
+        elif isinstance(own[0], np.ndarray):
+            values[field.name] = np.concatenate(own)[order]
+        else:
+            values[field.name] = _joined(own, order)
+    return type(parts[0])(**values)

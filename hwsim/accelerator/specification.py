@@ -5,6 +5,10 @@
     array: {rows: 32, cols: 32}        # and dataflow, links, double_buffered, convention
     clock: 2                           # ns; optional: without, the technology's
     formats: {kv_cache: int8_g128}     # optional; and overrides, by group or name of products
+    attention:                         # optional: what multiplies with keys and values instead
+      unit: integer
+      parameters: {lanes: 4, weight: int8, activation: int8}
+      array: {rows: 16, cols: 16}
     sram:
       table: cacti7-hp                 # what SRAM costs: a table and a node in nm
       node: 22
@@ -24,7 +28,7 @@ from typing import Any
 
 from hwsim.accelerator.layer_formats import TENSORS, LayerFormats
 from hwsim.accelerator.memory import Dram, Memories, Sram
-from hwsim.accelerator.simulation import Accelerator
+from hwsim.accelerator.simulation import Accelerator, Attention, formats_of
 from hwsim.decode import Value
 from hwsim.decode import load as load_yaml
 from hwsim.errors import InputError, unknown
@@ -35,7 +39,7 @@ SUFFIX = ".yaml"
 WITHOUT_UNIT = {
     "olive": "no unit decodes pairs of an outlier and its victim; the format olive4 can be measured"
 }
-_ARRAY = ("dataflow", "links", "convention")
+_CHOICES = ("dataflow", "links")
 
 
 def names() -> list[str]:
@@ -54,18 +58,27 @@ def load(name: str) -> Accelerator:
     """
     if not isinstance(name, str):
         raise InputError(f"accelerator={name!r}: allowed: {', '.join(names())}, or FILE.yaml")
-    if name.endswith(SUFFIX):
-        return read(Path(name))
-    if name in WITHOUT_UNIT:
-        raise InputError(f"accelerator {name}: {WITHOUT_UNIT[name]}")
-    if name not in names():
-        raise unknown("accelerator", name, names())
-    return _shipped(name)
+    return read(Path(name)) if name.endswith(SUFFIX) else _shipped(name)
 
 
 @cache
 def _shipped(name: str) -> Accelerator:
-    return read(Path(str(files("hwsim.accelerator").joinpath("accelerators", name + SUFFIX))))
+    return read(shipped(name))
+
+
+def shipped(name: str) -> Path:
+    """Return the file of an accelerator that comes with the package.
+
+    Raises
+    ------
+    InputError
+        For an unknown name and one of ``WITHOUT_UNIT``.
+    """
+    if name in WITHOUT_UNIT:
+        raise InputError(f"accelerator {name}: {WITHOUT_UNIT[name]}")
+    if name not in names():
+        raise unknown("accelerator", name, names())
+    return Path(str(files("hwsim.accelerator").joinpath("accelerators", name + SUFFIX)))
 
 
 def read(path: Path) -> Accelerator:
@@ -77,18 +90,40 @@ def read(path: Path) -> Accelerator:
         With file, line and key: for what is no YAML, keys that are missing, unknown or there twice,
         and values that are not allowed.
     """
-    value = load_yaml(path)
-    entries = value.record(("unit", "array", "sram", "dram"), ("parameters", "clock", "formats"))
+    return build(load_yaml(path), path.stem)
+
+
+def build(value: Value, name: str) -> Accelerator:
+    """Return the accelerator that a mapping describes; raises as :func:`read`."""
+    entries = value.record(
+        ("unit", "array", "sram", "dram"), ("parameters", "clock", "formats", "attention")
+    )
     unit = _unit(entries["unit"], entries.get("parameters"))
-    array = entries["array"].record(("rows", "cols"), (*_ARRAY, "double_buffered"))
-    chosen: dict[str, Any] = {key: array[key].text() for key in _ARRAY if key in array}
-    chosen |= {key: array[key].integer() for key in ("rows", "cols")}
-    if "double_buffered" in array:
-        chosen["double_buffered"] = array["double_buffered"].boolean()
-    chosen["clock_ns"] = entries["clock"].number() if "clock" in entries else None
-    chosen["formats"] = _formats(entries["formats"], unit) if "formats" in entries else None
+    chosen = _array(entries["array"], (*_CHOICES, "convention"))
+    attention = _attention(entries["attention"]) if "attention" in entries else None
+    chosen |= {"attention": attention, "clock_ns": None, "formats": None}
+    if "clock" in entries:
+        chosen["clock_ns"] = entries["clock"].number()
+    if "formats" in entries:
+        chosen["formats"] = _formats(entries["formats"], unit, attention)
     memories = _memories(entries["sram"], entries["dram"])
-    return value.refine(lambda: Accelerator(name=path.stem, unit=unit, memories=memories, **chosen))
+    return value.refine(lambda: Accelerator(name=name, unit=unit, memories=memories, **chosen))
+
+
+def _array(value: Value, choices: tuple[str, ...]) -> dict[str, Any]:
+    """Return the size of an array and what else is chosen of it."""
+    given = value.record(("rows", "cols"), (*choices, "double_buffered"))
+    chosen: dict[str, Any] = {key: given[key].text() for key in choices if key in given}
+    chosen |= {key: given[key].integer() for key in ("rows", "cols")}
+    if "double_buffered" in given:
+        chosen["double_buffered"] = given["double_buffered"].boolean()
+    return chosen
+
+
+def _attention(value: Value) -> Attention:
+    entries = value.record(("unit", "array"), ("parameters",))
+    unit = _unit(entries["unit"], entries.get("parameters"))
+    return Attention(unit=unit, **_array(entries["array"], _CHOICES))
 
 
 def _unit(family: Value, parameters: Value | None) -> UnitSpec:
@@ -98,7 +133,7 @@ def _unit(family: Value, parameters: Value | None) -> UnitSpec:
     return (parameters or family).refine(partial(make, name, **values))
 
 
-def _formats(value: Value, unit: UnitSpec) -> LayerFormats:
+def _formats(value: Value, unit: UnitSpec, attention: Attention | None) -> LayerFormats:
     entries = value.record((), ("kv_cache", "overrides"))
     overrides = {
         pattern: {tensor: one.text() for tensor, one in formats.record((), TENSORS).items()}
@@ -107,20 +142,7 @@ def _formats(value: Value, unit: UnitSpec) -> LayerFormats:
         )
     }
     kv_cache = entries["kv_cache"].text() if "kv_cache" in entries else None
-    return value.refine(partial(formats_of, unit, kv_cache, overrides))
-
-
-def formats_of(
-    unit: UnitSpec,
-    kv_cache: str | None = None,
-    overrides: dict[str, dict[str, str]] | None = None,
-) -> LayerFormats:
-    """Return the formats of a unit's operands; its weights' for keys and values if None."""
-    weight, activation = (
-        unit.tensor_format(operand) or getattr(unit, operand)
-        for operand in ("weight", "activation")
-    )
-    return LayerFormats(weight, activation, kv_cache or weight, overrides or {})
+    return value.refine(partial(formats_of, unit, attention, kv_cache, overrides))
 
 
 def _memories(sram: Value, dram: Value) -> Memories:

@@ -158,12 +158,12 @@ def _accelerators(
     found = [_changed(load(name), options) for name in names]
     if options.fit is None:
         return found
-    return [fit(one, work, prices, *options.fit) for one in found]
+    return [fit(one, [work], prices, *options.fit) for one in found]
 
 
 def _changed(accelerator: "Accelerator", options: argparse.Namespace) -> "Accelerator":
     """Return an accelerator with what the options say."""
-    from hwsim.accelerator.specification import formats_of
+    from hwsim.accelerator.simulation import formats_of
 
     changes: dict[str, Any] = {
         key: value
@@ -185,7 +185,7 @@ def _changed(accelerator: "Accelerator", options: argparse.Namespace) -> "Accele
     unit = accelerator.unit
     if options.unit:
         unit = unit_of(options.unit)
-        changes |= {"name": unit.name, "formats": formats_of(unit)}
+        changes |= {"name": unit.name, "formats": formats_of(unit, accelerator.attention)}
     if options.kv_cache is not None:
         formats = changes.get("formats", accelerator.operand_formats)
         changes["formats"] = replace(formats, kv_cache=options.kv_cache)

@@ -12,6 +12,7 @@ import rtl
 from hwsim.errors import InputError
 from hwsim.units import UnitSpec, make
 from rtl import emit
+from rtl.once import once
 
 UNITS = [
     make("integer", lanes=4, weight="int4", activation="int8"),
@@ -218,4 +219,4 @@ def test_modules_that_are_the_same_stand_once() -> None:
     assert elements == ["element_0_0", "element_2_2"]
     alone = make("integer", lanes=2, weight="int4", activation="int4")
     written = rtlil.convert(rtl.create(alone), name=alone.name, emit_src=False)
-    assert emit._once(written) == written
+    assert once(written) == written

@@ -1,0 +1,194 @@
+"""Accelerators as specifications have them: those of files, changed, in every combination.
+
+::
+
+    accelerators:                   # every entry is the product of its lists
+      - {accelerator: [int8, mxfp4, my.yaml], array: {size: [16x16, 32x32]}}
+      - accelerator: int8           # a name, or a file beside this one
+        parameters: {lanes: [4, 8]}
+        dram: {bandwidth: [16, 32, 64]}
+        sram: {weights: {capacity: [262144, 524288]}}
+      - {accelerator: [int8, mxfp4], array: {fit: {area: 0.2}}}   # mm²; fastest rows and columns
+
+An entry has the keys of an accelerator's file (:mod:`hwsim.accelerator.specification`) in which it
+differs from ``accelerator``, or all of them in place of that; each may be a list. A ``unit`` of its
+own leaves out the file's ``parameters`` and ``formats``. ``array`` takes ``size`` in place of
+``rows`` and ``cols``, or ``fit``: a limit of :mod:`cost_models.array_size`, within which the array
+has the rows and columns that are fastest on all workloads of the sweep, each once. So every point
+of an accelerator in a technology is one and the same hardware.
+
+A point is called as its accelerator with what the entry changes; ``name`` gives another name, with
+what is a list behind it. The clock is that of the sweep.
+"""
+
+import itertools
+import math
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from hwsim.decode import Keys, Value, joined, load
+from sweeps.designs import Design, Plan
+
+#: Most accelerators of a sweep.
+MAX_DESIGNS = 100_000
+#: Keys of an accelerator's file; its clock is the sweep's.
+_KEYS = ("unit", "parameters", "array", "formats", "attention", "sram", "dram")
+_SIZE = ("array", "size")
+_SIDES = (("array", "rows"), ("array", "cols"))
+_FIT = ("array", "fit")
+
+Leaves = dict[Keys, Value]
+
+
+def read(value: Value, has_clock: bool) -> tuple[Design, ...]:
+    """Return the accelerators that a list names, each checked as far as one can be by itself.
+
+    ``has_clock`` says whether the sweep states its clocks. Raises InputError with file, line and
+    key.
+    """
+    entries = [_Entry(entry) for entry in value.sequence()]
+    count = sum(entry.count for entry in entries)
+    if count > MAX_DESIGNS:
+        value.fail(f"{count} accelerators, and a sweep has at most {MAX_DESIGNS}")
+    found: dict[str, Design] = {}
+    places: dict[str, str] = {}
+    for entry in entries:
+        for design in entry.designs(has_clock):
+            if design.name in found:
+                entry.value.fail(
+                    f"the accelerator {design.name!r} stands twice; also at "
+                    f"{places[design.name]}; give an entry the key 'name'"
+                )
+            found[design.name], places[design.name] = design, entry.value.place
+    return tuple(found.values())
+
+
+class _Entry:
+    """One entry: what accelerators it changes, and what it changes, with all choices."""
+
+    def __init__(self, value: Value) -> None:
+        given = value.record(optional=("accelerator", "name", "clock", *_KEYS))
+        if "clock" in given:
+            given["clock"].fail("is an axis of the sweep: give its key 'clock' beside this list")
+        self.value = value
+        self.name = given["name"].text() if "name" in given else None
+        self.bases = given["accelerator"].scalars() if "accelerator" in given else []
+        changes = {p: leaf for p, leaf in value.leaves().items() if p[0] in _KEYS}
+        self._check_sides(changes)
+        self.options = {path: leaf.scalars() for path, leaf in changes.items()}
+        self.count = math.prod(map(len, self.options.values())) * max(len(self.bases), 1)
+
+    @staticmethod
+    def _check_sides(changes: Leaves) -> None:
+        fits = [path for path in changes if path[:2] == _FIT]
+        ways: list[list[Keys]] = [
+            [path for path in _SIDES if path in changes],
+            [_SIZE] if _SIZE in changes else [],
+            fits,
+        ]
+        chosen = [way for way in ways if way]
+        if len(chosen) > 1:
+            changes[chosen[1][0]].fail(
+                "says how large the array is, and so does "
+                f"{'.'.join(chosen[0][0])}; give rows and cols, or size, or fit"
+            )
+        if fits:
+            from cost_models.array_size import LIMITS
+
+            limit = changes[fits[0]]
+            if len(fits) > 1 or len(fits[0]) != 3:
+                limit.fail(f"must be one limit and its value; known: {', '.join(LIMITS)}")
+
+    def designs(self, has_clock: bool) -> Iterator[Design]:
+        files: list[tuple[str | None, Leaves]]
+        files = [_of_file(base, has_clock) for base in self.bases] or [(None, {})]
+        for name, leaves in files:
+            for choice in itertools.product(*self.options.values()):
+                chosen = dict(zip(self.options, choice, strict=True))
+                yield self._design(name, leaves, chosen)
+
+    def _design(self, base: str | None, leaves: Leaves, chosen: Leaves) -> Design:
+        from cost_models.accelerator import check_memories
+        from hwsim.accelerator.specification import build
+
+        changes = self._changes(chosen)
+        limit = None
+        if fit := next((path for path in chosen if path[:2] == _FIT), None):
+            limit = fit[2], _limit(chosen.pop(fit), fit[2])
+            chosen |= {path: self.value.as_integer("1") for path in _SIDES}
+        if _SIZE in chosen:
+            chosen |= dict(zip(_SIDES, _sides(chosen.pop(_SIZE)), strict=True))
+        value = joined(self.value, _merged(leaves, chosen))
+        title = self.name or base
+        if title is None:
+            title = value.record(("unit",), _KEYS)["unit"].text()
+        name = " ".join([title, *(f"{key}={text}" for key, text in changes)])
+        made = build(value, name)
+        self.value.refine(partial(check_memories, made.memories))
+        return Design(made.unit, Plan(name, title, changes, made, limit))
+
+    def _changes(self, chosen: Leaves) -> tuple[tuple[str, str], ...]:
+        """Return what tells a design from others: the lists, of a known accelerator all changes."""
+        everything = self.name is None and bool(self.bases)
+        return tuple(
+            (_short(path), item.written)
+            for path, item in chosen.items()
+            if everything or len(self.options[path]) > 1
+        )
+
+
+def _short(path: Keys) -> str:
+    """Return a key as names have it, without the part of the file that it is in."""
+    return ".".join(path if path[0] == "attention" else path[1:] or path)
+
+
+def _of_file(item: Value, has_clock: bool) -> tuple[str, Leaves]:
+    """Return what an accelerator is called, and what its file says."""
+    from hwsim.accelerator.specification import SUFFIX, shipped
+
+    text = item.text()
+    path = item.existing_path() if text.endswith(SUFFIX) else item.refine(partial(shipped, text))
+    leaves = load(path).leaves()
+    clock = leaves.pop(("clock",), None)
+    if clock is not None and not has_clock:
+        item.fail(
+            f"states a clock of its own, {clock.written} ns; give the sweep's key 'clock', at "
+            "which all its accelerators run"
+        )
+    return path.stem, leaves
+
+
+def _merged(base: Leaves, chosen: Leaves) -> Leaves:
+    """Return ``chosen`` and what it leaves of ``base``."""
+    replaced = list(chosen)
+    if ("unit",) in chosen:
+        replaced += [("parameters",), ("formats",)]
+    if ("attention", "unit") in chosen:
+        replaced.append(("attention", "parameters"))
+
+    def stays(path: Keys) -> bool:
+        return not any(
+            path[: len(other)] == other or other[: len(path)] == path for other in replaced
+        )
+
+    return chosen | {path: leaf for path, leaf in base.items() if stays(path)}
+
+
+def _sides(item: Value) -> tuple[Value, Value]:
+    """Return rows and columns of a size, RxC."""
+    found = re.fullmatch(r"([0-9]+)x([0-9]+)", item.text(), re.ASCII)
+    if found is None:
+        item.fail(f"must be rows and columns, such as 32x32, not {item.text()!r}")
+    return item.as_integer(found[1]), item.as_integer(found[2])
+
+
+def _limit(item: Value, name: str) -> float:
+    from cost_models.array_size import LIMITS
+    from hwsim.errors import check_known
+
+    item.refine(partial(check_known, "limit", name, LIMITS))
+    most = item.number()
+    if most <= 0:
+        item.fail(f"must be positive {LIMITS[name]}, not {most:g}")
+    return most
