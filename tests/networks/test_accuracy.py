@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from scipy.special import log_softmax, rel_entr
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
@@ -21,6 +22,7 @@ from hwsim.networks.quantise import Operand, RoleFormats, quantised_decoder
 from hwsim.networks.rotate import rotated
 from hwsim.networks.text import SAMPLE
 
+from ..tensors.test_transformer import CONFIG, VOCABULARY, random_tensors
 from .models import DATA, decoder, needs_smollm2, stored
 
 W4A8 = RoleFormats(weight="int4_g8", activation="int8", kv="int8", scores="uint8")
@@ -257,6 +259,48 @@ def test_roles_and_options_that_an_encoder_has_not(capsys):
         EmbeddingMeter(Bags(np.ones((3, 16), np.float32)), "abc").measure(RoleFormats(head="int4"))
     with pytest.raises(InputError, match="2 sentences"):
         EmbeddingMeter(Bags(np.ones((3, 16), np.float32)), ["a", "b"])
+
+
+def test_an_encoder_through_the_command(tmp_path, capsys):
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
+    save_file(random_tensors(), tmp_path / "model.safetensors")
+    text = tmp_path / "sentences.txt"
+    text.write_text("unaffable a.\n\naffable un\nun un a\na . .\n")
+    given = ["accuracy", str(tmp_path), "--text", str(text), "--json"]
+    assert main(given) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert plain["sentences"] == 4
+    assert plain["embedding_cosine"] == pytest.approx(1)
+    assert plain["rank_correlation"] == pytest.approx(1)
+    # A format of each role changes the embeddings.
+    for role in ("weight", "activation", "kv", "scores"):
+        assert main([*given, f"--{role}", "int3"]) == 0
+        assert json.loads(capsys.readouterr().out)["embedding_cosine"] < 0.9999
+    for extra in (
+        ["--tokens", "9"],
+        ["--rotate", "1"],
+        ["--unit", "lmul lanes=4 weight=e4m3 activation=e4m3"],
+    ):
+        assert main([*given, *extra]) == 2
+        assert "goes with decoders" in capsys.readouterr().err
+
+
+def test_a_package_with_a_model_is_found_and_not_imported(tmp_path, monkeypatch):
+    package = tmp_path / "carrier_of_a_decoder"
+    shutil.copytree(DATA / "opt", package / "data")
+    (package / "__init__.py").write_text("raise AssertionError('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    source = find("carrier_of_a_decoder")
+    assert source.path == package / "data"
+    assert source.is_decoder
+    shutil.copytree(DATA / "gpt2", package / "more")
+    with pytest.raises(InputError, match="holds several models"):
+        find("carrier_of_a_decoder")
+    for folder in ("data", "more"):
+        shutil.rmtree(package / folder)
+    with pytest.raises(InputError, match=r"holds neither \.gguf nor config\.json"):
+        find("carrier_of_a_decoder")
 
 
 def test_an_encoder_has_no_perplexity(tmp_path):
