@@ -9,9 +9,10 @@
 The tokens of a sentence meet the first layer's weights on an array of 8 x 8 elements, units of the
 accelerator or in its tiles. Every matrix product of the layer (queries, keys, values, attention
 scores and values of every head, output projection, both matrices of the MLP) runs through the
-Verilog, tile by tile, in a simulator. Its result codes have to be those of the golden model, bit for bit, and its cycles
-those of the closed form, which is what ``hwsim simulate --convention rtl`` counts; if not, the
-script ends with an error. At the end it says how far the layer's output is from float32's.
+Verilog, tile by tile, in a simulator. Its result codes have to be those of the golden model, bit
+for bit, and its cycles those of the closed form, which is what ``hwsim simulate --convention rtl``
+counts; if not, the script ends with an error. At the end it says how far the layer's output is from
+float32's.
 
 On the host, in float32: softmax, layer norms, GELU, biases, residual additions, and the scales that
 the unit does not apply (one of a token, and for INT8 one of an output). The golden model's results

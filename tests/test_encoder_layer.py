@@ -151,7 +151,7 @@ def test_what_verilator_needs_is_named(monkeypatch, present):
     [
         ("int8", "icarus", 112854, 32.51),
         ("int8", "verilator", 112854, 32.51),
-        ("bitmod_lossy", "verilator", 241518, 21.02),
+        ("bitmod_lossy", "verilator", 240402, 21.02),
         ("mxfp4", "verilator", 57522, 15.56),
     ],
 )
