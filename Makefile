@@ -17,7 +17,7 @@ test: tools .venv/developer
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto --dist worksteal
 
-test-exhaustive: tools .venv/developer
+test-exhaustive: tools .venv/developer .venv/model
 	$(BIN)/pytest -n auto --dist worksteal -m exhaustive
 
 tools:

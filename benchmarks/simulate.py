@@ -151,17 +151,16 @@ def networks() -> list[list[str]]:
 def others(python: str) -> list[list[str]]:
     """Return rows of other tools on one product, each with hwsim's count by its convention."""
     found = []
-    for name, convention, run in (
-        ("scalesim", "no_overlap", _scale_sim),
-        ("zigzag", "no_skew", _zigzag),
+    for name, dataflow, convention, run in (
+        ("scalesim", "output_stationary", "no_overlap", _scale_sim),
+        # Its TPU has units along K and N.
+        ("zigzag", "weight_stationary", "no_skew", _zigzag),
     ):
-        m, n, k = SIZE
-        counted = gemm_cycles(SIDE, SIDE, "output_stationary", m, n, k, convention)
-        own = median(
-            lambda convention=convention: gemm_cycles(  # type: ignore[misc]
-                SIDE, SIDE, "output_stationary", *SIZE, convention
-            )
-        )
+
+        def count(dataflow: str = dataflow, convention: str = convention) -> object:
+            return gemm_cycles(SIDE, SIDE, dataflow, *SIZE, convention)
+
+        counted, own = count(), median(count)
         found.append([f"hwsim, {convention}", str(counted), number(own), number(1.0)])
         with tempfile.TemporaryDirectory() as folder:
             start = time.perf_counter()

@@ -171,7 +171,7 @@ class Prices:
 
     def element(self, accelerator: Accelerator) -> UnitPrice:
         """Return what an element of an accelerator's array takes, in its own formats."""
-        inner = element_of(accelerator.unit, accelerator.dataflow)
+        inner = element_of(accelerator.unit, accelerator.dataflow, accelerator.double_buffered)
         return self.unit(inner, self.clock_ns(accelerator))
 
     def array(
@@ -292,11 +292,15 @@ class Result:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         run = self.simulation
+        other = run.accelerator.attention
         return {
             "accelerator": run.accelerator.name,
             "unit": run.accelerator.unit.name,
             "rows": run.accelerator.rows,
             "cols": run.accelerator.cols,
+            "attention": None
+            if other is None
+            else {"unit": other.unit.name, "rows": other.rows, "cols": other.cols},
             "technology": self.technology,
             "model": run.work.model.name,
             "phase": run.work.phase,

@@ -28,7 +28,7 @@ from cost_models.estimate import price as price_unit
 from cost_models.netlist import FLIP_FLOP, TYPES, Int
 from cost_models.technology import Sizing, Technology
 from hwsim.units import UnitSpec
-from hwsim.units.array import ArrayUnit, Dataflow, Links
+from hwsim.units.array import ArrayUnit, Buffering, Dataflow, Links
 from hwsim.units.metadata import Operand
 from hwsim.units.operands import Operands
 from hwsim.units.stationary_array import CONTROL
@@ -155,12 +155,13 @@ def registers(unit: UnitSpec, rows: Any, cols: Any, links: Links, dataflow: Data
     )
 
 
-def element_of(unit: UnitSpec, dataflow: Dataflow) -> UnitSpec:
+def element_of(unit: UnitSpec, dataflow: Dataflow, double_buffered: bool) -> UnitSpec:
     """Return what an array of units has one of in every row and column."""
     if dataflow is Dataflow.OUTPUT_STATIONARY:
         return unit
     given = {"element": unit.family, "rows": 1, "columns": 1, **unit._given()}
-    return ArrayUnit(**given, dataflow=dataflow)
+    buffering = Buffering.DOUBLE if double_buffered else Buffering.SINGLE
+    return ArrayUnit(**given, dataflow=dataflow, buffering=buffering)
 
 
 @dataclass(frozen=True)
@@ -340,7 +341,7 @@ def compare(array: ArrayUnit, technology: Technology) -> dict[str, Comparison]:
     """
     (whole,) = estimate_all(array, [technology]).values()
     unit, flow = array.processing_element, array.dataflow
-    inner = element_of(unit, flow)
+    inner = element_of(unit, flow, array.buffering is Buffering.DOUBLE)
     price = UnitPrice.of(inner, technology, operands.default_operands(inner))
     rows, cols, count = array.rows, array.columns, array.rows * array.columns
     cost = compose(price, technology, Surroundings(rows, cols, array.links))
@@ -353,7 +354,7 @@ def compare(array: ArrayUnit, technology: Technology) -> dict[str, Comparison]:
     return {
         "area": Comparison(whole.area_um2, float(array_um2(cost, count, between.bits))),
         "delay": Comparison(whole.delay_ns, cost.delay_ns),
-        "energy": Comparison(whole.energy_pj, energy / float(taken.mean())),
+        "energy": Comparison(whole.energy_pj, float(energy) / cycles),
     }
 
 

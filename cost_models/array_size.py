@@ -52,7 +52,7 @@ def fit(
         and as :func:`cost_models.accelerator.evaluate`.
     """
     check_known("limit", limit, LIMITS)
-    within = _Within(accelerator, prices, limit, most)
+    within = Within(accelerator, prices, limit, most)
     rows, cols = within.sizes()
     periods = _periods(accelerator, prices, rows, cols)
     taken = np.zeros(len(rows))
@@ -94,7 +94,7 @@ def _along(period_ns: Callable[[int], float], longest: int) -> Floats:
     return np.interp(np.arange(1, longest + 1), lengths, [known[k] for k in lengths])
 
 
-class _Within:
+class Within:
     """Which sizes keep a limit, found out for as few of them as it takes.
 
     What an array takes grows with its rows and columns, and is slow to compose where operands are

@@ -16,7 +16,9 @@ What else takes time, tools count differently, and a *convention* says how:
   (:mod:`hwsim.accelerator.array_cycles`).
 - ``no_overlap``: every fold fills, drains, and loads what is stationary by itself, and operands are
   handed on by one unit a beat, as SCALE-Sim v3 counts: K + R + C - 2 beats of an output-stationary
-  fold, R cycles and M + R + C - 2 beats of a weight-stationary one. The tool reports one less.
+  fold, R cycles and M + R + C - 2 beats of a weight-stationary one. What SCALE-Sim 3.0.0 prints as
+  "Total Cycles" is one less, the number of the last cycle, in all of 108 counts of the tool
+  (``tests/accelerator/scale_sim.csv``).
 - ``no_skew``: beats only, as ZigZag counts: operands reach all units at once, and loading and
   draining are hidden.
 

@@ -67,6 +67,9 @@ class Mode:
     dot_length
         Elements after which a dot product ends because of a scale that the unit does not apply;
         None where it never does.
+    granule
+        Elements that a dot product is filled up to whole multiples of: those of a beat, or of a
+        block whose scale the unit applies.
     weight_bits, activation_bits
         Bits of an element in memory, metadata included.
     sum_bits
@@ -77,6 +80,7 @@ class Mode:
     interval: int
     drain: int
     dot_length: int | None
+    granule: int
     weight_bits: float
     activation_bits: float
     sum_bits: int
@@ -109,6 +113,9 @@ def mode(unit: UnitSpec) -> Mode:
         rng.standard_normal((_SAMPLE * rows, length)),
         group=length,
     )
+    shortest = unit.operands(
+        rng.standard_normal((cols, 1)), rng.standard_normal((rows, 1)), group=length
+    )
     timing = unit.timing()
     cycles = unit.cycles(sample.activations, sample.weights, **sample.metadata)
     return Mode(
@@ -116,6 +123,7 @@ def mode(unit: UnitSpec) -> Mode:
         interval=int(cycles.max()),
         drain=timing.drain,
         dot_length=length // sample.parts if sample.parts > 1 else None,
+        granule=shortest.activations.shape[1] // rows,
         weight_bits=weight,
         activation_bits=activation,
         sum_bits=-(-unit.result.bits // (rows * cols)),
@@ -303,7 +311,7 @@ class Layers:
     lanes, interval, drain
         Of the modes.
     part_length
-        Elements of a dot product of a unit.
+        Elements of a dot product of a unit, filled up.
     tile_rows, tile_cols
         Outputs of a unit.
     macs_per_beat
@@ -354,6 +362,7 @@ def _layers(
     length = np.array([one.dot_length or one_k for one, one_k in zip(modes, k, strict=True)])
     if accelerator.dataflow is not Dataflow.OUTPUT_STATIONARY:
         length = k  # Sums of folds are added up behind the array anyway.
+    granules = np.array([one.granule for one in modes], np.int64)
     rows, cols = accelerator.unit.tile_shape
 
     def ints(values: Sequence[int]) -> Ints:
@@ -381,7 +390,7 @@ def _layers(
         lanes=ints([one.unit.lanes for one in modes]),
         interval=ints([one.interval for one in modes]),
         drain=ints([one.drain for one in modes]),
-        part_length=np.minimum(length, k),
+        part_length=ceil_div(np.minimum(length, k), granules) * granules,
         tile_rows=np.full(len(gemms), rows),
         tile_cols=np.full(len(gemms), cols),
         macs_per_beat=np.full(len(gemms), accelerator.macs_per_beat),

@@ -105,6 +105,8 @@ def _places(folder: Path) -> dict[str, Path]:
 class Encoder:
     """A BERT-style encoder, run in float32.
 
+    A subclass may compute matrix products in another way: all go through :meth:`multiply`.
+
     Parameters
     ----------
     folder
@@ -137,6 +139,13 @@ class Encoder:
 
     def __call__(self, text: str) -> Float32:
         """Return the hidden states after the last layer, shape [tokens, hidden]."""
+        hidden = self.embed(text)
+        for number in range(self.config["num_hidden_layers"]):
+            hidden = self.layer(number, hidden)
+        return hidden
+
+    def embed(self, text: str) -> Float32:
+        """Return the hidden states before the first layer, shape [tokens, hidden]."""
         tokens = word_pieces(text, self.tokeniser.vocabulary, lower_case=self.tokeniser.lower_case)
         most = self.config["max_position_embeddings"]
         if len(tokens) > most:
@@ -152,18 +161,19 @@ class Encoder:
         places = self._tensor("embeddings.position_embeddings.weight", (most, words.shape[1]))
         types = self._tensor("embeddings.token_type_embeddings.weight", shape)
         hidden = words[tokens] + places[: len(tokens)] + types[0]
-        hidden = self._norm("embeddings.LayerNorm", hidden)
-        for layer in range(self.config["num_hidden_layers"]):
-            hidden = self._layer(f"encoder.layer.{layer}", hidden)
-        return hidden
+        return self._norm("embeddings.LayerNorm", hidden)
 
-    def _layer(self, name: str, hidden: Float32) -> Float32:
+    def layer(self, number: int, hidden: Float32) -> Float32:
+        """Return the hidden states after a layer, counted from 0, of those before it."""
+        name = f"encoder.layer.{number}"
         query, key, value = (
             self._heads(self._linear(f"{name}.attention.self.{part}", hidden))
             for part in ("query", "key", "value")
         )
-        scores = query @ key.transpose(0, 2, 1) / np.float32(np.sqrt(query.shape[-1]))
-        mixed = (_softmax(scores) @ value).transpose(1, 0, 2).reshape(hidden.shape)
+        scores = self._by_head(f"{name}.attention.scores", query, key)
+        attended = _softmax(scores / np.float32(np.sqrt(query.shape[-1])))
+        mixed = self._by_head(f"{name}.attention.values", attended, value.transpose(0, 2, 1))
+        mixed = mixed.transpose(1, 0, 2).reshape(hidden.shape)
         mixed = self._linear(f"{name}.attention.output.dense", mixed)
         hidden = self._norm(f"{name}.attention.output.LayerNorm", hidden + mixed)
         inner = _gelu(self._linear(f"{name}.intermediate.dense", hidden))
@@ -180,7 +190,22 @@ class Encoder:
     def _linear(self, name: str, x: Float32) -> Float32:
         self.captured[f"{name}.weight"] = x
         weight = self._tensor(f"{name}.weight", (None, x.shape[1]))
-        return x @ weight.T + self._tensor(f"{name}.bias", (len(weight),))
+        product = self.multiply(f"{name}.weight", x, weight)
+        return product + self._tensor(f"{name}.bias", (len(weight),))
+
+    def _by_head(self, name: str, x: Float32, y: Float32) -> Float32:
+        """Return the products of attention, shape [heads, tokens, outputs]."""
+        heads = zip(x, y, strict=True)
+        return np.stack([self.multiply(f"{name}.{k}", *head) for k, head in enumerate(heads)])
+
+    def multiply(self, name: str, activations: Float32, weights: Float32) -> Float32:
+        """Return activations [tokens, inputs] times weights [outputs, inputs] transposed.
+
+        ``name`` is that of the weight in the file. For head H of attention in layer N it is
+        ``encoder.layer.N.attention.scores.H``, where the weights are keys, or ``.values.H``, where
+        they are values transposed.
+        """
+        return activations @ weights.T
 
     def _norm(self, name: str, x: Float32) -> Float32:
         centred = x - x.mean(axis=-1, keepdims=True)

@@ -1,17 +1,19 @@
 """Plays beats through the emitted Verilog without a stall, and counts the cycles it takes.
 
 What :mod:`rtl.verification.run` proves is a unit's; here whole products run, tile after tile, so
-the testbench is plain Verilog, which Icarus runs many times faster than one in Python.
+the testbench is plain Verilog, which Icarus runs many times faster than one in Python. Verilator
+runs it hundreds of times faster again, once it is built.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from hwsim.errors import InputError
+from hwsim.errors import InputError, ToolError, check_known
 from hwsim.files import temporary_folder
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
-from rtl import Unit, emit, icarus
+from rtl import Unit, emit, icarus, verilator
 
 #: Cycles without a transfer after which a unit counts as stuck.
 _PATIENCE = 1000
@@ -39,6 +41,7 @@ def play(
     streams: Sequence[Sequence[int]],
     component: Unit | None = None,
     pauses: tuple[int, int] = (0, 0),
+    simulator: str = "icarus",
 ) -> list[Played]:
     """Run streams of beats through the emitted Verilog of ``unit``, each after a reset.
 
@@ -51,16 +54,20 @@ def play(
     component
         Hardware in the place of ``rtl.create(unit)``.
     pauses
-        Of 8 cycles, in how many no beat is offered and in how many no result is taken, at random.
+        Of 8 cycles, in how many no beat is offered and in how many no result is taken, at random;
+        simulators draw different ones.
+    simulator
+        ``icarus`` or ``verilator``.
 
     Raises
     ------
     InputError
-        For a ``unit`` that is none, and streams without beats.
-    MissingToolError, rtl.icarus.IcarusError
-        If Icarus Verilog is not installed or fails, or the unit is stuck.
+        For a ``unit`` that is none, streams without beats, and an unknown simulator.
+    MissingToolError, ToolError
+        If the simulator is not installed or fails, or the unit is stuck.
     """
     check_unit(unit)
+    check_known("simulator", simulator, _SIMULATE)
     if not streams or not all(streams):
         raise InputError("streams: allowed: one or more, of one or more beats")
     last = 1 << (unit.beat_bits - 1)
@@ -85,10 +92,21 @@ def play(
                 output_pause=pauses[1],
             )
         )
-        compiler, runner = icarus.find()
-        icarus.run([compiler, "-g2012", "-o", "bench.vvp", "unit.v", "bench.v"], folder)
-        said = icarus.run([runner, "-n", "bench.vvp"], folder)
+        said = _SIMULATE[simulator](folder)
     return _read(said, counts)
+
+
+def _icarus(folder: Path) -> str:
+    compiler, runner = icarus.find()
+    icarus.run([compiler, "-g2012", "-o", "bench.vvp", "unit.v", "bench.v"], folder)
+    return icarus.run([runner, "-n", "bench.vvp"], folder)
+
+
+def _verilator(folder: Path) -> str:
+    return verilator.simulate("bench", ["unit.v", "bench.v"], folder)
+
+
+_SIMULATE = {"icarus": _icarus, "verilator": _verilator}
 
 
 def _read(said: str, counts: Sequence[int]) -> list[Played]:
@@ -102,9 +120,9 @@ def _read(said: str, counts: Sequence[int]) -> list[Played]:
             played.append(Played(results, int(line[2:])))
             results = []
         else:
-            raise icarus.IcarusError(f"the simulation says {line!r}")
+            raise ToolError(f"the simulation says {line!r}")
     if [len(one.results) for one in played] != [*counts]:
-        raise icarus.IcarusError("the simulation is cut short")
+        raise ToolError("the simulation is cut short")
     return played
 
 

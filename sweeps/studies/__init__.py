@@ -52,6 +52,7 @@ STUDIES = {
         Study("operands", "what other operands do to the energy", ("technology",)),
         Study("peers", "our arithmetic beside public RTL, by one flow", ("libraries",)),
         Study("rmmec", "RMMEC: area and energy per mode against fixed units", ("libraries",)),
+        Study("speedups", "BitMoD's speed-ups, by its assumptions and by our own model"),
     )
 }
 

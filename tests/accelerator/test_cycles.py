@@ -1,7 +1,13 @@
-"""Cycles in closed form: against counts that tools published or printed, and folds one by one."""
+"""Cycles in closed form: against counts that tools printed, and folds one by one.
 
+``scale_sim.csv`` has what SCALE-Sim 3.0.0 from PyPI (with NumPy 2.2.6) printed as "Total Cycles" of
+matrix products (``-i gemm``), with ``InterfaceBandwidth = CALC``, 64 KB an SRAM, and no stalls.
+"""
+
+import csv
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +16,7 @@ from hwsim.accelerator.array_cycles import array_cycles
 from hwsim.accelerator.cycles import gemm_cycles
 from hwsim.errors import InputError
 
+SCALE_SIM = Path(__file__).with_name("scale_sim.csv")
 GIVEN = {"rows": 4, "cols": 3, "dataflow": "output_stationary", "m": 9, "n": 8, "k": 7}
 FLOWS = ("output_stationary", "weight_stationary", "input_stationary")
 
@@ -28,8 +35,30 @@ def test_no_overlap_is_scale_sims_count(side, dataflow, size, reported):
     assert gemm_cycles(side, side, dataflow, *size, "no_overlap") == reported + 1
 
 
-def test_no_skew_is_zigzags_ideal():
-    assert gemm_cycles(32, 32, "output_stationary", 128, 4096, 4096, "no_skew") == 2097152
+def test_no_overlap_is_every_count_of_scale_sim():
+    """With tails on every side, M = 1, and arrays that are not square."""
+    with SCALE_SIM.open(newline="") as file:
+        printed = list(csv.DictReader(file))
+    assert len(printed) == 108
+    assert {one["dataflow"] for one in printed} == set(FLOWS)
+    for one in printed:
+        dataflow, total = one.pop("dataflow"), int(one.pop("total_cycles"))
+        sizes = {name: int(size) for name, size in one.items()}
+        found = gemm_cycles(**sizes, dataflow=dataflow, convention="no_overlap")
+        # It prints the number of the last cycle, the first being 0.
+        assert found == total + 1, one
+
+
+@pytest.mark.parametrize(
+    ("size", "ideal"),
+    [
+        # ``ideal_temporal_cycle`` of ZigZag 3.9.1 on its tpu_like, 32 x 32 units along K and N.
+        ((128, 4096, 4096), 2097152), ((128, 512, 256), 16384), ((64, 64, 64), 256),
+        ((1, 512, 64), 32), ((33, 65, 40), 198), ((100, 96, 17), 300),
+    ],
+)  # fmt: skip
+def test_no_skew_is_zigzags_ideal(size, ideal):
+    assert gemm_cycles(32, 32, "weight_stationary", *size, "no_skew") == ideal
 
 
 def fold_by_fold(rows, cols, dataflow, m, n, k, lanes, interval, apart):

@@ -138,6 +138,20 @@ def test_scales_outside_of_the_unit_end_dot_products():
     assert (given.product.parts[0], given.part_length[0]) == (3, 128)
 
 
+def test_dot_products_are_filled_up_as_operands_are():
+    """To whole beats, or to whole blocks whose scales the unit applies."""
+    mxfp4 = make("mx_dot", lanes=8, weight="mxfp4", activation="mxfp4", accumulation="fixed")
+    grouped = make("integer", lanes=4, weight="int8_g128", activation="int8")
+    found = {INT8: 4, grouped: 4, BITMOD: 128, mxfp4: 32}
+    for unit, granule in found.items():
+        assert mode(unit).granule == granule
+        for k in (1, 12, 130, 150):
+            given = layers(replace(INT8_ARRAY, unit=unit), work(gemm(3, 5, k)))
+            operands = unit.operands(np.ones((5, k)), np.ones((3, k)), group=max(k, 128))
+            assert given.part_length[0] == operands.activations.shape[1]
+            assert given.product.parts[0] == operands.parts
+
+
 def test_tiles_are_units_of_several_outputs():
     tile = make(
         "serial_add", lanes=4, weight="int4", activation="int8", row_count=2, column_count=3

@@ -78,6 +78,8 @@ SAMPLES = {
                     has(r"^\w+ \| (area|speed) \|", r"^1 x int8 x int8 ")),
     "rmmec": Sample(has(r"^fixed (fp4|posit4) \|"), 3, has(r"^fixed ", r"^shared.* \|", r"^fp4"),
                     SKY130),
+    "speedups": Sample(has(r"(speed|energy), ", r"^(?!arrays).* >> BitMoD .*generative$",
+                           r"^(prefill|decode) \| "), 12, has(r"own model|equal area|um\^2")),
 }  # fmt: skip
 
 
