@@ -60,7 +60,10 @@ def add(commands: Commands) -> None:
         help=f"may be repeated; of --unit, whose array and memories it has (default: {BASE})",
     )
     parser.add_argument(
-        "--unit", metavar='"UNIT key=value ..."', help="units in place of the accelerator's"
+        "--unit",
+        nargs="+",
+        metavar=("UNIT", "key=value"),
+        help="units in place of the accelerator's",
     )
     parser.add_argument(
         "--model", required=True, metavar="NAME|config.json", help="the network, see its errors"
@@ -194,14 +197,14 @@ def _changed(accelerator: "Accelerator", options: argparse.Namespace) -> "Accele
     return replace(accelerator, unit=unit, memories=memories, **changes)
 
 
-def _unit(text: str) -> Any:
+def _unit(words: Sequence[str]) -> Any:
+    text = " ".join(words)
     try:
-        words = shlex.split(text)
+        named = families(shlex.split(text))
     except ValueError as error:
-        raise InputError(f"--unit {text!r}: {error}") from None
-    named = families(words)
+        raise InputError(f"--unit {text}: {error}") from None
     if len(named) != 1:
-        raise InputError(f"--unit {text!r}: allowed: one family with its key=value parameters")
+        raise InputError(f"--unit {text}: allowed: one family with its key=value parameters")
     return make_unit(*named[0])
 
 
