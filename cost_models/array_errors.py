@@ -68,11 +68,10 @@ In either case the elements are mapped once, all alike; mapped as one design, ea
 ABC a little different, and the slowest of all is the array's delay.
 
 {table}
-Furthest off: {worst}. `hwsim cost-model arrays` makes these figures again, in about {minutes}
-minutes if nothing is in the cache.
+Furthest off: {worst}. `hwsim cost-model arrays` makes these
+figures again, in about {minutes} minutes on one core if nothing is in the cache.
 """
-#: Of two cores, with an empty cache.
-_MINUTES = 10
+_MINUTES = 17
 
 
 @dataclass(frozen=True)
