@@ -50,7 +50,7 @@ def add(commands: Commands) -> None:
             help=f"what a scale of a scalar format is of (default: {default})",
         )  # fmt: skip
     parser.add_argument(
-        "--unit", metavar='"UNIT key=value ..."',
+        "--unit", nargs="+", metavar=("UNIT", "key=value"),
         help="weights and activations in its formats; also, how good its outputs are, on a sample",
     )  # fmt: skip
     parser.add_argument(

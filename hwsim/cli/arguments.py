@@ -200,15 +200,15 @@ def make_unit(family: str, parameters: Iterable[str]) -> "UnitSpec":
     return make(family, **key_values(parameters))
 
 
-def unit_of(text: str) -> "UnitSpec":
-    """Return the unit of an option, ``--unit "FAMILY key=value ..."``."""
+def unit_of(words: Sequence[str]) -> "UnitSpec":
+    """Return the unit of an option, ``--unit FAMILY key=value ...``."""
+    text = " ".join(words)
     try:
-        words = shlex.split(text)
+        named = families(shlex.split(text))
     except ValueError as error:
-        raise InputError(f"--unit {text!r}: {error}") from None
-    named = families(words)
+        raise InputError(f"--unit {text}: {error}") from None
     if len(named) != 1:
-        raise InputError(f"--unit {text!r}: allowed: one family with its key=value parameters")
+        raise InputError(f"--unit {text}: allowed: one family with its key=value parameters")
     return make_unit(*named[0])
 
 

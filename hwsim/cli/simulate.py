@@ -58,7 +58,10 @@ def add(commands: Commands) -> None:
         help=f"may be repeated; of --unit, whose array and memories it has (default: {BASE})",
     )
     parser.add_argument(
-        "--unit", metavar='"UNIT key=value ..."', help="units in place of the accelerator's"
+        "--unit",
+        nargs="+",
+        metavar=("UNIT", "key=value"),
+        help="units in place of the accelerator's",
     )
     parser.add_argument(
         "--model", required=True, metavar="NAME|config.json", help="the network, see its errors"

@@ -280,7 +280,7 @@ def test_an_encoder_through_the_command(tmp_path, capsys):
     for extra in (
         ["--tokens", "9"],
         ["--rotate", "1"],
-        ["--unit", "lmul lanes=4 weight=e4m3 activation=e4m3"],
+        ["--unit", "lmul", "lanes=4", "weight=e4m3", "activation=e4m3"],
     ):
         assert main([*given, *extra]) == 2
         assert "goes with decoders" in capsys.readouterr().err
@@ -317,7 +317,7 @@ def test_a_unit_says_the_formats_and_its_outputs_are_sampled(tmp_path, capsys):
     figures = {}
     for accumulation in ("exact", "aligned3"):
         unit = f"float lanes=8 weight=e4m3 activation=e4m3 accumulation={accumulation}"
-        assert main([*given, "--unit", unit]) == 0
+        assert main([*given, "--unit", *unit.split()]) == 0
         figures[accumulation] = json.loads(capsys.readouterr().out)
     exact, aligned = figures["exact"], figures["aligned3"]
     assert exact["formats"]["weight"] == "e4m3_g8"
@@ -327,7 +327,7 @@ def test_a_unit_says_the_formats_and_its_outputs_are_sampled(tmp_path, capsys):
     assert aligned["quantisation_sqnr_db"] == exact["quantisation_sqnr_db"]
     lost = aligned["quantisation_sqnr_db"] - aligned["output_sqnr_db"]
     assert lost > 3 * aligned["output_sqnr_error_db"] > 0
-    assert main([*given, "--unit", unit, "--weight", "int4"]) == 2
+    assert main([*given, "--weight", "int4", "--unit", *unit.split()]) == 2
     assert "--weight and --unit both say it" in capsys.readouterr().err
 
 
