@@ -88,7 +88,7 @@ def main() -> None:
 
 def _plain_pass(meter: PerplexityMeter) -> None:
     """Compute hidden states, which the meter keeps, and what the head makes of them."""
-    for states in meter.states:
+    for states in meter.states():
         meter.decoder.logits(states)
 
 

@@ -151,7 +151,7 @@ class Prices:
         (self.technology,) = technology.load_all([of])
         self.source, self.match, self.group = source, match, group
         self._units: dict[tuple[UnitSpec, float, Operand | None], UnitPrice] = {}
-        self._arrays: dict[tuple[UnitPrice, Surroundings], ArrayCost] = {}
+        self._arrays: dict[tuple[UnitPrice, Surroundings, bool], ArrayCost] = {}
 
     def unit(self, unit: UnitSpec, clock_ns: float, held: Operand | None = None) -> UnitPrice:
         """Return what a unit takes that is mapped for a clock.
@@ -171,26 +171,43 @@ class Prices:
 
     def element(self, accelerator: Accelerator) -> UnitPrice:
         """Return what an element of an accelerator's array takes, in its own formats."""
-        inner = element_of(accelerator.unit, accelerator.dataflow)
+        inner = element_of(accelerator.unit, accelerator.dataflow, accelerator.double_buffered)
         return self.unit(inner, self.clock_ns(accelerator))
 
     def array(
-        self, accelerator: Accelerator, unit: UnitPrice, rows: int | None = None,
+        self,
+        accelerator: Accelerator,
+        unit: UnitPrice,
+        rows: int | None = None,
         cols: int | None = None,
-    ) -> ArrayCost:  # fmt: skip
+    ) -> ArrayCost:
         """Return what the array of an accelerator takes whose elements are priced.
 
-        ``rows`` and ``cols`` are in place of the accelerator's.
+        Of an array of other ``rows`` and ``cols`` energy is without hazards.
         """
         around = Surroundings(
             accelerator.rows if rows is None else rows,
-            accelerator.cols if cols is None else cols, accelerator.links,
-        ).alike  # fmt: skip
-        key = unit, around
+            accelerator.cols if cols is None else cols,
+            accelerator.links,
+        ).alike
+        hazards = rows is None and cols is None
+        key = unit, around, hazards
         if key not in self._arrays:
             clock = self.clock_ns(accelerator)
-            self._arrays[key] = compose(unit, self.technology, around, clock)
+            self._arrays[key] = compose(unit, self.technology, around, clock, hazards)
         return self._arrays[key]
+
+    def period_ns(
+        self, accelerator: Accelerator, rows: int | None = None, cols: int | None = None
+    ) -> float:
+        """Return the clock period that the arrays of an accelerator run at.
+
+        Of its first one in another size, if one is given.
+        """
+        first, *others = accelerator.arrays
+        arrays = [self.array(first, self.element(first), rows, cols)]
+        arrays += [self.array(one, self.element(one)) for one in others]
+        return max(self.clock_ns(accelerator), *(one.delay_ns for one in arrays))
 
     @property
     def node(self) -> int | None:
@@ -275,11 +292,15 @@ class Result:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         run = self.simulation
+        other = run.accelerator.attention
         return {
             "accelerator": run.accelerator.name,
             "unit": run.accelerator.unit.name,
             "rows": run.accelerator.rows,
             "cols": run.accelerator.cols,
+            "attention": None
+            if other is None
+            else {"unit": other.unit.name, "rows": other.rows, "cols": other.cols},
             "technology": self.technology,
             "model": run.work.model.name,
             "phase": run.work.phase,
@@ -329,7 +350,7 @@ def evaluate(accelerator: Accelerator, work: Workload, prices: Prices) -> Result
     bases = [prices.element(one) for one in accelerator.arrays]
     arrays = [prices.array(*pair) for pair in zip(accelerator.arrays, bases, strict=True)]
     figures = _srams(accelerator.memories)
-    period = max(prices.clock_ns(accelerator), *(one.delay_ns for one in arrays))
+    period = prices.period_ns(accelerator)
     _check_cycle_times(figures, period)
     run = simulate(accelerator, work, period)
     wholes = [

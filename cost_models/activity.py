@@ -94,7 +94,7 @@ class Activity:
     macs_per_cycle_error: float
 
 
-def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
+def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands, waits: int = 0) -> Activity:
     """Run dot products through ``netlist``, check their results, and count toggles.
 
     Both streams run without a stall. The cycles before the pipeline is full are not counted.
@@ -107,6 +107,9 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
         The unit as generic gates.
     operands
         Codes of shape (streams, length); ``unit.lanes`` divides the length.
+    waits
+        Cycles after every beat in which none is offered, and operands are held; they count in
+        toggles, and not in ``macs_per_cycle``.
 
     Raises
     ------
@@ -123,7 +126,7 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
     timing = unit.timing()
     warm_up = timing.latency + timing.interval
     taken = unit.cycles(operands.activations, operands.weights, **operands.metadata)
-    limit = int(taken.sum(axis=-1).max()) + timing.latency + _PATIENCE
+    limit = int(taken.sum(axis=-1).max()) + waits * length + timing.latency + _PATIENCE
 
     machine = _Machine(netlist, streams)
     machine.drive("rst", np.ones(streams, bool))
@@ -133,18 +136,19 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
     machine.drive("o__ready", np.ones(streams, bool))
 
     everyone = np.arange(streams)
-    position = np.zeros(streams, np.int64)
+    position, rest = (np.zeros(streams, np.int64) for _ in range(2))
     results: list[int | None] = [None] * streams
     counts, ones = (np.zeros(netlist.nets, np.int64) for _ in range(2))
     cycles = 0
     sample = _Sample(_drawn_cycles(netlist))
     previous = machine.values.copy()
     for cycle in range(limit):
-        offered = position < length
+        offered = (position < length) & (rest == 0)
         machine.drive("i__valid", offered)
-        machine.drive("i__payload", beats[everyone, np.minimum(position, length - 1)])
+        shown = np.minimum(position - (rest > 0), length - 1)
+        machine.drive("i__payload", beats[everyone, shown])
         machine.settle()
-        if cycle > warm_up and offered.all():
+        if cycle > warm_up and (position < length).all():
             counts += machine.toggled(previous)
             ones += machine.enabled()
             cycles += streams
@@ -153,7 +157,9 @@ def simulate(unit: UnitSpec, netlist: Netlist, operands: Operands) -> Activity:
         delivered = machine.read("o__valid")[:, 0]
         if delivered.any():
             _collect(results, delivered, machine.read("o__payload"))
-        position += offered & machine.read("i__ready")[:, 0]
+        ends = offered & machine.read("i__ready")[:, 0]
+        position += ends
+        rest = np.where(ends, waits, np.maximum(rest - 1, 0))
         machine.clock()
         if None not in results:
             break

@@ -15,20 +15,20 @@ The same array can be estimated whole, as ``hwsim.make("array", ...)``, as long 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from cost_models import operands
 from cost_models.cost import Cost
-from cost_models.element import Element, Surroundings, sides_of
+from cost_models.element import PARTS, Element, Surroundings, sides_of
 from cost_models.estimate import End, between, estimate_all, features
 from cost_models.estimate import price as price_unit
-from cost_models.netlist import FLIP_FLOP, TYPES
+from cost_models.netlist import FLIP_FLOP, TYPES, Int
 from cost_models.technology import Sizing, Technology
 from hwsim.units import UnitSpec
-from hwsim.units.array import ArrayUnit, Dataflow, Links
+from hwsim.units.array import ArrayUnit, Buffering, Dataflow, Links
 from hwsim.units.metadata import Operand
 from hwsim.units.operands import Operands
 from hwsim.units.stationary_array import CONTROL
@@ -59,12 +59,19 @@ class UnitPrice:
         Its netlist and toggles.
     macs_per_beat
         Multiply-accumulates of a beat, on average.
+    taken
+        Cycles of single beats, ascending.
+    interrupted
+        The netlist with toggles where every beat is followed by a cycle without one, as where
+        others take longer; None where all take as long.
     """
 
     unit: UnitSpec
     cost: Cost
     element: Element
     macs_per_beat: float
+    taken: Int
+    interrupted: Element | None
 
     @classmethod
     def of(
@@ -73,12 +80,28 @@ class UnitPrice:
         """Return what a unit takes with operands, mapped for a clock or the least area."""
         measured = features(unit, stream)
         cost = price_unit(unit, measured, technology, clock_ns=clock_ns)
-        return cls(unit, cost, Element.of(unit, measured), unit.mean_macs_per_beat(stream.metadata))
+        taken = unit.cycles(stream.activations, stream.weights, **stream.metadata)
+        macs = unit.mean_macs_per_beat(stream.metadata)
+        interrupted = None
+        if _waits(unit):
+            interrupted = Element.of(unit, features(unit, stream, waits=1))
+        element, taken = Element.of(unit, measured), np.sort(taken, axis=None)
+        return cls(unit, cost, element, macs, taken, interrupted)
 
     @property
     def beat_cycles(self) -> float:
         """Cycles of a beat of this unit alone, on average."""
         return self.macs_per_beat / self.cost.macs_per_cycle
+
+    def waiting(self, interval: int) -> float:
+        """Return the share of beats that take less than ``interval`` cycles, and wait."""
+        return float(np.searchsorted(self.taken, interval) / len(self.taken))
+
+
+def _waits(unit: UnitSpec) -> bool:
+    """Return whether units of an array wait for each other, beat by beat."""
+    timing = unit.timing()
+    return timing.interval > timing.min_interval and not timing.stores_beats
 
 
 @dataclass(frozen=True)
@@ -92,8 +115,7 @@ class Registers:
     control
         That hand on what is common to all operands of a beat.
     results
-        That hold results until all are there, or delay the sums of columns; negative where
-        elements have fewer than an array of one.
+        That hold results until all are there, or delay the sums of columns.
     """
 
     activations: Any
@@ -115,10 +137,7 @@ def registers(unit: UnitSpec, rows: Any, cols: Any, links: Links, dataflow: Data
         for side in (Operand.ACTIVATION, Operand.WEIGHT, None)
     }
     if links is Links.BROADCAST:
-        none = 0 * rows * cols
-        # Sums of a column are added up at once, and its elements have one register together.
-        sums = none if dataflow is Dataflow.OUTPUT_STATIONARY else -(rows - 1) * cols
-        return Registers(none, none, none, sums * unit.result.bits)
+        return Registers(*[0 * rows * cols] * 4)
     # Lines at the edges are delayed by 0, 1, 2 and so on.
     along_rows = rows * (cols - 1) + rows * (rows - 1) // 2
     along_cols = cols * (rows - 1) + cols * (cols - 1) // 2
@@ -136,12 +155,13 @@ def registers(unit: UnitSpec, rows: Any, cols: Any, links: Links, dataflow: Data
     )
 
 
-def element_of(unit: UnitSpec, dataflow: Dataflow) -> UnitSpec:
+def element_of(unit: UnitSpec, dataflow: Dataflow, double_buffered: bool) -> UnitSpec:
     """Return what an array of units has one of in every row and column."""
     if dataflow is Dataflow.OUTPUT_STATIONARY:
         return unit
     given = {"element": unit.family, "rows": 1, "columns": 1, **unit._given()}
-    return ArrayUnit(**given, dataflow=dataflow)
+    buffering = Buffering.DOUBLE if double_buffered else Buffering.SINGLE
+    return ArrayUnit(**given, dataflow=dataflow, buffering=buffering)
 
 
 @dataclass(frozen=True)
@@ -160,6 +180,8 @@ class ArrayCost:
         Energy of a bit that changes as it passes a register.
     pin_pj
         Energy of a pin of an element that such a bit drives.
+    wait_pj
+        Energy by part, clock left out, that a beat takes more if the element waits after it.
     """
 
     parts: Mapping[str, End]
@@ -167,6 +189,7 @@ class ArrayCost:
     control: End
     passing_pj: float
     pin_pj: float
+    wait_pj: Mapping[str, float]
 
     @property
     def delay_ns(self) -> float:
@@ -184,11 +207,15 @@ class ArrayCost:
 
 
 def compose(
-    price: UnitPrice, technology: Technology, around: Surroundings, clock_ns: float | None = None
-) -> ArrayCost:
-    """Return what an array of elements takes that is mapped for a clock, or for the least area."""
+    price: UnitPrice, technology: Technology, around: Surroundings, clock_ns: float | None = None,
+    with_hazards: bool = True,
+) -> ArrayCost:  # fmt: skip
+    """Return what an array of elements takes that is mapped for a clock, or for the least area.
+
+    Where many sizes are compared, ``with_hazards=False`` leaves out what takes long.
+    """
     element = price.element
-    hazards = element.hazards(technology.hazards, around)
+    hazards = element.hazards(technology.hazards, around) if with_hazards else None
     ends = []
     for sizing in (technology.least_area, technology.least_delay):
         delay = element.delay_ns(sizing, around)
@@ -198,7 +225,41 @@ def compose(
         name: _at(start, ends[1][name], technology, clock_ns) for name, start in ends[0].items()
     }
     register, control, passing, pin = (chosen.pop(name) for name in _BETWEEN)
-    return ArrayCost(chosen, register, control, passing.settled_pj, pin.settled_pj)
+    if isinstance(price.unit, ArrayUnit) and around.links is Links.BROADCAST:
+        # Sums of a column are added up at once, and its elements have one register together.
+        saved = price.unit.result.bits * (1 - 1 / around.rows)
+        chosen[PARTS[-1]] = _less(chosen[PARTS[-1]], register, saved)
+    waits = dict.fromkeys(PARTS, 0.0)
+    if price.interrupted is not None and with_hazards:
+        cycles = price.beat_cycles
+        other = _parts_at(price.interrupted, technology, around, clock_ns)
+        for name, part in chosen.items():
+            waits[name] = _data_pj(other[name]) * (cycles + 1) - _data_pj(part) * cycles
+    return ArrayCost(chosen, register, control, passing.settled_pj, pin.settled_pj, waits)
+
+
+def _data_pj(part: End) -> float:
+    """Return the energy of a cycle without the clock's."""
+    return part.settled_pj + part.glitch_pj - part.clock_pj
+
+
+def _parts_at(
+    element: Element, technology: Technology, around: Surroundings, clock_ns: float | None
+) -> dict[str, End]:
+    """Return the parts of an element at a clock."""
+    hazards = element.hazards(technology.hazards, around)
+    start, end = (
+        element.ends(sizing, around, hazards, element.delay_ns(sizing, around))
+        for sizing in (technology.least_area, technology.least_delay)
+    )
+    return {name: _at(start[name], end[name], technology, clock_ns) for name in start}
+
+
+def _less(part: End, register: End, bits: float) -> End:
+    """Return a part without so many registers."""
+    names = ("area_um2", "settled_pj", "clock_pj", "leakage_nw", "idle_pj")
+    changed = {name: getattr(part, name) - bits * getattr(register, name) for name in names}
+    return replace(part, **changed)
 
 
 #: What is not of an element, as :func:`_between_elements` has it.
@@ -207,12 +268,12 @@ _BETWEEN = ("register", "control", "passing", "pin")
 
 def _control(unit: UnitSpec, around: Surroundings) -> dict[str, float]:
     """Return the cells of an element's share in what controls the array, by type."""
-    timing, found = unit.timing(), dict.fromkeys(TYPES, 0.0)
-    if around.rows * around.cols == 1 or unit.words_per_beat > 1:
+    found = dict.fromkeys(TYPES, 0.0)
+    if unit.words_per_beat > 1:
         return found
-    if around.links is Links.SYSTOLIC:
+    if around.links is Links.SYSTOLIC and around.rows * around.cols > 1:
         found |= _SYSTOLIC_CONTROL
-    if timing.interval > timing.min_interval and not timing.stores_beats:
+    if _waits(unit):
         found |= {name: found[name] + count for name, count in _LOCKSTEP_CONTROL.items()}
     return found
 
@@ -280,31 +341,37 @@ def compare(array: ArrayUnit, technology: Technology) -> dict[str, Comparison]:
     """
     (whole,) = estimate_all(array, [technology]).values()
     unit, flow = array.processing_element, array.dataflow
-    inner = element_of(unit, flow)
+    inner = element_of(unit, flow, array.buffering is Buffering.DOUBLE)
     price = UnitPrice.of(inner, technology, operands.default_operands(inner))
     rows, cols, count = array.rows, array.columns, array.rows * array.columns
     cost = compose(price, technology, Surroundings(rows, cols, array.links))
     between = registers(unit, rows, cols, array.links, flow)
     stream = operands.default_operands(array)
     taken = array.cycles(stream.activations, stream.weights, **stream.metadata)
-    energy = _beat_pj(array, price, cost, between, float(taken.mean()), taken.shape[-1])
+    waiting = array.waiting(stream.activations, stream.weights, **stream.metadata)
+    cycles = float(taken.mean())
+    energy = _beat_pj(array, price, cost, between, cycles, waiting, taken.shape[-1])
     return {
         "area": Comparison(whole.area_um2, float(array_um2(cost, count, between.bits))),
         "delay": Comparison(whole.delay_ns, cost.delay_ns),
-        "energy": Comparison(whole.energy_pj, energy / float(taken.mean())),
+        "energy": Comparison(whole.energy_pj, float(energy) / cycles),
     }
 
 
 def _beat_pj(
     array: ArrayUnit, price: UnitPrice, cost: ArrayCost, between: Registers, cycles: float,
-    beats: int,
+    waiting: float, beats: int,
 ) -> float:  # fmt: skip
-    """Return the energy of a beat of an array in pJ, of ``cycles``, one of ``beats``."""
+    """Return the energy of a beat of an array in pJ, of ``cycles``, one of ``beats``.
+
+    Of the elements a share of ``waiting`` is done before others.
+    """
     rows, cols, count = array.rows, array.columns, array.rows * array.columns
     clock = cost.total("clock_pj") + cost.control.clock_pj
     own = price.beat_cycles
     element = (cost.busy_pj - cost.total("clock_pj")) * own + clock * cycles
-    element += (cost.total("idle_pj") - cost.total("clock_pj")) * (cycles - own)
+    element += math.fsum(cost.wait_pj.values()) * waiting
+    element += (cost.total("idle_pj") - cost.total("clock_pj")) * max(cycles - own - waiting, 0.0)
     total = count * element + between.bits * cost.register.clock_pj * cycles
     if array.links is Links.BROADCAST:
         return total

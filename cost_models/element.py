@@ -7,10 +7,10 @@ The netlist of a unit says more than its totals. By what each net depends on:
   column, and mapping keeps one of them. Gates behind registers of an element are its own.
 - *Loads.* What is shared drives the pins of all that share it, and a register that hands an operand
   on drives the next one, too. Delay, hazards, and the area of gates on long paths follow it.
-- *Parts.* What depends on activations alone, or on weights alone, through registers, too, are
-  tables, terms and decoders. The registers that results leave from, and what depends on their
-  state, are accumulators. All else are the units proper. Where a multiplexer keeps the value of a
-  register, what selects it does not count.
+- *Parts.* What is made of activations alone, or of weights alone, through registers, too, are
+  tables, terms and decoders; operands that are only kept are not. The registers that results leave
+  from, and what depends on their state, are accumulators. All else are the units proper. Where a
+  multiplexer keeps the value of a register, what selects it does not count.
 
 The parts of an element are ends of a curve, all with the delay of the array: at a clock, each is as
 far from its least area as the whole is.
@@ -18,6 +18,7 @@ far from its least area as the whole is.
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,6 @@ from cost_models.estimate import (
     PathDelays,
     cached_counts,
     critical_gates,
-    critical_path,
     hazards_by_net,
     levels,
     vector,
@@ -175,8 +175,15 @@ class Element:
         return np.asarray(loads)
 
     def delay_ns(self, delays: Delays, around: Surroundings) -> float:
-        """Return the longest path."""
-        return critical_path(self.gates, PathDelays.of(delays), self.fanout(around)).delay_ns
+        """Return the longest path, :func:`~cost_models.estimate.critical_path` with these loads."""
+        key = str(delays)
+        if key not in self._fronts:
+            self._fronts[key] = _Front.of(self, PathDelays.of(delays))
+        return self._fronts[key].delay_ns(self.fanout(around))
+
+    @cached_property
+    def _fronts(self) -> "dict[str, _Front]":
+        return {}
 
     @cached_property
     def _kinds(self) -> tuple[Int, Floats]:
@@ -256,7 +263,7 @@ class Element:
         return cached_counts(key and (*key, str(delays), *map(str, around)), Toggles, count)
 
     def ends(
-        self, sizing: Sizing, around: Surroundings, hazards: Toggles, delay_ns: float
+        self, sizing: Sizing, around: Surroundings, hazards: Toggles | None, delay_ns: float
     ) -> dict[str, End]:
         """Return what the parts of an element take at one end of their curve."""
         share = around.copies / around.copies[_OWN]
@@ -266,7 +273,7 @@ class Element:
         clock = self._counts.sum(axis=1)[:, TYPES.index(FLIP_FLOP)] * sizing.clock_fj_per_cycle
         settled = Toggles(counted.own, counted.loads).fj(per_toggle, per_load, share)
         idle = Toggles(counted.idle_own, counted.idle_loads).fj(per_toggle, per_load, share)
-        glitch = hazards.fj(
+        glitch = np.zeros(len(PARTS)) if hazards is None else hazards.fj(
             # Flip-flops have none.
             np.append(vector(sizing.glitch_fj_per_toggle, GATES), 0.0),
             sizing.glitch_fj_per_toggle_and_load, share,
@@ -285,6 +292,72 @@ class Element:
             )
             for k, name in enumerate(PARTS)
         }
+
+
+@dataclass(frozen=True, eq=False)
+class _Front:
+    """The longest paths of an element, where only what is shared drives more or less.
+
+    Attributes
+    ----------
+    delays
+        Of gates.
+    nets
+        What is shared, ports included, in topological order; gates behind the first ``ports``.
+    pins, types
+        Of these gates; pins as places in ``nets``, the place behind the last one for constants.
+    rest
+        Longest path from each of the nets on, -inf where all that it drives is shared.
+    longest
+        Longest path from a register.
+    """
+
+    delays: PathDelays
+    nets: Int
+    ports: int
+    runs: list[tuple[int, int]]
+    pins: Int
+    types: Int
+    rest: Floats
+    longest: float
+
+    @classmethod
+    def of(cls, element: Element, delays: PathDelays) -> "_Front":
+        """Return the paths of an element with a technology's delays."""
+        gates, first = element.gates, element.gates.first_gate
+        doublings = delays.per_doubling * np.log2(1 + gates.fanout())
+        own = element.sharing[first:] == _OWN
+        rest = np.full(gates.nets, -np.inf)
+        for nets in (gates.data, gates.groups()[0], *gates.outputs.values()):
+            rest[nets] = delays.setup
+        for start, end in reversed(levels(gates)):
+            after = rest[first + start : first + end] + doublings[first + start : first + end]
+            after = np.where(own[start:end], after + delays.gates[gates.types[start:end]], -np.inf)
+            for pin in range(gates.pins.shape[1]):
+                np.maximum.at(rest, gates.pins[start:end, pin], after)
+        registers = slice(gates.first_flip_flop, first)
+        from_registers = (delays.clock_to_output + doublings + rest)[registers]
+        shared = np.flatnonzero(~own)
+        nets = np.concatenate([np.arange(2, gates.first_flip_flop), first + shared])
+        place = np.full(gates.nets, len(nets))
+        place[nets] = np.arange(len(nets))
+        ports = gates.first_flip_flop - 2
+        borders = np.flatnonzero(np.diff(gates.levels[shared], prepend=-1)).tolist()
+        return cls(
+            delays, nets, ports, list(pairwise([*borders, len(shared)])),
+            place[gates.pins[shared]], gates.types[shared], rest[nets],
+            float(from_registers.max(initial=-np.inf)),
+        )  # fmt: skip
+
+    def delay_ns(self, fanout: Floats) -> float:
+        """Return the longest path where nets drive so much, shape (nets,)."""
+        added = self.delays.per_doubling * np.log2(1 + fanout[self.nets])
+        arrival = np.append(self.delays.clock_to_output + added, 0.0)
+        for start, end in self.runs:
+            latest = arrival[self.pins[start:end]].max(axis=1)
+            here = slice(self.ports + start, self.ports + end)
+            arrival[here] = latest + self.delays.gates[self.types[start:end]] + added[here]
+        return float(max(self.longest, (arrival[:-1] + self.rest).max()))
 
 
 def _operands(unit: UnitSpec, gates: Netlist) -> Int:
@@ -328,7 +401,8 @@ def _parts(gates: Netlist, operands: Int) -> Int:
     sums[registers] = (_before_results(gates) & both)[registers]
     _pass_on(gates, sums, gates.pins)
     found = np.full(gates.nets, _UNITS)
-    found[(depends == _ROW) | (depends == _COLUMN)] = _GENERATORS
+    made = ((depends == _ROW) | (depends == _COLUMN)) & ~_moved(gates)
+    found[made] = _GENERATORS
     found[sums > 0] = _ACCUMULATORS
     return found[gates.first_flip_flop :]
 
@@ -343,6 +417,21 @@ def _without_keeping(gates: Netlist) -> Int:
     keeps &= gates.types[gate] == GATES.index("MUX")
     pins[gate[keeps], 2] = 0
     return pins
+
+
+def _moved(gates: Netlist) -> Flags:
+    """Return which nets have bits of ports as they are, in registers and behind selections."""
+    found = np.ones(gates.nets, np.bool_)
+    registers = slice(gates.first_flip_flop, gates.first_gate)
+    selects = gates.types == GATES.index("MUX")
+    while True:
+        before = found[registers].copy()
+        for start, end in levels(gates):
+            moved = found[gates.pins[start:end, :2]].all(axis=1) & selects[start:end]
+            found[gates.first_gate + start : gates.first_gate + end] = moved
+        found[registers] &= found[gates.data]
+        if (found[registers] == before).all():
+            return found
 
 
 def _before_results(gates: Netlist) -> Flags:

@@ -134,18 +134,20 @@ def features(
     operands: Operands | None = None,
     style: str | None = None,
     clock_gating: bool = False,
+    waits: int = 0,
 ) -> Features:
     """Map ``unit`` to gates and simulate it, unless that was done before.
 
     ``operands`` are those of :func:`estimate`, ``style`` that of
-    :func:`~cost_models.netlist.netlist`; ``clock_gating`` is that of :func:`estimate`.
+    :func:`~cost_models.netlist.netlist`; ``clock_gating`` is that of :func:`estimate`, and
+    ``waits`` that of :func:`cost_models.activity.simulate`.
     """
     if not isinstance(operands, Operands | None):
         raise InputError(f"operands={operands!r}: allowed: hwsim.units.operands.Operands")
     gates = netlist(unit, style, clock_gating)
     known = unit_key(unit, counting=True)
-    key = known and (*known, str(style), str(clock_gating), _digest(operands))
-    simulated = _Simulation(unit, gates, operands)
+    key = known and (*known, str(style), str(clock_gating), str(waits), _digest(operands))
+    simulated = _Simulation(unit, gates, operands, waits)
     counted = cached_counts(key, Counted, lambda: _counted(gates, simulated()))
     return Features(
         netlist=gates,
@@ -161,14 +163,16 @@ def features(
 class _Simulation:
     """A simulation that is done when it is needed, and once."""
 
-    def __init__(self, unit: UnitSpec, gates: Netlist, operands: Operands | None) -> None:
-        self.given = unit, gates, operands
+    def __init__(
+        self, unit: UnitSpec, gates: Netlist, operands: Operands | None, waits: int
+    ) -> None:
+        self.given = unit, gates, operands, waits
         self.done: Activity | None = None
 
     def __call__(self) -> Activity:
         if self.done is None:
-            unit, gates, operands = self.given
-            self.done = activity.simulate(unit, gates, operands or default_operands(unit))
+            unit, gates, operands, waits = self.given
+            self.done = activity.simulate(unit, gates, operands or default_operands(unit), waits)
         return self.done
 
     def __reduce__(self) -> Any:

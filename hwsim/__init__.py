@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cost_models.estimate import estimate
     from cost_models.synthesis import synthesize
-    from hwsim import accelerator, formats, frames, tensors, units
+    from hwsim import accelerator, formats, frames, networks, tensors, units
     from hwsim.accelerator.cycles import gemm_cycles
     from hwsim.accelerator.workload import workload
     from hwsim.errors import HwsimError
     from hwsim.formats import parse
     from hwsim.formats.chart import draw
+    from hwsim.networks.accuracy import perplexity_meter
     from hwsim.units import make
     from rtl import create
     from rtl.emit import verilog
@@ -39,6 +40,7 @@ _HOMES = {
     "gemm_cycles": "hwsim.accelerator.cycles",
     "make": "hwsim.units",
     "parse": "hwsim.formats",
+    "perplexity_meter": "hwsim.networks.accuracy",
     "results": "sweeps",
     "run_sweep": "sweeps",
     "synthesize": "cost_models.synthesis",
@@ -46,7 +48,7 @@ _HOMES = {
     "verilog": "rtl.emit",
     "workload": "hwsim.accelerator.workload",
 }
-_PACKAGES = ("accelerator", "formats", "frames", "tensors", "units")
+_PACKAGES = ("accelerator", "formats", "frames", "networks", "tensors", "units")
 
 __all__ = [
     "HwsimError",
@@ -58,7 +60,9 @@ __all__ = [
     "frames",
     "gemm_cycles",
     "make",
+    "networks",
     "parse",
+    "perplexity_meter",
     "results",
     "run_sweep",
     "synthesize",

@@ -1,7 +1,8 @@
 """Published numbers that come with the package, as CSV, and how good the evidence for each is.
 
 Every row says where its number is from, or which source its table has. No number in these files was
-measured with hwsim, but for the factors in ``wires.yaml`` (:mod:`cost_models.wires`).
+measured with hwsim, but for the factors in ``wires.yaml`` (:mod:`cost_models.wires`) and the
+estimates in ``arrays.csv`` (:mod:`cost_models.array_errors`).
 """
 
 import csv

@@ -7,9 +7,15 @@ tile, and the array waits. A bank takes one access a cycle, reading or writing.
 """
 
 from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hwsim.errors import InputError
 from hwsim.numbers import whole
+
+Floats: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +88,8 @@ class Dram:
     def __post_init__(self) -> None:
         object.__setattr__(self, "bandwidth", positive_number("bandwidth", self.bandwidth))
 
-    def bits_per_cycle(self, period_ns: float) -> float:
-        """Return the bits that are transferred in a clock period."""
+    def bits_per_cycle(self, period_ns: float | Floats) -> float | Floats:
+        """Return the bits that are transferred in a clock period, or in each of several."""
         return 8 * self.bandwidth * period_ns
 
 

@@ -444,7 +444,7 @@ class Times:
 def times(
     accelerator: Accelerator,
     given: Layers,
-    period_ns: float,
+    period_ns: float | Floats,
     rows: Ints | None = None,
     cols: Ints | None = None,
 ) -> Times:
@@ -455,7 +455,7 @@ def times(
     accelerator, given
         The accelerator, and its :func:`layers`.
     period_ns
-        Clock period.
+        Clock period, or one a size.
     rows, cols
         Sizes in place of the accelerator's, of shape (designs, 1).
 

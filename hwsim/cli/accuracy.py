@@ -1,20 +1,21 @@
 """``hwsim accuracy``: what formats cost a network in perplexity, or in embeddings of sentences."""
 
 import argparse
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from hwsim.cli.arguments import Commands, input_path, json_option, whole_number
+from hwsim.cli.arguments import Commands, input_path, json_option, unit_of, whole_number
 from hwsim.cli.output import print_json, print_table
 from hwsim.errors import InputError
 from hwsim.files import read_text
+from hwsim.numbers import whole
 from hwsim.progress import mentioned
 from hwsim.tables import cell
 
 if TYPE_CHECKING:
-    from hwsim.networks.accuracy import Accuracy
-    from hwsim.networks.embeddings import EmbeddingAccuracy
     from hwsim.networks.load import Source
     from hwsim.networks.quantise import RoleFormats
+    from hwsim.units import UnitSpec
 
 #: Tokens that are taken, and of a window, unless the options say.
 TOKENS, WINDOW = 2048, 512
@@ -49,6 +50,10 @@ def add(commands: Commands) -> None:
             help=f"what a scale of a scalar format is of (default: {default})",
         )  # fmt: skip
     parser.add_argument(
+        "--unit", nargs="+", metavar=("UNIT", "key=value"),
+        help="weights and activations in its formats; also, how good its outputs are, on a sample",
+    )  # fmt: skip
+    parser.add_argument(
         "--text", type=input_path, metavar="FILE",
         help="text to predict; of an encoder, a sentence a line (default: one that ships)",
     )  # fmt: skip
@@ -69,72 +74,97 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what formats cost as a table or JSON."""
     from hwsim.networks.load import find
-    from hwsim.networks.quantise import GRANULARITIES, ROLES, RoleFormats
+    from hwsim.networks.quantise import ROLES
 
-    formats = RoleFormats(
-        **{role: getattr(options, role) for role in ROLES},
-        **{f"{role}_scale": getattr(options, f"{role}_scale") for role in GRANULARITIES},
-    )
+    unit = None if options.unit is None else unit_of(options.unit)
+    formats = _formats(options, unit)
     source = find(options.model)
-    text = None if options.text is None else read_text(options.text, "text")
-    measure = _perplexity if source.is_decoder else _embeddings
-    found, settings = measure(options, source, text, formats)
+    with mentioned(f"accuracy of {source.name}"):
+        measure = _decoder if source.is_decoder else _encoder
+        figures, settings = measure(options, source, formats, unit)
     chosen = {role: getattr(formats, role) for role in ROLES}
     named = {role: "float32" if fmt is None else fmt.name for role, fmt in chosen.items()}
-    text_name = None if options.text is None else str(options.text)
     if options.json:
-        about = {"model": source.name, "formats": named, "text": text_name, **settings}
-        print_json({**found.to_dict(), **about})
+        text = None if options.text is None else str(options.text)
+        unit_name = None if unit is None else unit.name
+        about = {"model": source.name, "formats": named, "unit": unit_name, "text": text}
+        print_json({**figures, **about, **settings})
         return 0
     said = ", ".join(f"{role} {name}" for role, name in named.items() if name != "float32")
-    turned = settings.get("rotate")
-    print(
-        f"{source.name}, {'as it is' if turned is None else f'rotated with seed {turned}'}: "
-        f"{said or 'all in float32'}"
-    )
-    _print(found)
+    turned = "as it is" if options.rotate is None else f"rotated with seed {options.rotate}"
+    print(f"{source.name}, {turned}: {said or 'all in float32'}")
+    _print(figures)
     return 0
 
 
-def _perplexity(
-    options: argparse.Namespace, source: "Source", text: str | None, formats: "RoleFormats"
-) -> "tuple[Accuracy, dict[str, Any]]":
+def _group(options: argparse.Namespace) -> int:
+    """Return the group size of weights whose format has none, where a unit says the formats."""
+    from hwsim.units.layers import GROUP
+
+    if options.weight_scale is None:
+        return GROUP
+    return whole("--weight-scale with --unit", options.weight_scale, 1)
+
+
+def _formats(options: argparse.Namespace, unit: "UnitSpec | None") -> "RoleFormats":
+    from hwsim.networks.quantise import GRANULARITIES, ROLES, RoleFormats
+    from hwsim.tensors.quality import formats_of
+
+    names = [*ROLES, *(f"{role}_scale" for role in GRANULARITIES)]
+    given = {name: getattr(options, name) for name in names}
+    if unit is not None:
+        for name in ("weight", "activation", "activation_scale"):
+            if given[name] is not None:
+                raise InputError(f"--{name.replace('_', '-')} and --unit both say it; give one")
+        given["weight"], given["activation"] = formats_of(unit, _group(options))
+        given["weight_scale"] = None
+    return RoleFormats(**given)
+
+
+def _decoder(
+    options: argparse.Namespace, source: "Source", formats: "RoleFormats", unit: "UnitSpec | None"
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what was measured of a decoder, and on what."""
     from hwsim.networks.accuracy import perplexity_meter
+    from hwsim.networks.arithmetic import sampled_layers, unit_accuracy
 
     settings = {
         "tokens": TOKENS if options.tokens is None else options.tokens,
         "window": WINDOW if options.window is None else options.window,
         "rotate": options.rotate,
     }
-    with mentioned(f"accuracy of {source.name}"):
-        return perplexity_meter(source, text, **settings).measure(formats), settings
+    text = None if options.text is None else read_text(options.text, "text")
+    meter = perplexity_meter(source, text, **settings)
+    figures = meter.measure(formats).to_dict()
+    if unit is not None:
+        layers = sampled_layers(meter.decoder, meter.sequences[0])
+        figures |= asdict(unit_accuracy(layers, unit, _group(options)))
+    return figures, settings
 
 
-def _embeddings(
-    options: argparse.Namespace, source: "Source", text: str | None, formats: "RoleFormats"
-) -> "tuple[EmbeddingAccuracy, dict[str, Any]]":
+def _encoder(
+    options: argparse.Namespace, source: "Source", formats: "RoleFormats", unit: "UnitSpec | None"
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what was measured of an encoder; it has no settings."""
     from hwsim.networks.embeddings import EmbeddingMeter
     from hwsim.tensors.transformer import Encoder
 
-    for name in ("tokens", "window", "rotate"):
+    for name in ("tokens", "window", "rotate", "unit"):
         if getattr(options, name) is not None:
             raise InputError(f"--{name} goes with decoders; {source.name} is an encoder")
-    sentences = None if text is None else [line for line in text.splitlines() if line.strip()]
-    with mentioned(f"accuracy of {source.name}"):
-        return EmbeddingMeter(Encoder(source.path), sentences).measure(formats), {}
+    sentences = None
+    if options.text is not None:
+        lines = read_text(options.text, "text").splitlines()
+        sentences = [line for line in lines if line.strip()]
+    return EmbeddingMeter(Encoder(source.path), sentences).measure(formats).to_dict(), {}
 
 
-def _print(found: "Accuracy | EmbeddingAccuracy") -> None:
-    from hwsim.networks.accuracy import Accuracy
-
-    figures = found.to_dict()
-    if isinstance(found, Accuracy):
-        within = figures.pop("is_within_noise")
-        error = figures.pop("nll_difference_error")
-        figures["nll_difference"] = f"{found.nll_difference:+.5f} ±{error:.5f}"
-    print_table(["figure", "value"], [[name, cell(value)] for name, value in figures.items()])
-    if isinstance(found, Accuracy) and within:
+def _print(figures: dict[str, Any]) -> None:
+    within = figures.get("is_within_noise")
+    rows = [[name, cell(value)] for name, value in figures.items() if name != "is_within_noise"]
+    print_table(["figure", "value"], rows)
+    if within:
         print(
-            f"The difference of NLL is within two standard errors of zero: these "
-            f"{found.predictions} predictions do not tell the formats from float32."
+            "The difference of NLL is within two standard errors of zero: these "
+            f"{figures['predictions']} predictions do not tell the formats from float32."
         )

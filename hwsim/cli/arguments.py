@@ -1,6 +1,7 @@
 """What commands share in reading their arguments: ``UNIT key=value...``, paths, refusals."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -197,6 +198,18 @@ def make_unit(family: str, parameters: Iterable[str]) -> "UnitSpec":
     from hwsim.units import make
 
     return make(family, **key_values(parameters))
+
+
+def unit_of(words: Sequence[str]) -> "UnitSpec":
+    """Return the unit of an option, ``--unit FAMILY key=value ...``."""
+    text = " ".join(words)
+    try:
+        named = families(shlex.split(text))
+    except ValueError as error:
+        raise InputError(f"--unit {text}: {error}") from None
+    if len(named) != 1:
+        raise InputError(f"--unit {text}: allowed: one family with its key=value parameters")
+    return make_unit(*named[0])
 
 
 def families(words: Sequence[str]) -> list[tuple[str, list[str]]]:

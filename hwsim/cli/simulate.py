@@ -2,7 +2,6 @@
 
 import argparse
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from hwsim.cli.arguments import (
     Commands,
     checked,
-    families,
     json_option,
-    make_unit,
     output_path,
     positive_number,
+    unit_of,
     whole_number,
 )
 from hwsim.cli.output import print_json, print_table
@@ -60,7 +58,10 @@ def add(commands: Commands) -> None:
         help=f"may be repeated; of --unit, whose array and memories it has (default: {BASE})",
     )
     parser.add_argument(
-        "--unit", metavar='"UNIT key=value ..."', help="units in place of the accelerator's"
+        "--unit",
+        nargs="+",
+        metavar=("UNIT", "key=value"),
+        help="units in place of the accelerator's",
     )
     parser.add_argument(
         "--model", required=True, metavar="NAME|config.json", help="the network, see its errors"
@@ -186,23 +187,12 @@ def _changed(accelerator: "Accelerator", options: argparse.Namespace) -> "Accele
         memories = replace(memories, node=options.sram_node)
     unit = accelerator.unit
     if options.unit:
-        unit = _unit(options.unit)
+        unit = unit_of(options.unit)
         changes |= {"name": unit.name, "formats": formats_of(unit, accelerator.attention)}
     if options.kv_cache is not None:
         formats = changes.get("formats", accelerator.operand_formats)
         changes["formats"] = replace(formats, kv_cache=options.kv_cache)
     return replace(accelerator, unit=unit, memories=memories, **changes)
-
-
-def _unit(text: str) -> Any:
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise InputError(f"--unit {text!r}: {error}") from None
-    named = families(words)
-    if len(named) != 1:
-        raise InputError(f"--unit {text!r}: allowed: one family with its key=value parameters")
-    return make_unit(*named[0])
 
 
 def _print_result(result: "Result") -> None:

@@ -12,7 +12,7 @@ The hidden states of the pass in float32 are kept in the user's cache (:mod:`hws
 only the head's product is computed again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from os import PathLike
@@ -114,23 +114,29 @@ class PerplexityMeter:
         """Tokens that are predicted."""
         return sum(len(tokens) - 1 for tokens in self.sequences)
 
-    @cached_property
-    def states(self) -> list[Array]:
-        """What the head multiplies in float32, by window, where something is predicted."""
+    def states(self) -> Iterable[Array]:
+        """Return what the head multiplies in float32, by window, where something is predicted.
+
+        Kept, or computed one after another where that would be too much.
+        """
         size = self.predictions * self.decoder.architecture.hidden_size
-        if self.digest is None or size > LARGEST_KEPT:
-            return self._computed()
+        return self._kept if size <= LARGEST_KEPT else self._computed()
+
+    @cached_property
+    def _kept(self) -> list[Array]:
+        if self.digest is None:
+            return list(self._computed())
         tokens = [",".join(map(str, tokens.tolist())) for tokens in self.sequences]
         name = cache.key(_PASS, self.digest, *tokens)
         found = cache.load(STATES, name, lambda arrays: arrays["states"])
         if found is None:
-            found = np.concatenate(self._computed())
+            found = np.concatenate(list(self._computed()))
             cache.store(STATES, name, {"states": found})
         ends = np.cumsum([len(tokens) - 1 for tokens in self.sequences])
         return np.split(found, ends[:-1])
 
-    def _computed(self) -> list[Array]:
-        return [self.decoder.hidden(tokens)[:-1] for tokens in self.sequences]
+    def _computed(self) -> Iterator[Array]:
+        return (self.decoder.hidden(tokens)[:-1] for tokens in self.sequences)
 
     def measure(
         self, formats: RoleFormats, progress: Callable[[str], None] = lambda step: None
@@ -145,7 +151,7 @@ class PerplexityMeter:
             Where a tensor cannot be quantised, naming it.
         """
         progress("float32")
-        states = self.states
+        states = self.states()
         progress("weights")
         network, weight_bits = quantised_decoder(self.decoder, formats)
         figures = []
@@ -185,12 +191,12 @@ class PerplexityMeter:
 
 
 def _compared(plain: Array, quantised: Array, tokens: Int64) -> Float64:
-    """Return NLL of the tokens by two rows of logits, KL divergence and agreement, by column."""
+    """Return NLL of the tokens by two rows of logits, KL divergence and agreement, by row."""
     same = plain.argmax(axis=-1) == quantised.argmax(axis=-1)
     one, other = backend.log_softmax(plain), backend.log_softmax(quantised)
     places = np.arange(len(tokens)), tokens
-    divergence = np.einsum("tv,tv->t", np.exp(one), one - other)
-    return np.stack([-one[places], -other[places], divergence, same]).astype(np.float64)
+    nll = -one[places], -other[places]
+    return np.stack([*nll, backend.divergence(one, other), same]).astype(np.float64)
 
 
 def _standard_error(values: Float64) -> float:

@@ -73,6 +73,15 @@ def log_softmax(scratch: Array) -> Array:
     return scratch
 
 
+def divergence(plain: Array, scratch: Array) -> Array:
+    """Return the KL divergence of distributions along the last axis, given by their logarithms.
+
+    ``plain`` has those of the distribution that the mean is over, ``scratch`` the others.
+    """
+    np.subtract(plain, scratch, out=scratch)
+    return np.einsum("tv,tv->t", np.exp(plain), scratch)
+
+
 def _silu(x: Array) -> Array:
     with np.errstate(over="ignore"):
         return x / (1 + np.exp(-x))

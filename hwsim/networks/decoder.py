@@ -211,7 +211,8 @@ class Decoder:
         Raises
         ------
         InputError
-            For no tokens, more than the model takes, or tokens that it does not know.
+            For no tokens, more than the model takes, or tokens that it does not know; and for an
+            operand that cannot be quantised, by its name.
         """
         numbers = self._checked(tokens)
         done = _Pass(self, len(numbers), operands, capture)
@@ -228,8 +229,7 @@ class Decoder:
 
     def logits(self, hidden: Array, operands: Operands = lambda name: None) -> Array:
         """Return the head's outputs [tokens, vocabulary] of what :meth:`hidden` returned."""
-        quantise = operands(HEAD)
-        product = (quantise(hidden) if quantise else hidden) @ self.head.T
+        product = _quantised(HEAD, hidden, operands(HEAD)) @ self.head.T
         bias = self.tensors.get(f"{HEAD}.bias")
         return product if bias is None else product + bias
 
@@ -291,7 +291,7 @@ class _Pass:
                 self.capture(name, x)
             quantise = self.operands(name)
             if quantise not in done:
-                done[quantise] = quantise(x) if quantise else x
+                done[quantise] = _quantised(name, x, quantise)
             product = done[quantise] @ self.tensors[f"{name}.weight"].T
             bias = self.tensors.get(f"{name}.bias")
             products.append(product if bias is None else product + bias)
@@ -327,5 +327,11 @@ class _Pass:
         return self._linear(layer, ("down_proj",), inner)[0]
 
     def _held(self, name: str, x: Array) -> Array:
-        quantise = self.operands(name)
+        return _quantised(name, x, self.operands(name))
+
+
+def _quantised(name: str, x: Array, quantise: Quantiser | None) -> Array:
+    try:
         return quantise(x) if quantise else x
+    except InputError as error:
+        raise InputError(f"operand {name}: {error}") from None

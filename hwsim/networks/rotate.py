@@ -8,7 +8,8 @@ those of the matrices behind.
 
 What changes is what is quantised. A hidden state's few large numbers are spread over all of them,
 and weights that lie on the grid of a 4-bit format, as those of a quantised file do, leave it. The
-inputs of ``o_proj`` and ``down_proj`` are no hidden states, and stay as they are.
+inputs of ``o_proj`` and ``down_proj`` are no hidden states, and stay as they are. It costs where
+gains are small for channels that are large: what silenced them is in weights of few bits then.
 
 Sources: Ashkboos et al., SliceGPT, 2024, section 3; QuaRot, 2024, stage 1.
 """

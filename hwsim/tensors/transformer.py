@@ -152,10 +152,13 @@ class Encoder:
         ``encoder.layer.0.keys``, ``.values`` and ``.scores``, the softmax' results.
         """
         self._operands = operands
-        hidden = self.embed(text)
-        for number in range(self.config["num_hidden_layers"]):
-            hidden = self.layer(number, hidden)
-        return hidden
+        try:
+            hidden = self.embed(text)
+            for number in range(self.config["num_hidden_layers"]):
+                hidden = self.layer(number, hidden)
+            return hidden
+        finally:
+            self._operands = _plain
 
     def embed(self, text: str) -> Float32:
         """Return the hidden states before the first layer, shape [tokens, hidden]."""
@@ -185,9 +188,9 @@ class Encoder:
         )
         key, value = self._held(f"{name}.keys", key), self._held(f"{name}.values", value)
         scores = self._by_head(f"{name}.attention.scores", query, key)
-        weights = _softmax(scores / np.float32(np.sqrt(query.shape[-1])))
-        weights = self._held(f"{name}.scores", weights)
-        mixed = self._by_head(f"{name}.attention.values", weights, value.transpose(0, 2, 1))
+        attended = _softmax(scores / np.float32(np.sqrt(query.shape[-1])))
+        attended = self._held(f"{name}.scores", attended)
+        mixed = self._by_head(f"{name}.attention.values", attended, value.transpose(0, 2, 1))
         mixed = mixed.transpose(1, 0, 2).reshape(hidden.shape)
         mixed = self._linear(f"{name}.attention.output.dense", mixed)
         hidden = self._norm(f"{name}.attention.output.LayerNorm", hidden + mixed)
@@ -205,7 +208,8 @@ class Encoder:
     def _linear(self, name: str, x: Float32) -> Float32:
         self.captured[f"{name}.weight"] = x
         weight = self._tensor(f"{name}.weight", (None, x.shape[1]))
-        product = self.multiply(f"{name}.weight", self._held(name, x), weight)
+        x = self._held(name, x)
+        product = self.multiply(f"{name}.weight", x, weight)
         return product + self._tensor(f"{name}.bias", (len(weight),))
 
     def _by_head(self, name: str, x: Float32, y: Float32) -> Float32:

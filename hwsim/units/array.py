@@ -352,6 +352,23 @@ class ArrayUnit(UnitSpec):
             return self._schedule(*operands)[0]
         return self.processing_element._cycles(*operands).max(axis=(-3, -2))
 
+    def waiting(self, activations: Codes, weights: Codes, **metadata: Codes) -> float:
+        """Return the share of the elements' beats that end before those of others in their step.
+
+        Operands are those of :meth:`~hwsim.units.base.UnitSpec.dot`, a dot product by itself.
+        """
+        if self._is_fixed:
+            return 0.0
+        own = self.processing_element._cycles(*self._elements(activations, weights, metadata))
+        beats = own.shape[-1]
+        steps = np.zeros((*own.shape[:-1], beats + self.skew), np.int64)
+        for row in range(self.rows):
+            for column in range(self.columns):
+                behind = row + column if self.skew else 0
+                steps[..., row, column, behind : behind + beats] = own[..., row, column, :]
+        slowest = steps.max(axis=(-3, -2), keepdims=True)
+        return float(((steps > 0) & (steps < slowest)).sum() / own.size)
+
     def _drains(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Int64:
         if self._is_fixed or not self.skew:
             return super()._drains(activations, weights, metadata)
@@ -446,12 +463,8 @@ class ArrayUnit(UnitSpec):
         {"element": "bit_serial", "rows": 2, "columns": 2, "lanes": 4, "weight": "int4",
          "activation": "int6", "digits": "essential", "links": "broadcast"},
     )  # fmt: skip
-    fitting: ClassVar[Configurations] = (
-        {"element": "integer", "rows": 2, "columns": 2, "lanes": 1, "weight": "int4",
-         "activation": "int4"},
-        {"element": "integer", "rows": 2, "columns": 1, "lanes": 2, "weight": "int3",
-         "activation": "int6", "links": "broadcast"},
-    )  # fmt: skip
+    # Estimates of arrays follow from those of their units.
+    fitting: ClassVar[Configurations] = ()
 
 
 #: Parameters of the array itself.

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cost_models.accelerator import Prices, array_area_um2
-from cost_models.array_size import fit, sizes
+from cost_models.array_size import Within, fit
 from hwsim.accelerator.bitmod_artifact import (
     ACCELERATORS,
     ACTIVATION_BITS,
@@ -282,10 +282,12 @@ def _formats(design: Design, phase: str) -> LayerFormats | None:
 def _fastest(name: str) -> tuple[int, int]:
     """Return rows and columns that are fastest in the area of the FP16 array."""
     one, given = accelerator(name, PREFILL, Step.SHAPE), products(name, SHOWN, PREFILL, Step.SHAPE)
-    rows, cols = (side[:, np.newaxis] for side in sizes(one, _prices(), "area", fp16_mm2()))
-    found = times(one, given, PERIOD_NS, rows, cols).cycles * given.count
-    best = np.lexsort((rows[:, 0] * cols[:, 0], found.sum(axis=1)))[0]
-    return int(rows[best, 0]), int(cols[best, 0])
+    within = Within(one, _prices(), "area", fp16_mm2())
+    rows, cols = within.sizes()
+    found = times(one, given, PERIOD_NS, rows[:, np.newaxis], cols[:, np.newaxis])
+    cycles = (found.cycles * given.count).sum(axis=1)
+    best_first = np.lexsort((rows * cols, cycles)).tolist()
+    return next((int(rows[k]), int(cols[k])) for k in best_first if within.keeps(rows[k], cols[k]))
 
 
 @cache

@@ -6,7 +6,12 @@ import pytest
 
 from hwsim.cli import main
 
-UNIT = ["--unit", "integer lanes=2 weight=int4 activation=int4", "--technology", "sky130"]
+UNIT = [
+    "--unit",
+    *["integer", "lanes=2", "weight=int4", "activation=int4"],
+    "--technology",
+    "sky130",
+]
 DECODE = ["--model", "smollm2-135m", "--phase", "decode", "--context", "64"]
 
 

@@ -83,6 +83,59 @@ def test_slips_are_told_with_their_place(tmp_path, old, new, message):
         specification.load(str(path))
 
 
+ATTENTION = """\
+attention:
+  unit: float
+  parameters: {lanes: 4, weight: fp16, activation: fp16}
+  array: {rows: 2, cols: 6, links: broadcast}
+"""
+
+
+def test_attention_has_a_unit_of_its_own(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(TEXT.replace("  kv_cache: int8_g128\n", "") + ATTENTION)
+    one = specification.load(str(path))
+    work = workload("llama-2-7b", "decode", context=8)
+    found = {row.gemm.name: row for row in one.operand_formats.assign(work.gemms)}
+    # Keys and values are what its unit takes, and are written so.
+    assert found["layers.*.qk"].stationary.name == "fp16"
+    assert found["layers.*.k_proj"].result.name == "fp16"
+    assert found["layers.*.k_proj"].stationary.name == "bitmod4"
+    first, second = one.arrays
+    assert (first.rows, first.cols, first.unit.family) == (8, 4, "bitmod")
+    assert (second.rows, second.cols, second.unit.family) == (2, 6, "float")
+    assert (second.memories, second.clock_ns) == (one.memories, 2.5)
+    run = simulate(one, work, 10.0)
+    apart = dict(run.parts)
+    assert {row.gemm.stationary for row in apart[0].layers.gemms} == {"weights"}
+    assert {row.gemm.stationary for row in apart[1].layers.gemms} == {"keys", "values"}
+    assert run.cycles == pytest.approx(apart[0].cycles + apart[1].cycles)
+    assert run.macs == work.macs
+    assert run.times.array.shape == (len(work.gemms),)
+    alone = {group.name: group.utilisation for group in apart[1].groups()}
+    for group in run.groups():
+        if group.name in alone:
+            assert group.utilisation == pytest.approx(alone[group.name])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("unit: float", "unit: floot", r"mine.yaml:16: unit: unknown unit 'floot'"),
+        ("rows: 2, ", "", r"mine.yaml:18: array: the key 'rows' is missing"),
+        ("links", "convention", r"mine.yaml:18: convention: unknown key 'convention'"),
+        ("activation: fp16}\n  array: {rows: 2", "activation: bf16}\n  array: {rows: 2",
+         "attention: its unit takes activations of bf16; allowed: fp16"),
+    ],
+)  # fmt: skip
+def test_slips_in_attention_are_told(tmp_path, old, new, message):
+    path = tmp_path / "mine.yaml"
+    assert old in ATTENTION
+    path.write_text(TEXT + ATTENTION.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        specification.load(str(path))
+
+
 def test_names_that_there_are_not():
     with pytest.raises(InputError, match="did you mean 'bitmod_lossy'"):
         specification.load("bitmod_los")

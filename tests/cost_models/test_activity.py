@@ -152,6 +152,14 @@ def test_a_fixed_schedule_has_no_error():
     assert found.macs_per_cycle_error == 0
 
 
+def test_a_unit_that_waits_computes_the_same_and_toggles_less():
+    unit = make("bit_serial", lanes=2, weight="int4", activation="int4", digits="essential")
+    gates, operands = netlist(unit), default_operands(unit)
+    busy, waits = (simulate(unit, gates, operands, waits=count) for count in (0, 5))
+    assert waits.mean < 0.7 * busy.mean
+    assert waits.macs_per_cycle == busy.macs_per_cycle
+
+
 def test_operands_at_rest_toggle_less():
     unit = make("integer", lanes=2, weight="int8", activation="int8")
     busy = default_operands(unit)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import hwsim
-from cost_models import cache, fitting_set, unit_key
+from cost_models import fitting_set, unit_key
 from cost_models.netlist import netlist, pack
+from hwsim import cache
 from hwsim.formats.codebook import codebook
 from hwsim.formats.integer import Integer
 from hwsim.units import FAMILIES, make

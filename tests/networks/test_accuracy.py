@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from scipy.special import log_softmax, rel_entr
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
@@ -14,12 +15,14 @@ from hwsim.cli import main
 from hwsim.errors import InputError
 from hwsim.networks import accuracy
 from hwsim.networks.accuracy import PerplexityMeter, perplexity_meter
+from hwsim.networks.arithmetic import sampled_layers
 from hwsim.networks.embeddings import SENTENCES, EmbeddingMeter
 from hwsim.networks.load import find
 from hwsim.networks.quantise import Operand, RoleFormats, quantised_decoder
 from hwsim.networks.rotate import rotated
 from hwsim.networks.text import SAMPLE
 
+from ..tensors.test_transformer import CONFIG, VOCABULARY, random_tensors
 from .models import DATA, decoder, needs_smollm2, stored
 
 W4A8 = RoleFormats(weight="int4_g8", activation="int8", kv="int8", scores="uint8")
@@ -102,8 +105,9 @@ def test_hidden_states_in_float32_are_kept_by_content(passes, monkeypatch, tmp_p
     PerplexityMeter(model, [tokens[:11], tokens[11:]], "digest").measure(W4A8)
     assert len(passes) == 4
     monkeypatch.setattr(accuracy, "LARGEST_KEPT", 1)
-    PerplexityMeter(model, windows, "digest").measure(W4A8)
-    assert len(passes) == 5
+    large = PerplexityMeter(model, windows, "digest")
+    assert large.measure(W4A8) == large.measure(W4A8) == first
+    assert len(passes) == 6
 
 
 @pytest.mark.parametrize("sequences", [[], [np.arange(3), np.arange(1)]])
@@ -257,7 +261,81 @@ def test_roles_and_options_that_an_encoder_has_not(capsys):
         EmbeddingMeter(Bags(np.ones((3, 16), np.float32)), ["a", "b"])
 
 
+def test_an_encoder_through_the_command(tmp_path, capsys):
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
+    save_file(random_tensors(), tmp_path / "model.safetensors")
+    text = tmp_path / "sentences.txt"
+    text.write_text("unaffable a.\n\naffable un\nun un a\na . .\n")
+    given = ["accuracy", str(tmp_path), "--text", str(text), "--json"]
+    assert main(given) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert plain["sentences"] == 4
+    assert plain["embedding_cosine"] == pytest.approx(1)
+    assert plain["rank_correlation"] == pytest.approx(1)
+    # A format of each role changes the embeddings.
+    for role in ("weight", "activation", "kv", "scores"):
+        assert main([*given, f"--{role}", "int3"]) == 0
+        assert json.loads(capsys.readouterr().out)["embedding_cosine"] < 0.9999
+    for extra in (
+        ["--tokens", "9"],
+        ["--rotate", "1"],
+        ["--unit", "lmul", "lanes=4", "weight=e4m3", "activation=e4m3"],
+    ):
+        assert main([*given, *extra]) == 2
+        assert "goes with decoders" in capsys.readouterr().err
+
+
+def test_a_package_with_a_model_is_found_and_not_imported(tmp_path, monkeypatch):
+    package = tmp_path / "carrier_of_a_decoder"
+    shutil.copytree(DATA / "opt", package / "data")
+    (package / "__init__.py").write_text("raise AssertionError('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    source = find("carrier_of_a_decoder")
+    assert source.path == package / "data"
+    assert source.is_decoder
+    shutil.copytree(DATA / "gpt2", package / "more")
+    with pytest.raises(InputError, match="holds several models"):
+        find("carrier_of_a_decoder")
+    for folder in ("data", "more"):
+        shutil.rmtree(package / folder)
+    with pytest.raises(InputError, match=r"holds neither \.gguf nor config\.json"):
+        find("carrier_of_a_decoder")
+
+
 def test_an_encoder_has_no_perplexity(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(InputError, match="allowed: decoders"):
         perplexity_meter(find(tmp_path))
+
+
+def test_a_unit_says_the_formats_and_its_outputs_are_sampled(tmp_path, capsys):
+    text = tmp_path / "text.txt"
+    text.write_text("so we walked along the river, and talked about the house. " * 4)
+    given = ["accuracy", str(byte_folder(tmp_path)), "--text", str(text), "--tokens", "40"]
+    given += ["--window", "20", "--json", "--weight-scale", "8"]
+    figures = {}
+    for accumulation in ("exact", "aligned3"):
+        unit = f"float lanes=8 weight=e4m3 activation=e4m3 accumulation={accumulation}"
+        assert main([*given, "--unit", *unit.split()]) == 0
+        figures[accumulation] = json.loads(capsys.readouterr().out)
+    exact, aligned = figures["exact"], figures["aligned3"]
+    assert exact["formats"]["weight"] == "e4m3_g8"
+    assert exact["formats"]["activation"] == "e4m3"
+    assert exact["perplexity"] == aligned["perplexity"]
+    assert exact["output_sqnr_db"] == pytest.approx(exact["quantisation_sqnr_db"], abs=1e-6)
+    assert aligned["quantisation_sqnr_db"] == exact["quantisation_sqnr_db"]
+    lost = aligned["quantisation_sqnr_db"] - aligned["output_sqnr_db"]
+    assert lost > 3 * aligned["output_sqnr_error_db"] > 0
+    assert main([*given, "--weight", "int4", "--unit", *unit.split()]) == 2
+    assert "--weight and --unit both say it" in capsys.readouterr().err
+
+
+def test_matrices_that_share_an_input_share_the_sample():
+    tokens, _ = stored("qwen2")
+    layers = sampled_layers(decoder("qwen2"), tokens, 5)
+    names = [name for name, _, _ in decoder("qwen2").architecture.matrices()]
+    assert [layer.name for layer in layers] == names
+    assert all(layer.activations.shape == (5, layer.weight.shape[1]) for layer in layers)
+    assert layers[0].activations is layers[1].activations is layers[2].activations
+    assert layers[3].activations is not layers[2].activations

@@ -11,6 +11,7 @@ from safetensors.numpy import load_file, save_file
 from hwsim.errors import InputError
 from hwsim.networks import gguf_file, hugging_face
 from hwsim.networks.load import find
+from hwsim.networks.quantise import RoleFormats
 
 from .models import DATA, NAMES, decoder, needs_smollm2, stored
 
@@ -264,3 +265,11 @@ def test_a_head_in_the_file_is_none_where_embeddings_are_tied(tmp_path):
 def test_a_window_bounds_the_sequence():
     assert decoder("mistral").architecture.max_position_embeddings == 24
     assert decoder("qwen2").architecture.max_position_embeddings == 64
+
+
+def test_an_operand_that_cannot_be_quantised_is_named():
+    model = decoder("llama")
+    large = {"layers.1.v_proj.weight": 1e20 * model.tensors["layers.1.v_proj.weight"]}
+    formats = RoleFormats(kv="int4_g4")
+    with pytest.raises(InputError, match=r"operand layers\.1\.values: a scale overflows fp16"):
+        model.replaced(large).hidden(stored("llama")[0], formats.operand)

@@ -365,6 +365,32 @@ def test_the_report_has_tables_charts_and_parts(specification, tmp_path, capsys)
     assert sum("failure" in content for content in saved) == 2
 
 
+@pytest.fixture(scope="module")
+def points(tmp_path_factory):
+    """Points of ``TEXT``, once for all metrics."""
+    folder = tmp_path_factory.mktemp("points")
+    return run(read(folder, TEXT), folder / "out", workers=1).points
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, metric in METRICS.items() if metric.needs == "accelerator"]
+)
+def test_every_metric_is_objective_and_constraint(tmp_path, points, name):
+    text = TEXT.replace("[energy_j_per_item, items_per_s]", f"[{name}, area_um2]")
+    sweep = read(tmp_path, text)
+    rows = table.rows(sweep, points)
+    best = max if METRICS[name].maximise else min
+    for target in sweep.targets:
+        mine = [row for row in rows if table.is_of(row, target)]
+        value = best(row[name] for row in mine)
+        assert all(row["pareto"] == (row[name] == value) for row in mine)
+    middle = sorted(row[name] for row in rows)[5] * (1 + 1e-6)
+    limited = table.rows(
+        read(tmp_path, f"{text}constraints: {{{name}: {{max: {middle:.12f}}}}}\n"), points
+    )
+    assert [row["feasible"] for row in limited] == [row[name] <= middle for row in rows]
+
+
 def test_tensors_give_quality_and_operands(specification, tmp_path):
     rng = np.random.default_rng(0)
     arrays = {"w": rng.normal(size=(8, 128)), "w.input": rng.normal(size=(4, 128))}
