@@ -67,6 +67,9 @@ def add(commands: Commands) -> None:
         "--rotate", type=whole_number("--rotate", 0), metavar="SEED",
         help="fold a random rotation into the weights first",
     )  # fmt: skip
+    parser.add_argument(
+        "--device", metavar="cuda|cpu", help="compute with torch, which is an extra (hwsim[torch])"
+    )
     json_option(parser)
     parser.set_defaults(command=run)
 
@@ -132,6 +135,7 @@ def _decoder(
         "tokens": TOKENS if options.tokens is None else options.tokens,
         "window": WINDOW if options.window is None else options.window,
         "rotate": options.rotate,
+        "device": options.device,
     }
     text = None if options.text is None else read_text(options.text, "text")
     meter = perplexity_meter(source, text, **settings)

@@ -124,7 +124,7 @@ class PerplexityMeter:
 
     @cached_property
     def _kept(self) -> list[Array]:
-        if self.digest is None:
+        if self.digest is None or not isinstance(self.decoder.head, np.ndarray):
             return list(self._computed())
         tokens = [",".join(map(str, tokens.tolist())) for tokens in self.sequences]
         name = cache.key(_PASS, self.digest, *tokens)
@@ -192,11 +192,13 @@ class PerplexityMeter:
 
 def _compared(plain: Array, quantised: Array, tokens: Int64) -> Float64:
     """Return NLL of the tokens by two rows of logits, KL divergence and agreement, by row."""
+    arrays = backend.of(plain)
     same = plain.argmax(axis=-1) == quantised.argmax(axis=-1)
-    one, other = backend.log_softmax(plain), backend.log_softmax(quantised)
+    one, other = arrays.log_softmax(plain), arrays.log_softmax(quantised)
     places = np.arange(len(tokens)), tokens
     nll = -one[places], -other[places]
-    return np.stack([*nll, backend.divergence(one, other), same]).astype(np.float64)
+    figures = [arrays.to_float64(x) for x in (*nll, arrays.divergence(one, other), same)]
+    return np.stack(figures)
 
 
 def _standard_error(values: Float64) -> float:
@@ -210,6 +212,7 @@ def perplexity_meter(
     tokens: int = 2048,
     window: int = 512,
     rotate: int | None = None,
+    device: str | None = None,
 ) -> PerplexityMeter:
     """Return the meter of a decoder on the first tokens of a text.
 
@@ -223,9 +226,13 @@ def perplexity_meter(
         How many tokens, and how many at a time.
     rotate
         Seed of a rotation that is folded into the weights, see :mod:`hwsim.networks.rotate`.
+    device
+        Where torch computes, such as ``cuda``; None is NumPy.
 
     Raises
     ------
+    MissingToolError
+        For a device without torch.
     InputError
         For a model that is no decoder, a text that is too short, and as :func:`find` and
         :func:`hwsim.networks.rotate.rotated` do.
@@ -239,4 +246,6 @@ def perplexity_meter(
     digest = source.digest()
     if rotate is not None:
         decoder, digest = rotated(decoder, rotate), f"{digest} rotated {rotate}"
+    if device is not None:
+        decoder = decoder.on(device)
     return PerplexityMeter(decoder, sequences, digest)

@@ -1,22 +1,63 @@
 """What the forward pass needs of an array library, here NumPy's in float32.
 
 Everything else in :mod:`hwsim.networks.decoder` is indexing, ``reshape``, ``@`` and arithmetic
-operators. Functions may overwrite the arrays that their parameters call scratch.
+operators, so a decoder whose tensors are torch's runs on their device: :func:`of` has the functions
+for them. Functions may overwrite the arrays that their parameters call scratch.
 """
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import erf
 
+from hwsim.errors import InputError, MissingToolError
+from hwsim.formats import BlockFormat
+from hwsim.formats.base import Float64
+from hwsim.formats.block import QuantizedTensor
+from hwsim.units.layers import near_one, octave_of
+
 #: Real numbers of any shape, float32.
 Array = NDArray[np.float32]
 
 
-def array(values: ArrayLike) -> Array:
-    """Return numbers as an array of the forward pass."""
+def of(x: Any) -> Any:
+    """Return the module with these functions for an array, or for a torch tensor."""
+    if isinstance(x, np.ndarray):
+        return sys.modules[__name__]
+    from hwsim.networks import torch_backend
+
+    return torch_backend
+
+
+def on(device: str, tensors: Mapping[str, Array]) -> dict[str, Any]:
+    """Return arrays as torch tensors on a device.
+
+    Raises
+    ------
+    MissingToolError
+        If torch is not installed.
+    InputError
+        For a device that torch does not know or does not see.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise MissingToolError(
+            f"device={device!r} needs torch: pip install 'hwsim[torch]'"
+        ) from None
+    try:
+        place = torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device={device!r}: {reason}; allowed: cpu, cuda, cuda:N") from None
+    return {name: torch.from_numpy(tensor).to(place) for name, tensor in tensors.items()}
+
+
+def array(values: ArrayLike, like: Array) -> Array:
+    """Return numbers as float32."""
     return np.asarray(values, np.float32)
 
 
@@ -34,12 +75,6 @@ def rms_norm(x: Array, gain: Array, epsilon: float) -> Array:
 def layer_norm(x: Array, gain: Array, bias: Array, epsilon: float) -> Array:
     """Return ``x`` less its mean along the last axis, normalised as :func:`rms_norm` does."""
     return rms_norm(x - x.mean(axis=-1, keepdims=True), gain, epsilon) + bias
-
-
-def rotary_table(frequencies: ArrayLike, length: int) -> tuple[Array, Array]:
-    """Return cosine and sine of position times frequency, shape [length, frequencies]."""
-    angles = np.arange(length)[:, np.newaxis] * np.asarray(frequencies, np.float64)
-    return array(np.cos(angles)), array(np.sin(angles))
 
 
 def rotate_pairs(x: Array, table: tuple[Array, Array]) -> Array:
@@ -80,6 +115,23 @@ def divergence(plain: Array, scratch: Array) -> Array:
     """
     np.subtract(plain, scratch, out=scratch)
     return np.einsum("tv,tv->t", np.exp(plain), scratch)
+
+
+def to_float64(x: Array) -> Float64:
+    """Return an array as float64."""
+    return x.astype(np.float64)
+
+
+def quantised(fmt: BlockFormat, x: Array, axis: int = -1) -> Array:
+    """Return the values of an array in blocks along an axis."""
+    return fmt.quantize(x, axis=axis).dequantize().astype(np.float32)
+
+
+def quantised_near_one(fmt: BlockFormat, matrix: Array) -> tuple[Array, QuantizedTensor]:
+    """Return the values of a matrix in blocks, scaled to be near 1 before, and what they take."""
+    octave = octave_of(matrix)
+    tensor = fmt.quantize(near_one(matrix, octave))
+    return np.ldexp(tensor.dequantize(), octave).astype(np.float32), tensor
 
 
 def _silu(x: Array) -> Array:

@@ -186,6 +186,18 @@ class Decoder:
         """Return this decoder with some other tensors; the rest is shared."""
         return Decoder(self.architecture, {**self.tensors, **tensors}, self.name)
 
+    def on(self, device: str) -> "Decoder":
+        """Return this decoder with torch tensors on a device, such as ``cuda``.
+
+        Raises
+        ------
+        MissingToolError
+            If torch is not installed.
+        InputError
+            For a device that is not there.
+        """
+        return Decoder(self.architecture, backend.on(device, self.tensors), self.name)
+
     def hidden(
         self,
         tokens: ArrayLike,
@@ -257,9 +269,15 @@ class _Pass:
     ) -> None:
         self.sizes, self.tensors = decoder.architecture, decoder.tensors
         self.operands, self.capture = operands, capture
+        self.backend = backend.of(decoder.head)
         frequencies = self.sizes.frequencies
-        self.table = None if frequencies is None else backend.rotary_table(frequencies, length)
-        self.activation = backend.ACTIVATIONS[self.sizes.activation]
+        self.table = None
+        if frequencies is not None:
+            angles = np.arange(length)[:, np.newaxis] * np.asarray(frequencies, np.float64)
+            self.table = tuple(
+                self.backend.array(one(angles), decoder.head) for one in (np.cos, np.sin)
+            )
+        self.activation = self.backend.ACTIVATIONS[self.sizes.activation]
 
     def embed(self, tokens: Sequence[int]) -> Array:
         hidden = self.tensors[f"{EMBEDDING}.weight"][tokens]
@@ -279,8 +297,8 @@ class _Pass:
     def norm(self, name: str, x: Array) -> Array:
         gain, epsilon = self.tensors[f"{name}.weight"], self.sizes.norm_epsilon
         if self.sizes.norm == "rms":
-            return backend.rms_norm(x, gain, epsilon)
-        return backend.layer_norm(x, gain, self.tensors[f"{name}.bias"], epsilon)
+            return self.backend.rms_norm(x, gain, epsilon)
+        return self.backend.layer_norm(x, gain, self.tensors[f"{name}.bias"], epsilon)
 
     def _linear(self, layer: str, names: Sequence[str], x: Array) -> list[Array]:
         """Return the products of several matrices of a layer with the same input."""
@@ -302,20 +320,20 @@ class _Pass:
         shared = self.sizes.num_key_value_heads
         query, key, value = self._linear(layer, ("q_proj", "k_proj", "v_proj"), x)
         # Heads of queries lie beside each other where they share a head of keys.
-        query = backend.permute(query.reshape(length, shared, -1, size), 1, 2, 0, 3)
+        query = self.backend.permute(query.reshape(length, shared, -1, size), 1, 2, 0, 3)
         key, value = (
-            backend.permute(one.reshape(length, shared, size), 1, 0, 2) for one in (key, value)
+            self.backend.permute(one.reshape(length, shared, size), 1, 0, 2) for one in (key, value)
         )
         if self.table is not None:
-            query, key = (backend.rotate_pairs(one, self.table) for one in (query, key))
+            query, key = (self.backend.rotate_pairs(one, self.table) for one in (query, key))
         key = self._held(f"{layer}.keys", key)
         value = self._held(f"{layer}.values", value)
-        scores = query.reshape(shared, -1, size) @ backend.permute(key * size**-0.5, 0, 2, 1)
-        weights = backend.causal_softmax(scores.reshape(shared, -1, length, length))
+        scores = query.reshape(shared, -1, size) @ self.backend.permute(key * size**-0.5, 0, 2, 1)
+        weights = self.backend.causal_softmax(scores.reshape(shared, -1, length, length))
         weights = self._held(f"{layer}.scores", weights)
         mixed = (weights.reshape(shared, -1, length) @ value).reshape(shared, -1, length, size)
         return self._linear(
-            layer, ("o_proj",), backend.permute(mixed, 2, 0, 1, 3).reshape(length, -1)
+            layer, ("o_proj",), self.backend.permute(mixed, 2, 0, 1, 3).reshape(length, -1)
         )[0]
 
     def _feed_forward(self, layer: str, x: Array) -> Array:

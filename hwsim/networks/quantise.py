@@ -26,10 +26,11 @@ from hwsim.errors import InputError, check_known
 from hwsim.formats import BlockFormat, Format, parse
 from hwsim.formats.block import QuantizedTensor
 from hwsim.formats.group import GroupScale
+from hwsim.networks import backend
 from hwsim.networks.backend import Array
 from hwsim.networks.decoder import EMBEDDING, HEAD, Decoder
 from hwsim.numbers import whole
-from hwsim.units.layers import GROUP, near_one, octave_of, per_group, per_token
+from hwsim.units.layers import GROUP, per_group, per_token
 
 AnyFormat = Format | BlockFormat
 Granularity = str | int
@@ -167,9 +168,14 @@ class Operand:
 
     def __call__(self, x: Array) -> Array:
         if self.granularity == "tensor" and isinstance(self.format, Format):
-            return _values(self.blocks(x.size).quantize(x.reshape(1, -1))).reshape(x.shape)
+            flat = x.reshape(1, -1)
+            return self._quantised(flat, -1).reshape(x.shape)
         axis = -2 if self.granularity == "channel" and isinstance(self.format, Format) else -1
-        return _values(self.blocks(x.shape[axis]).quantize(x, axis=axis))
+        return self._quantised(x, axis)
+
+    def _quantised(self, x: Array, axis: int) -> Array:
+        done: Array = backend.of(x).quantised(self.blocks(x.shape[axis]), x, axis)
+        return done
 
     def blocks(self, length: int) -> BlockFormat:
         """Return the block format of an axis of ``length``."""
@@ -199,10 +205,6 @@ def _blocks(fmt: AnyFormat, granularity: Granularity, length: int) -> BlockForma
     return blocks.with_options(partial="pad")
 
 
-def _values(tensor: QuantizedTensor) -> Array:
-    return tensor.dequantize().astype(np.float32)
-
-
 def stored_bits(tensor: QuantizedTensor) -> float:
     """Return the bits of a quantised tensor, metadata included, without those that fill groups."""
     missing = tensor.codes.size - prod(tensor.shape)
@@ -222,18 +224,17 @@ def quantised_matrix(
     InputError
         As :meth:`hwsim.formats.block.BlockFormat.quantize` does.
     """
-    inputs = matrix.shape[1]
+    outputs, inputs = matrix.shape
     if isinstance(fmt, BlockFormat):
         blocks = fmt.with_options(partial="pad")
     else:
-        sizes = {"channel": inputs, "tensor": matrix.size}
+        sizes = {"channel": inputs, "tensor": outputs * inputs}
         size = granularity if isinstance(granularity, int) else sizes[granularity]
         blocks = per_group(fmt, size).with_options(partial="pad")
-    octave = octave_of(matrix)
     whole_tensor = isinstance(fmt, Format) and granularity == "tensor"
-    near = near_one(matrix, octave)
-    tensor = blocks.quantize(near.reshape(1, -1) if whole_tensor else near)
-    values = np.ldexp(tensor.dequantize(), octave).astype(np.float32)
+    values, tensor = backend.of(matrix).quantised_near_one(
+        blocks, matrix.reshape(1, -1) if whole_tensor else matrix
+    )
     return values.reshape(matrix.shape), stored_bits(tensor)
 
 

@@ -177,5 +177,5 @@ class SensitivityMeter:
         decoder = self.meter.decoder
         return [
             (tokens, decoder.states(tokens), log_softmax(decoder.logits(expected)))
-            for tokens, expected in zip(self.meter.sequences, self.meter.states, strict=True)
+            for tokens, expected in zip(self.meter.sequences, self.meter.states(), strict=True)
         ]
