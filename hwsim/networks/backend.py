@@ -56,7 +56,7 @@ def on(device: str, tensors: Mapping[str, Array]) -> dict[str, Any]:
     return {name: torch.from_numpy(tensor).to(place) for name, tensor in tensors.items()}
 
 
-def array(values: ArrayLike, like: Array) -> Array:
+def array(values: ArrayLike, like: Array | None = None) -> Array:
     """Return numbers as float32."""
     return np.asarray(values, np.float32)
 
