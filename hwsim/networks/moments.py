@@ -7,8 +7,6 @@ layer, of float32: 15 MB a layer of SmolLM2-135M, 0.7 GB a layer of Llama-2-7B.
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from hwsim.errors import InputError
 from hwsim.formats.base import Int64
 from hwsim.networks.backend import Array
@@ -37,7 +35,8 @@ def second_moments(decoder: Decoder, sequences: Sequence[Int64]) -> dict[str, Ar
             found[name] = found[latest[1]]
             return
         latest = x, name
-        product = (x.T @ x) / np.float32(total)
+        product = x.T @ x
+        product /= total
         if name in found:
             found[name] += product
         else:

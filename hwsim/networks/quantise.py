@@ -262,9 +262,9 @@ def quantised_matrices(
         fmt = formats.weight_of(name)
         if fmt is None and name in (HEAD, EMBEDDING):
             continue
-        elements += matrix.size
+        elements += prod(matrix.shape)
         if fmt is None:
-            bits += 32 * matrix.size
+            bits += 32 * prod(matrix.shape)
             continue
         try:
             done[name], taken = quantised_matrix(fmt, matrix, formats.weight_scale or GROUP)

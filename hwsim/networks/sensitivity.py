@@ -14,6 +14,7 @@ Losses of different matrices are added up in :mod:`hwsim.allocate`, as if they w
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,9 @@ from scipy.stats import spearmanr
 from hwsim import cache
 from hwsim.errors import InputError
 from hwsim.formats.base import Float64, Int64
+from hwsim.networks import backend
 from hwsim.networks.accuracy import PerplexityMeter
-from hwsim.networks.backend import Array, log_softmax
+from hwsim.networks.backend import Array
 from hwsim.networks.moments import second_moments
 from hwsim.networks.quantise import AnyFormat, RoleFormats, quantised_matrix
 
@@ -123,7 +125,7 @@ class SensitivityMeter:
         return Sensitivity(
             matrices=names,
             formats=tuple(self.formats),
-            elements=np.array([decoder.tensors[f"{name}.weight"].size for name in names]),
+            elements=np.array([prod(decoder.tensors[f"{name}.weight"].shape) for name in names]),
             bits_per_element=bits,
             error=error,
             reference=reference,
@@ -141,8 +143,8 @@ class SensitivityMeter:
             for column, fmt in enumerate(self.formats.values()):
                 values, taken = quantised_matrix(fmt, matrix)
                 wrong = matrix - values
-                error[row, column] = np.einsum("oi,oi->", wrong @ moments[name], wrong)
-                bits[row, column] = taken / matrix.size
+                error[row, column] = float(((wrong @ moments[name]) * wrong).sum())
+                bits[row, column] = taken / prod(matrix.shape)
         return error, bits
 
     def _measured(self, name: str, reference: str) -> float:
@@ -167,15 +169,17 @@ class SensitivityMeter:
         total = 0.0
         for tokens, states, plain in self._plain:
             hidden = network.hidden(tokens, after=(layer, states[layer]))
-            other = log_softmax(network.logits(hidden[:-1]))
-            total += float(np.einsum("tv,tv->", np.exp(plain), plain - other, dtype=np.float64))
+            arrays = backend.of(plain)
+            other = arrays.log_softmax(network.logits(hidden[:-1]))
+            total += float(arrays.to_float64(arrays.divergence(plain, other)).sum())
         return total / self.meter.predictions
 
     @cached_property
     def _plain(self) -> list[tuple[Int64, list[Array], Array]]:
         """Tokens of each window, states of all layers, and logarithms of probabilities."""
         decoder = self.meter.decoder
+        arrays = backend.of(decoder.head)
         return [
-            (tokens, decoder.states(tokens), log_softmax(decoder.logits(expected)))
+            (tokens, decoder.states(tokens), arrays.log_softmax(decoder.logits(expected)))
             for tokens, expected in zip(self.meter.sequences, self.meter.states(), strict=True)
         ]
