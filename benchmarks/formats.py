@@ -11,9 +11,8 @@ call of hwsim allocates, its result included, in bytes per element of the input.
 
 With ``--ratios``, every named format and some more, and scalar ones with a scale a token, to
 encode, to decode and both, from float32 and float64: nanoseconds and, in brackets, times those of
-mxfp4. Each figure is the least of several turns of 15 ms with 2**20 elements, mxfp4 in turn with
-the format, as other work of the machine comes and goes. ``limit`` is 2.5, 6 for formats whose
-encoder searches.
+mxfp4. Each figure is the least of several runs of 2**20 elements, mxfp4 in turn with the format, as
+other work of the machine comes and goes. ``limit`` is 2.5, 6 for formats whose encoder searches.
 """
 
 import argparse
@@ -218,8 +217,6 @@ GROUPS = ("int4_g32", "int8_g64", "int16_g128", "nf4_g64", "nf3_g64", "ternary_g
 #: Scalar formats of activations, with a scale a token.
 TOKENS = ("int8", "int6", "int3", "int16", "e4m3", "e2m1", "nf4", "hif8", "posit8_0", "posit16_1",
           "lns8_3")  # fmt: skip
-#: Seconds that are measured at a time, of short and of long calls alike.
-TURN = 0.015
 #: A row of the matrix that the ratios are measured on.
 TOKEN = 4096
 
@@ -261,20 +258,15 @@ def _tasks(fmt: Format | BlockFormat, x: NDArray[np.floating]) -> tuple[Callable
 
 
 def _least(*calls: Callable[[], object]) -> list[float]:
-    """Return the least seconds of each call, of several turns of about the same length."""
-    repeats = []
+    """Return the least seconds of several runs of each call, in turn."""
     for call in calls:
         call()
-        start = time.perf_counter()
-        call()
-        repeats.append(max(1, round(TURN / (time.perf_counter() - start))))
     least = [float("inf")] * len(calls)
-    for _ in range(RUNS):
-        for index, (call, repeat) in enumerate(zip(calls, repeats, strict=True)):
+    for _ in range(2 * RUNS):
+        for index, call in enumerate(calls):
             start = time.perf_counter()
-            for _ in range(repeat):
-                call()
-            least[index] = min(least[index], (time.perf_counter() - start) / repeat)
+            call()
+            least[index] = min(least[index], time.perf_counter() - start)
     return least
 
 

@@ -106,6 +106,9 @@ def add(commands: Commands) -> None:
         "--rotate", type=whole_number("--rotate", 0), metavar="SEED",
         help="fold a random rotation into the weights first",
     )  # fmt: skip
+    parser.add_argument(
+        "--device", metavar="cuda|cpu", help="compute with torch, which is an extra (hwsim[torch])"
+    )
     parser.add_argument("--chart", type=output_path, metavar="FILE", help="loss over cost")
     json_option(parser)
     parser.set_defaults(command=run)
@@ -165,8 +168,9 @@ def _meter(options: argparse.Namespace, text: Any, tokens: int) -> "PerplexityMe
 
     content = None if text is None else read_text(text, "text")
     return perplexity_meter(
-        options.model, content, tokens=tokens, window=WINDOW, rotate=options.rotate
-    )
+        options.model, content, tokens=tokens, window=WINDOW, rotate=options.rotate,
+        device=options.device,
+    )  # fmt: skip
 
 
 def _costs(
