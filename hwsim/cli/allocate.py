@@ -1,6 +1,7 @@
 """``hwsim allocate``: a format for every matrix of a decoder, under a budget."""
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hwsim.cli.accuracy import WINDOW
@@ -103,6 +104,10 @@ def add(commands: Commands) -> None:
         default=CALIBRATION_TOKENS, help=f"of it (default: {CALIBRATION_TOKENS})",
     )  # fmt: skip
     parser.add_argument(
+        "--window", type=whole_number("--window", 2), default=WINDOW,
+        help=f"tokens at a time, of both texts (default: {WINDOW})",
+    )  # fmt: skip
+    parser.add_argument(
         "--rotate", type=whole_number("--rotate", 0), metavar="SEED",
         help="fold a random rotation into the weights first",
     )  # fmt: skip
@@ -141,8 +146,8 @@ def run(options: argparse.Namespace) -> int:
 
         title = f"{options.model}{'' if accelerator is None else f' on {accelerator.name}'}"
         axis = f"{BUDGETS[kind].axis}, {BUDGETS[kind].unit}"
-        shown = [(name, _shifted(one, rest, kind), found.kl) for name, (one, found) in rows.items()]
-        line = [_shifted(one, rest, kind) for one in curve(sensitivity, table, POINTS)]
+        shown = [(name, _shifted(one, rest), found.kl) for name, (one, found) in rows.items()]
+        line = [_shifted(one, rest) for one in curve(sensitivity, table, POINTS)]
         write(options.chart, title, axis, line, shown)
     notes = [] if costs is None else list(costs.notes)
     if options.json:
@@ -168,7 +173,7 @@ def _meter(options: argparse.Namespace, text: Any, tokens: int) -> "PerplexityMe
 
     content = None if text is None else read_text(text, "text")
     return perplexity_meter(
-        options.model, content, tokens=tokens, window=WINDOW, rotate=options.rotate,
+        options.model, content, tokens=tokens, window=options.window, rotate=options.rotate,
         device=options.device,
     )  # fmt: skip
 
@@ -229,10 +234,8 @@ def _role_formats(one: "Allocation", accelerator: "Accelerator | None") -> Any:
     return one.role_formats(formats.activation, formats.kv_cache)
 
 
-def _shifted(one: "Allocation", rest: float, kind: str) -> "Allocation":
+def _shifted(one: "Allocation", rest: float) -> "Allocation":
     """Return formats with the cost of the whole network."""
-    from dataclasses import replace
-
     return replace(one, cost=one.cost + rest)
 
 

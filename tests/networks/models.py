@@ -1,10 +1,14 @@
 """Small decoders for tests, and the demo model where it is installed."""
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
 
 from hwsim.networks import hugging_face
 from hwsim.networks.decoder import Decoder
@@ -27,3 +31,14 @@ def stored(name: str):
     """Return the tokens and logits of a model in ``data``."""
     with np.load(DATA / name / "logits.npz") as found:
         return found["tokens"], found["logits"]
+
+
+def byte_folder(tmp_path: Path) -> Path:
+    """Return a folder of a small decoder with a tokeniser of bytes, of which it knows 61."""
+    folder = tmp_path / "model"
+    shutil.copytree(DATA / "llama_scaled", folder)
+    letters = "abcdefghijklmnopqrstuvwxyz.,ĠĊ"
+    tokeniser = Tokenizer(BPE({letter: n for n, letter in enumerate(letters)}, []))
+    tokeniser.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    tokeniser.save(str(folder / "tokenizer.json"))
+    return folder

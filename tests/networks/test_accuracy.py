@@ -7,9 +7,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from scipy.special import log_softmax, rel_entr
-from tokenizers import Tokenizer
-from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import ByteLevel
 
 from hwsim.cli import main
 from hwsim.errors import InputError
@@ -23,7 +20,7 @@ from hwsim.networks.rotate import rotated
 from hwsim.networks.text import SAMPLE
 
 from ..tensors.test_transformer import CONFIG, VOCABULARY, random_tensors
-from .models import DATA, decoder, needs_smollm2, stored
+from .models import DATA, byte_folder, decoder, needs_smollm2, stored
 
 W4A8 = RoleFormats(weight="int4_g8", activation="int8", kv="int8", scores="uint8")
 
@@ -129,17 +126,6 @@ def test_smollm2_has_the_perplexity_of_transformers(monkeypatch, tmp_path):
     assert result.nll_difference_error < 0.02
     assert abs(result.nll_difference) < 0.05
     assert result.kl < 0.01
-
-
-def byte_folder(tmp_path):
-    """Return a folder of a small decoder with a tokeniser of bytes, of which it knows 61."""
-    folder = tmp_path / "model"
-    shutil.copytree(DATA / "llama_scaled", folder)
-    letters = "abcdefghijklmnopqrstuvwxyz.,ĠĊ"
-    tokeniser = Tokenizer(BPE({letter: n for n, letter in enumerate(letters)}, []))
-    tokeniser.pre_tokenizer = ByteLevel(add_prefix_space=False)
-    tokeniser.save(str(folder / "tokenizer.json"))
-    return folder
 
 
 def test_the_command_prints_json_and_tables(tmp_path, capsys, monkeypatch):
