@@ -121,8 +121,10 @@ def run(options: argparse.Namespace) -> int:
     if options.smooth is not None:
         turned += f", smoothed by {options.smooth:g}"
     print(f"{source.name}, {turned}: {said or 'all in float32'}")
-    if options.calibrate is not None:
-        print(f"weights calibrated by {options.calibrate}")
+    if settings.get("calibration_tokens"):
+        kind = f"weights calibrated by {options.calibrate}" if options.calibrate else "smoothed"
+        text = options.calibration or "the sample that ships"
+        print(f"{kind}, on {settings['calibration_tokens']} tokens of {text}")
     _print(figures)
     return 0
 
