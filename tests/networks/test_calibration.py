@@ -14,7 +14,12 @@ from hwsim.networks.decoder import Decoder
 from hwsim.networks.embeddings import EmbeddingMeter
 from hwsim.networks.load import find
 from hwsim.networks.moments import inputs_of
-from hwsim.networks.quantise import RoleFormats, quantised_decoder, quantised_matrix
+from hwsim.networks.quantise import (
+    FEEDBACK_DAMPING,
+    RoleFormats,
+    quantised_decoder,
+    quantised_matrix,
+)
 from hwsim.networks.rotate import rotated
 from hwsim.networks.sensitivity import SensitivityMeter
 from hwsim.networks.smooth import smoothed
@@ -98,7 +103,8 @@ def test_a_matrix_is_calibrated_near_one_and_others_are_not():
     octave = np.frexp(np.abs(tiny).max())[1] - 1
     fmt = parse(f"int4_g{tiny.shape[1]}")
     moments = inputs[name].moments.astype(np.float64)
-    expected = with_feedback(fmt, np.ldexp(tiny, -octave), moments).dequantize()
+    near = np.ldexp(tiny, -octave)
+    expected = with_feedback(fmt, near, moments, FEEDBACK_DAMPING).dequantize()
     np.testing.assert_array_equal(found.tensors[f"{name}.weight"], np.ldexp(expected, octave))
     assert found.tensors["layers.0.q_proj.weight"] is model.tensors["layers.0.q_proj.weight"]
     expected, _ = quantised_matrix(parse("int4_g8"), model.head)
