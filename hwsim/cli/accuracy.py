@@ -4,7 +4,7 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from hwsim.cli.arguments import Commands, input_path, json_option, unit_of, whole_number
+from hwsim.cli.arguments import Commands, input_path, json_option, share, unit_of, whole_number
 from hwsim.cli.output import print_json, print_table
 from hwsim.errors import InputError
 from hwsim.files import read_text
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from hwsim.networks.quantise import RoleFormats
     from hwsim.units import UnitSpec
 
-#: Tokens that are taken, and of a window, unless the options say.
-TOKENS, WINDOW = 2048, 512
+#: Tokens that are taken, of a window, and for calibration, unless the options say.
+TOKENS, WINDOW, CALIBRATION_TOKENS = 2048, 512, 256
 
 _ROLES = {
     "weight": "of the layers' matrices",
@@ -67,11 +67,34 @@ def add(commands: Commands) -> None:
         "--rotate", type=whole_number("--rotate", 0), metavar="SEED",
         help="fold a random rotation into the weights first",
     )  # fmt: skip
+    calibration_options(parser, "for --calibrate and --smooth")
     parser.add_argument(
         "--device", metavar="cuda|cpu", help="compute with torch, which is an extra (hwsim[torch])"
     )
     json_option(parser)
     parser.set_defaults(command=run)
+
+
+def calibration_options(parser: argparse.ArgumentParser, purpose: str) -> None:
+    """Let a command calibrate weights, with a text that has a ``purpose``."""
+    parser.add_argument(
+        "--calibrate", choices=("clipping", "feedback"),
+        help="weights of matrices clipped where that errs less, or rounded with error feedback "
+        "(default: to nearest)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--smooth", type=share("--smooth"), metavar="STRENGTH",
+        help="move outliers of activations into the weights first, by norms' gains: 0.5 is usual",
+    )  # fmt: skip
+    parser.add_argument(
+        "--calibration", type=input_path, metavar="FILE",
+        help=f"text {purpose} (default: one that ships); of the text that is predicted, the "
+        "tokens behind those",
+    )  # fmt: skip
+    parser.add_argument(
+        "--calibration-tokens", type=whole_number("--calibration-tokens", 2),
+        help=f"of it (default: {CALIBRATION_TOKENS})",
+    )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> int:
@@ -95,7 +118,13 @@ def run(options: argparse.Namespace) -> int:
         return 0
     said = ", ".join(f"{role} {name}" for role, name in named.items() if name != "float32")
     turned = "as it is" if options.rotate is None else f"rotated with seed {options.rotate}"
+    if options.smooth is not None:
+        turned += f", smoothed by {options.smooth:g}"
     print(f"{source.name}, {turned}: {said or 'all in float32'}")
+    if settings.get("calibration_tokens"):
+        kind = f"weights calibrated by {options.calibrate}" if options.calibrate else "smoothed"
+        text = options.calibration or "the sample that ships"
+        print(f"{kind}, on {settings['calibration_tokens']} tokens of {text}")
     _print(figures)
     return 0
 
@@ -121,7 +150,9 @@ def _formats(options: argparse.Namespace, unit: "UnitSpec | None") -> "RoleForma
                 raise InputError(f"--{name.replace('_', '-')} and --unit both say it; give one")
         given["weight"], given["activation"] = formats_of(unit, _group(options))
         given["weight_scale"] = None
-    return RoleFormats(**given)
+        if options.calibrate is not None:
+            raise InputError("--calibrate goes without --unit, which rounds weights to nearest")
+    return RoleFormats(**given, calibrate=options.calibrate)
 
 
 def _decoder(
@@ -136,14 +167,30 @@ def _decoder(
         "window": WINDOW if options.window is None else options.window,
         "rotate": options.rotate,
         "device": options.device,
+        "smooth": options.smooth,
+        "calibration_tokens": _calibration_tokens(options),
     }
     text = None if options.text is None else read_text(options.text, "text")
-    meter = perplexity_meter(source, text, **settings)
+    other = None if options.calibration is None else read_text(options.calibration, "calibration")
+    meter = perplexity_meter(source, text, calibration=other, **settings)
+    settings["calibrate"] = options.calibrate
+    settings["calibration"] = None if options.calibration is None else str(options.calibration)
     figures = meter.measure(formats).to_dict()
     if unit is not None:
         layers = sampled_layers(meter.decoder, meter.sequences[0])
         figures |= asdict(unit_accuracy(layers, unit, _group(options)))
     return figures, settings
+
+
+def _calibration_tokens(options: argparse.Namespace) -> int | None:
+    """Return how many tokens calibration takes, if there is any."""
+    given: int | None = options.calibration_tokens
+    if options.calibrate is not None or options.smooth is not None:
+        return CALIBRATION_TOKENS if given is None else given
+    for name, value in (("calibration", options.calibration), ("calibration-tokens", given)):
+        if value is not None:
+            raise InputError(f"--{name} goes with --calibrate or --smooth")
+    return None
 
 
 def _encoder(
@@ -153,8 +200,9 @@ def _encoder(
     from hwsim.networks.embeddings import EmbeddingMeter
     from hwsim.tensors.transformer import Encoder
 
-    for name in ("tokens", "window", "rotate", "unit"):
-        if getattr(options, name) is not None:
+    alien = ("tokens", "window", "rotate", "unit", "calibrate", "smooth", "calibration")
+    for name in (*alien, "calibration-tokens"):
+        if getattr(options, name.replace("-", "_")) is not None:
             raise InputError(f"--{name} goes with decoders; {source.name} is an encoder")
     sentences = None
     if options.text is not None:

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hwsim.cli.accuracy import WINDOW
+from hwsim.cli.accuracy import CALIBRATION_TOKENS, WINDOW, calibration_options
 from hwsim.cli.arguments import (
     Commands,
     checked,
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from hwsim.networks.accuracy import Accuracy, PerplexityMeter
     from hwsim.networks.allocation import Allocation
     from hwsim.networks.decoder import Decoder
+    from hwsim.networks.quantise import RoleFormats
     from hwsim.networks.sensitivity import Sensitivity
 
-#: Tokens that formats are measured on, and that sensitivities are, unless options say.
-TOKENS, CALIBRATION_TOKENS = 1024, 256
+#: Tokens that formats are measured on, unless options say.
+TOKENS = 1024
 #: Budgets of the chart.
 POINTS = 24
 
@@ -95,14 +96,7 @@ def add(commands: Commands) -> None:
         "--tokens", type=whole_number("--tokens", 2), default=TOKENS,
         help=f"of it (default: {TOKENS})",
     )  # fmt: skip
-    parser.add_argument(
-        "--calibration", type=input_path, metavar="FILE",
-        help="text of the sensitivities (default: one that ships)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--calibration-tokens", type=whole_number("--calibration-tokens", 2),
-        default=CALIBRATION_TOKENS, help=f"of it (default: {CALIBRATION_TOKENS})",
-    )  # fmt: skip
+    calibration_options(parser, "of the sensitivities, and for --calibrate and --smooth")
     parser.add_argument(
         "--window", type=whole_number("--window", 2), default=WINDOW,
         help=f"tokens at a time, of both texts (default: {WINDOW})",
@@ -122,25 +116,28 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print formats of all matrices, and what they cost and lose beside uniform ones."""
     from hwsim.drawing import check_suffix
+    from hwsim.networks.accuracy import PerplexityMeter
     from hwsim.networks.allocation import allocate, curve, uniform
     from hwsim.networks.sensitivity import SensitivityMeter
 
     if options.chart is not None:
         check_suffix(options.chart)
     accelerator = _accelerator(options)
-    calibration = _meter(options, options.calibration, options.calibration_tokens)
+    meter = _meter(options)
+    assert meter.calibration is not None
+    calibration = PerplexityMeter(meter.decoder, meter.calibration, meter.digest)
     with mentioned("sensitivity of every matrix"):
-        sensitivity = SensitivityMeter(calibration, options.formats).measure()
-    costs = _costs(options, accelerator, calibration.decoder, sensitivity)
+        sensitivity = SensitivityMeter(calibration, options.formats, options.calibrate).measure()
+    costs = _costs(options, accelerator, meter.decoder, sensitivity)
     kind = options.budget[0]
     table, rest = _table(kind, sensitivity, costs)
     alone = {one.sensitivity.formats[one.choice[0]]: one for one in uniform(sensitivity, table)}
     mixed = allocate(sensitivity, table, _limit(options, alone, rest))
-    meter = _meter(options, options.text, options.tokens)
     rows: dict[str, tuple[Allocation, Accuracy]] = {}
     for name, one in {"mixed": mixed, **alone}.items():
         with mentioned(f"accuracy of {name}"):
-            rows[name] = one, meter.measure(_role_formats(one, accelerator))
+            formats = _role_formats(one, accelerator, options.calibrate)
+            rows[name] = one, meter.measure(formats)
     if options.chart is not None:
         from hwsim.networks.allocation_chart import write
 
@@ -168,14 +165,27 @@ def _accelerator(options: argparse.Namespace) -> "Accelerator | None":
     return None if options.accelerator is None else load(options.accelerator)
 
 
-def _meter(options: argparse.Namespace, text: Any, tokens: int) -> "PerplexityMeter":
+def _meter(options: argparse.Namespace) -> "PerplexityMeter":
     from hwsim.networks.accuracy import perplexity_meter
 
-    content = None if text is None else read_text(text, "text")
+    text = None if options.text is None else read_text(options.text, "text")
+    other = None if options.calibration is None else read_text(options.calibration, "calibration")
     return perplexity_meter(
-        options.model, content, tokens=tokens, window=options.window, rotate=options.rotate,
+        options.model,
+        text,
+        tokens=options.tokens,
+        window=options.window,
+        rotate=options.rotate,
+        smooth=options.smooth,
+        calibration=other,
+        calibration_tokens=_calibration_tokens(options),
         device=options.device,
-    )  # fmt: skip
+    )
+
+
+def _calibration_tokens(options: argparse.Namespace) -> int:
+    given: int | None = options.calibration_tokens
+    return CALIBRATION_TOKENS if given is None else given
 
 
 def _costs(
@@ -227,11 +237,13 @@ def _limit(options: argparse.Namespace, alone: "dict[str, Allocation]", rest: fl
         ) from None
 
 
-def _role_formats(one: "Allocation", accelerator: "Accelerator | None") -> Any:
+def _role_formats(
+    one: "Allocation", accelerator: "Accelerator | None", calibrate: str | None
+) -> "RoleFormats":
     if accelerator is None:
-        return one.role_formats()
+        return one.role_formats(calibrate=calibrate)
     formats = accelerator.operand_formats
-    return one.role_formats(formats.activation, formats.kv_cache)
+    return one.role_formats(formats.activation, formats.kv_cache, calibrate)
 
 
 def _shifted(one: "Allocation", rest: float) -> "Allocation":
@@ -251,6 +263,10 @@ def _to_dict(
     return {
         "model": options.model,
         "rotate": options.rotate,
+        "smooth": options.smooth,
+        "calibrate": options.calibrate,
+        "calibration": None if options.calibration is None else str(options.calibration),
+        "calibration_tokens": _calibration_tokens(options),
         "accelerator": options.accelerator,
         "technology": options.technology,
         "budget": {"of": kind, "unit": BUDGETS[kind].unit, "value": most},

@@ -27,8 +27,10 @@ from hwsim.networks import backend
 from hwsim.networks.backend import Array
 from hwsim.networks.decoder import Decoder
 from hwsim.networks.load import Source, find
+from hwsim.networks.moments import Inputs, inputs_of
 from hwsim.networks.quantise import RoleFormats, mean_bits, quantised_decoder
 from hwsim.networks.rotate import rotated
+from hwsim.networks.smooth import smoothed
 from hwsim.networks.text import SAMPLE, windows
 
 #: The folder of the user's cache with hidden states.
@@ -95,6 +97,8 @@ class PerplexityMeter:
         Windows of tokens, each with at least two.
     digest
         A text that says which decoder this is, for the cache; None keeps nothing.
+    calibration
+        Windows of tokens of another text, from which calibration knows the inputs of matrices.
 
     Raises
     ------
@@ -103,16 +107,26 @@ class PerplexityMeter:
     """
 
     def __init__(
-        self, decoder: Decoder, sequences: Sequence[Int64], digest: str | None = None
+        self,
+        decoder: Decoder,
+        sequences: Sequence[Int64],
+        digest: str | None = None,
+        calibration: Sequence[Int64] | None = None,
     ) -> None:
         if not sequences or min(map(len, sequences)) < 2:
             raise InputError("perplexity needs windows of at least two tokens")
         self.decoder, self.sequences, self.digest = decoder, list(sequences), digest
+        self.calibration = calibration
 
     @property
     def predictions(self) -> int:
         """Tokens that are predicted."""
         return sum(len(tokens) - 1 for tokens in self.sequences)
+
+    @cached_property
+    def inputs(self) -> dict[str, Inputs] | None:
+        """What the text of the calibration shows of the inputs of matrices, if there is one."""
+        return None if self.calibration is None else inputs_of(self.decoder, self.calibration)
 
     def states(self) -> Iterable[Array]:
         """Return what the head multiplies in float32, by window, where something is predicted.
@@ -148,12 +162,15 @@ class PerplexityMeter:
         Raises
         ------
         InputError
-            Where a tensor cannot be quantised, naming it.
+            Where a tensor cannot be quantised, naming it, and for calibration without a text.
         """
         progress("float32")
         states = self.states()
+        if formats.calibrate is not None:
+            progress("calibration")
+        inputs = None if formats.calibrate is None else self.inputs
         progress("weights")
-        network, weight_bits = quantised_decoder(self.decoder, formats)
+        network, weight_bits = quantised_decoder(self.decoder, formats, inputs)
         figures = []
         for number, (tokens, expected) in enumerate(
             zip(self.sequences, states, strict=True), start=1
@@ -213,6 +230,9 @@ def perplexity_meter(
     window: int = 512,
     rotate: int | None = None,
     device: str | None = None,
+    smooth: float | None = None,
+    calibration: str | None = None,
+    calibration_tokens: int | None = None,
 ) -> PerplexityMeter:
     """Return the meter of a decoder on the first tokens of a text.
 
@@ -228,24 +248,49 @@ def perplexity_meter(
         Seed of a rotation that is folded into the weights, see :mod:`hwsim.networks.rotate`.
     device
         Where torch computes, such as ``cuda``; None is NumPy.
+    smooth
+        Strength of the smoothing that is folded into the weights, see
+        :mod:`hwsim.networks.smooth`; after the rotation, if there is one.
+    calibration
+        Another text, that inputs of matrices are known from, for smoothing and for
+        ``RoleFormats(calibrate=...)``; None is the sample. Of one text for both, calibration takes
+        the tokens behind those that are predicted.
+    calibration_tokens
+        How many of its first tokens are taken; None knows no inputs.
 
     Raises
     ------
     MissingToolError
         For a device without torch.
     InputError
-        For a model that is no decoder, a text that is too short, and as :func:`find` and
-        :func:`hwsim.networks.rotate.rotated` do.
+        For a model that is no decoder, a text that is too short, smoothing without tokens for
+        calibration, and as :func:`find`, :func:`hwsim.networks.rotate.rotated` and
+        :func:`hwsim.networks.smooth.smoothed` do.
     """
     source = model if isinstance(model, Source) else find(model)
     if not source.is_decoder:
         raise InputError(f"model={source.name!r}: allowed: decoders, whose text has a perplexity")
     sample = SAMPLE.read_text("utf-8") if text is None else text
-    sequences = windows(source.tokeniser(), sample, tokens, window)
+    tokeniser = source.tokeniser()
+    sequences = windows(tokeniser, sample, tokens, window)
+    others = None
+    if calibration_tokens is not None:
+        other = SAMPLE.read_text("utf-8") if calibration is None else calibration
+        after = tokens if other == sample else 0
+        try:
+            others = windows(tokeniser, other, calibration_tokens, window, after)
+        except InputError as error:
+            raise InputError(f"calibration: {error}") from None
     decoder = source.decoder()
     digest = source.digest()
     if rotate is not None:
         decoder, digest = rotated(decoder, rotate), f"{digest} rotated {rotate}"
     if device is not None:
         decoder = decoder.on(device)
-    return PerplexityMeter(decoder, sequences, digest)
+    if smooth is not None:
+        if others is None:
+            raise InputError(f"smooth={smooth}: needs calibration_tokens")
+        decoder = smoothed(decoder, inputs_of(decoder, others), smooth)
+        shown = cache.key(*(",".join(map(str, one.tolist())) for one in others))
+        digest = f"{digest} smoothed {smooth} {shown}"
+    return PerplexityMeter(decoder, sequences, digest, others)

@@ -54,11 +54,14 @@ class Allocation:
         return dict(zip(self.sensitivity.matrices, chosen, strict=True))
 
     def role_formats(
-        self, activation: AnyFormat | str | None = None, kv: AnyFormat | str | None = None
+        self,
+        activation: AnyFormat | str | None = None,
+        kv: AnyFormat | str | None = None,
+        calibrate: str | None = None,
     ) -> RoleFormats:
         """Return the formats of all roles."""
         overrides = {name: {"weight": fmt} for name, fmt in self.formats.items()}
-        return RoleFormats(activation=activation, kv=kv, overrides=overrides)
+        return RoleFormats(activation=activation, kv=kv, overrides=overrides, calibrate=calibrate)
 
     @property
     def _rows(self) -> Int64:

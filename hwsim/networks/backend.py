@@ -122,6 +122,11 @@ def to_float64(x: Array) -> Float64:
     return x.astype(np.float64)
 
 
+def largest(x: Array) -> Float64:
+    """Return the largest magnitude along the first axis of two."""
+    return np.abs(x).max(axis=0).astype(np.float64)
+
+
 def quantised(fmt: BlockFormat, x: Array, axis: int = -1) -> Array:
     """Return the values of an array in blocks along an axis."""
     return fmt.quantize(x, axis=axis).dequantize().astype(np.float32)

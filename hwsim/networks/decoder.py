@@ -42,6 +42,11 @@ Operands = Callable[[str], Quantiser | None]
 Capture = Callable[[str, Array], None]
 
 HEAD, EMBEDDING, POSITIONS = "lm_head", "embedding", "positions"
+#: The norm that each matrix of a layer reads from; others write hidden states.
+READ_NORMS = {
+    "q_proj": "attention_norm", "k_proj": "attention_norm", "v_proj": "attention_norm",
+    "gate_proj": "mlp_norm", "up_proj": "mlp_norm",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

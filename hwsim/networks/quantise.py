@@ -12,25 +12,33 @@ of a number of keys and values; a ``token``, in keys and values of one head; or 
 The scale follows the format's rule (:mod:`hwsim.formats.scaling`). It is fp16 for weights, as
 :func:`hwsim.units.layers.per_group` says, and fp32 for the rest. A group that the inputs do not
 fill is shorter.
+
+Weights are rounded to nearest, or *calibrated* to the inputs that a text shows
+(:mod:`hwsim.tensors.calibrate`): by ``clipping``, where an error counts as much as its input's mean
+square, or by error ``feedback``. Inputs are those of the network in float32; that activations are
+quantised, or weights before, is not regarded. Head and embedding are always rounded to nearest.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import prod
 
 import numpy as np
 
 from hwsim.errors import InputError, check_known
 from hwsim.formats import BlockFormat, Format, parse
+from hwsim.formats.base import Float64
 from hwsim.formats.block import QuantizedTensor
 from hwsim.formats.group import GroupScale
 from hwsim.networks import backend
 from hwsim.networks.backend import Array
 from hwsim.networks.decoder import EMBEDDING, HEAD, Decoder
+from hwsim.networks.moments import Inputs
 from hwsim.numbers import whole
-from hwsim.units.layers import GROUP, per_group, per_token
+from hwsim.tensors.calibrate import clipped, with_feedback
+from hwsim.units.layers import GROUP, near_one, octave_of, per_group, per_token
 
 AnyFormat = Format | BlockFormat
 Granularity = str | int
@@ -41,6 +49,15 @@ GRANULARITIES: dict[str, tuple[Granularity, ...]] = {
     "weight": (GROUP, "channel", "tensor"),
     "activation": ("token", "tensor"),
     "kv": ("token", "channel", "tensor"),
+}
+#: Damping of error feedback, see :func:`hwsim.tensors.calibrate.with_feedback`. A hundred times
+#: GPTQ's, which sees 262 144 tokens: moments of a few hundred are not of full rank, and with 0.01
+#: feedback fits them at the cost of all other texts.
+FEEDBACK_DAMPING = 1.0
+#: How weights are calibrated, from the second moments of their inputs.
+CALIBRATIONS: dict[str, Callable[[BlockFormat, Array, Float64], QuantizedTensor]] = {
+    "clipping": lambda fmt, weight, moments: clipped(fmt, weight, np.diagonal(moments)),
+    "feedback": partial(with_feedback, damping=FEEDBACK_DAMPING),
 }
 #: Operands that are no inputs of a matrix, by the ends of their names, and their roles.
 _HELD = {"keys": "kv", "values": "kv", "scores": "scores"}
@@ -63,12 +80,16 @@ class RoleFormats:
         Other formats by pattern of matrices' names, such as ``layers.0.*`` or ``*.down_proj``:
         ``{"layers.0.*": {"weight": "int8_g64", "activation": None}}``. Of several that match, the
         last one counts.
+    calibrate
+        How weights of matrices are calibrated, ``clipping`` or ``feedback``; None rounds them to
+        nearest.
 
     Raises
     ------
     InputError
-        For an unknown format, role or granularity, a complex format, and a granularity without a
-        scalar format that it could be of.
+        For an unknown format, role, granularity or calibration, a complex format, a granularity
+        without a scalar format that it could be of, and a calibration without a format of weights
+        or with one scale for a matrix.
     """
 
     weight: AnyFormat | str | None = None
@@ -81,6 +102,7 @@ class RoleFormats:
     activation_scale: Granularity | None = None
     kv_scale: Granularity | None = None
     overrides: Mapping[str, Mapping[str, AnyFormat | str | None]] = field(default_factory=dict)
+    calibrate: str | None = None
 
     def __post_init__(self) -> None:
         for role in ROLES:
@@ -93,6 +115,19 @@ class RoleFormats:
         object.__setattr__(self, "overrides", overrides)
         for role in GRANULARITIES:
             object.__setattr__(self, f"{role}_scale", self._granularity(role))
+        if self.calibrate is not None:
+            self._check_calibrate(self.calibrate)
+
+    def _check_calibrate(self, method: str) -> None:
+        check_known("calibrate", method, CALIBRATIONS)
+        weights = [self.weight, *(formats.get("weight") for formats in self.overrides.values())]
+        if all(fmt is None for fmt in weights):
+            raise InputError(f"calibrate={method!r}: weights have no format")
+        if self.weight_scale == "tensor":
+            raise InputError(
+                f"calibrate={method!r} with weight_scale='tensor': allowed: channel, or a number "
+                "of neighbours"
+            )
 
     def _granularity(self, role: str) -> Granularity:
         key, allowed = f"{role}_scale", GRANULARITIES[role]
@@ -212,17 +247,30 @@ def stored_bits(tensor: QuantizedTensor) -> float:
 
 
 def quantised_matrix(
-    fmt: AnyFormat, matrix: Array, granularity: Granularity = GROUP
+    fmt: AnyFormat,
+    matrix: Array,
+    granularity: Granularity = GROUP,
+    calibrate: str | None = None,
+    moments: Array | None = None,
 ) -> tuple[Array, float]:
     """Return weights [outputs, inputs] as they are in a format, and the bits that they take.
 
     The matrix is scaled by a power of two before, to be near 1: the codes are the same, but no
     scale leaves its format.
 
+    Parameters
+    ----------
+    granularity
+        Of a scalar format's scales, see the module.
+    calibrate, moments
+        A name of :data:`CALIBRATIONS`, and second moments of the inputs, [inputs, inputs]. Torch
+        tensors are calibrated by the processor, as arrays.
+
     Raises
     ------
     InputError
-        As :meth:`hwsim.formats.block.BlockFormat.quantize` does.
+        For a calibration without moments, and as :meth:`hwsim.formats.block.BlockFormat.quantize`
+        and :func:`hwsim.tensors.calibrate.with_feedback` do.
     """
     outputs, inputs = matrix.shape
     if isinstance(fmt, BlockFormat):
@@ -231,6 +279,14 @@ def quantised_matrix(
         sizes = {"channel": inputs, "tensor": outputs * inputs}
         size = granularity if isinstance(granularity, int) else sizes[granularity]
         blocks = per_group(fmt, size).with_options(partial="pad")
+    if calibrate is not None:
+        if moments is None:
+            raise InputError(
+                f"calibrate={calibrate!r}: what the weights multiply is not known; allowed: "
+                "decoders with a text for calibration"
+            )
+        values, tensor = _calibrated(blocks, matrix, calibrate, moments)
+        return values, stored_bits(tensor)
     whole_tensor = isinstance(fmt, Format) and granularity == "tensor"
     values, tensor = backend.of(matrix).quantised_near_one(
         blocks, matrix.reshape(1, -1) if whole_tensor else matrix
@@ -238,13 +294,31 @@ def quantised_matrix(
     return values.reshape(matrix.shape), stored_bits(tensor)
 
 
+def _calibrated(
+    blocks: BlockFormat, matrix: Array, calibrate: str, moments: Array
+) -> tuple[Array, QuantizedTensor]:
+    arrays = backend.of(matrix)
+    weight = arrays.to_float64(matrix).astype(np.float32)
+    octave = octave_of(weight)
+    # A factor on all weights leaves the choice of codes as it is, and so the moments.
+    tensor = CALIBRATIONS[calibrate](blocks, near_one(weight, octave), arrays.to_float64(moments))
+    return arrays.array(np.ldexp(tensor.dequantize(), octave), matrix), tensor
+
+
 def quantised_matrices(
-    matrices: Mapping[str, Array], formats: RoleFormats
+    matrices: Mapping[str, Array],
+    formats: RoleFormats,
+    inputs: Mapping[str, Inputs] | None = None,
 ) -> tuple[dict[str, Array], float]:
     """Return those matrices that have a format as they are in it, and the bits of an element.
 
     Bits are of all ``matrices`` of layers, with 32 for one in float32, and of a head or embedding
     only if it has a format.
+
+    Parameters
+    ----------
+    inputs
+        What calibration needs to know of the inputs of the layers' matrices, by name.
 
     Raises
     ------
@@ -266,21 +340,27 @@ def quantised_matrices(
         if fmt is None:
             bits += 32 * prod(matrix.shape)
             continue
+        calibrate = None if name in (HEAD, EMBEDDING) else formats.calibrate
+        moments = inputs[name].moments if calibrate and inputs else None
         try:
-            done[name], taken = quantised_matrix(fmt, matrix, formats.weight_scale or GROUP)
+            done[name], taken = quantised_matrix(
+                fmt, matrix, formats.weight_scale or GROUP, calibrate, moments
+            )
         except InputError as error:
             raise InputError(f"weights {name}: {error}") from None
         bits += taken
     return done, bits / elements
 
 
-def quantised_decoder(decoder: Decoder, formats: RoleFormats) -> tuple[Decoder, float]:
+def quantised_decoder(
+    decoder: Decoder, formats: RoleFormats, inputs: Mapping[str, Inputs] | None = None
+) -> tuple[Decoder, float]:
     """Return a decoder with weights in their formats; see :func:`quantised_matrices`."""
     matrices = {
         name: decoder.tensors[f"{name}.weight"]
         for name in (*(name for name, _, _ in decoder.architecture.matrices()), EMBEDDING)
     }
-    done, bits = quantised_matrices({**matrices, HEAD: decoder.head}, formats)
+    done, bits = quantised_matrices({**matrices, HEAD: decoder.head}, formats, inputs)
     if EMBEDDING in done:
         # A head that is the embedding does not change with it.
         done.setdefault(HEAD, decoder.head)

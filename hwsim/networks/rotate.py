@@ -20,14 +20,8 @@ import numpy as np
 
 from hwsim.formats.base import Float64
 from hwsim.networks.backend import array
-from hwsim.networks.decoder import EMBEDDING, HEAD, POSITIONS, Decoder
+from hwsim.networks.decoder import EMBEDDING, HEAD, POSITIONS, READ_NORMS, Decoder
 from hwsim.numbers import whole
-
-#: The norm that each matrix of a layer reads from; others write hidden states.
-_READ = {
-    "q_proj": "attention_norm", "k_proj": "attention_norm", "v_proj": "attention_norm",
-    "gate_proj": "mlp_norm", "up_proj": "mlp_norm",
-}  # fmt: skip
 
 
 def orthogonal(size: int, seed: int) -> Float64:
@@ -70,12 +64,12 @@ def rotated(decoder: Decoder, seed: int) -> Decoder:
         layer, _, part = name.rpartition(".")
         weight = wide(f"{name}.weight")
         bias = wide(f"{name}.bias") if f"{name}.bias" in done else None
-        if part not in _READ:
+        if part not in READ_NORMS:
             done[f"{name}.weight"] = array(centred.T @ weight)
             if bias is not None:
                 done[f"{name}.bias"] = array(bias @ centred)
             continue
-        norm = f"{layer}.{_READ[part]}"
+        norm = f"{layer}.{READ_NORMS[part]}"
         if sizes.norm == "layer":
             taken = np.zeros(outputs) if bias is None else bias
             done[f"{name}.bias"] = array(taken + weight @ wide(f"{norm}.bias"))

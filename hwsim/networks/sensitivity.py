@@ -26,7 +26,7 @@ from hwsim.formats.base import Float64, Int64
 from hwsim.networks import backend
 from hwsim.networks.accuracy import PerplexityMeter
 from hwsim.networks.backend import Array
-from hwsim.networks.moments import second_moments
+from hwsim.networks.moments import Inputs, inputs_of
 from hwsim.networks.quantise import AnyFormat, RoleFormats, quantised_matrix
 
 #: The folder of the user's cache with measured losses.
@@ -93,16 +93,25 @@ class SensitivityMeter:
         Of the decoder and the text. Its predictions decide how fine a loss can be told from none.
     formats
         Formats of weights, or their names, each once.
+    calibrate
+        How weights are calibrated, to the inputs that the same text shows; see
+        :class:`hwsim.networks.quantise.RoleFormats`.
 
     Raises
     ------
     InputError
-        For no format, or a format twice.
+        For no format, or a format twice, and an unknown calibration.
     """
 
-    def __init__(self, meter: PerplexityMeter, formats: Sequence[AnyFormat | str]) -> None:
-        self.meter = meter
-        chosen = [RoleFormats(weight=fmt).weight_of("every matrix") for fmt in formats]
+    def __init__(
+        self,
+        meter: PerplexityMeter,
+        formats: Sequence[AnyFormat | str],
+        calibrate: str | None = None,
+    ) -> None:
+        self.meter, self.calibrate = meter, calibrate
+        roles = [RoleFormats(weight=fmt, calibrate=calibrate) for fmt in formats]
+        chosen = [one.weight_of("every matrix") for one in roles]
         self.formats = {fmt.name: fmt for fmt in chosen if fmt is not None}
         if len(self.formats) != len(formats) or not formats:
             raise InputError(f"formats={list(map(str, formats))}: allowed: formats, each once")
@@ -135,20 +144,22 @@ class SensitivityMeter:
     def _errors(self, names: Sequence[str]) -> tuple[Float64, Float64]:
         """Return squared errors and bits of an element, both [matrices, formats]."""
         decoder = self.meter.decoder
-        moments = second_moments(decoder, self.meter.sequences)
         shape = len(names), len(self.formats)
         error, bits = np.zeros(shape), np.zeros(shape)
         for row, name in enumerate(names):
             matrix = decoder.tensors[f"{name}.weight"]
+            moments = self._inputs[name].moments
             for column, fmt in enumerate(self.formats.values()):
-                values, taken = quantised_matrix(fmt, matrix)
+                values, taken = self._quantised(name, fmt)
                 wrong = matrix - values
-                error[row, column] = float(((wrong @ moments[name]) * wrong).sum())
+                error[row, column] = float(((wrong @ moments) * wrong).sum())
                 bits[row, column] = taken / prod(matrix.shape)
         return error, bits
 
     def _measured(self, name: str, reference: str) -> float:
         parts: list[Any] = [_METHOD, str(self.meter.digest), name, reference]
+        if self.calibrate is not None:
+            parts.append(self.calibrate)
         parts += [",".join(map(str, tokens.tolist())) for tokens in self.meter.sequences]
         key = cache.key(*parts)
         if self.meter.digest is not None:
@@ -162,9 +173,8 @@ class SensitivityMeter:
 
     def _divergence(self, name: str, fmt: AnyFormat) -> float:
         """Return the mean KL divergence; layers before the matrix are not computed again."""
-        decoder, weight = self.meter.decoder, f"{name}.weight"
-        values, _ = quantised_matrix(fmt, decoder.tensors[weight])
-        network = decoder.replaced({weight: values})
+        values, _ = self._quantised(name, fmt)
+        network = self.meter.decoder.replaced({f"{name}.weight": values})
         layer = int(name.split(".")[1])
         total = 0.0
         for tokens, states, plain in self._plain:
@@ -173,6 +183,18 @@ class SensitivityMeter:
             other = arrays.log_softmax(network.logits(hidden[:-1]))
             total += float(arrays.to_float64(arrays.divergence(plain, other)).sum())
         return total / self.meter.predictions
+
+    def _quantised(self, name: str, fmt: AnyFormat) -> tuple[Array, float]:
+        matrix = self.meter.decoder.tensors[f"{name}.weight"]
+        moments = self._inputs[name].moments
+        try:
+            return quantised_matrix(fmt, matrix, calibrate=self.calibrate, moments=moments)
+        except InputError as error:
+            raise InputError(f"weights {name}: {error}") from None
+
+    @cached_property
+    def _inputs(self) -> dict[str, Inputs]:
+        return inputs_of(self.meter.decoder, self.meter.sequences)
 
     @cached_property
     def _plain(self) -> list[tuple[Int64, list[Array], Array]]:

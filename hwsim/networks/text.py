@@ -109,8 +109,12 @@ def _words(rule: str) -> Any:
     return Sequence([split, ByteLevel(add_prefix_space=False, use_regex=False)])
 
 
-def windows(tokeniser: Tokeniser, text: str, tokens: int, window: int) -> list[Int64]:
-    """Return the first tokens of a text in windows; the last one may be shorter.
+def windows(
+    tokeniser: Tokeniser, text: str, tokens: int, window: int, after: int = 0
+) -> list[Int64]:
+    """Return the first tokens of a text, or those ``after`` so many, in windows.
+
+    The last window may be shorter.
 
     Raises
     ------
@@ -123,7 +127,8 @@ def windows(tokeniser: Tokeniser, text: str, tokens: int, window: int) -> list[I
         raise InputError(
             f"tokens={tokens}: the last window of {window} would have one token and predict none"
         )
-    found = np.asarray(tokeniser(text)[:tokens], np.int64)
+    found = np.asarray(tokeniser(text)[after : after + tokens], np.int64)
     if len(found) < tokens:
-        raise InputError(f"tokens={tokens}: the text has {len(found)}")
+        first = f" after the first {after}" if after else ""
+        raise InputError(f"tokens={tokens}: the text has {len(found)}{first}")
     return [found[first : first + window] for first in range(0, tokens, window)]

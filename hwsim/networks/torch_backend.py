@@ -71,6 +71,11 @@ def to_float64(x: Tensor) -> Float64:
     return found
 
 
+def largest(x: Tensor) -> Float64:
+    """Return the largest magnitude along the first axis of two."""
+    return to_float64(x.abs().amax(dim=0))
+
+
 def quantised(fmt: BlockFormat, x: Tensor, axis: int = -1) -> Tensor:
     """Return the values of a tensor in blocks along an axis."""
     return quantize(fmt, x.movedim(axis, -1)).values.movedim(-1, axis)

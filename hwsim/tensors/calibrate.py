@@ -140,6 +140,8 @@ def with_feedback(
         For other formats, such as those that keep outliers at their places, and for moments of
         another shape or not finite.
     """
+    from hwsim.tensors.feedback import round_panel
+
     inputs = weight.shape[1]
     if moments.shape != (inputs, inputs) or not np.isfinite(moments).all():
         raise InputError(
@@ -152,20 +154,14 @@ def with_feedback(
     factor = _inverse_factor(moments[np.ix_(order, order)], damping)
     codes = plain.codes.reshape(len(weight), -1).copy()
     left = weight.astype(np.float64)[:, order]
-    size = plain.codes.shape[-1]
+    blocks = order // plain.codes.shape[-1]
     for start in range(0, inputs, _PANEL):
-        stop = min(start + _PANEL, inputs)
-        errors = np.empty((len(weight), stop - start))
-        for column in range(start, stop):
-            place = order[column]
-            block = place // size
-            picked = np.abs(values[:, block] - left[:, column, np.newaxis]).argmin(axis=1)
-            codes[:, place] = names[picked]
-            off = left[:, column] - values[np.arange(len(weight)), block, picked]
-            error = off / factor[column, column]
-            errors[:, column - start] = error
-            left[:, column + 1 : stop] -= np.outer(error, factor[column, column + 1 : stop])
-        left[:, stop:] -= errors @ factor[start:stop, stop:]
+        part = slice(start, start + _PANEL)
+        panel = left[:, part].copy()
+        picked, errors = np.empty(panel.shape, np.int64), np.empty(panel.shape)
+        round_panel(panel, values, blocks[part], factor[part, part].copy(), picked, errors)
+        codes[:, order[part]] = names[picked]
+        left[:, part.stop :] -= errors @ factor[part, part.stop :]
     return replace(plain, codes=codes.reshape(plain.codes.shape))
 
 

@@ -6,7 +6,7 @@ import pytest
 from hwsim.allocate import choose
 from hwsim.errors import InputError
 from hwsim.networks.accuracy import PerplexityMeter
-from hwsim.networks.moments import second_moments
+from hwsim.networks.moments import inputs_of
 from hwsim.networks.quantise import RoleFormats, quantised_matrix
 from hwsim.networks.sensitivity import SensitivityMeter
 
@@ -29,14 +29,16 @@ def test_moments_are_those_of_all_inputs():
     model, seen = meter().decoder, {}
     for window in meter().sequences:
         model.hidden(window, capture=lambda name, x: seen.setdefault(name, []).append(x))
-    moments = second_moments(model, meter().sequences)
-    assert moments.keys() == seen.keys()
+    inputs = inputs_of(model, meter().sequences)
+    assert inputs.keys() == seen.keys()
     for name, parts in seen.items():
         x = np.concatenate(parts).astype(np.float64)
-        np.testing.assert_allclose(moments[name], x.T @ x / len(x), rtol=1e-4, atol=1e-6)
-    assert moments["layers.0.q_proj"] is moments["layers.0.v_proj"]
+        moments, largest = inputs[name]
+        np.testing.assert_allclose(moments, x.T @ x / len(x), rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(largest, np.abs(x).max(axis=0))
+    assert inputs["layers.0.q_proj"] is inputs["layers.0.v_proj"]
     with pytest.raises(InputError, match="at least one window"):
-        second_moments(model, [])
+        inputs_of(model, [])
 
 
 def test_errors_are_those_of_outputs(found):

@@ -5,8 +5,10 @@ import pytest
 
 from hwsim.errors import InputError
 from hwsim.networks.accuracy import PerplexityMeter
+from hwsim.networks.moments import inputs_of
 from hwsim.networks.quantise import RoleFormats, quantised_decoder
 from hwsim.networks.sensitivity import SensitivityMeter
+from hwsim.networks.smooth import smoothed
 
 from .models import NAMES, decoder, stored
 
@@ -66,6 +68,38 @@ def test_sensitivities_are_those_of_numpy(device):
     one, other = expected.measure(), found.measure()
     np.testing.assert_allclose(other.error, one.error, rtol=1e-3)
     np.testing.assert_allclose(other.measured, one.measured, rtol=1e-2, atol=1e-7)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("method", ["clipping", "feedback"])
+def test_calibrated_weights_are_those_of_numpy(device, method):
+    model = decoder("llama_grouped_tied")
+    tokens, _ = stored("llama_grouped_tied")
+    formats = RoleFormats(weight="int3_g8", head="int4", calibrate=method)
+    inputs = inputs_of(model, [tokens])
+    expected, bits = quantised_decoder(model, formats, inputs)
+    moved = {
+        name: one._replace(moments=torch.from_numpy(one.moments).to(device))
+        for name, one in inputs.items()
+    }
+    found, bits_found = quantised_decoder(model.on(device), formats, moved)
+    assert bits_found == bits
+    for name, tensor in expected.tensors.items():
+        np.testing.assert_array_equal(found.tensors[name].cpu().numpy(), tensor)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", ["llama_grouped_tied", "opt"])
+def test_inputs_and_smoothing_are_those_of_numpy(device, name):
+    model, (tokens, _) = decoder(name), stored(name)
+    expected = inputs_of(model, [tokens[:9], tokens[9:]])
+    found = inputs_of(model.on(device), [tokens[:9], tokens[9:]])
+    for matrix, (moments, largest) in expected.items():
+        np.testing.assert_allclose(found[matrix].moments.cpu().numpy(), moments, atol=1e-4)
+        np.testing.assert_allclose(found[matrix].largest, largest, rtol=1e-4)
+    smooth = smoothed(model, expected, 0.5), smoothed(model.on(device), expected, 0.5)
+    for part, tensor in smooth[0].tensors.items():
+        np.testing.assert_array_equal(smooth[1].tensors[part].cpu().numpy(), tensor)
 
 
 def test_a_device_that_is_not_there():
