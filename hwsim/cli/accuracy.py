@@ -4,7 +4,14 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from hwsim.cli.arguments import Commands, input_path, json_option, unit_of, whole_number
+from hwsim.cli.arguments import (
+    Commands,
+    device_option,
+    input_path,
+    json_option,
+    unit_of,
+    whole_number,
+)
 from hwsim.cli.output import print_json, print_table
 from hwsim.errors import InputError
 from hwsim.files import read_text
@@ -67,9 +74,7 @@ def add(commands: Commands) -> None:
         "--rotate", type=whole_number("--rotate", 0), metavar="SEED",
         help="fold a random rotation into the weights first",
     )  # fmt: skip
-    parser.add_argument(
-        "--device", metavar="cuda|cpu", help="compute with torch, which is an extra (hwsim[torch])"
-    )
+    device_option(parser)
     json_option(parser)
     parser.set_defaults(command=run)
 
