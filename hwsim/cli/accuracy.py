@@ -4,7 +4,15 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from hwsim.cli.arguments import Commands, input_path, json_option, share, unit_of, whole_number
+from hwsim.cli.arguments import (
+    Commands,
+    device_option,
+    input_path,
+    json_option,
+    share,
+    unit_of,
+    whole_number,
+)
 from hwsim.cli.output import print_json, print_table
 from hwsim.errors import InputError
 from hwsim.files import read_text
@@ -68,9 +76,7 @@ def add(commands: Commands) -> None:
         help="fold a random rotation into the weights first",
     )  # fmt: skip
     calibration_options(parser, "for --calibrate and --smooth")
-    parser.add_argument(
-        "--device", metavar="cuda|cpu", help="compute with torch, which is an extra (hwsim[torch])"
-    )
+    device_option(parser)
     json_option(parser)
     parser.set_defaults(command=run)
 

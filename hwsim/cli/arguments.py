@@ -111,6 +111,13 @@ def json_option(*parsers: argparse.ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="print JSON")
 
 
+def device_option(parser: argparse.ArgumentParser) -> None:
+    """Let a command compute networks with torch."""
+    parser.add_argument(
+        "--device", metavar="cuda|cpu", help="compute with torch, which is an extra (hwsim[torch])"
+    )
+
+
 def liberty_option(parser: argparse.ArgumentParser, purpose: str, required: bool = False) -> None:
     """Let a command take the files of a cell library, of which several may follow the option.
 

@@ -6,7 +6,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwsim.cli.arguments import Commands, liberty_option, output_path, whole_number
+from hwsim.cli.arguments import (
+    Commands,
+    device_option,
+    input_path,
+    liberty_option,
+    output_path,
+    whole_number,
+)
 from hwsim.cli.output import print_table
 
 if TYPE_CHECKING:
@@ -37,6 +44,13 @@ def add(commands: Commands) -> None:
             one.add_argument("--technology", default="sky130", metavar="T", help="default: sky130")
         if "libraries" in study.takes:
             liberty_option(one, "cell libraries, for what is mapped or synthesised")
+        if "text" in study.takes:
+            one.add_argument(
+                "--text", type=input_path, metavar="FILE",
+                help="text that decoders predict (default: a sample that ships)",
+            )  # fmt: skip
+        if "device" in study.takes:
+            device_option(one)
         one.set_defaults(command=run, study=study)
 
 
@@ -56,8 +70,9 @@ def run(options: argparse.Namespace) -> int:
     study: Study = options.study
     given: dict[str, Any] = {}
     with ExitStack() as stack:
-        if "technology" in study.takes:
-            given["technology"] = options.technology
+        for name in ("technology", "text", "device"):
+            if name in study.takes:
+                given[name] = getattr(options, name)
         if "libraries" in study.takes:
             given["libraries"] = stack.enter_context(opened(options.liberty or []))
         page = study.page(**given)
@@ -76,11 +91,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _command(options: argparse.Namespace) -> str:
-    """Return the command as a page shows it: files of libraries by their names."""
+    """Return the command as a page shows it: files that it takes by their names."""
     words = ["hwsim study", options.study.name]
     if getattr(options, "technology", "sky130") != "sky130":
         words.append(f"--technology {options.technology}")
     liberty: Sequence[Path] = getattr(options, "liberty", None) or []
     words += [f"--liberty {' '.join(file.name for file in liberty)}"] if liberty else []
+    text: Path | None = getattr(options, "text", None)
+    words += [f"--text {text.name}"] if text else []
+    device: str | None = getattr(options, "device", None)
+    words += [f"--device {device}"] if device else []
     words += [f"--output {options.output}"] if options.output else []
     return " ".join(words)

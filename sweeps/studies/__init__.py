@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from sweeps.studies.page import Page
 
 #: ``technology``: the name of one to estimate in. ``libraries``: opened ones, by technology.
-Option = Literal["technology", "libraries"]
+#: ``text``: a file that decoders predict, or None. ``device``: where torch computes, or None.
+Option = Literal["technology", "libraries", "text", "device"]
 
 #: The only library that is found by itself.
 INSTALLED = "osu018"
@@ -42,6 +43,7 @@ STUDIES = {
     study.name: study
     for study in (
         Study("accumulation", "what summing costs: area, delay and energy by format and lanes"),
+        Study("accuracy", "what formats cost networks: perplexity, embeddings", ("text", "device")),
         Study("bitmod", "BitMoD: area, energy, and the error of its sums", ("libraries",)),
         Study("external", "the estimates beside published numbers", ("libraries",)),
         Study("hazards", "which of two formats takes less, by how hazards count", ("libraries",)),
