@@ -8,6 +8,7 @@ from hwsim.cli.arguments import Commands, input_path, json_option, unit_of, whol
 from hwsim.cli.output import print_json, print_table
 from hwsim.errors import InputError
 from hwsim.files import read_text
+from hwsim.networks import TOKENS, WINDOW
 from hwsim.numbers import whole
 from hwsim.progress import mentioned
 from hwsim.tables import cell
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from hwsim.networks.load import Source
     from hwsim.networks.quantise import RoleFormats
     from hwsim.units import UnitSpec
-
-#: Tokens that are taken, and of a window, unless the options say.
-TOKENS, WINDOW = 2048, 512
 
 _ROLES = {
     "weight": "of the layers' matrices",
@@ -150,7 +148,7 @@ def _encoder(
     options: argparse.Namespace, source: "Source", formats: "RoleFormats", unit: "UnitSpec | None"
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what was measured of an encoder; it has no settings."""
-    from hwsim.networks.embeddings import EmbeddingMeter
+    from hwsim.networks.embeddings import EmbeddingMeter, lines
     from hwsim.tensors.transformer import Encoder
 
     for name in ("tokens", "window", "rotate", "unit"):
@@ -158,8 +156,7 @@ def _encoder(
             raise InputError(f"--{name} goes with decoders; {source.name} is an encoder")
     sentences = None
     if options.text is not None:
-        lines = read_text(options.text, "text").splitlines()
-        sentences = [line for line in lines if line.strip()]
+        sentences = lines(read_text(options.text, "text"))
     return EmbeddingMeter(Encoder(source.path), sentences).measure(formats).to_dict(), {}
 
 

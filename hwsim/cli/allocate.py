@@ -3,7 +3,6 @@
 import argparse
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hwsim.cli.accuracy import WINDOW
 from hwsim.cli.arguments import (
     Commands,
     checked,
@@ -15,6 +14,7 @@ from hwsim.cli.arguments import (
 from hwsim.cli.output import print_json, print_table
 from hwsim.errors import InputError
 from hwsim.files import read_text
+from hwsim.networks import WINDOW
 from hwsim.numbers import positive
 from hwsim.progress import mentioned
 from hwsim.tables import cell

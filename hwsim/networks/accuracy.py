@@ -23,7 +23,7 @@ import numpy as np
 from hwsim import cache
 from hwsim.errors import InputError
 from hwsim.formats.base import Float64, Int64
-from hwsim.networks import backend
+from hwsim.networks import TOKENS, WINDOW, backend
 from hwsim.networks.backend import Array
 from hwsim.networks.decoder import Decoder
 from hwsim.networks.load import Source, find
@@ -209,8 +209,8 @@ def perplexity_meter(
     model: str | PathLike[str] | Source,
     text: str | None = None,
     *,
-    tokens: int = 2048,
-    window: int = 512,
+    tokens: int = TOKENS,
+    window: int = WINDOW,
     rotate: int | None = None,
     device: str | None = None,
 ) -> PerplexityMeter:
@@ -238,10 +238,7 @@ def perplexity_meter(
         :func:`hwsim.networks.rotate.rotated` do.
     """
     source = model if isinstance(model, Source) else find(model)
-    if not source.is_decoder:
-        raise InputError(f"model={source.name!r}: allowed: decoders, whose text has a perplexity")
-    sample = SAMPLE.read_text("utf-8") if text is None else text
-    sequences = windows(source.tokeniser(), sample, tokens, window)
+    sequences = text_windows(source, text, tokens, window)
     decoder = source.decoder()
     digest = source.digest()
     if rotate is not None:
@@ -249,3 +246,17 @@ def perplexity_meter(
     if device is not None:
         decoder = decoder.on(device)
     return PerplexityMeter(decoder, sequences, digest)
+
+
+def text_windows(source: Source, text: str | None, tokens: int, window: int) -> list[Int64]:
+    """Return the first tokens of a text as a decoder has them; see :func:`perplexity_meter`.
+
+    Raises
+    ------
+    InputError
+        For a model that is no decoder, and as :func:`hwsim.networks.text.windows` does.
+    """
+    if not source.is_decoder:
+        raise InputError(f"model={source.name!r}: allowed: decoders, whose text has a perplexity")
+    sample = SAMPLE.read_text("utf-8") if text is None else text
+    return windows(source.tokeniser(), sample, tokens, window)
