@@ -1,4 +1,4 @@
-"""Networks in sweeps: what is refused, formats of designs, results kept and found, tables, charts."""
+"""Networks in sweeps: what is refused, formats of designs, results kept and found, charts."""
 
 import csv
 import json
@@ -85,7 +85,7 @@ OF_ENCODER = OF_ENCODER[: OF_ENCODER.index("constraints")]
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("network: {", "#", "8: objectives: perplexity needs the key 'network'"),
+        ("network: {", "#", "9: objectives: perplexity needs the key 'network'"),
         ("model: model", "modle: model", "5: modle: unknown key 'modle'; did you mean 'model'?"),
         ("model: model, ", "", "5: network: the key 'model' is missing"),
         ("model: model", "model: llm_smolm2", "5: model: model='llm_smolm2': no such file or "
@@ -137,17 +137,18 @@ def test_points_have_the_accuracy_of_their_formats(folder, costs, known, measure
     outcome = run(sweep, folder / "out", workers=1)
     assert (len(outcome.points), outcome.failures) == (10, ())
     assert measured == [
-        "weight int3_g8, activation int8", "weight int8_g8, activation int8",
-        "weight e2m1_g8, activation e4m3",
+        "weight int3_g8[scale_rule=least_error], activation int8",
+        "weight int8_g8, activation int8", "weight e2m1_g8, activation e4m3",
     ]  # fmt: skip
     meter = perplexity_meter(folder / "model", SENTENCE * 2, tokens=100, window=40)
-    expected = meter.measure(RoleFormats(weight="int3_g8", activation="int8"))
+    expected = meter.measure(RoleFormats(weight="int3", weight_scale=8, activation="int8"))
     rows = table.rows(sweep, outcome.points)
     for point, row in zip(outcome.points[:4], rows[:4], strict=True):
         assert point.accuracy == expected
         for name in ("perplexity", "kl", "top1_agreement", "nll_difference_error"):
             assert row[name] == getattr(expected, name)
-        assert (row["weight_quantiser"], row["group"]) == ("int3_g8", 8)
+        assert row["weight_quantiser"] == "int3_g8[scale_rule=least_error]"
+        assert row["group"] == 8
         assert "embedding_cosine" not in row
         assert row["network"] == sweep.network.label
     assert rows[4]["perplexity"] != rows[0]["perplexity"]
@@ -197,7 +198,7 @@ def test_what_fails_is_told_and_does_not_stop_others(folder, costs, known, monke
 
     def failing(meter, formats):
         found = measure(meter, formats)
-        if formats.weight.name == "int3_g8":
+        if formats.weight.element.name == "int3":
             raise InputError("weights layers.0.q_proj: a scale overflows")
         return replace(found, kl=np.nan) if formats.weight.name == "e2m1_g8" else found
 
@@ -221,7 +222,7 @@ def test_an_encoder_has_the_cosine_of_embeddings(folder, costs, known):
     (point, *_) = run(sweep, folder / "out", workers=1).points
     sentences = [line for line in (folder / "sentences.txt").read_text().splitlines() if line]
     expected = EmbeddingMeter(Encoder(folder / "encoder"), sentences).measure(
-        RoleFormats(weight="int3_g8", activation="int8")
+        RoleFormats(weight="int3", weight_scale=8, activation="int8")
     )
     assert point.accuracy == expected
     (row,) = table.rows(sweep, [point])
@@ -232,10 +233,10 @@ def test_an_encoder_has_the_cosine_of_embeddings(folder, costs, known):
 
 def test_accelerators_have_formats_of_their_own(folder):
     overrides = (
-        "{mlp: {weight: int3}, layers.0.q_proj: {activation: int4}, lm_head: {weight: int4}}"
+        "{mlp: {weight: int4_g16}, layers.0.q_proj: {activation: int4_g8}, lm_head: {weight: int4}}"
     )
     (folder / "mine.yaml").write_text(
-        MINE + f"formats: {{kv_cache: int8_g8, overrides: {overrides}}}\n"
+        MINE + f"formats: {{kv_cache: int4_g8, overrides: {overrides}}}\n"
     )
     text = TEXT[: TEXT.index("units")].replace("[sky130, asap7]", "[sky130]")
     text = text.replace("clock: [none]", "clock: [8]") + (
@@ -246,16 +247,19 @@ def test_accelerators_have_formats_of_their_own(folder):
     sweep = read(folder, text)
     formats = {combination(design, 8) for design in sweep.designs}
     assert [one.name for one in formats] == [
-        "weight int4_g8, activation int4, kv int8_g8, *.[gud]*_proj weight int3_g8, "
-        "layers.0.q_proj activation int4, lm_head weight int4_g8"
+        "weight int4_g8, activation int4, kv int4_g8, *.[gud]*_proj weight int4_g16, "
+        "layers.0.q_proj activation int4_g8, lm_head weight int4_g8"
     ]
     outcome = run(sweep, folder / "out", workers=1)
     assert (len(outcome.points), outcome.failures) == (2, ())
     meter = perplexity_meter(folder / "model", SENTENCE * 2, tokens=100, window=40)
-    mlp = {f"*.{name}_proj": {"weight": "int3_g8"} for name in ("gate", "up", "down")}
+    others = {f"*.{name}_proj": {"weight": "int4_g16"} for name in ("gate", "up", "down")}
+    others["layers.0.q_proj"] = {"activation": "int4_g8"}
     expected = meter.measure(
-        RoleFormats(weight="int4_g8", activation="int4", kv="int8_g8", head="int4_g8",
-                    overrides=mlp)
+        RoleFormats(
+            weight="int4", weight_scale=8, activation="int4", kv="int4_g8", head="int4",
+            overrides=others,
+        )
     )  # fmt: skip
     assert {point.accuracy for point in outcome.points} == {expected}
     kv = "layers.0.qk: {kv_cache: int4}"
