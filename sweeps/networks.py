@@ -13,7 +13,8 @@
 A *decoder* has ``perplexity``, ``kl`` and ``top1_agreement`` (:mod:`hwsim.networks.accuracy`), an
 *encoder* ``embedding_cosine`` (:mod:`hwsim.networks.embeddings`), whose text has a sentence a line.
 What they are measured for are the formats of a point, see :mod:`sweeps.accuracies`. Every worker
-process holds the network in float32 and its matrices in a format: large ones need few ``--workers``.
+process holds the network in float32 and its matrices in a format: large ones take few
+``--workers``.
 """
 
 from dataclasses import dataclass, field
