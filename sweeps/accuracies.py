@@ -23,12 +23,11 @@ from hwsim import cache
 from hwsim.accelerator.layer_formats import AnyFormat
 from hwsim.accelerator.simulation import Accelerator
 from hwsim.errors import InputError
-from hwsim.networks.accuracy import Accuracy, PerplexityMeter, perplexity_meter, text_windows
-from hwsim.networks.embeddings import EmbeddingAccuracy, EmbeddingMeter, lines
+from hwsim.networks.accuracy import Accuracy, PerplexityMeter
+from hwsim.networks.embeddings import EmbeddingAccuracy, EmbeddingMeter
 from hwsim.networks.quantise import RoleFormats
 from hwsim.registration import sources_digest
 from hwsim.tensors.quality import formats_of
-from hwsim.tensors.transformer import Encoder
 from sweeps.designs import Design
 from sweeps.networks import Network
 from sweeps.store import digest, source_digest
@@ -128,14 +127,6 @@ def _override(
     return _GROUPS.get(pattern, pattern), tuple((role, of[role]) for role in formats)
 
 
-def check_text(network: Network) -> None:
-    """Raise InputError for a text that the network cannot be measured on."""
-    if network.source.is_decoder:
-        text_windows(network.source, network.text, network.tokens, network.window)
-    else:
-        _embedding_meter(network)
-
-
 def key(network: Network, formats: Combination) -> str:
     """Return the SHA-256 of everything that a result depends on, as hexadecimal text."""
     return digest(
@@ -185,20 +176,7 @@ def measure(task: Measurement) -> Measured:
 
 @lru_cache(maxsize=1)
 def _meter(network: Network) -> PerplexityMeter | EmbeddingMeter:
-    if not network.source.is_decoder:
-        return _embedding_meter(network)
-    return perplexity_meter(
-        network.source,
-        network.text,
-        tokens=network.tokens,
-        window=network.window,
-        rotate=network.rotate,
-    )
-
-
-def _embedding_meter(network: Network) -> EmbeddingMeter:
-    sentences = None if network.text is None else lines(network.text)
-    return EmbeddingMeter(Encoder(network.source.path), sentences)
+    return network.meter()
 
 
 def made(network: Network, values: Mapping[str, Any]) -> Measured:

@@ -25,6 +25,8 @@ from hwsim.decode import Value
 from hwsim.networks import TOKENS, WINDOW
 
 if TYPE_CHECKING:
+    from hwsim.networks.accuracy import PerplexityMeter
+    from hwsim.networks.embeddings import EmbeddingMeter
     from hwsim.networks.load import Source
 
 #: Keys of decoders alone, and the least value of each.
@@ -72,6 +74,27 @@ class Network:
         tokens = f"{self.tokens} tokens of {of} in windows of {self.window}"
         return f"{self.source.name} {turned}, {tokens}"
 
+    def check_text(self) -> None:
+        """Raise InputError for a text that the network cannot be measured on."""
+        from hwsim.networks.accuracy import text_windows
+
+        if self.source.is_decoder:
+            text_windows(self.source, self.text, self.tokens, self.window)
+        else:
+            self.meter()
+
+    def meter(self) -> "PerplexityMeter | EmbeddingMeter":
+        """Return what measures formats; it holds the network."""
+        from hwsim.networks.accuracy import perplexity_meter
+        from hwsim.networks.embeddings import EmbeddingMeter, lines
+        from hwsim.tensors.transformer import Encoder
+
+        if self.source.is_decoder:
+            numbers = {"tokens": self.tokens, "window": self.window}
+            return perplexity_meter(self.source, self.text, **numbers, rotate=self.rotate)
+        sentences = None if self.text is None else lines(self.text)
+        return EmbeddingMeter(Encoder(self.source.path), sentences)
+
 
 def read(value: Value, tensors_group: int | None) -> Network:
     """Return the network that a mapping describes.
@@ -88,7 +111,6 @@ def read(value: Value, tensors_group: int | None) -> Network:
     from hwsim.files import read_text
     from hwsim.networks.load import find
     from hwsim.units.layers import GROUP
-    from sweeps import accuracies
 
     keys = value.record(("model",), ("text", "group", *_OF_DECODERS))
     model = keys["model"]
@@ -118,7 +140,7 @@ def read(value: Value, tensors_group: int | None) -> Network:
         rotate=numbers.get("rotate"),
         group=group,
     )
-    keys.get("tokens", keys.get("text", value)).refine(partial(accuracies.check_text, network))
+    keys.get("tokens", keys.get("text", value)).refine(network.check_text)
     return network
 
 
