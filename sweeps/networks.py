@@ -90,8 +90,9 @@ class Network:
         from hwsim.tensors.transformer import Encoder
 
         if self.source.is_decoder:
-            numbers = {"tokens": self.tokens, "window": self.window}
-            return perplexity_meter(self.source, self.text, **numbers, rotate=self.rotate)
+            return perplexity_meter(
+                self.source, self.text, tokens=self.tokens, window=self.window, rotate=self.rotate
+            )
         sentences = None if self.text is None else lines(self.text)
         return EmbeddingMeter(Encoder(self.source.path), sentences)
 
@@ -121,8 +122,9 @@ def read(value: Value, tensors_group: int | None) -> Network:
         if key in keys
     }
     if not source.is_decoder:
-        for key in _OF_DECODERS & keys.keys():
-            keys[key].fail(f"goes with decoders; {source.name} is an encoder")
+        for key in _OF_DECODERS:
+            if key in keys:
+                keys[key].fail(f"goes with decoders; {source.name} is an encoder")
     text, name = None, ""
     if "text" in keys:
         path = keys["text"].existing_path()

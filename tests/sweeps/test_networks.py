@@ -165,7 +165,7 @@ def test_results_are_found_in_the_folder_and_in_the_users_cache(folder, costs, k
     # A folder without the cache, and the cache without a folder.
     (folder / "cache").rename(folder / "away")
     assert run(read(folder), folder / "out", workers=1).points == first.points
-    (folder / "cache").rmdir() if (folder / "cache").exists() else None
+    assert not (folder / "cache").exists()
     (folder / "away").rename(folder / "cache")
     again = run(read(folder), folder / "other", workers=1)
     assert (again.points, measured) == (first.points, [])
@@ -176,10 +176,26 @@ def test_results_are_found_in_the_folder_and_in_the_users_cache(folder, costs, k
     assert (len(measured), costs, changed.computed) == (3, [], 0)
     assert changed.points[0].accuracy != first.points[0].accuracy
     assert run(read(folder), folder / "out", workers=1).points == first.points
-    # A damaged file is measured again, or found in the cache.
+
+
+def test_a_damaged_file_is_measured_again(folder, costs, known, measured, capsys):
+    first = run(read(folder), folder / "out", workers=1)
     file = next((folder / "out" / "accuracies").iterdir())
-    file.write_text("{}")
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(b'"kl": 0', b'"kl": 1'))
+    (folder / "cache").rename(folder / "away")
+    measured.clear()
     assert run(read(folder), folder / "out", workers=1).points == first.points
+    assert (len(measured), file.read_bytes()) == (1, whole)
+    assert f"damaged files, computed again: 1, such as {file}" in capsys.readouterr().err
+
+
+def test_results_stay_in_the_folder(folder, costs, known):
+    run(read(folder), folder / "out", workers=1)
+    (folder / "out" / "accuracies").rename(folder / "elsewhere")
+    (folder / "out" / "accuracies").symlink_to(folder / "elsewhere")
+    with pytest.raises(InputError, match="accuracies is not a folder; output stays in"):
+        run(read(folder), folder / "out", workers=1)
 
 
 def test_a_rotation_is_another_result(folder, costs, known):
