@@ -144,7 +144,7 @@ def errors_of(table: Sequence[Row], name: str) -> Floats:
         samples = [row.get("output_sqnr_error_db") or 0.0 for row in table]
         return STANDARD_ERRORS * np.array(samples, np.float64)
     if name == "perplexity":
-        parts = [row[name] * row["nll_difference_error"] for row in table]
+        parts = [row[name] * (row.get("nll_difference_error") or 0.0) for row in table]
         return STANDARD_ERRORS * np.array(parts, np.float64)
     return np.zeros(len(table))
 
