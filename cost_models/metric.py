@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 #: What has to be known for a metric: the price of a unit in a technology, the unit alone, the
-#: weights of layers, or their activations, too, which a unit is judged on, or a workload on an
-#: accelerator.
-Need = Literal["cost", "unit", "weights", "activations", "accelerator"]
+#: weights of layers, or their activations, too, which a unit is judged on, a whole network that
+#: predicts tokens, or one that makes embeddings, or a workload on an accelerator.
+Need = Literal["cost", "unit", "weights", "activations", "decoder", "encoder", "accelerator"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,9 @@ class Metric:
     label
         Label of an axis, unit of measure included.
     value
-        Returns the number for a result, which has a ``cost``, a ``unit``, the ``quality`` or what
-        an accelerator takes, as ``needs`` says; None for a result that has no such number.
+        Returns the number for a result, which has a ``cost``, a ``unit``, the ``quality``, the
+        ``accuracy`` of a network, or what an accelerator takes, as ``needs`` says; None for a
+        result that has no such number.
     needs
         What it is computed from.
     heading
@@ -35,7 +36,7 @@ class Metric:
     maximise
         Whether more is better.
     log
-        Whether charts show it on a logarithmic axis; not what may be zero.
+        Whether charts show it on a logarithmic axis; not what is often zero.
     additive
         Whether it is the sum of that of the parts of a unit.
     quantity
@@ -55,4 +56,4 @@ class Metric:
     @property
     def is_quality(self) -> bool:
         """Whether it says how good results are, which takes the tensors of a model."""
-        return self.needs in ("weights", "activations")
+        return self.needs in ("weights", "activations", "decoder", "encoder")

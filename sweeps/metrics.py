@@ -36,6 +36,16 @@ def _sqnr_error_db(point: Any) -> float | None:
     return to_db(quality.output) - to_db(quality.output + quality.output_error)
 
 
+def _accuracy(name: str) -> Callable[[Any], float | None]:
+    """Return what gives an attribute of the accuracy of a point's network."""
+
+    def value(point: Any) -> float | None:
+        # A decoder has no embeddings, and an encoder no perplexity.
+        return None if point.accuracy is None else getattr(point.accuracy, name, None)
+
+    return value
+
+
 def _simulated(
     name: str, label: str, maximise: bool = False, log: bool = True, quantity: str = ""
 ) -> Metric:
@@ -81,12 +91,30 @@ METRICS: Mapping[str, Metric] = {
                 "output_sqnr_error_db", "standard error of the SQNR of outputs (dB)",
                 _sqnr_error_db, needs="activations", log=False,
             ),
+            Metric("perplexity", "perplexity", _accuracy("perplexity"), needs="decoder"),
+            Metric("kl", "KL divergence (nats per token)", _accuracy("kl"), needs="decoder"),
+            Metric(
+                "top1_agreement", "top-1 agreement", _accuracy("top1_agreement"),
+                needs="decoder", maximise=True, log=False,
+            ),
+            Metric(
+                "embedding_cosine", "cosine of embeddings", _accuracy("embedding_cosine"),
+                needs="encoder", maximise=True, log=False,
+            ),
         )
     },
 }  # fmt: skip
 
 #: Quality of the formats alone: what a unit's own arithmetic adds is not in it.
-OF_FORMATS = frozenset({"weight_sqnr_db", "quantisation_sqnr_db"})
+OF_FORMATS = frozenset({"weight_sqnr_db", "quantisation_sqnr_db"}) | {
+    name for name, metric in METRICS.items() if metric.needs in ("decoder", "encoder")
+}
+
+#: What a specification has to have for what metrics need.
+KEYS = {
+    "weights": "tensors", "activations": "tensors", "decoder": "network", "encoder": "network",
+    "accelerator": "accelerators",
+}  # fmt: skip
 
 #: What metrics were called before their names had units, which specifications may still say.
 FORMER = {

@@ -57,7 +57,12 @@ def pareto(values: ArrayLike, maximise: Sequence[bool]) -> Bools:
     return optimal
 
 
-def within_band(values: ArrayLike, maximise: Sequence[bool], errors: ArrayLike) -> Bools:
+def within_band(
+    values: ArrayLike,
+    maximise: Sequence[bool],
+    errors: ArrayLike,
+    same: Sequence[bool] | None = None,
+) -> Bools:
     """Return which points no other point dominates by more than errors allow.
 
     Another point does if in every objective it is better by at least the error of the difference,
@@ -71,6 +76,9 @@ def within_band(values: ArrayLike, maximise: Sequence[bool], errors: ArrayLike) 
         As for :func:`pareto`.
     errors
         Non-negative numbers, of the shape of ``values``.
+    same
+        Objectives of which equal values are one measurement: their difference has no error. None
+        has none.
 
     Returns
     -------
@@ -86,24 +94,28 @@ def within_band(values: ArrayLike, maximise: Sequence[bool], errors: ArrayLike) 
     costs, bands = _costs(values, maximise), np.asarray(errors, np.float64)
     if bands.shape != costs.shape or not (bands >= 0).all():
         raise InputError(f"errors must be {costs.shape} non-negative numbers, not {bands!r}")
+    shared = np.zeros(costs.shape[1], bool) if same is None else np.asarray(same, bool)
     kept: Bools = np.logical_not(np.isnan(costs).any(axis=1))
     everything = np.arange(len(costs))
     # Most points are behind one of the front, which is quickly seen.
     front = np.flatnonzero(pareto(values, maximise))
     for index in np.flatnonzero(kept).tolist():
         kept[index] = not any(
-            _is_behind(index, others, costs, bands) for others in (front, everything)
+            _is_behind(index, others, costs, bands, shared) for others in (front, everything)
         )
     return kept
 
 
-def _is_behind(index: int, others: NDArray[np.intp], costs: Floats, bands: Floats) -> bool:
+def _is_behind(
+    index: int, others: NDArray[np.intp], costs: Floats, bands: Floats, same: Bools
+) -> bool:
     """Whether one of ``others`` dominates a point by more than the error of their difference."""
     # Infinities are equal to themselves, and their difference is not a number.
     equal = costs[others] == costs[index]
     with np.errstate(invalid="ignore"):
         better = np.where(equal, 0, costs[index] - costs[others])
-    beyond = (better >= np.hypot(bands[others], bands[index])).all(axis=1)
+    errors = np.where(equal & same, 0, np.hypot(bands[others], bands[index]))
+    beyond = (better >= errors).all(axis=1)
     return bool((beyond & (better > 0).any(axis=1)).any())
 
 

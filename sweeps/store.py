@@ -29,7 +29,7 @@ from hwsim.files import write_text
 MARKER = "sweep.json"
 LOCK = "sweep.lock"
 #: Folders of finished work.
-KINDS = ("points", "errors", "unit_errors")
+KINDS = ("points", "errors", "unit_errors", "accuracies")
 #: Packages whose versions decide a result.
 TOOLS = ("amaranth", "numpy", "pyosys")
 #: Source and data that compute points.
@@ -56,11 +56,11 @@ def versions() -> dict[str, str]:
 
 
 @cache
-def source_digest() -> str:
-    """Return the SHA-256 of the source text and data that compute points."""
+def source_digest(sources: tuple[str, ...] = SOURCES) -> str:
+    """Return the SHA-256 of source text and data, by default of what computes points."""
     root = Path(hwsim.__file__).parent.parent
     state = hashlib.sha256()
-    for source in SOURCES:
+    for source in sources:
         path = root / source
         for file in [path] if path.is_file() else sorted(path.rglob("*")):
             if file.suffix in (".py", ".yaml", ".json", ".txt", ".csv"):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cost_models.bands import LEVELS, RATIO_LEVEL, error_key
 from cost_models.cost import Cost
+from cost_models.metric import Metric
 from cost_models.metrics import percents, ratio_errors
 from hwsim.files import write_text
 from hwsim.formats.base import Bools
@@ -21,12 +22,14 @@ from hwsim.formats.block import BlockFormat
 from hwsim.tensors.quality import formats_of
 from hwsim.units import UnitSpec
 from rtl.verilog import HandMade
+from sweeps.accuracies import Measured
 from sweeps.metrics import METRICS
+from sweeps.networks import Network
 from sweeps.pareto import pareto, within_band
 from sweeps.run import Point
 from sweeps.screen import Pruned
 from sweeps.simulated import Simulated
-from sweeps.spec import Sweep, Tensors
+from sweeps.spec import Sweep
 from sweeps.store import versions
 from sweeps.targets import Target
 
@@ -39,6 +42,11 @@ COMMON = ("lanes", "weight", "activation")
 QUANTISERS = (
     "weight_quantiser", "activation_quantiser", "weight_scale_rule", "activation_scale_rule",
 )  # fmt: skip
+#: Columns of a network beside its metrics.
+BESIDE = {
+    "decoder": ("perplexity_float32", "nll_difference", "nll_difference_error", "predictions"),
+    "encoder": ("embedding_cosine_min", "rank_correlation", "sentences"),
+}
 #: Standard errors within which as many samples lie as ratios of costs within theirs.
 STANDARD_ERRORS = NormalDist().inv_cdf((1 + RATIO_LEVEL / 100) / 2)
 #: Columns of the candidates that the screen left out.
@@ -63,6 +71,8 @@ def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
     ``quantisation_sqnr_db`` is of the formats alone, with exact products and sums,
     ``output_sqnr_db`` of the unit (:mod:`hwsim.tensors.quality`); ``exact_arithmetic`` says whether
     the unit has exact ones, too.
+    ``network`` says of what network ``perplexity`` or ``embedding_cosine`` is, and on what; columns
+    behind it have what :mod:`hwsim.networks` says beside these.
     ``clock_ns`` is the period that the unit is mapped for and runs at; without one it is mapped for
     ``objective``, the least ``area`` or the best ``density``, and runs at its own fmax.
     ``violates`` says which constraints do not hold, a metric without a value among them;
@@ -113,7 +123,9 @@ def front_within_band(table: Sequence[Row], objectives: Sequence[str]) -> Bools:
             if METRICS[name].quantity:
                 values[:, column] = np.log(values[:, column])
     errors = np.transpose([errors_of(table, name) for name in objectives])
-    return within_band(values, _maximise(objectives), errors)
+    # Equal perplexities are one measurement, of the same formats.
+    same = [name == "perplexity" for name in objectives]
+    return within_band(values, _maximise(objectives), errors, same)
 
 
 def errors_of(table: Sequence[Row], name: str) -> Floats:
@@ -121,8 +133,9 @@ def errors_of(table: Sequence[Row], name: str) -> Floats:
 
     A difference is off by the root of the sum of the squares of both. For costs it is one of
     logarithms, and the part that of :func:`cost_models.metrics.ratio_errors`; for
-    ``output_sqnr_db`` it is a multiple of the standard error, in dB. Other metrics of quality are
-    exact, and metrics of which no error is known count as they are.
+    ``output_sqnr_db`` it is a multiple of the standard error, in dB, and for ``perplexity`` of that
+    of the difference to float32, as far as both formats' do not err together. Other metrics of
+    quality are exact, and metrics of which no error is known count as they are.
     """
     if METRICS[name].quantity:
         parts = [row.get(f"{name}_ratio_error_percent") or 0.0 for row in table]
@@ -130,6 +143,9 @@ def errors_of(table: Sequence[Row], name: str) -> Floats:
     if name == "output_sqnr_db":
         samples = [row.get("output_sqnr_error_db") or 0.0 for row in table]
         return STANDARD_ERRORS * np.array(samples, np.float64)
+    if name == "perplexity":
+        parts = [row[name] * (row.get("nll_difference_error") or 0.0) for row in table]
+        return STANDARD_ERRORS * np.array(parts, np.float64)
     return np.zeros(len(table))
 
 
@@ -176,9 +192,7 @@ def _described(unit: UnitSpec) -> Row:
 def _row(sweep: Sweep, point: Point) -> Row:
     unit, cost = point.unit, point.cost
     measured = {
-        name: metric.value(point)
-        for name, metric in METRICS.items()
-        if metric.needs != "accelerator" or point.simulated is not None
+        name: metric.value(point) for name, metric in METRICS.items() if has_metric(sweep, metric)
     }
     violations = [limit.violation(measured[limit.metric]) for limit in sweep.constraints]
     return (
@@ -190,13 +204,32 @@ def _row(sweep: Sweep, point: Point) -> Row:
             **measured,
             "exact_arithmetic": unit.is_exact,
             "tensors": sweep.tensors.source.label if sweep.tensors else None,
-            "group": sweep.tensors.group if sweep.tensors else None,
-            **_quantisers(unit, sweep.tensors),
+            "group": sweep.group,
+            **_quantisers(unit, sweep.group),
+            **_network(sweep.network, point.accuracy),
             **_errors(cost),
             **_parts(point.simulated),
             "violates": "; ".join(filter(None, violations)),
         }
     )
+
+
+def has_metric(sweep: Sweep, metric: Metric) -> bool:
+    """Return whether the points of a sweep have a metric as a column."""
+    if metric.needs == "accelerator":
+        return sweep.has_accelerators
+    if metric.needs in ("decoder", "encoder"):
+        return sweep.network is not None and sweep.network.kind == metric.needs
+    return True
+
+
+def _network(network: Network | None, found: Measured | None) -> Row:
+    """Return the columns of a network, but for its metrics."""
+    if network is None or found is None:
+        return {}
+    return {"network": network.label} | {
+        name: getattr(found, name) for name in BESIDE[network.kind]
+    }
 
 
 def _accelerator(point: Point) -> Row:
@@ -253,11 +286,11 @@ def _parts(found: Simulated | None) -> Row:
     return columns
 
 
-def _quantisers(unit: UnitSpec, tensors: Tensors | None) -> Row:
+def _quantisers(unit: UnitSpec, group: int | None) -> Row:
     """Return how a unit's tensors were quantised."""
-    if tensors is None:
+    if group is None:
         return dict.fromkeys(QUANTISERS)
-    weight, activation = formats_of(unit, tensors.group)
+    weight, activation = formats_of(unit, group)
     once = "" if isinstance(activation, BlockFormat) else " per token"
     rules = [str(getattr(fmt, "scale_rule", "")) or None for fmt in (weight, activation)]
     values = weight.name, f"{activation.name}{once}", *rules

@@ -16,6 +16,7 @@ from hwsim.cli.arguments import (
 from hwsim.cli.output import print_json, print_table
 from hwsim.errors import InputError
 from hwsim.files import read_text
+from hwsim.networks import TOKENS, WINDOW
 from hwsim.numbers import whole
 from hwsim.progress import mentioned
 from hwsim.tables import cell
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from hwsim.networks.quantise import RoleFormats
     from hwsim.units import UnitSpec
 
-#: Tokens that are taken, of a window, and for calibration, unless the options say.
-TOKENS, WINDOW, CALIBRATION_TOKENS = 2048, 512, 256
+#: Tokens for calibration, unless the options say.
+CALIBRATION_TOKENS = 256
 
 _ROLES = {
     "weight": "of the layers' matrices",
@@ -203,7 +204,7 @@ def _encoder(
     options: argparse.Namespace, source: "Source", formats: "RoleFormats", unit: "UnitSpec | None"
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what was measured of an encoder; it has no settings."""
-    from hwsim.networks.embeddings import EmbeddingMeter
+    from hwsim.networks.embeddings import EmbeddingMeter, lines
     from hwsim.tensors.transformer import Encoder
 
     alien = ("tokens", "window", "rotate", "unit", "calibrate", "smooth", "calibration")
@@ -212,8 +213,7 @@ def _encoder(
             raise InputError(f"--{name} goes with decoders; {source.name} is an encoder")
     sentences = None
     if options.text is not None:
-        lines = read_text(options.text, "text").splitlines()
-        sentences = [line for line in lines if line.strip()]
+        sentences = lines(read_text(options.text, "text"))
     return EmbeddingMeter(Encoder(source.path), sentences).measure(formats).to_dict(), {}
 
 

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hwsim.cli.accuracy import CALIBRATION_TOKENS, WINDOW, calibration_options
+from hwsim.cli.accuracy import CALIBRATION_TOKENS, calibration_options
 from hwsim.cli.arguments import (
     Commands,
     checked,
@@ -16,6 +16,7 @@ from hwsim.cli.arguments import (
 from hwsim.cli.output import print_json, print_table
 from hwsim.errors import InputError
 from hwsim.files import read_text
+from hwsim.networks import WINDOW
 from hwsim.numbers import positive
 from hwsim.progress import mentioned
 from hwsim.tables import cell

@@ -23,7 +23,7 @@ import numpy as np
 from hwsim import cache
 from hwsim.errors import InputError
 from hwsim.formats.base import Float64, Int64
-from hwsim.networks import backend
+from hwsim.networks import TOKENS, WINDOW, backend
 from hwsim.networks.backend import Array
 from hwsim.networks.decoder import Decoder
 from hwsim.networks.load import Source, find
@@ -226,8 +226,8 @@ def perplexity_meter(
     model: str | PathLike[str] | Source,
     text: str | None = None,
     *,
-    tokens: int = 2048,
-    window: int = 512,
+    tokens: int = TOKENS,
+    window: int = WINDOW,
     rotate: int | None = None,
     device: str | None = None,
     smooth: float | None = None,
@@ -268,17 +268,13 @@ def perplexity_meter(
         :func:`hwsim.networks.smooth.smoothed` do.
     """
     source = model if isinstance(model, Source) else find(model)
-    if not source.is_decoder:
-        raise InputError(f"model={source.name!r}: allowed: decoders, whose text has a perplexity")
-    sample = SAMPLE.read_text("utf-8") if text is None else text
-    tokeniser = source.tokeniser()
-    sequences = windows(tokeniser, sample, tokens, window)
+    sequences = text_windows(source, text, tokens, window)
     others = None
     if calibration_tokens is not None:
-        other = SAMPLE.read_text("utf-8") if calibration is None else calibration
-        after = tokens if other == sample else 0
+        shown, other = (SAMPLE.read_text("utf-8") if t is None else t for t in (text, calibration))
+        after = tokens if other == shown else 0
         try:
-            others = windows(tokeniser, other, calibration_tokens, window, after)
+            others = text_windows(source, calibration, calibration_tokens, window, after)
         except InputError as error:
             raise InputError(f"calibration: {error}") from None
     decoder = source.decoder()
@@ -291,6 +287,22 @@ def perplexity_meter(
         if others is None:
             raise InputError(f"smooth={smooth}: needs calibration_tokens")
         decoder = smoothed(decoder, inputs_of(decoder, others), smooth)
-        shown = cache.key(*(",".join(map(str, one.tolist())) for one in others))
-        digest = f"{digest} smoothed {smooth} {shown}"
+        seen = cache.key(*(",".join(map(str, one.tolist())) for one in others))
+        digest = f"{digest} smoothed {smooth} {seen}"
     return PerplexityMeter(decoder, sequences, digest, others)
+
+
+def text_windows(
+    source: Source, text: str | None, tokens: int, window: int, after: int = 0
+) -> list[Int64]:
+    """Return the first tokens of a text, or those after some, as a decoder has them.
+
+    Raises
+    ------
+    InputError
+        For a model that is no decoder, and as :func:`hwsim.networks.text.windows` does.
+    """
+    if not source.is_decoder:
+        raise InputError(f"model={source.name!r}: allowed: decoders, whose text has a perplexity")
+    sample = SAMPLE.read_text("utf-8") if text is None else text
+    return windows(source.tokeniser(), sample, tokens, window, after)

@@ -60,6 +60,11 @@ class EmbeddingAccuracy:
         return asdict(self)
 
 
+def lines(text: str) -> list[str]:
+    """Return the sentences of a text that has one a line; empty lines are none."""
+    return [line for line in text.splitlines() if line.strip()]
+
+
 class EmbeddingMeter:
     """Measures what many formats cost one encoder on the same sentences.
 

@@ -2,10 +2,11 @@
 
 import hashlib
 from dataclasses import dataclass
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 
-from hwsim.errors import InputError
+from hwsim.errors import InputError, suggestion
 from hwsim.files import as_path, reason
 from hwsim.networks import gguf_file, hugging_face
 from hwsim.networks.decoder import Decoder
@@ -68,13 +69,15 @@ class Source:
         return state.hexdigest()
 
 
-def find(model: str | PathLike[str]) -> Source:
+def find(model: str | PathLike[str], folder: Path = Path()) -> Source:
     """Return the network of a name.
 
     Parameters
     ----------
     model
         The path of a model folder or of a ``.gguf`` file, or the name of a package with either.
+    folder
+        What the path is relative to.
 
     Raises
     ------
@@ -83,7 +86,7 @@ def find(model: str | PathLike[str]) -> Source:
     InputError
         For what is none of these, or a model that is neither a decoder nor an encoder of BERT.
     """
-    path = as_path("model", model)
+    path = folder / as_path("model", model)
     name = str(model)
     source = Source(path if path.exists() and name not in PACKAGES else _packaged(name), name)
     if source.path.is_file() != (source.path.suffix == gguf_file.SUFFIX):
@@ -97,8 +100,9 @@ def _packaged(package: str) -> Path:
     """Return the folder or GGUF file of a package, which is not imported."""
     if package in ENCODERS:
         return find_model(package)
-    if not package.isidentifier():
-        raise InputError(f"model={package!r}: no such file; known packages: {', '.join(PACKAGES)}")
+    if package not in PACKAGES and not (package.isidentifier() and find_spec(package)):
+        hint = suggestion(package, PACKAGES) or f"; known packages: {', '.join(PACKAGES)}"
+        raise InputError(f"model={package!r}: no such file or package{hint}")
     folder = package_folder(package, DECODERS.get(package, f"pip install {package}"))
     for pattern in (f"*{gguf_file.SUFFIX}", CONFIG):
         found = sorted(folder.glob(f"**/{pattern}"))

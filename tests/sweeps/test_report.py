@@ -21,7 +21,8 @@ from sweeps.metrics import METRICS
 from sweeps.run import Outcome, run
 
 #: Metrics that accelerators alone do not have; theirs are in another file.
-OF_UNITS = [name for name, metric in METRICS.items() if metric.needs != "accelerator"]
+OF_OTHERS = ("accelerator", "decoder", "encoder")
+OF_UNITS = [name for name, metric in METRICS.items() if metric.needs not in OF_OTHERS]
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_results_are_a_data_frame(specification, costs, tmp_path, tensors):
     assert frame["pareto"].dtype == bool
     assert frame["lanes"].dtype == "Int64"
     for name, metric in METRICS.items():
-        assert (name in frame) == (metric.needs != "accelerator")
+        assert (name in frame) == (metric.needs not in OF_OTHERS)
         assert name not in frame or frame[name].dtype == np.float64
     assert frame["area_um2_error_68_percent"].dtype == np.float64
     assert frame["output_sqnr_db"].isna().all() == (not tensors)

@@ -25,12 +25,13 @@ from hwsim.units import make
 from hwsim.units.layers import quantise
 from sweeps import report, results, run_sweep, spec
 from sweeps.run import Outcome, SweepInterruptedError, run
-from sweeps.store import KINDS
 from tests.processes import start
 from tests.technologies import simple
 
 from .conftest import LIBERTY, formula
 
+#: Files of a sweep without a network.
+OF_TENSORS = ("points", "errors", "unit_errors")
 MINILM = Path(__file__).parents[1] / "tensors" / "data" / "minilm.npz"
 
 
@@ -219,7 +220,7 @@ def edited(**changes):
         edited(lanes=1024), edited(sha256="0"), edited(surplus=1),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", OF_TENSORS)
 def test_damaged_files_are_computed_again(sweep, costs, tmp_path, damage, kind, capsys):
     folder = tmp_path / "out"
     first = run(sweep, folder, workers=1)
@@ -268,7 +269,7 @@ def test_what_is_no_file_is_left_alone_and_named(sweep, costs, tmp_path, make_it
     assert os.path.lexists(path)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", OF_TENSORS)
 def test_output_stays_in_the_folder(sweep, costs, tmp_path, kind):
     folder = tmp_path / "out"
     run(sweep, folder, workers=1)
