@@ -220,6 +220,7 @@ def _print_result(result: "Result") -> None:
         f"{accelerator.cols} {accelerator.unit.name}, {accelerator.dataflow}, "
         f"{accelerator.links}, clock {run.period_ns:.5g} ns, cycles as {accelerator.convention}"
     )
+    _print_given(accelerator)
     rows = [
         [
             group.name, group.products, f"{group.macs * 1e-9:.5g}",
@@ -246,6 +247,35 @@ def _print_result(result: "Result") -> None:
         print(note)
     cost = next(iter(result.costs.values()))
     print(f"{result.technology}: {errors_phrase(errors(cost))}\n")
+
+
+def _print_given(accelerator: "Accelerator") -> None:
+    """Print formats and memories, and the array for attention if there is one."""
+    if (other := accelerator.attention) is not None:
+        print(
+            f"attention: {other.rows} x {other.cols} {other.unit.name}, {other.dataflow}, "
+            f"{other.links}"
+        )
+    formats = accelerator.operand_formats.to_dict()
+    overrides = formats.pop("overrides")
+    named = [f"{tensor} {name}" for tensor, name in formats.items()]
+    for pattern, chosen in overrides.items():
+        named += [f"{pattern} {tensor} {name}" for tensor, name in chosen.items()]
+    print(f"formats: {', '.join(named)}")
+    memories = accelerator.memories
+    dram = memories.dram
+    kept = [
+        f"{name} {sram.capacity} bytes in {sram.banks} banks of {sram.width} bits"
+        f"{'' if sram.double_buffered else ', single-buffered'}"
+        for name, sram in (
+            ("weights", memories.weights),
+            ("inputs", memories.inputs),
+            ("outputs", memories.outputs),
+        )
+    ]
+    print(f"SRAM ({memories.table}, {memories.node} nm): {'; '.join(kept)}")
+    boundary = "" if dram.boundary is None else f" ({dram.boundary})"
+    print(f"DRAM: {dram.kind}{boundary}, {dram.bandwidth:.5g} GB/s")
 
 
 def _items(work: "Workload") -> str:

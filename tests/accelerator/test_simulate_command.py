@@ -72,3 +72,26 @@ def test_what_is_refused(capsys, words, message):
         status = exit_.code
     assert status == 2
     assert message in capsys.readouterr().err
+
+
+def test_what_was_simulated_is_told(capsys):
+    words = [*DECODE, "--technology", "sky130", "--accelerator", "lut_tensor_core"]
+    words += ["--bandwidth", "48"]
+    assert run(*words) == 0
+    out = capsys.readouterr().out
+    assert "attention: 16 x 16 integer_" in out
+    assert "formats: weight int2, activation int8, kv_cache int8\n" in out
+    assert "weights 524288 bytes in 8 banks of 128 bits; inputs" in out
+    assert "DRAM: lpddr5 (system), 48 GB/s\n" in out
+    assert run(*words, "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["dataflow"], found["links"]) == ("output_stationary", "broadcast")
+    assert found["attention"]["dataflow"] == "output_stationary"
+    assert (found["attention"]["links"], found["attention"]["rows"]) == ("systolic", 16)
+    assert found["formats"] == {
+        "weight": "int2", "activation": "int8", "kv_cache": "int8", "overrides": {}
+    }  # fmt: skip
+    assert found["memories"]["dram"] == {"kind": "lpddr5", "bandwidth": 48, "boundary": "system"}
+    assert found["memories"]["outputs"] == {
+        "capacity": 131072, "width": 64, "banks": 8, "double_buffered": True
+    }  # fmt: skip
