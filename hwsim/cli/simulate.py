@@ -64,7 +64,7 @@ def add(commands: Commands) -> None:
         "--unit",
         nargs="+",
         metavar=("UNIT", "key=value"),
-        help="units in place of the accelerator's",
+        help="units in place of the accelerator's, whose formats in its file are kept",
     )
     parser.add_argument(
         "--model", required=True, metavar="NAME|config.json", help="the network, see its errors"
