@@ -298,9 +298,21 @@ class Result:
             "unit": run.accelerator.unit.name,
             "rows": run.accelerator.rows,
             "cols": run.accelerator.cols,
+            "dataflow": run.accelerator.dataflow.value,
+            "links": run.accelerator.links.value,
+            "double_buffered": run.accelerator.double_buffered,
+            "formats": run.accelerator.operand_formats.to_dict(),
             "attention": None
             if other is None
-            else {"unit": other.unit.name, "rows": other.rows, "cols": other.cols},
+            else {
+                "unit": other.unit.name,
+                "rows": other.rows,
+                "cols": other.cols,
+                "dataflow": Dataflow(other.dataflow).value,
+                "links": Links(other.links).value,
+                "double_buffered": other.double_buffered,
+            },
+            "memories": asdict(run.accelerator.memories),
             "technology": self.technology,
             "model": run.work.model.name,
             "phase": run.work.phase,

@@ -25,7 +25,7 @@ import numpy as np
 from hwsim.accelerator.cycles import Convention, choice, gemm_cycles
 from hwsim.accelerator.integers import Ints, ceil_div, positive_integers
 from hwsim.accelerator.layer_formats import AnyFormat, FormattedGemm, LayerFormats
-from hwsim.accelerator.memory import Memories, positive_number
+from hwsim.accelerator.memory import Memories, clock_period
 from hwsim.accelerator.traffic import Floats, ModelError, Product, Traffic, traffic
 from hwsim.accelerator.workload import Workload
 from hwsim.errors import InputError
@@ -201,7 +201,7 @@ class Accelerator:
         for name, kind in (("dataflow", Dataflow), ("links", Links), ("convention", Convention)):
             object.__setattr__(self, name, choice(name, getattr(self, name), kind))
         if self.clock_ns is not None:
-            object.__setattr__(self, "clock_ns", positive_number("clock_ns", self.clock_ns))
+            object.__setattr__(self, "clock_ns", clock_period("clock_ns", self.clock_ns))
         if self.convention is Convention.RTL and self.dataflow is not Dataflow.OUTPUT_STATIONARY:
             # It refuses units whose sums cannot be handed on.
             given = {"element": self.unit.family, "rows": 1, "columns": 1, **self.unit._given()}
@@ -678,7 +678,7 @@ def simulate(
     InputError
         Without any clock, for formats that the unit has no hardware for, and counts beyond int64.
     """
-    period = accelerator.clock_ns if period_ns is None else positive_number("period_ns", period_ns)
+    period = accelerator.clock_ns if period_ns is None else clock_period("period_ns", period_ns)
     if period is None:
         raise InputError(f"period_ns=None: accelerator {accelerator.name} has no clock; give one")
     if accelerator.attention is None:

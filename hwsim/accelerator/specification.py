@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from hwsim.accelerator.layer_formats import TENSORS, LayerFormats
-from hwsim.accelerator.memory import Dram, Memories, Sram
+from hwsim.accelerator.memory import Dram, Memories, Sram, clock_period
 from hwsim.accelerator.simulation import Accelerator, Attention, formats_of
 from hwsim.decode import Value
 from hwsim.decode import load as load_yaml
@@ -103,7 +103,8 @@ def build(value: Value, name: str) -> Accelerator:
     attention = _attention(entries["attention"]) if "attention" in entries else None
     chosen |= {"attention": attention, "clock_ns": None, "formats": None}
     if "clock" in entries:
-        chosen["clock_ns"] = entries["clock"].number()
+        period = entries["clock"].number()
+        chosen["clock_ns"] = entries["clock"].refine(lambda: clock_period("clock", period))
     if "formats" in entries:
         chosen["formats"] = _formats(entries["formats"], unit, attention)
     memories = _memories(entries["sram"], entries["dram"])

@@ -73,6 +73,8 @@ def test_a_file_says_everything(tmp_path):
         ("  node: 22\n", "", r"mine.yaml:9: sram: the key 'node' is missing"),
         ("width: 128", "width: 1.5", r"mine.yaml:12: width: must be an integer"),
         ("bandwidth: 32", "bandwidth: -1", r"mine.yaml:14: dram: bandwidth=-1.0: allowed"),
+        ("bandwidth: 32", "bandwidth: 1.0e-300", r"bandwidth=1e-300: allowed: .* 0.001 to 1e.09"),
+        ("clock: 2.5", "clock: 1.0e+308", r"clock=1e\+308: allowed: numbers from 0.001 to 1e\+06"),
     ],
 )  # fmt: skip
 def test_slips_are_told_with_their_place(tmp_path, old, new, message):

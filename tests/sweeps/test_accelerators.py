@@ -148,7 +148,7 @@ def test_shipped_specification_compares_all_that_is_shipped(known):
         ("dram: {bandwidth: [8, 32]}", "dram: {bandwith: [8, 32]}",
          "s.yaml:5: bandwith: unknown key 'bandwith'; did you mean 'bandwidth'?"),
         ("dram: {bandwidth: [8, 32]}", "dram: {bandwidth: [8, -32]}",
-         "s.yaml:5: dram: bandwidth=-32.0: allowed: positive numbers"),
+         "s.yaml:5: dram: bandwidth=-32.0: allowed: numbers from 0.001"),
         ("dram: {bandwidth: [8, 32]}", "dram: {kind: [lpddr5, hbm9]}",
          "s.yaml:5: accelerators: unknown DRAM 'hbm9'; did you mean 'hbm2'?"),
         ("dram: {bandwidth: [8, 32]}", "sram: {weights: {capacity: [65536, 16]}}",
