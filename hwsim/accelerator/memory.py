@@ -55,9 +55,14 @@ class Sram:
             raise InputError(f"double_buffered={self.double_buffered!r}: allowed: True or False")
 
     @property
+    def halves(self) -> int:
+        """Parts of the capacity, one of which holds a tile: 2 if double-buffered, else 1."""
+        return 2 if self.double_buffered else 1
+
+    @property
     def tile_bits(self) -> int:
         """Bits that the array can work on."""
-        return 8 * self.capacity // (2 if self.double_buffered else 1)
+        return 8 * self.capacity // self.halves
 
     @property
     def bits_per_cycle(self) -> int:

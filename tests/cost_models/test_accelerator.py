@@ -202,7 +202,9 @@ def test_attention_has_an_array_of_its_own(prices):
 def test_an_array_for_attention_takes_the_same_activations():
     two = load("ternary")
     other = replace(two.attention, unit=make("integer", lanes=4, weight="int8", activation="int4"))
-    with pytest.raises(InputError, match="attention: its unit takes activations of int4; allowed"):
+    with pytest.raises(
+        InputError, match="the unit of attention takes activations of int4; allowed"
+    ):
         replace(two, attention=other)
 
 

@@ -162,7 +162,7 @@ def test_shipped_specification_compares_all_that_is_shipped(known):
         ("[8x4, 16x8]", "[8x4, 16by8]",
          "s.yaml:5: size: must be rows and columns, such as 32x32, not '16by8'"),
         ("[8x4, 16x8]", "[8x4, 70000x8]",
-         "s.yaml:5: accelerators: rows=70000: allowed: whole numbers from 1 to 65536"),
+         "s.yaml:5: rows: rows=70000: allowed: whole numbers from 1 to 65536"),
         ("[8x4, 16x8]}", "[8x4], rows: 2}",
          "s.yaml:5: size: says how large the array is, and so does array.rows; give rows and "
          "cols, or size, or fit"),
