@@ -204,6 +204,22 @@ def test_errors_have_file_line_and_key(tmp_path, known, old, new, expected):
     assert message(tmp_path, TEXT.replace(old, new, 1)).startswith(expected)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("rows: 8", "rows: 0", "other.yaml:3: rows: rows=0: allowed"),
+        ("node: 22", "node: 23", "other.yaml:6: node: node 23 nm: cacti7-hp has"),
+        ("lpddr5", "lpddr9", "other.yaml:10: dram: unknown DRAM 'lpddr9'"),
+        ("unit: integer\n", "", "other.yaml:1: specification: the key 'unit' is missing"),
+    ],
+)
+def test_errors_in_the_file_of_an_accelerator_have_its_line(tmp_path, old, new, expected):
+    assert old in MINE
+    (tmp_path / "other.yaml").write_text(MINE.replace(old, new, 1))
+    text = _with_entries("  - {accelerator: other.yaml, array: {size: [8x4]}}\n")
+    assert message(tmp_path, text).startswith(expected)
+
+
 def test_what_accelerators_need_and_units_do_not(tmp_path, known):
     units = (
         "name: a\ntechnology: [sky130]\nmethod: estimate\n"
