@@ -72,6 +72,11 @@ def _shipped(name: str) -> Accelerator:
     return read(shipped(name))
 
 
+def file_of(name: str) -> Path:
+    """Return a path that ends in ``.yaml``, or the file of a name; raises as :func:`shipped`."""
+    return Path(name) if name.endswith(SUFFIX) else shipped(name)
+
+
 def shipped(name: str) -> Path:
     """Return the file of an accelerator that comes with the package.
 

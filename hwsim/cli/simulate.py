@@ -157,8 +157,9 @@ def _accelerators(
     options: argparse.Namespace, work: "Workload", prices: "Prices"
 ) -> "list[Accelerator]":
     """Return the accelerators that options name, changed as they say."""
+    from cost_models.accelerator import read
     from cost_models.array_size import fit
-    from hwsim.accelerator.specification import load
+    from hwsim.accelerator.specification import file_of
 
     names = options.accelerator or ([BASE] if options.unit else [])
     if not names:
@@ -169,7 +170,7 @@ def _accelerators(
         raise InputError("--unit goes with one --accelerator")
     if options.array and options.fit:
         raise InputError("--array and --fit both say how large the array is; give one")
-    found = [_changed(load(name), options) for name in names]
+    found = [_changed(read(file_of(name)), options) for name in names]
     if options.fit is None:
         return found
     return [fit(one, [work], prices, *options.fit) for one in found]

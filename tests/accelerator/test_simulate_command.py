@@ -15,6 +15,19 @@ UNIT = [
 ]
 DECODE = ["--model", "smollm2-135m", "--phase", "decode", "--context", "64"]
 
+MINE = """\
+unit: integer
+parameters: {lanes: 2, weight: int4, activation: int4}
+array: {rows: 8, cols: 4}
+sram:
+  table: cacti7-hp
+  node: 22
+  weights: {capacity: 65536, width: 64, banks: 8}
+  inputs: {capacity: 65536, width: 128, banks: 4}
+  outputs: {capacity: 65536, width: 64, banks: 8}
+dram: {kind: lpddr5, boundary: system, bandwidth: 32}
+"""
+
 
 def run(*words: str) -> int:
     return main(["simulate", *words])
@@ -45,6 +58,27 @@ def test_a_chart_and_a_fitted_array(capsys, tmp_path):
     assert run(*DECODE, *UNIT, "--fit", "multipliers=32", "--chart", str(path)) == 0
     assert path.read_text().startswith("<?xml")
     assert "integer_lanes_2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("node: 22", "node: 23", "mine.yaml:6: node: node 23 nm: cacti7-hp has"),
+        ("cacti7-hp", "cacti9", "mine.yaml:5: table: unknown table 'cacti9'"),
+        ("capacity: 65536, width: 64", "capacity: 65537, width: 64",
+         "mine.yaml:7: weights: weight SRAM: capacity 65537 bytes does not divide"),
+        ("width: 128", "width: 72", "mine.yaml:8: inputs: input SRAM: width 72: the tables have"),
+        ("lpddr5", "lpddr9", "mine.yaml:10: dram: unknown DRAM 'lpddr9'"),
+        ("system", "rack", "mine.yaml:10: dram: boundary 'rack': lpddr5 has"),
+        ("rows: 8", "rows: 0", "mine.yaml:3: rows: rows=0: allowed"),
+    ],
+)  # fmt: skip
+def test_slips_of_a_file_are_told_with_their_place(capsys, tmp_path, old, new, message):
+    path = tmp_path / "mine.yaml"
+    assert old in MINE
+    path.write_text(MINE.replace(old, new, 1))
+    assert run(*DECODE, "--technology", "sky130", "--accelerator", str(path)) == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
