@@ -18,7 +18,8 @@ common; a note then says so.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,11 @@ from cost_models.technology import Technology
 from hwsim.accelerator.integers import ceil_div
 from hwsim.accelerator.memory import Memories, Sram
 from hwsim.accelerator.simulation import Accelerator, Group, Mode, Simulation, simulate
+from hwsim.accelerator.specification import build
 from hwsim.accelerator.traffic import Floats, ModelError
 from hwsim.accelerator.workload import Workload
-from hwsim.errors import InputError
+from hwsim.decode import load as load_yaml
+from hwsim.errors import InputError, check_known
 from hwsim.formats.base import Codes
 from hwsim.units import UnitSpec
 from hwsim.units.array import Dataflow, Links
@@ -298,9 +301,21 @@ class Result:
             "unit": run.accelerator.unit.name,
             "rows": run.accelerator.rows,
             "cols": run.accelerator.cols,
+            "dataflow": run.accelerator.dataflow.value,
+            "links": run.accelerator.links.value,
+            "double_buffered": run.accelerator.double_buffered,
+            "formats": run.accelerator.operand_formats.to_dict(),
             "attention": None
             if other is None
-            else {"unit": other.unit.name, "rows": other.rows, "cols": other.cols},
+            else {
+                "unit": other.unit.name,
+                "rows": other.rows,
+                "cols": other.cols,
+                "dataflow": Dataflow(other.dataflow).value,
+                "links": Links(other.links).value,
+                "double_buffered": other.double_buffered,
+            },
+            "memories": asdict(run.accelerator.memories),
             "technology": self.technology,
             "model": run.work.model.name,
             "phase": run.work.phase,
@@ -429,27 +444,49 @@ def _band(cost: Cost, metric: str) -> _Band:
 @cache
 def _srams(memories: Memories) -> dict[str, memory.Memory]:
     """Return the cost of each SRAM by attribute of the memories."""
-    found = {}
-    for name in SRAMS:
-        sram: Sram = getattr(memories, name)
-        try:
-            cost = memory.sram(sram.capacity, memories.node, memories.table, sram.width, sram.banks)
-        except InputError as error:
-            raise InputError(f"{SRAMS[name]}: {error}") from None
-        missing = [key for key in ("read", "write", "area", "leakage") if not getattr(cost, key)]
-        if missing:
-            raise InputError(
-                f"table={memories.table}: has no {' and no '.join(missing)} of SRAM; allowed: "
-                "cacti7-hp, cacti7-lop"
-            )
-        found[name] = cost
-    return found
+    return {name: _sram(memories, name) for name in SRAMS}
+
+
+def _sram(memories: Memories, name: str) -> memory.Memory:
+    sram: Sram = getattr(memories, name)
+    try:
+        cost = memory.sram(sram.capacity, memories.node, memories.table, sram.width, sram.banks)
+    except InputError as error:
+        raise InputError(f"{SRAMS[name]}: {error}") from None
+    missing = [key for key in ("read", "write", "area", "leakage") if not getattr(cost, key)]
+    if missing:
+        raise InputError(
+            f"table={memories.table}: has no {' and no '.join(missing)} of SRAM; allowed: "
+            "cacti7-hp, cacti7-lop"
+        )
+    return cost
 
 
 def check_memories(memories: Memories) -> None:
     """Raise InputError for SRAM that the tables do not have the cost of, and for unknown DRAM."""
     _srams(memories)
     memory.dram(memories.dram.kind, memories.dram.boundary)
+
+
+def read(path: Path) -> Accelerator:
+    """Return the accelerator in a YAML file, whose memories the tables have the cost of.
+
+    Raises
+    ------
+    InputError
+        With file, line and key: as :func:`hwsim.accelerator.specification.read` and
+        :func:`check_memories`.
+    """
+    value = load_yaml(path)
+    made = build(value, path.stem)
+    given, memories = value.mapping(), made.memories
+    sram = given["sram"].mapping()
+    sram["table"].refine(partial(check_known, "table", memories.table, memory.sram_sources()))
+    sram["node"].refine(partial(memory.sram_rows, memories.table, memories.node))
+    for name in SRAMS:
+        sram[name].refine(partial(_sram, memories, name))
+    given["dram"].refine(partial(memory.dram, memories.dram.kind, memories.dram.boundary))
+    return made
 
 
 def _check_cycle_times(figures: Mapping[str, memory.Memory], period_ns: float) -> None:

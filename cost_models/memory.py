@@ -162,7 +162,7 @@ def sram(
     """
     for name, value in (("capacity", capacity), ("node", node), ("width", width), ("banks", banks)):
         whole(name, value, 1)
-    rows = _sram_rows(table, node)
+    rows = sram_rows(table, node)
     if width < PORT_BITS or width % PORT_BITS:
         raise InputError(
             f"width {width}: the tables have {PORT_BITS}-bit ports, so the width of an SRAM is "
@@ -201,8 +201,9 @@ def sram(
     )
 
 
-def _sram_rows(table: str, node: int) -> list[dict[str, str]]:
-    sources = _sram_sources()
+def sram_rows(table: str, node: int) -> list[dict[str, str]]:
+    """Return what a table has of a node; InputError if there is no such table, or no such node."""
+    sources = sram_sources()
     rows = [row | sources[row["table"]] for row in data.read("sram.csv")]
     check_known("table", table, sources)
     nodes = sorted({int(row["node"]) for row in rows if row["table"] == table})
@@ -214,7 +215,8 @@ def _sram_rows(table: str, node: int) -> list[dict[str, str]]:
     return [row for row in rows if row["table"] == table and int(row["node"]) == node]
 
 
-def _sram_sources() -> dict[str, dict[str, str]]:
+def sram_sources() -> dict[str, dict[str, str]]:
+    """Return where each table of SRAM is from, by its name."""
     return {row["table"]: row for row in data.read("sram_tables.csv")}
 
 
@@ -354,7 +356,7 @@ def contents(kind: str) -> list[dict[str, Any]]:
          "bytes": " ".join(row["capacity"] for row in group),
          "has": " ".join(name for name, (column, _) in _SRAM_COLUMNS.items() if group[0][column]),
          "evidence": data.weakest(*(row["evidence"] for row in group)),
-         "source": _sram_sources()[table]["source"]}
+         "source": sram_sources()[table]["source"]}
         for table, node in dict.fromkeys((row["table"], row["node"]) for row in rows)
         if (group := [row for row in rows if (row["table"], row["node"]) == (table, node)])
     ]  # fmt: skip

@@ -16,6 +16,8 @@ from typing import Any
 
 from hwsim.errors import InputError
 
+#: Of a whole number in a JSON file, the sign included.
+MOST_DIGITS = 40
 _READABLE = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFIFO)
 
 
@@ -113,16 +115,35 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        For a file that cannot be read, is a device, or holds something else.
+        For a file that cannot be read, is a device, or holds something else, a key twice or a
+        whole number of more than ``MOST_DIGITS`` digits.
     """
     check_readable(path)
     try:
-        content = json.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        content = json.loads(text, object_pairs_hook=_unique, parse_int=_whole)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read: {reason(error)}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: must be a JSON object, not {type(content).__name__}")
     return content
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r} is there twice")
+        found[key] = value
+    return found
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(
+            f"{digits[:8]}... has {len(digits)} digits; allowed: at most {MOST_DIGITS}"
+        )
+    return int(digits)
 
 
 def write_text(path: Path, text: str) -> None:

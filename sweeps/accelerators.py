@@ -11,11 +11,11 @@
       - {accelerator: [int8, mxfp4], array: {fit: {area: 0.2}}}   # mm²; fastest rows and columns
 
 An entry has the keys of an accelerator's file (:mod:`hwsim.accelerator.specification`) in which it
-differs from ``accelerator``, or all of them in place of that; each may be a list. A ``unit`` of its
-own leaves out the file's ``parameters`` and ``formats``. ``array`` takes ``size`` in place of
-``rows`` and ``cols``, or ``fit``: a limit of :mod:`cost_models.array_size`, within which the array
-has the rows and columns that are fastest on all workloads of the sweep, each once. So every point
-of an accelerator in a technology is one and the same hardware.
+differs from ``accelerator``, which is valid by itself, or all of them in place of that; each may be
+a list. A ``unit`` of its own leaves out the file's ``parameters`` and ``formats``. ``array`` takes
+``size`` in place of ``rows`` and ``cols``, or ``fit``: a limit of :mod:`cost_models.array_size`,
+within which the array has the rows and columns that are fastest on all workloads of the sweep, each
+once. So every point of an accelerator in a technology is one and the same hardware.
 
 A point is called as its accelerator with what the entry changes; ``name`` gives another name, with
 what is a list behind it. The clock is that of the sweep.
@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from hwsim.decode import Keys, Value, joined, load
+from hwsim.errors import InputError
 from sweeps.designs import Design, Plan
 
 #: Most accelerators of a sweep.
@@ -124,7 +125,12 @@ class _Entry:
         if title is None:
             title = value.record(("unit",), _KEYS)["unit"].text()
         name = " ".join([title, *(f"{key}={text}" for key, text in changes)])
-        made = build(value, name)
+        try:
+            made = build(value, name)
+        except InputError as error:
+            if str(error).startswith(f"{self.value.path}:"):
+                raise
+            self.value.fail(str(error))  # A value of the file that does not go with the changes.
         self.value.refine(partial(check_memories, made.memories))
         return Design(made.unit, Plan(name, title, changes, made, limit))
 
@@ -145,10 +151,12 @@ def _short(path: Keys) -> str:
 
 def _of_file(item: Value, has_clock: bool) -> tuple[str, Leaves]:
     """Return what an accelerator is called, and what its file says."""
+    from cost_models.accelerator import read as read_accelerator
     from hwsim.accelerator.specification import SUFFIX, shipped
 
     text = item.text()
     path = item.existing_path() if text.endswith(SUFFIX) else item.refine(partial(shipped, text))
+    read_accelerator(path)  # What is wrong in the file by itself is told with its own line.
     leaves = load(path).leaves()
     clock = leaves.pop(("clock",), None)
     if clock is not None and not has_clock:

@@ -81,7 +81,9 @@ def array_cycles(
     """
     zero = np.int64(0)
     drain, parts = np.asarray(drain, np.int64), np.asarray(parts, np.int64)
-    skew = rows + cols - 2 if links == "systolic" else zero * rows
+    skew = zero * rows
+    if links == "systolic":
+        skew = total("the number of steps", rows=rows - 1, cols=cols - 1)
     beats = ceil_div(k, lanes)
     if dataflow == "output_stationary":
         tiles = product(

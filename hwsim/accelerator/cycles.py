@@ -127,6 +127,8 @@ def gemm_cycles(
     except ValueError:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in numbers.items())
         raise InputError(f"{shapes}: allowed: shapes that broadcast") from None
+    if flow is not Dataflow.OUTPUT_STATIONARY and (numbers["parts"] > 1).any():
+        raise InputError(f"parts={numbers['parts'].max()}: allowed: 1, or output_stationary")
     if counted is Convention.RTL:
         return array_cycles(
             dataflow=flow.value, links=linked.value, double_buffered=bool(double_buffered),

@@ -8,7 +8,7 @@ values. One choice holds for the whole network; others replace it by layer: for 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hwsim.accelerator.workload import GROUPS, Gemm
 from hwsim.errors import InputError, check_known, suggestion
@@ -78,6 +78,20 @@ class LayerFormats:
                 check_known(f"tensor of {pattern!r}", tensor, TENSORS)
             read[pattern] = {t: _format(f"{pattern}: {t}", v) for t, v in formats.items()}
         object.__setattr__(self, "overrides", read)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the names of the formats, for JSON."""
+        names = {tensor: str(self._default(tensor)) for tensor in TENSORS}
+        overrides = {
+            pattern: {tensor: str(fmt) for tensor, fmt in formats.items()}
+            for pattern, formats in self.overrides.items()
+        }
+        return {**names, "overrides": overrides}
+
+    def _default(self, tensor: str) -> AnyFormat | str:
+        """Return the format of a kind of tensor where no override holds."""
+        chosen: AnyFormat | str | None = getattr(self, tensor)
+        return self.activation if chosen is None else chosen
 
     def assign(self, gemms: Iterable[Gemm]) -> tuple[FormattedGemm, ...]:
         """Return the products with their formats, split where layers have different ones.

@@ -17,6 +17,10 @@ from hwsim.numbers import whole
 
 Floats: TypeAlias = NDArray[np.float64]
 
+#: Bandwidths of DRAM and clock periods that are taken, far beyond those of hardware.
+BANDWIDTH_GB_S = (1e-3, 1e9)
+PERIOD_NS = (1e-3, 1e6)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sram:
@@ -51,9 +55,14 @@ class Sram:
             raise InputError(f"double_buffered={self.double_buffered!r}: allowed: True or False")
 
     @property
+    def halves(self) -> int:
+        """Parts of the capacity, one of which holds a tile: 2 if double-buffered, else 1."""
+        return 2 if self.double_buffered else 1
+
+    @property
     def tile_bits(self) -> int:
         """Bits that the array can work on."""
-        return 8 * self.capacity // (2 if self.double_buffered else 1)
+        return 8 * self.capacity // self.halves
 
     @property
     def bits_per_cycle(self) -> int:
@@ -78,7 +87,7 @@ class Dram:
     Raises
     ------
     InputError
-        For a bandwidth that is no positive number.
+        For a bandwidth that is no number within ``BANDWIDTH_GB_S``.
     """
 
     kind: str
@@ -86,19 +95,28 @@ class Dram:
     boundary: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "bandwidth", positive_number("bandwidth", self.bandwidth))
+        object.__setattr__(
+            self, "bandwidth", number_within("bandwidth", self.bandwidth, BANDWIDTH_GB_S, "GB/s")
+        )
 
     def bits_per_cycle(self, period_ns: float | Floats) -> float | Floats:
         """Return the bits that are transferred in a clock period, or in each of several."""
         return 8 * self.bandwidth * period_ns
 
 
-def positive_number(parameter: str, value: object) -> float:
-    """Return a positive finite number; InputError for anything else."""
+def number_within(parameter: str, value: object, limits: tuple[float, float], unit: str) -> float:
+    """Return a number from one limit to another; InputError for anything else."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 < value < float("inf"):  # type: ignore[operator]
-        raise InputError(f"{parameter}={value!r}: allowed: positive numbers")
+    if not number or not limits[0] <= value <= limits[1]:  # type: ignore[operator]
+        raise InputError(
+            f"{parameter}={value!r}: allowed: numbers from {limits[0]:g} to {limits[1]:g} {unit}"
+        )
     return float(value)  # type: ignore[arg-type]
+
+
+def clock_period(parameter: str, value: object) -> float:
+    """Return a clock period in ns, within ``PERIOD_NS``; InputError for anything else."""
+    return number_within(parameter, value, PERIOD_NS, "ns")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -291,7 +291,10 @@ MODEL_TYPES = tuple(sorted([*_TRANSFORMERS, "resnet"]))
 
 def _read(path: Path, name: str) -> Model:
     config = Config(path, read_json(path))
-    kind = config.choice("model_type", MODEL_TYPES)
+    kind = config.values.get("model_type")
+    if kind not in MODEL_TYPES:
+        # The nearest name would be another network.
+        raise config.wrong("model_type", ", ".join(MODEL_TYPES))
     if kind == "resnet":
         return _resnet(config, name)
     return _transformer(config, name, _TRANSFORMERS[kind])

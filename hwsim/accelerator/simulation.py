@@ -25,7 +25,7 @@ import numpy as np
 from hwsim.accelerator.cycles import Convention, choice, gemm_cycles
 from hwsim.accelerator.integers import Ints, ceil_div, positive_integers
 from hwsim.accelerator.layer_formats import AnyFormat, FormattedGemm, LayerFormats
-from hwsim.accelerator.memory import Memories, positive_number
+from hwsim.accelerator.memory import Memories, clock_period
 from hwsim.accelerator.traffic import Floats, ModelError, Product, Traffic, traffic
 from hwsim.accelerator.workload import Workload
 from hwsim.errors import InputError
@@ -201,7 +201,7 @@ class Accelerator:
         for name, kind in (("dataflow", Dataflow), ("links", Links), ("convention", Convention)):
             object.__setattr__(self, name, choice(name, getattr(self, name), kind))
         if self.clock_ns is not None:
-            object.__setattr__(self, "clock_ns", positive_number("clock_ns", self.clock_ns))
+            object.__setattr__(self, "clock_ns", clock_period("clock_ns", self.clock_ns))
         if self.convention is Convention.RTL and self.dataflow is not Dataflow.OUTPUT_STATIONARY:
             # It refuses units whose sums cannot be handed on.
             given = {"element": self.unit.family, "rows": 1, "columns": 1, **self.unit._given()}
@@ -211,7 +211,7 @@ class Accelerator:
             first, second = (one.unit.activation for one in self.arrays)
             if first != second:
                 raise InputError(
-                    f"attention: its unit takes activations of {second.name}; allowed: "
+                    f"the unit of attention takes activations of {second.name}; allowed: "
                     f"{first.name}, as the other array's"
                 )
 
@@ -232,28 +232,34 @@ class Accelerator:
         return formats_of(self.unit, self.attention) if self.formats is None else self.formats
 
     def _check_capacities(self) -> None:
-        for name, most in self.largest_sides.items():
-            if getattr(self, name) > most:
+        for side, name, bits in self._beats:
+            units, sram = getattr(self, side), getattr(self.memories, name)
+            if units * bits > sram.tile_bits:
+                half = ", of which a tile has half" if sram.double_buffered else ""
+                needed = -(-units * bits * sram.halves // 8)
                 raise InputError(
-                    f"{name}={getattr(self, name)}: the SRAMs hold a beat of at most {most} {name}"
+                    f"{side}={units}: the SRAM of {name} has capacity={sram.capacity}{half}, and "
+                    f"holds a beat of {sram.tile_bits // bits} {side}; needed for {units}: "
+                    f"capacity={needed}"
                 )
+
+    @property
+    def _beats(self) -> tuple[tuple[str, str, int], ...]:
+        """Sides, the SRAM that holds a beat or a row of sums of each, and bits of one unit."""
+        rows, cols = self.unit.tile_shape
+        return (
+            ("rows", "inputs", rows * self.unit.lanes * self.unit.activation.bits),
+            ("cols", "weights", cols * self.unit.lanes * self.unit.weight.bits),
+            ("cols", "outputs", cols * self.mode_of_unit.sum_bits),
+        )
 
     @property
     def largest_sides(self) -> dict[str, int]:
         """Rows and columns that tiles of the SRAMs hold one beat of, and one row of sums."""
-        rows, cols = self.unit.tile_shape
-        of_row = rows * self.unit.lanes * self.unit.activation.bits
-        of_col = cols * self.unit.lanes * self.unit.weight.bits
-        sums = cols * self.mode_of_unit.sum_bits
-        memories = self.memories
-        return {
-            "rows": min(LARGEST_SIDE, memories.inputs.tile_bits // of_row),
-            "cols": min(
-                LARGEST_SIDE,
-                memories.weights.tile_bits // of_col,
-                memories.outputs.tile_bits // sums,
-            ),
-        }
+        most = {"rows": LARGEST_SIDE, "cols": LARGEST_SIDE}
+        for side, name, bits in self._beats:
+            most[side] = min(most[side], getattr(self.memories, name).tile_bits // bits)
+        return most
 
     def mode(self, weight: AnyFormat, activation: AnyFormat) -> Mode:
         """Return how the units work on operands of two formats; InputError if they do not."""
@@ -678,7 +684,7 @@ def simulate(
     InputError
         Without any clock, for formats that the unit has no hardware for, and counts beyond int64.
     """
-    period = accelerator.clock_ns if period_ns is None else positive_number("period_ns", period_ns)
+    period = accelerator.clock_ns if period_ns is None else clock_period("period_ns", period_ns)
     if period is None:
         raise InputError(f"period_ns=None: accelerator {accelerator.name} has no clock; give one")
     if accelerator.attention is None:

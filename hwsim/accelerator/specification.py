@@ -21,25 +21,31 @@ Choices that are left out are those of :class:`~hwsim.accelerator.simulation.Acc
 wrong is told with file, line and key.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from hwsim.accelerator.cycles import Convention, choice
 from hwsim.accelerator.layer_formats import TENSORS, LayerFormats
-from hwsim.accelerator.memory import Dram, Memories, Sram
-from hwsim.accelerator.simulation import Accelerator, Attention, formats_of
+from hwsim.accelerator.memory import Dram, Memories, Sram, clock_period
+from hwsim.accelerator.simulation import LARGEST_SIDE, Accelerator, Attention, formats_of, mode
 from hwsim.decode import Value
 from hwsim.decode import load as load_yaml
 from hwsim.errors import InputError, unknown
+from hwsim.numbers import whole
 from hwsim.units import FAMILIES, UnitSpec, make
+from hwsim.units.array import Dataflow, Links
 
 SUFFIX = ".yaml"
 #: Accelerators of the literature that no unit is there for, and why.
 WITHOUT_UNIT = {
     "olive": "no unit decodes pairs of an outlier and its victim; the format olive4 can be measured"
 }
-_CHOICES = ("dataflow", "links")
+_CHOICES = {"dataflow": Dataflow, "links": Links, "convention": Convention}
+_ATTENTION_CHOICES = ("dataflow", "links")
 
 
 def names() -> list[str]:
@@ -66,6 +72,11 @@ def _shipped(name: str) -> Accelerator:
     return read(shipped(name))
 
 
+def file_of(name: str) -> Path:
+    """Return a path that ends in ``.yaml``, or the file of a name; raises as :func:`shipped`."""
+    return Path(name) if name.endswith(SUFFIX) else shipped(name)
+
+
 def shipped(name: str) -> Path:
     """Return the file of an accelerator that comes with the package.
 
@@ -77,7 +88,7 @@ def shipped(name: str) -> Path:
     if name in WITHOUT_UNIT:
         raise InputError(f"accelerator {name}: {WITHOUT_UNIT[name]}")
     if name not in names():
-        raise unknown("accelerator", name, names())
+        raise InputError(f"{unknown('accelerator', name, names())}; files end in {SUFFIX}")
     return Path(str(files("hwsim.accelerator").joinpath("accelerators", name + SUFFIX)))
 
 
@@ -99,22 +110,33 @@ def build(value: Value, name: str) -> Accelerator:
         ("unit", "array", "sram", "dram"), ("parameters", "clock", "formats", "attention")
     )
     unit = _unit(entries["unit"], entries.get("parameters"))
-    chosen = _array(entries["array"], (*_CHOICES, "convention"))
+    chosen = _array(entries["array"], _CHOICES)
     attention = _attention(entries["attention"]) if "attention" in entries else None
-    chosen |= {"attention": attention, "clock_ns": None, "formats": None}
-    if "clock" in entries:
-        chosen["clock_ns"] = entries["clock"].number()
+    chosen |= {"clock_ns": None, "formats": None}
+    if clock := entries.get("clock"):
+        chosen["clock_ns"] = clock.refine(partial(clock_period, "clock", clock.number()))
     if "formats" in entries:
         chosen["formats"] = _formats(entries["formats"], unit, attention)
     memories = _memories(entries["sram"], entries["dram"])
-    return value.refine(lambda: Accelerator(name=name, unit=unit, memories=memories, **chosen))
+    made = entries["array"].refine(
+        lambda: Accelerator(name=name, unit=unit, memories=memories, **chosen)
+    )
+    if attention is None:
+        return made
+    return entries["attention"].refine(lambda: replace(made, attention=attention))
 
 
-def _array(value: Value, choices: tuple[str, ...]) -> dict[str, Any]:
+def _array(value: Value, choices: Iterable[str]) -> dict[str, Any]:
     """Return the size of an array and what else is chosen of it."""
     given = value.record(("rows", "cols"), (*choices, "double_buffered"))
-    chosen: dict[str, Any] = {key: given[key].text() for key in choices if key in given}
-    chosen |= {key: given[key].integer() for key in ("rows", "cols")}
+    chosen: dict[str, Any] = {
+        key: given[key].refine(partial(choice, key, given[key].text(), _CHOICES[key]))
+        for key in choices
+        if key in given
+    }
+    for key in ("rows", "cols"):
+        side = given[key].integer()
+        chosen[key] = given[key].refine(partial(whole, key, side, 1, LARGEST_SIDE))
     if "double_buffered" in given:
         chosen["double_buffered"] = given["double_buffered"].boolean()
     return chosen
@@ -123,14 +145,17 @@ def _array(value: Value, choices: tuple[str, ...]) -> dict[str, Any]:
 def _attention(value: Value) -> Attention:
     entries = value.record(("unit", "array"), ("parameters",))
     unit = _unit(entries["unit"], entries.get("parameters"))
-    return Attention(unit=unit, **_array(entries["array"], _CHOICES))
+    return Attention(unit=unit, **_array(entries["array"], _ATTENTION_CHOICES))
 
 
 def _unit(family: Value, parameters: Value | None) -> UnitSpec:
     name = family.choice("unit", FAMILIES)
     given = {} if parameters is None else parameters.mapping()
     values = {key: one.text() if one.is_text else str(one.integer()) for key, one in given.items()}
-    return (parameters or family).refine(partial(make, name, **values))
+    place = parameters or family
+    unit = place.refine(partial(make, name, **values))
+    place.refine(partial(mode, unit))
+    return unit
 
 
 def _formats(value: Value, unit: UnitSpec, attention: Attention | None) -> LayerFormats:

@@ -11,6 +11,11 @@ it cannot keep is fetched again. Two loop orders are left, and the one that move
 Where not even one strip of either fits, both are streamed: each is read once for every strip of the
 other, ``stream``. If all weights or all inputs fit, everything is moved once.
 
+A weight-stationary array needs no whole strip of weights: it loads them fold by fold, and is done
+with a fold when as many rows of inputs have passed as the output SRAM has room for their sums. So
+weights whose strip does not fit are read once for so many rows, or once for every tile of inputs if
+that has fewer. In an input-stationary one the same holds of inputs.
+
 Between SRAM and the array, an output-stationary array reads weights once for every fold of rows and
 inputs once for every fold of columns, and writes outputs once; where they are sums of parts, whose
 scales the units do not apply, it adds up parts in the output SRAM. A weight-stationary array reads
@@ -154,10 +159,21 @@ def traffic(
     strips_w, strips_i = ceil_div(product.n, strip_w), ceil_div(product.m, strip_i)
     inputs_again = np.where(fit_i > 0, ceil_div(product.n, np.maximum(fit_w, 1)), strips_w)
     weights_again = np.where(fit_w > 0, ceil_div(product.m, np.maximum(fit_i, 1)), strips_i)
+    streamed_w, streamed_i = strips_i, strips_w
+    sums = _rows_of_sums(product, cols, output_room)
+    if dataflow is Dataflow.WEIGHT_STATIONARY:
+        by_folds = ceil_div(product.m, np.minimum(np.maximum(fit_i, 1), sums))
+        weights_again = np.where(fit_w > 0, weights_again, by_folds)
+        streamed_w = ceil_div(product.m, sums)
+    if dataflow is Dataflow.INPUT_STATIONARY:
+        by_folds = ceil_div(product.n, np.minimum(np.maximum(fit_w, 1), sums))
+        inputs_again = np.where(fit_i > 0, inputs_again, by_folds)
+        streamed_i = ceil_div(product.n, sums)
     # By order: passes over weights and over inputs.
     never = np.inf
-    passes_w = np.stack(np.broadcast_arrays(np.where(fit_w > 0, 1, never), weights_again, strips_i))
-    passes_i = np.stack(np.broadcast_arrays(inputs_again, np.where(fit_i > 0, 1, never), strips_w))
+    keep_w, keep_i = np.where(fit_w > 0, 1, never), np.where(fit_i > 0, 1, never)
+    passes_w = np.stack(np.broadcast_arrays(keep_w, weights_again, streamed_w))
+    passes_i = np.stack(np.broadcast_arrays(inputs_again, keep_i, streamed_i))
     moved = passes_w * once_w + passes_i * once_i
     order = moved.argmin(axis=0)
     taken = order[np.newaxis]
@@ -218,8 +234,7 @@ def _of_sram(
         }
     sums = sums * ceil_div(ceil_div(product.k, lanes), rows)
     streamed = product.m if dataflow is Dataflow.WEIGHT_STATIONARY else product.n
-    room = np.maximum(output_room // (cols * product.sum_bits), 1)
-    again = ceil_div(streamed, room)
+    again = ceil_div(streamed, _rows_of_sums(product, cols, output_room))
     if dataflow is Dataflow.WEIGHT_STATIONARY:
         reads = {
             "weight_reads": again * every_w,
@@ -231,6 +246,11 @@ def _of_sram(
             "input_reads": again * every_i,
         }
     return reads | {"output_writes": sums, "output_reads": sums}
+
+
+def _rows_of_sums(product: Product, cols: Ints, output_room: Ints) -> Ints:
+    """Return for how many rows, or columns, of what is streamed the output SRAM holds sums."""
+    return np.maximum(output_room // (cols * product.sum_bits), 1)
 
 
 def _check(found: Traffic, once_w: Floats, once_i: Floats) -> None:

@@ -241,10 +241,17 @@ def convolution(conv: Convolution, batch: int = 1) -> Gemm:
 
 def _context(phase: str, context: int | None) -> int | None:
     if phase == DECODE:
-        return whole("context", context, 1, LARGEST_POSITION)
+        return _given("context", context, phase)
     if context is not None:
         raise InputError(f"context={context!r}: allowed in decode only, not in {phase}")
     return None
+
+
+def _given(parameter: str, value: int | None, phase: str) -> int:
+    """Return a number that a phase does not go without."""
+    if value is None:
+        raise InputError(f"{parameter}=None: {phase} needs {parameter}, a whole number from 1")
+    return whole(parameter, value, 1, LARGEST_POSITION)
 
 
 def _no_tokens(model: Model, tokens: int | None) -> None:
@@ -284,7 +291,7 @@ def _transformer(
         shapes = _layers(model, batch, 1, lengths, batch)
         head = _single("lm_head", batch, model.vocab_size, model.hidden_size, steps)
         return steps, [*shapes, head]
-    length = whole("tokens", tokens, 1, LARGEST_POSITION)
+    length = _given("tokens", tokens, phase)
     _check_length(model, "tokens", length)
     shapes = _layers(model, batch * length, length, [length], batch)
     if phase == FORWARD:

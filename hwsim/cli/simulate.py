@@ -23,6 +23,7 @@ from hwsim.tables import cell
 
 if TYPE_CHECKING:
     from cost_models.accelerator import Prices, Result, Total
+    from hwsim.accelerator.layer_formats import LayerFormats
     from hwsim.accelerator.simulation import Accelerator
     from hwsim.accelerator.workload import Workload
 
@@ -61,7 +62,7 @@ def add(commands: Commands) -> None:
         "--unit",
         nargs="+",
         metavar=("UNIT", "key=value"),
-        help="units in place of the accelerator's",
+        help="units in place of the accelerator's, whose formats in its file are kept",
     )
     parser.add_argument(
         "--model", required=True, metavar="NAME|config.json", help="the network, see its errors"
@@ -98,7 +99,8 @@ def add(commands: Commands) -> None:
         "--fit",
         type=_limit,
         metavar="area=MM2|multipliers=N|bandwidth=BITS",
-        help="the fastest array within a limit: of its area, products a beat, operand bits a cycle",
+        help="the fastest array within a limit: of the arrays' area without memories, products a "
+        "beat, operand bits a cycle",
     )
     parser.add_argument(
         "--operands",
@@ -106,7 +108,7 @@ def add(commands: Commands) -> None:
         metavar="normal|random|quiet|FILE",
         help="what the energy of units is of (default: normal)",
     )
-    parser.add_argument("--match", metavar="GLOB", default="*", help="weights of FILE by name")
+    parser.add_argument("--match", metavar="GLOB", help="weights of FILE by name (default: all)")
     parser.add_argument(
         "--chart", type=output_path, metavar="FILE", help="energy by part, and a roofline"
     )
@@ -116,17 +118,24 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what a network takes on accelerators as tables or JSON."""
+    from cost_models import operands
     from cost_models.accelerator import Prices, evaluate
     from hwsim.accelerator.workload import workload
     from hwsim.drawing import check_suffix
 
+    if options.match is not None and options.operands in operands.KINDS:
+        raise InputError(
+            f"--match {options.match}: goes with a file or package; --operands "
+            f"{options.operands} is none"
+        )
     if options.chart is not None:
         check_suffix(options.chart)
     work = workload(
         options.model, options.phase, tokens=options.tokens, context=options.context,
         batch=options.batch, lm_head=options.lm_head,
     )  # fmt: skip
-    prices = Prices(options.technology, options.operands, options.match)
+    match = "*" if options.match is None else options.match
+    prices = Prices(options.technology, options.operands, match)
     results = [evaluate(one, work, prices) for one in _accelerators(options, work, prices)]
     if options.chart is not None:
         from cost_models.accelerator_chart import write
@@ -146,8 +155,9 @@ def _accelerators(
     options: argparse.Namespace, work: "Workload", prices: "Prices"
 ) -> "list[Accelerator]":
     """Return the accelerators that options name, changed as they say."""
+    from cost_models.accelerator import read
     from cost_models.array_size import fit
-    from hwsim.accelerator.specification import load
+    from hwsim.accelerator.specification import file_of
 
     names = options.accelerator or ([BASE] if options.unit else [])
     if not names:
@@ -158,7 +168,7 @@ def _accelerators(
         raise InputError("--unit goes with one --accelerator")
     if options.array and options.fit:
         raise InputError("--array and --fit both say how large the array is; give one")
-    found = [_changed(load(name), options) for name in names]
+    found = [_changed(read(file_of(name)), options) for name in names]
     if options.fit is None:
         return found
     return [fit(one, [work], prices, *options.fit) for one in found]
@@ -166,8 +176,6 @@ def _accelerators(
 
 def _changed(accelerator: "Accelerator", options: argparse.Namespace) -> "Accelerator":
     """Return an accelerator with what the options say."""
-    from hwsim.accelerator.simulation import formats_of
-
     changes: dict[str, Any] = {
         key: value
         for key, value in (
@@ -188,11 +196,45 @@ def _changed(accelerator: "Accelerator", options: argparse.Namespace) -> "Accele
     unit = accelerator.unit
     if options.unit:
         unit = unit_of(options.unit)
-        changes |= {"name": unit.name, "formats": formats_of(unit, accelerator.attention)}
+        changes |= {"name": unit.name, "formats": _formats(unit, accelerator)}
     if options.kv_cache is not None:
         formats = changes.get("formats", accelerator.operand_formats)
         changes["formats"] = replace(formats, kv_cache=options.kv_cache)
-    return replace(accelerator, unit=unit, memories=memories, **changes)
+    changed = replace(accelerator, unit=unit, memories=memories, **changes)
+    if options.unit and accelerator.formats is not None:
+        _check_kept(accelerator.name, changed)
+    return changed
+
+
+def _formats(unit: Any, accelerator: "Accelerator") -> "LayerFormats":
+    """Return the formats of a unit, and those of keys, values and layers that the file says."""
+    from hwsim.accelerator.simulation import formats_of
+
+    own = formats_of(unit, accelerator.attention)
+    kept = accelerator.formats
+    if kept is None:
+        return own
+    return replace(own, kv_cache=kept.kv_cache, overrides=kept.overrides)
+
+
+def _check_kept(name: str, changed: "Accelerator") -> None:
+    """Refuse formats of an accelerator's file that the unit in its place has no hardware for."""
+    from hwsim.accelerator.layer_formats import TENSORS
+
+    formats = changed.operand_formats
+    usual = {tensor: getattr(formats, tensor) for tensor in TENSORS}
+    for pattern, chosen in {"": {"kv_cache": usual["kv_cache"]}, **formats.overrides}.items():
+        for tensor, fmt in chosen.items():
+            array = changed.arrays[-1 if tensor == "kv_cache" else 0]
+            of = usual | {tensor: fmt}
+            try:
+                array.mode(of["kv_cache" if tensor == "kv_cache" else "weight"], of["activation"])
+            except InputError as error:
+                at = f"{pattern}: " if pattern else ""
+                raise InputError(
+                    f"--unit keeps the formats of {name}; {at}{tensor} {fmt}: {error}; allowed: "
+                    "another --kv-cache, or a file without these formats"
+                ) from None
 
 
 def _print_result(result: "Result") -> None:
@@ -207,6 +249,7 @@ def _print_result(result: "Result") -> None:
         f"{accelerator.cols} {accelerator.unit.name}, {accelerator.dataflow}, "
         f"{accelerator.links}, clock {run.period_ns:.5g} ns, cycles as {accelerator.convention}"
     )
+    _print_given(accelerator)
     rows = [
         [
             group.name, group.products, f"{group.macs * 1e-9:.5g}",
@@ -233,6 +276,35 @@ def _print_result(result: "Result") -> None:
         print(note)
     cost = next(iter(result.costs.values()))
     print(f"{result.technology}: {errors_phrase(errors(cost))}\n")
+
+
+def _print_given(accelerator: "Accelerator") -> None:
+    """Print formats and memories, and the array for attention if there is one."""
+    if (other := accelerator.attention) is not None:
+        print(
+            f"attention: {other.rows} x {other.cols} {other.unit.name}, {other.dataflow}, "
+            f"{other.links}"
+        )
+    formats = accelerator.operand_formats.to_dict()
+    overrides = formats.pop("overrides")
+    named = [f"{tensor} {name}" for tensor, name in formats.items()]
+    for pattern, chosen in overrides.items():
+        named += [f"{pattern} {tensor} {name}" for tensor, name in chosen.items()]
+    print(f"formats: {', '.join(named)}")
+    memories = accelerator.memories
+    dram = memories.dram
+    kept = [
+        f"{name} {sram.capacity} bytes in {sram.banks} banks of {sram.width} bits"
+        f"{'' if sram.double_buffered else ', single-buffered'}"
+        for name, sram in (
+            ("weights", memories.weights),
+            ("inputs", memories.inputs),
+            ("outputs", memories.outputs),
+        )
+    ]
+    print(f"SRAM ({memories.table}, {memories.node} nm): {'; '.join(kept)}")
+    boundary = "" if dram.boundary is None else f" ({dram.boundary})"
+    print(f"DRAM: {dram.kind}{boundary}, {dram.bandwidth:.5g} GB/s")
 
 
 def _items(work: "Workload") -> str:

@@ -18,7 +18,8 @@ sums of folds along the inputs leave one by one, to be added where outputs are s
 
 A dot product of :meth:`~hwsim.units.base.UnitSpec.dot` brings its own stationary operand in every
 beat, so that a beat is ``rows`` words that load and one that computes: the worst case, which
-verification runs and costs are quoted for.
+verification runs. ``hwsim cost array`` quotes it, too: throughput and energy per product are of an
+array that loads its stationary operand before every beat. ``hwsim simulate`` counts a load a fold.
 """
 
 from collections.abc import Callable, Mapping

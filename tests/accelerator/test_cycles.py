@@ -164,3 +164,15 @@ def test_the_largest_count_passes_and_one_more_does_not():
     assert gemm_cycles(**given, k=2**62, convention="no_skew") == 2**62
     with pytest.raises(InputError, match="beyond int64"):
         gemm_cycles(**given, k=2**62, interval=2, convention="no_skew")
+
+
+@pytest.mark.parametrize("most", [2**63 - 1, 2**62 + 5, 2**62])
+def test_arrays_beyond_int64_are_refused(most):
+    with pytest.raises(InputError, match="beyond int64"):
+        gemm_cycles(most, most, "output_stationary", 1, 1, 1, interval=2)
+
+
+@pytest.mark.parametrize("convention", ["rtl", "no_overlap", "no_skew"])
+def test_parts_are_of_output_stationary_arrays(convention):
+    with pytest.raises(InputError, match="parts=3: allowed: 1, or output_stationary"):
+        gemm_cycles(8, 8, "weight_stationary", 4, 4, 4, convention, parts=3)

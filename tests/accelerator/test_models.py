@@ -226,7 +226,8 @@ def test_strides_of_early_bottlenecks_are_in_their_first_convolution(tmp_path):
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("llama-2-7b", {"model_type": "lama"}, "model_type='lama': allowed: .*mean 'llama'"),
+        ("llama-2-7b", {"model_type": "lama"}, "model_type='lama': allowed: bert, .*, vit$"),
+        ("llama-2-7b", {"model_type": "gpt2"}, "model_type='gpt2': allowed: bert, .*, vit$"),
         ("llama-2-7b", {"model_type": 3}, "model_type=3: allowed: bert, llama"),
         ("llama-2-7b", {"model_type": ...}, "model_type is missing; allowed: bert"),
         ("llama-2-7b", {"hidden_size": ...}, "hidden_size is missing; allowed: integers from 1"),
@@ -274,6 +275,12 @@ def test_what_is_no_file_of_a_model_is_told(tmp_path):
         load_model(tmp_path / "a.json")
     (tmp_path / "a.json").write_text("[]")
     with pytest.raises(InputError, match=r"a\.json: must be a JSON object, not list"):
+        load_model(tmp_path / "a.json")
+    (tmp_path / "a.json").write_text('{"hidden_size": 1, "hidden_size": 2}')
+    with pytest.raises(InputError, match=r"a\.json: .*the key 'hidden_size' is there twice"):
+        load_model(tmp_path / "a.json")
+    (tmp_path / "a.json").write_text('{"hidden_size": ' + "1" * 5000 + "}")
+    with pytest.raises(InputError, match=r"a\.json: .*11111111\.\.\. has 5000 digits; allowed"):
         load_model(tmp_path / "a.json")
     with pytest.raises(InputError, match="model=7: allowed: a path"):
         load_model(7)

@@ -85,7 +85,7 @@ def test_more_bandwidth_is_never_slower(phase):
 def test_without_skew_and_transfers_a_larger_array_is_never_slower():
     wide = Sram(capacity=1 << 30, width=1 << 20, banks=8)
     memories = Memories(
-        weights=wide, inputs=wide, outputs=wide, dram=Dram(kind="lpddr5", bandwidth=1e12),
+        weights=wide, inputs=wide, outputs=wide, dram=Dram(kind="lpddr5", bandwidth=1e9),
         table="cacti7-hp", node=22,
     )  # fmt: skip
     one = replace(INT8_ARRAY, memories=memories, convention="no_skew")
@@ -186,9 +186,12 @@ def test_groups_add_up():
     ("changes", "message"),
     [
         ({"rows": 0}, "rows=0: allowed: whole numbers from 1 to 65536"),
-        ({"cols": 40000}, "cols=40000: the SRAMs hold a beat of at most"),
+        (
+            {"cols": 40000},
+            r"cols=40000: the SRAM of \w+ has capacity=\d+, of which",
+        ),
         ({"dataflow": "weight"}, "unknown dataflow 'weight'"),
-        ({"clock_ns": -1}, "clock_ns=-1: allowed: positive numbers"),
+        ({"clock_ns": -1}, "clock_ns=-1: allowed: numbers from 0.001 to 1e.06 ns"),
         ({"unit": BITMOD, "dataflow": "weight_stationary"}, "bitmod cannot hand its sums on"),
     ],
 )
@@ -212,7 +215,7 @@ def test_a_clock_is_needed():
 def test_srams_have_whole_sizes(field):
     with pytest.raises(InputError, match=f"{field}=0: allowed"):
         replace(MEMORIES.weights, **{field: 0})
-    with pytest.raises(InputError, match="bandwidth=0: allowed: positive numbers"):
+    with pytest.raises(InputError, match=r"bandwidth=0: allowed: numbers .* 1e\+09 GB/s"):
         Dram(kind="lpddr5", bandwidth=0)
 
 
@@ -228,3 +231,18 @@ def test_the_checks_can_fail(change, message):
     found = replace(times(INT8_ARRAY, given, 2.0), **change)
     with pytest.raises(ModelError, match=message):
         module._check(found, INT8_ARRAY, given, np.array(16), np.array(16))
+
+
+def test_the_capacity_that_is_needed_is_enough():
+    memories = INT8_ARRAY.memories
+    for name in ("weights", "inputs", "outputs"):
+        for double in (False, True):
+            small = replace(getattr(memories, name), capacity=1, double_buffered=double)
+            with pytest.raises(InputError, match=f"the SRAM of {name} has capacity=1") as caught:
+                replace(INT8_ARRAY, memories=replace(memories, **{name: small}))
+            needed = int(str(caught.value).rpartition("capacity=")[2])
+            enough = replace(small, capacity=needed)
+            assert replace(INT8_ARRAY, memories=replace(memories, **{name: enough}))
+            less = replace(memories, **{name: replace(small, capacity=needed - 1)})
+            with pytest.raises(InputError, match=f"the SRAM of {name} has"):
+                replace(INT8_ARRAY, memories=less)

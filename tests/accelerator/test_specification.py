@@ -63,8 +63,15 @@ def test_a_file_says_everything(tmp_path):
     [
         ("unit: bitmod", "unit: bitmood", r"mine.yaml:1: unit: unknown unit 'bitmood'; did you"),
         ("lanes: 4", "lanes: x", r"mine.yaml:2: parameters: lanes must be an integer"),
-        ("rows: 8", "rows: 0", r"mine.yaml:1: specification: rows=0: allowed"),
-        ("links: broadcast", "links: mesh", "unknown links 'mesh'"),
+        ("rows: 8", "rows: 0", r"mine.yaml:3: rows: rows=0: allowed"),
+        ("links: broadcast", "links: mesh", r"mine.yaml:3: links: unknown links 'mesh'"),
+        ("clock: 2.5", "clock: -1", r"mine.yaml:4: clock: clock=-1.0: allowed: numbers from 0.001"),
+        ("links: broadcast", "dataflow: weight_stationary",
+         r"mine.yaml:3: array: .*bitmod cannot hand its sums on"),
+        ("weights: {capacity: 65536, width: 64, banks: 8, double_buffered: false}",
+         "weights: {capacity: 1, width: 8, banks: 1}",
+         r"mine.yaml:3: array: cols=4: the SRAM of weights has capacity=1, of which a tile has "
+         r"half, and holds a beat of 0 cols; needed for 4: capacity="),
         ("double_buffered: false}\nclock", "double_buffered: 1}\nclock",
          r"mine.yaml:3: double_buffered: must be true or false"),
         ("kv_cache", "kvcache", r"mine.yaml:6: kvcache: unknown key 'kvcache'; did you mean"),
@@ -73,6 +80,8 @@ def test_a_file_says_everything(tmp_path):
         ("  node: 22\n", "", r"mine.yaml:9: sram: the key 'node' is missing"),
         ("width: 128", "width: 1.5", r"mine.yaml:12: width: must be an integer"),
         ("bandwidth: 32", "bandwidth: -1", r"mine.yaml:14: dram: bandwidth=-1.0: allowed"),
+        ("bandwidth: 32", "bandwidth: 1.0e-300", r"bandwidth=1e-300: allowed: .* 0.001 to 1e.09"),
+        ("clock: 2.5", "clock: 1.0e+308", r"clock=1e\+308: allowed: numbers from 0.001 to 1e\+06"),
     ],
 )  # fmt: skip
 def test_slips_are_told_with_their_place(tmp_path, old, new, message):
@@ -125,7 +134,9 @@ def test_attention_has_a_unit_of_its_own(tmp_path):
         ("rows: 2, ", "", r"mine.yaml:18: array: the key 'rows' is missing"),
         ("links", "convention", r"mine.yaml:18: convention: unknown key 'convention'"),
         ("activation: fp16}\n  array: {rows: 2", "activation: bf16}\n  array: {rows: 2",
-         "attention: its unit takes activations of bf16; allowed: fp16"),
+         r"mine.yaml:16: attention: the unit of attention takes activations of bf16; allowed: fp"),
+        ("rows: 2", "rows: 0", r"mine.yaml:18: rows: rows=0: allowed"),
+        ("broadcast", "mesh", r"mine.yaml:18: links: unknown links"),
     ],
 )  # fmt: skip
 def test_slips_in_attention_are_told(tmp_path, old, new, message):
@@ -139,6 +150,9 @@ def test_slips_in_attention_are_told(tmp_path, old, new, message):
 def test_names_that_there_are_not():
     with pytest.raises(InputError, match="did you mean 'bitmod_lossy'"):
         specification.load("bitmod_los")
+    for name in ("mine.yml", "folder/mine"):
+        with pytest.raises(InputError, match=r"unknown accelerator .*; files end in .yaml$"):
+            specification.load(name)
     with pytest.raises(InputError, match="no unit decodes pairs of an outlier"):
         specification.load("olive")
     with pytest.raises(InputError, match=r"accelerator=3: allowed: ant, .*FILE.yaml"):

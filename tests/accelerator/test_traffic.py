@@ -57,6 +57,33 @@ def test_what_has_no_room_is_streamed():
     assert (found.first_weights[0], found.first_inputs[0]) == (3 * 80, 3 * 80)
 
 
+def test_stationary_operands_are_loaded_by_folds():
+    # Sums of 8 rows have room; no strip of 4 columns of weights has, nor a row of inputs.
+    sums = 8 * 4 * 32
+    found = moved(product(32, 16, 10), rooms=(79, 79, sums), flow=Dataflow.WEIGHT_STATIONARY)
+    assert Order(int(found.order[0])) is Order.STREAM
+    assert (found.weights[0], found.inputs[0]) == (4 * 16 * 80, 4 * 32 * 80)
+    # Two rows of inputs that stay have all weights pass by, fold by fold.
+    of = product(6, 64, 10, input_bits=16.0)
+    found = moved(of, rooms=(79, 2 * 160, sums), flow=Dataflow.WEIGHT_STATIONARY)
+    assert Order(int(found.order[0])) is Order.KEEP_INPUTS
+    assert (found.weights[0], found.inputs[0]) == (3 * 64 * 80, 6 * 160)
+    found = moved(product(16, 32, 10), rooms=(79, 79, sums), flow=Dataflow.INPUT_STATIONARY)
+    assert (found.weights[0], found.inputs[0]) == (4 * 32 * 80, 4 * 16 * 80)
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_a_strip_that_just_does_not_fit_is_no_cliff(flow):
+    """Inputs pass by once for every few columns, whether weights are kept or loaded again."""
+    of = product(512, 4096, 14336)
+    strip = 32 * 14336 * 8
+    sums = 1 << 20
+    less, more = (
+        moved(of, 32, 32, rooms=(strip + room, 1 << 22, sums), flow=flow) for room in (-1, 0)
+    )
+    assert more.dram[0] <= less.dram[0] < 20 * more.dram[0]
+
+
 def test_sums_of_stationary_arrays_come_back():
     of = product(16, 12, 20)  # 10 beats: 3 folds of 4 rows.
     found = moved(of, flow=Dataflow.WEIGHT_STATIONARY)

@@ -160,7 +160,14 @@ def test_stationary_arrays_are_priced(prices):
     assert held.area_um2 == moved.area_um2
 
 
-@pytest.mark.parametrize("name", names())
+#: Whose tile is that of ``bitmod_lossy``, in one mode more.
+SLOW = "bitmod_lossless"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(one, marks=pytest.mark.exhaustive) if one == SLOW else one for one in names()],
+)
 def test_accelerators_that_come_with_the_package_have_a_price(prices, name):
     for work in (DECODE, workload("smollm2-135m", "prefill", tokens=16)):
         found = evaluate(load(name), work, prices)
@@ -195,7 +202,9 @@ def test_attention_has_an_array_of_its_own(prices):
 def test_an_array_for_attention_takes_the_same_activations():
     two = load("ternary")
     other = replace(two.attention, unit=make("integer", lanes=4, weight="int8", activation="int4"))
-    with pytest.raises(InputError, match="attention: its unit takes activations of int4; allowed"):
+    with pytest.raises(
+        InputError, match="the unit of attention takes activations of int4; allowed"
+    ):
         replace(two, attention=other)
 
 

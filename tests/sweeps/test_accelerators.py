@@ -148,11 +148,14 @@ def test_shipped_specification_compares_all_that_is_shipped(known):
         ("dram: {bandwidth: [8, 32]}", "dram: {bandwith: [8, 32]}",
          "s.yaml:5: bandwith: unknown key 'bandwith'; did you mean 'bandwidth'?"),
         ("dram: {bandwidth: [8, 32]}", "dram: {bandwidth: [8, -32]}",
-         "s.yaml:5: dram: bandwidth=-32.0: allowed: positive numbers"),
+         "s.yaml:5: dram: bandwidth=-32.0: allowed: numbers from 0.001"),
         ("dram: {bandwidth: [8, 32]}", "dram: {kind: [lpddr5, hbm9]}",
          "s.yaml:5: accelerators: unknown DRAM 'hbm9'; did you mean 'hbm2'?"),
         ("dram: {bandwidth: [8, 32]}", "sram: {weights: {capacity: [65536, 16]}}",
          "s.yaml:5: accelerators: weight SRAM: a macro of 2 bytes is outside the table"),
+        ("array: {size: [8x4, 16x8]}, dram: {bandwidth: [8, 32]}",
+         "sram: {weights: {capacity: [65536, 1]}}",
+         "s.yaml:5: accelerators: mine.yaml:3: array: cols=4: the SRAM of weights has capacity=1"),
         ("dram: {bandwidth: [8, 32]}", "clock: [2]",
          "s.yaml:5: clock: is an axis of the sweep: give its key 'clock' beside this list"),
         ("dram: {bandwidth: [8, 32]}", "dram: 32",
@@ -162,7 +165,7 @@ def test_shipped_specification_compares_all_that_is_shipped(known):
         ("[8x4, 16x8]", "[8x4, 16by8]",
          "s.yaml:5: size: must be rows and columns, such as 32x32, not '16by8'"),
         ("[8x4, 16x8]", "[8x4, 70000x8]",
-         "s.yaml:5: accelerators: rows=70000: allowed: whole numbers from 1 to 65536"),
+         "s.yaml:5: rows: rows=70000: allowed: whole numbers from 1 to 65536"),
         ("[8x4, 16x8]}", "[8x4], rows: 2}",
          "s.yaml:5: size: says how large the array is, and so does array.rows; give rows and "
          "cols, or size, or fit"),
@@ -202,6 +205,22 @@ def test_shipped_specification_compares_all_that_is_shipped(known):
 def test_errors_have_file_line_and_key(tmp_path, known, old, new, expected):
     assert old in TEXT
     assert message(tmp_path, TEXT.replace(old, new, 1)).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("rows: 8", "rows: 0", "other.yaml:3: rows: rows=0: allowed"),
+        ("node: 22", "node: 23", "other.yaml:6: node: node 23 nm: cacti7-hp has"),
+        ("lpddr5", "lpddr9", "other.yaml:10: dram: unknown DRAM 'lpddr9'"),
+        ("unit: integer\n", "", "other.yaml:1: specification: the key 'unit' is missing"),
+    ],
+)
+def test_errors_in_the_file_of_an_accelerator_have_its_line(tmp_path, old, new, expected):
+    assert old in MINE
+    (tmp_path / "other.yaml").write_text(MINE.replace(old, new, 1))
+    text = _with_entries("  - {accelerator: other.yaml, array: {size: [8x4]}}\n")
+    assert message(tmp_path, text).startswith(expected)
 
 
 def test_what_accelerators_need_and_units_do_not(tmp_path, known):
