@@ -8,7 +8,10 @@ choose bits a layer this way.
 """
 
 import math
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -133,13 +136,14 @@ def _solve(
     gain = _above_least(losses)
     gain = gain / (math.fsum(gain.max(axis=1)) or 1.0) * _SCALE
     while True:
-        found = milp(
-            gain.ravel(),
-            integrality=np.ones(gain.size, dtype=np.int64),
-            bounds=Bounds(0, 1),
-            constraints=constraints,
-            options={"mip_rel_gap": 0.0},
-        )
+        with _silent():
+            found = milp(
+                gain.ravel(),
+                integrality=np.ones(gain.size, dtype=np.int64),
+                bounds=Bounds(0, 1),
+                constraints=constraints,
+                options={"mip_rel_gap": 0.0},
+            )
         if not found.success:
             raise ToolError(f"HiGHS found no best choice of {layers} layers: {found.message}")
         chosen = found.x.reshape(layers, choices).argmax(axis=1)
@@ -148,3 +152,17 @@ def _solve(
         taken = np.zeros(losses.shape)
         taken[np.arange(layers), chosen] = 1
         constraints.append(LinearConstraint(taken.reshape(1, -1), -np.inf, layers - 1))
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep what HiGHS prints, some releases whatever is asked, out of the standard output."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - the name of a device
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

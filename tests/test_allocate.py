@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +111,19 @@ def test_many_layers_of_many_formats():
 def test_refusals(arguments, message):
     with pytest.raises(InputError, match=message):
         choose(*arguments)
+
+
+def test_what_the_solver_prints_is_not_ours(monkeypatch, capfd):
+    from scipy import optimize
+
+    milp = optimize.milp
+
+    def loud(*arguments, **options):
+        os.write(1, b"a line of the solver\n")
+        return milp(*arguments, **options)
+
+    monkeypatch.setattr(optimize, "milp", loud)
+    print("before")
+    assert list(choose([[2.0, 1.0]], [[1.0, 2.0]], 2.0)) == [1]
+    print("after")
+    assert capfd.readouterr().out == "before\nafter\n"

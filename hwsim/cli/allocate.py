@@ -44,6 +44,11 @@ class Budget(NamedTuple):
     unit: str
     size: float
 
+    @property
+    def label(self) -> str:
+        """The label of an axis."""
+        return self.axis if self.axis.startswith(self.unit) else f"{self.axis} ({self.unit})"
+
 
 BUDGETS = {
     "bits": Budget("bits of an element of the matrices, metadata included", "bits", 1.0),
@@ -142,8 +147,9 @@ def run(options: argparse.Namespace) -> int:
     if options.chart is not None:
         from hwsim.networks.allocation_chart import write
 
-        title = f"{options.model}{'' if accelerator is None else f' on {accelerator.name}'}"
-        axis = f"{BUDGETS[kind].axis}, {BUDGETS[kind].unit}"
+        turned = "" if options.rotate is None else f", rotated with seed {options.rotate}"
+        place = "" if accelerator is None else f" on {accelerator.name}"
+        title, axis = f"{options.model}{turned}{place}", BUDGETS[kind].label
         shown = [(name, _shifted(one, rest), found.kl) for name, (one, found) in rows.items()]
         line = [_shifted(one, rest) for one in curve(sensitivity, table, POINTS)]
         write(options.chart, title, axis, line, shown)

@@ -10,6 +10,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter
 
 from hwsim import drawing
 from hwsim.networks.allocation import Allocation
@@ -77,6 +78,7 @@ def draw(
             fontsize=6, color=colour,
         )  # fmt: skip
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     most = max(loss for _, _, loss in measured)
     axes.set_ylim(bottom=max(axes.get_ylim()[0], most * 10.0**-_DECADES))
     axes.set_xlabel(drawing.printable(axis))
