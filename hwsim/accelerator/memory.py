@@ -106,12 +106,15 @@ class Dram:
 
 def number_within(parameter: str, value: object, limits: tuple[float, float], unit: str) -> float:
     """Return a number from one limit to another; InputError for anything else."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not limits[0] <= value <= limits[1]:  # type: ignore[operator]
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not (limits[0] <= value <= limits[1])
+    ):
         raise InputError(
             f"{parameter}={value!r}: allowed: numbers from {limits[0]:g} to {limits[1]:g} {unit}"
         )
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def clock_period(parameter: str, value: object) -> float:

@@ -22,16 +22,16 @@ verification runs. ``hwsim cost array`` quotes it, too: throughput and energy pe
 array that loads its stationary operand before every beat. ``hwsim simulate`` counts a load a fold.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Codes, Float64, Format
+from hwsim.formats.base import Codes
 from hwsim.units.array import ArrayUnit, Buffering, Dataflow
-from hwsim.units.base import StoredWeights, Timing, pack_fields
+from hwsim.units.base import StoredWeights, Timing, UnitSpec, pack_fields
 from hwsim.units.layers import Matrix, Rows
 from hwsim.units.metadata import Metadata
 from hwsim.units.result import Integers, Result, join
@@ -193,21 +193,10 @@ class StationaryArray(ArrayUnit):
         fields = [("streamed", np.int64, (self.row_lanes,)), ("kept", *kept)]
         return np.dtype([*fields, *((name, np.int64, (1,)) for name in (*CONTROL, "last"))])
 
-    @property
-    def values_per_beat(self) -> tuple[int, int]:
-        return self.activation_lanes, self.weight_lanes
-
-    def encode_operands(
-        self,
-        activations: Float64,
-        weights: Float64,
-        metadata: Mapping[str, Codes],
-        encode: Callable[[Format, Float64], Codes],
-    ) -> tuple[Codes, Codes]:
-        return encode(self.activation, activations), encode(self.weight, weights)
-
-    def store_weights(self, weights: Codes) -> Codes:
-        return weights
+    # A beat holds operands as a unit's does, and not those of many elements.
+    values_per_beat = UnitSpec.values_per_beat
+    encode_operands = UnitSpec.encode_operands
+    store_weights = UnitSpec.store_weights
 
     def timing(self) -> Timing:
         interval = self.words_per_beat
