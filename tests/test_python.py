@@ -1,6 +1,7 @@
 """What Python users see: ``import hwsim`` is enough, reprs are one line, charts are Figures."""
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import subprocess
@@ -51,7 +52,10 @@ def modules() -> list[ModuleType]:
         for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
     ]
     # The testbench runs in the simulator, and the command line runs.
-    skipped = ("rtl.verification.bench", "hwsim.cli.__main__")
+    skipped = {"rtl.verification.bench", "hwsim.cli.__main__"}
+    # Torch is an extra.
+    if importlib.util.find_spec("torch") is None:
+        skipped |= {name for name in names if name.rpartition(".")[2].startswith("torch_")}
     return [importlib.import_module(name) for name in names if name not in skipped]
 
 

@@ -152,12 +152,39 @@ class Claim(NamedTuple):
 
 CLAIMS = (
     Claim("Rouhani et al., Microscaling, 2023", BOTH, "MXINT8", None),
+    Claim("INT v.s. FP, arXiv 2510.25602", BOTH, "MXINT8", "MXFP8 (E4M3)"),
     Claim("NVIDIA, NVFP4, 2025", BOTH, "NVFP4", "MXFP4"),
     Claim("Dettmers et al., QLoRA, 2023", WEIGHTS, "NF4", "INT4"),
     Claim("Dettmers et al., QLoRA, 2023", WEIGHTS, "NF4", "E2M1"),
     Claim("Chen et al., BitMoD, 2025", WEIGHTS, "BitMoD-4", "INT4"),
     Claim("Chen et al., BitMoD, 2025", WEIGHTS, "BitMoD-4", "E2M1"),
     Claim("Chen et al., BitMoD, 2025", WEIGHTS, "BitMoD-3", "INT3"),
+)
+
+
+#: Where SmolLM2 says something else than papers, or more, and why.
+REASONS = (
+    """QuaRot (Ashkboos et al., 2024) finds 4 bits nearly free after a rotation. Here it helps what
+    it is made for, the outliers of activations in integers (W+A in INT8 and INT6), and harms
+    weights of 4 bits and fewer. Two things are SmolLM2's. Its weights were on a grid of 4 bits, and
+    leave it. And its norms have small gains where hidden states are largest: as released, a
+    weight's error there is silenced with the channel, and rotated, every weight has a share of
+    them. QuaRot rotates inside of attention and before `down_proj`, too, and calibrates weights;
+    this does neither.""",
+    """4-bit weights are nearer to float32 as released than they would be of a model that never was
+    in 4 bits, and those of groups of 32 and fewer most of all, as the grid is by blocks of 32. So
+    compare formats of one column, and 4 bits as released with care.""",
+    """Weights in MXFP8 and MXFP6 have smaller blocks than those in E4M3 and E2M3 here, and lose
+    more. OCP's scale is a power of two that is rounded down, so the largest numbers of some blocks
+    saturate; an fp16 scale has them exactly. MXINT8 saturates by 1/128 at most.""",
+    """BitMoD (Chen et al., 2025) has 3-bit weights within reach of float32, of models of a billion
+    parameters and more. Of 135 million they are not, and are better than INT3's as released
+    alone. Ternary weights
+    are for networks that are trained with them; rounding a trained network to three values leaves
+    nothing of it.""",
+    """posit8 and HiF8 differ by less than the noise: where their scale puts most numbers, both have
+    three fraction bits, those of E4M3. What tapered formats add is range, which a scale for a
+    group or a token has already.""",
 )
 
 
@@ -243,6 +270,7 @@ def page(text: Path | None = None, device: str | None = None) -> Page:
                 makes the comparison a careful one."""
             ),
             _claims(points),
+            *(paragraph(reason, "- ") for reason in REASONS),
             *(piece for setting in SETTINGS for piece in _decoders(points, setting)),
             "## Embeddings of MiniLM",
             paragraph(

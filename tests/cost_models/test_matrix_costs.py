@@ -11,9 +11,14 @@ from hwsim.accelerator.specification import load
 from hwsim.accelerator.workload import workload
 from hwsim.errors import InputError
 from hwsim.formats import parse
+from hwsim.units import make
 
 PARTS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 MATRICES = [f"layers.{layer}.{part}" for layer in range(30) for part in PARTS]
+#: Units that take all of the formats, smaller than those of a tile.
+ACCELERATOR = replace(
+    load("bitmod_lossy"), unit=make("bitmod", lanes=2, weight="bitmod4", activation="fp16")
+)
 FORMATS = [parse(name) for name in ("bitmod3", "bitmod4", "int6_g128", "int8_g128")]
 
 
@@ -29,15 +34,14 @@ def prices():
 
 @pytest.fixture(scope="module")
 def costs(work, prices):
-    return matrix_costs(load("bitmod_lossy"), work, prices, MATRICES, FORMATS)
+    return matrix_costs(ACCELERATOR, work, prices, MATRICES, FORMATS)
 
 
 def test_any_assignment_costs_the_sum(work, prices, costs):
     chosen = np.random.default_rng(0).integers(len(FORMATS), size=len(MATRICES))
-    accelerator = load("bitmod_lossy")
     overrides = {name: {"weight": FORMATS[one]} for name, one in zip(MATRICES, chosen, strict=True)}
-    formats = replace(accelerator.operand_formats, overrides=overrides)
-    whole = evaluate(replace(accelerator, formats=formats), work, prices)
+    formats = replace(ACCELERATOR.operand_formats, overrides=overrides)
+    whole = evaluate(replace(ACCELERATOR, formats=formats), work, prices)
     rows = np.arange(len(MATRICES))
     energy = costs.energy_j[rows, chosen].sum() + costs.other_energy_j
     time = costs.time_s[rows, chosen].sum() + costs.other_time_s
@@ -53,10 +57,9 @@ def test_more_bits_cost_more(costs):
 
 
 def test_refuses(work, prices):
-    accelerator = load("bitmod_lossy")
     with pytest.raises(InputError, match=r"has no 'layers\.30\.q_proj'"):
-        matrix_costs(accelerator, work, prices, [*MATRICES, "layers.30.q_proj"], FORMATS[:1])
+        matrix_costs(ACCELERATOR, work, prices, [*MATRICES, "layers.30.q_proj"], FORMATS[:1])
     with pytest.raises(InputError, match="of some layers only"):
-        matrix_costs(accelerator, work, prices, MATRICES[:3], FORMATS[:1])
+        matrix_costs(ACCELERATOR, work, prices, MATRICES[:3], FORMATS[:1])
     with pytest.raises(InputError, match="nf4"):
-        matrix_costs(accelerator, work, prices, MATRICES, [parse("nf4_g128")])
+        matrix_costs(ACCELERATOR, work, prices, MATRICES, [parse("nf4_g128")])

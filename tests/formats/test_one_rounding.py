@@ -210,7 +210,7 @@ def test_bitmod_selects_alike_at_every_magnitude(power, size):
         values = scaled.dequantize()[row]
         chosen = sum((Fraction(a) - Fraction(b)) ** 2 for a, b in zip(group, values, strict=True))
         for selector in range(4):
-            scale_code = fmt._scales(np.abs(group).max(keepdims=True))[0, selector]
+            scale_code = fmt.scales_of(np.abs(group).max(keepdims=True))[0, selector]
             step = fmt.scale.decode(scale_code)
             levels = [Fraction(float(v)) * Fraction(float(step))
                       for v in fmt.candidates.levels[selector]]  # fmt: skip
