@@ -85,10 +85,18 @@ def _table(name: str, values: ArrayLike) -> NDArray[np.float64]:
 def _owners(layers: int, tied: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
     """Return for every layer the first of those that it is tied to, directly or not."""
     owner = np.arange(layers)
+    if not isinstance(tied, Sequence | np.ndarray):
+        raise InputError(f"tied={tied!r}: allowed: pairs of layers")
     for pair in tied:
-        if len(pair) != 2 or any(
-            isinstance(one, bool) or not isinstance(one, int | np.integer) or not 0 <= one < layers
-            for one in pair
+        if (
+            not isinstance(pair, Sequence | np.ndarray)
+            or len(pair) != 2
+            or any(
+                isinstance(one, bool)
+                or not isinstance(one, int | np.integer)
+                or not 0 <= one < layers
+                for one in pair
+            )
         ):
             raise InputError(f"tied={pair!r}: allowed: pairs of layers from 0 to {layers - 1}")
         first, second = owner[pair[0]], owner[pair[1]]
@@ -104,6 +112,8 @@ def _summed(table: NDArray[np.float64], row: NDArray[np.int64], rows: int) -> ND
 
 def _check_budget(costs: NDArray[np.float64], budget: float) -> None:
     least = math.fsum(costs.min(axis=1))
+    if isinstance(budget, bool) or not isinstance(budget, int | float | np.number):
+        raise InputError(f"budget={budget!r}: allowed: numbers")
     if not math.isfinite(budget) or _exceeds(least, budget, costs):
         raise InputError(
             f"budget={budget!r}: allowed: finite numbers from {least:g}, the least cost"
@@ -122,10 +132,38 @@ def _above_least(table: NDArray[np.float64]) -> NDArray[np.float64]:
 def _solve(
     losses: NDArray[np.float64], costs: NDArray[np.float64], budget: float
 ) -> NDArray[np.int64]:
-    """Solve the integer programme; what is within the solver's limits but not ours is excluded."""
+    """Solve the integer programme, again with losses scaled by what it found while that helps.
+
+    The solver's limits are absolute, so a few large losses hide differences of small ones. Choices
+    that lose more alone than an assignment does in all have no part in a better one.
+    """
+    gain = _above_least(losses)
+    allowed = np.ones(losses.shape, dtype=bool)
+    scale = math.fsum(gain.max(axis=1))
+    best, least = None, math.inf
+    while True:
+        chosen = _solve_once(gain / (scale or 1.0), costs, budget, allowed)
+        lost = math.fsum(gain[np.arange(len(gain)), chosen])
+        if lost >= least:
+            break
+        best, least = chosen, lost
+        if not lost:
+            break
+        allowed, scale = gain <= lost, lost
+    assert best is not None
+    return best
+
+
+def _solve_once(
+    gain: NDArray[np.float64],
+    costs: NDArray[np.float64],
+    budget: float,
+    allowed: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    """Solve for losses near 1; what is within the solver's limits but not ours is excluded."""
     from scipy.optimize import Bounds, LinearConstraint, milp
 
-    layers, choices = losses.shape
+    layers, choices = gain.shape
     spread = _above_least(costs)
     whole = math.fsum(spread.max(axis=1)) or 1.0
     room = max(budget - math.fsum(costs.min(axis=1)), 0.0) / whole
@@ -133,14 +171,12 @@ def _solve(
         LinearConstraint(np.kron(np.eye(layers), np.ones(choices)), 1, 1),
         LinearConstraint(spread.reshape(1, -1) / whole * _SCALE, -np.inf, room * _SCALE),
     ]
-    gain = _above_least(losses)
-    gain = gain / (math.fsum(gain.max(axis=1)) or 1.0) * _SCALE
     while True:
         with _silent():
             found = milp(
-                gain.ravel(),
+                np.where(allowed, gain, 0.0).ravel() * _SCALE,
                 integrality=np.ones(gain.size, dtype=np.int64),
-                bounds=Bounds(0, 1),
+                bounds=Bounds(0, allowed.ravel().astype(np.float64)),
                 constraints=constraints,
                 options={"mip_rel_gap": 0.0},
             )
@@ -149,7 +185,7 @@ def _solve(
         chosen = found.x.reshape(layers, choices).argmax(axis=1)
         if not _exceeds(math.fsum(costs[np.arange(layers), chosen]), budget, costs):
             return chosen
-        taken = np.zeros(losses.shape)
+        taken = np.zeros(gain.shape)
         taken[np.arange(layers), chosen] = 1
         constraints.append(LinearConstraint(taken.reshape(1, -1), -np.inf, layers - 1))
 

@@ -93,6 +93,29 @@ def test_many_layers_of_many_formats():
     assert totals(loss, chosen) < 0.7 * loss[:, 4].sum()
 
 
+def best_by_counting(loss, cost, budget):
+    """Return the least loss of whole-number costs, by dynamic programming."""
+    best = np.full(budget + 1, np.inf)
+    best[0] = 0.0
+    for losses, costs in zip(loss, cost, strict=True):
+        following = np.full(budget + 1, np.inf)
+        for lost, taken in zip(losses, costs, strict=True):
+            following[taken:] = np.minimum(following[taken:], best[: budget + 1 - taken] + lost)
+        best = following
+    return best.min()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_small_losses_beside_large_ones(seed):
+    rng = np.random.default_rng(seed)
+    loss = 10 ** rng.uniform(-8, 1, (100, 5))
+    cost = rng.integers(1, 60, (100, 5))
+    budget = int(rng.uniform(cost.min(axis=1).sum(), cost.max(axis=1).sum()))
+    chosen = choose(loss, cost, budget)
+    assert totals(cost, chosen) <= budget
+    assert totals(loss, chosen) == pytest.approx(best_by_counting(loss, cost, budget), rel=1e-10)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -103,6 +126,10 @@ def test_many_layers_of_many_formats():
         (([[1, 1]], [[1, np.inf]], 3), r"cost\[0, 1\]=inf"),
         (([[1, 1]], [[2, 3]], 1.5), "budget=1.5: allowed: finite numbers from 2"),
         (([[1, 1]], [[2, 3]], np.nan), "budget=nan"),
+        (([[1, 1]], [[2, 3]], "3"), "budget='3': allowed: numbers"),
+        (([[1, 1]], [[2, 3]], None), "budget=None: allowed: numbers"),
+        (([[1, 1]], [[2, 3]], 3, 5), "tied=5: allowed: pairs of layers"),
+        (([[1, 1]], [[2, 3]], 3, [3]), "tied=3: allowed: pairs of layers"),
         (([[1, 1]], [[2, 3]], 3, [(0, 1)]), r"tied=\(0, 1\): allowed: pairs of layers from 0 to 0"),
         (([[1, 1]], [[2, 3]], 3, [(0,)]), "tied="),
         ((np.ones((0, 3)), np.ones((0, 3)), 1), "loss has the shape"),

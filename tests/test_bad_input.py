@@ -190,6 +190,7 @@ CASES: list[tuple[str, str]] = [
     ("verify ''", "unknown unit ''"),
     (f"verify {TINY} {TINY}", "integer_lanes_1_weight_int2_activation_int2 is given twice"),
     ("verify integer integer", "is given twice"),
+    ("accuracy x --weight int4 --weight int8", "argument --weight: given twice; allowed: once"),
     *(
         (
             f"verify {TINY} --seed={quote(seed)}",

@@ -138,7 +138,8 @@ def run(options: argparse.Namespace) -> int:
     kind = options.budget[0]
     table, rest = _table(kind, sensitivity, costs)
     alone = {one.sensitivity.formats[one.choice[0]]: one for one in uniform(sensitivity, table)}
-    mixed = allocate(sensitivity, table, _limit(options, alone, rest))
+    least = float(table.min(axis=1).sum())
+    mixed = allocate(sensitivity, table, _limit(options, alone, least, rest))
     rows: dict[str, tuple[Allocation, Accuracy]] = {}
     for name, one in {"mixed": mixed, **alone}.items():
         with mentioned(f"accuracy of {name}"):
@@ -231,17 +232,25 @@ def _table(
     return costs.time_s / size * area, costs.other_time_s / size * area
 
 
-def _limit(options: argparse.Namespace, alone: "dict[str, Allocation]", rest: float) -> float:
-    """Return what all matrices may cost."""
+def _limit(
+    options: argparse.Namespace, alone: "dict[str, Allocation]", least: float, rest: float
+) -> float:
+    """Return what all matrices may cost, of which ``least`` is the least that they can."""
     kind, most = options.budget
     if most in alone:
         return alone[most].cost
     try:
-        return positive(f"--budget {kind}", most) - rest
+        limit = positive(f"--budget {kind}", most) - rest
     except InputError:
         raise InputError(
             f"--budget {kind}={most}: allowed: a positive number, or one of {', '.join(alone)}"
         ) from None
+    if limit < least:
+        raise InputError(
+            f"--budget {kind}={most}: allowed: from {cell(least + rest)} {BUDGETS[kind].unit}, the "
+            "least that these formats take"
+        )
+    return limit
 
 
 def _role_formats(
@@ -310,14 +319,15 @@ def _print(
             for part, layers in kinds.items()
         ],
     )
-    unit = BUDGETS[options.budget[0]].unit
+    kind = options.budget[0]
+    priced = [] if kind == "bits" else [f"{kind}, {BUDGETS[kind].unit}"]
     print_table(
-        ["formats", f"{options.budget[0]}, {unit}", "bits", "KL predicted", "KL measured",
-         "perplexity", "top-1 %"],
+        ["formats", *priced, "bits", "KL predicted", "KL measured", "perplexity", "top-1 %"],
         [
             [
-                name, cell(one.cost + rest), f"{one.bits_per_element:.3f}", cell(one.loss),
-                cell(found.kl), f"{found.perplexity:.3f}", f"{100 * found.top1_agreement:.1f}",
+                name, *([cell(one.cost + rest)] if priced else []), f"{one.bits_per_element:.3f}",
+                cell(one.loss), cell(found.kl), f"{found.perplexity:.3f}",
+                f"{100 * found.top1_agreement:.1f}",
             ]
             for name, (one, found) in rows.items()
         ],

@@ -28,7 +28,7 @@ from hwsim.networks.backend import Array
 from hwsim.networks.decoder import Decoder
 from hwsim.networks.load import Source, find
 from hwsim.networks.moments import Inputs, inputs_of
-from hwsim.networks.quantise import RoleFormats, mean_bits, quantised_decoder
+from hwsim.networks.quantise import FLOAT32, RoleFormats, mean_bits, quantised_decoder
 from hwsim.networks.rotate import rotated
 from hwsim.networks.smooth import smoothed
 from hwsim.networks.text import SAMPLE, windows
@@ -78,8 +78,8 @@ class Accuracy:
 
     @property
     def is_within_noise(self) -> bool:
-        """Whether the difference of NLL is less than two of its standard errors."""
-        return abs(self.nll_difference) < 2 * self.nll_difference_error
+        """Whether the difference of NLL is no more than two of its standard errors."""
+        return abs(self.nll_difference) <= 2 * self.nll_difference_error
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures by name."""
@@ -103,7 +103,7 @@ class PerplexityMeter:
     Raises
     ------
     InputError
-        For no windows, and ones that predict nothing.
+        For no windows, ones that predict nothing, and a single prediction.
     """
 
     def __init__(
@@ -115,6 +115,8 @@ class PerplexityMeter:
     ) -> None:
         if not sequences or min(map(len, sequences)) < 2:
             raise InputError("perplexity needs windows of at least two tokens")
+        if sum(map(len, sequences)) - len(sequences) < 2:
+            raise InputError("a standard error needs at least two predictions: take more tokens")
         self.decoder, self.sequences, self.digest = decoder, list(sequences), digest
         self.calibration = calibration
 
@@ -162,7 +164,8 @@ class PerplexityMeter:
         Raises
         ------
         InputError
-            Where a tensor cannot be quantised, naming it, and for calibration without a text.
+            Where a tensor cannot be quantised, naming it, for calibration without a text, and for
+            predictions that are not finite.
         """
         progress("float32")
         states = self.states()
@@ -190,6 +193,12 @@ class PerplexityMeter:
 
     def _accuracy(self, figures: Float64, formats: RoleFormats, weight_bits: float) -> Accuracy:
         plain, quantised, divergence, same = figures
+        for place, losses in ((FLOAT32, plain), ("the formats", quantised)):
+            if not np.isfinite(losses).all():
+                raise InputError(
+                    f"{self.decoder.name}: predictions in {place} are no numbers: its numbers or "
+                    "those of a format are too large"
+                )
         difference = quantised - plain
         sizes = self.decoder.architecture
         matrices = [(formats.operand(name), inputs) for name, _, inputs in sizes.matrices()]
@@ -219,7 +228,7 @@ def _compared(plain: Array, quantised: Array, tokens: Int64) -> Float64:
 
 
 def _standard_error(values: Float64) -> float:
-    return float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else float("inf")
+    return float(values.std(ddof=1) / np.sqrt(values.size))
 
 
 def perplexity_meter(
@@ -305,4 +314,10 @@ def text_windows(
     if not source.is_decoder:
         raise InputError(f"model={source.name!r}: allowed: decoders, whose text has a perplexity")
     sample = SAMPLE.read_text("utf-8") if text is None else text
-    return windows(source.tokeniser(), sample, tokens, window, after)
+    found = windows(source.tokeniser(), sample, tokens, window, after)
+    longest = source.positions()
+    if len(found[0]) > longest:
+        raise InputError(
+            f"window={window}: allowed: up to {longest}, the positions of {source.name}"
+        )
+    return found

@@ -57,7 +57,30 @@ def read(path: Path) -> Decoder:
     for name, tensor in found.items():
         for ours, change in _places(name, architecture):
             tensors[ours] = change(_dequantised(path, tensor))
+    _check_biases(path, architecture, tensors)
     return Decoder(architecture, tensors, str(path))
+
+
+def _check_biases(path: Path, sizes: Architecture, tensors: Mapping[str, Array]) -> None:
+    """Refuse biases that are missing: Qwen's and GPT-2's are known, Llama's are all or none."""
+    always = {
+        "qwen2": {"q_proj", "k_proj", "v_proj"},
+        "gpt2": {"q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj"},
+    }.get(sizes.model_type, set())
+    names = [name for name, _, _ in sizes.matrices()]
+    biased = always | {name.split(".")[2] for name in names if f"{name}.bias" in tensors}
+    for name in names:
+        _, layer, part = name.split(".")
+        if part in biased and f"{name}.bias" not in tensors:
+            theirs = next(key for key, ours in _PARTS.items() if ours == part)
+            raise InputError(f"{path}: the tensor 'blk.{layer}.{theirs}.bias' is missing")
+
+
+def positions(path: Path) -> int:
+    """Return the tokens of the longest sequence; raises as :func:`read` does."""
+    config = metadata(path)
+    kind = config.choice("general.architecture", ARCHITECTURES)
+    return config.size(f"{kind}.context_length", most=LARGEST_POSITION)
 
 
 def metadata(path: Path) -> Config:
@@ -88,7 +111,9 @@ def _open(path: Path) -> Any:
         return _reader(path, status.st_mtime_ns, status.st_size)
     # Whatever a damaged file makes of lengths and offsets.
     except Exception as error:
-        raise InputError(f"{path}: cannot be read as GGUF: {reason(error)}") from None
+        raise InputError(
+            f"{path}: cannot be read as GGUF, and may be cut off: {reason(error)}"
+        ) from None
 
 
 @lru_cache(maxsize=1)

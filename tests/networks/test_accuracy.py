@@ -113,6 +113,26 @@ def test_windows_that_predict_nothing_are_refused(sequences):
         PerplexityMeter(decoder("opt"), sequences)
 
 
+def test_a_single_prediction_has_no_standard_error():
+    with pytest.raises(InputError, match="at least two predictions"):
+        PerplexityMeter(decoder("opt"), [np.arange(2)])
+
+
+def test_formats_that_change_nothing_are_within_the_noise():
+    found = PerplexityMeter(decoder("opt"), [np.arange(5)]).measure(RoleFormats())
+    assert (found.nll_difference, found.nll_difference_error) == (0.0, 0.0)
+    assert found.is_within_noise
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_predictions_that_are_no_numbers_are_refused():
+    model = decoder("llama")
+    name = "layers.0.q_proj.weight"
+    huge = model.replaced({name: model.tensors[name] * np.float32(1e38)})
+    with pytest.raises(InputError, match="predictions in float32 are no numbers"):
+        PerplexityMeter(huge, [np.arange(5)]).measure(RoleFormats())
+
+
 @needs_smollm2
 def test_smollm2_has_the_perplexity_of_transformers(monkeypatch, tmp_path):
     monkeypatch.setenv("HWSIM_CACHE", str(tmp_path))
@@ -153,15 +173,20 @@ def test_the_command_prints_json_and_tables(tmp_path, capsys, monkeypatch):
         (["--tokens", "400"], "tokens=400: the text has"),
         (["--tokens", "41", "--window", "40"], "the last window of 40 would have one token"),
         (["--weight", "int99x"], "int99x"),
-        (["--weight-scale", "channel"], "weight has no scalar format"),
-        (["--window", "100"], "1 to 64 whole numbers"),
+        (["--tokens", "100", "--weight-scale", "channel"], "weight has no scalar format"),
+        (["--tokens", "100", "--window", "100"], "window=100: allowed: up to 64, the positions of"),
+        (["--tokens", "4", "--tokens", "5"], "argument --tokens: given twice; allowed: once"),
     ],
 )
 def test_the_command_refuses(tmp_path, capsys, extra, message):
     text = tmp_path / "text.txt"
     text.write_text("so we walked along the river, and talked about the house. " * 4)
-    given = ["accuracy", str(byte_folder(tmp_path)), "--text", str(text), "--tokens", "100"]
-    assert main([*given, *extra]) == 2
+    given = ["accuracy", str(byte_folder(tmp_path)), "--text", str(text)]
+    try:
+        status = main([*given, *extra])
+    except SystemExit as end:  # argparse's way.
+        status = end.code
+    assert status == 2
     assert message in capsys.readouterr().err
 
 

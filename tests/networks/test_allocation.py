@@ -136,7 +136,7 @@ def test_the_command_gives_out_energy(given, capsys, tmp_path):
     ("extra", "message"),
     [
         (["--budget", "energy=3"], "--budget energy needs --accelerator and --technology"),
-        (["--budget", "bits=1"], "allowed: finite numbers from"),
+        (["--budget", "bits=1"], "--budget bits=1: allowed: from 6 bits, the least"),
         (["--budget", "bits=int9_g8"], "allowed: a positive number, or one of int4_g8"),
         (["--budget", "bits=5", "--accelerator", "int8"], "--accelerator and --technology go"),
         (["--budget", "bits=5", "--chart", "x.pdf"], "charts are .png or .svg"),

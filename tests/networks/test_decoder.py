@@ -228,7 +228,14 @@ def changed(tmp_path, name, config=(), remove=(), add=()):
         ("qwen2", {"rope_parameters": 3}, "rope_parameters=3: allowed: an object"),
         ("qwen2", {"hidden_size": 32}, "must be of shape"),
         ("qwen2", {"num_hidden_layers": 1}, "'model.layers.1.*' has no place in a decoder"),
-        ("qwen2", {"num_hidden_layers": 3}, "the tensor 'layers.2.q_proj.weight' is missing"),
+        (
+            "qwen2",
+            {"num_hidden_layers": 3},
+            "the tensor 'model.layers.2.input_layernorm.weight' is",
+        ),
+        ("llama", {"attention_bias": True}, "'model.layers.0.self_attn.k_proj.bias' is missing"),
+        ("mistral", {"mlp_bias": True}, "'model.layers.0.mlp.down_proj.bias' is missing"),
+        ("opt", {"enable_bias": False}, "bias' has no place .* with this configuration"),
     ],
 )
 def test_configurations_that_are_refused(tmp_path, name, config, message):
@@ -239,8 +246,8 @@ def test_configurations_that_are_refused(tmp_path, name, config, message):
 @pytest.mark.parametrize(
     ("remove", "add", "message"),
     [
-        (["model.norm.weight"], {}, "the tensor 'norm.weight' is missing"),
-        (["lm_head.weight"], {}, "the tensor 'lm_head.weight' is missing, and is no embedding"),
+        (["model.norm.weight"], {}, "the tensor 'model.norm.weight' is missing"),
+        (["lm_head.weight"], {}, "the tensor 'lm_head.weight' is missing"),
         (["model.embed_tokens.weight"], {}, "the tensor 'model.embed_tokens.weight' is missing"),
         ([], {"model.layers.0.self_attn.q_norm.weight": np.ones(4, np.float32)},
          "'model.layers.0.self_attn.q_norm.weight' has no place"),
@@ -252,6 +259,19 @@ def test_tensors_that_are_refused(tmp_path, remove, add, message):
     folder = changed(tmp_path, "mistral", remove=remove, add=add)
     with pytest.raises(InputError, match=message):
         hugging_face.read(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "bias"),
+    [
+        ("qwen2", "model.layers.1.self_attn.q_proj.bias"),
+        ("gpt2", "transformer.h.0.attn.c_attn.bias"),
+        ("opt", "model.decoder.layers.0.fc1.bias"),
+    ],
+)
+def test_a_missing_bias_is_none_without_a_word_nowhere(tmp_path, name, bias):
+    with pytest.raises(InputError, match=f"the tensor '{bias}' is missing"):
+        hugging_face.read(changed(tmp_path, name, remove=[bias]))
 
 
 def test_a_head_in_the_file_is_none_where_embeddings_are_tied(tmp_path):

@@ -79,6 +79,16 @@ def test_bits_of_operands():
     assert Operand(parse("int4"), 16).bits_per_element(40) == 4 + 3 * 32 / 40
     assert Operand(parse("mxfp4")).bits_per_element(64) == 4.25
     assert Operand(parse("int4_g32")).bits_per_element(40) == 4 + 2 * 16 / 40
+    # A scale for the tensor is of however many tokens there are.
+    assert Operand(parse("nvfp4")).bits_per_element(64) == 4.5
+
+
+def test_formats_of_any_role():
+    assert RoleFormats(scores="uint8").scores == parse("uint8")
+    assert RoleFormats(weight="float32").weight is None
+    assert RoleFormats(head="int4", weight_scale=8).weight_scale == 8
+    x = np.linspace(-1, 1, 64, dtype=np.float32).reshape(2, 32)
+    assert Operand(parse("llm_int8"))(x).shape == x.shape
 
 
 def test_roles_have_their_formats():
@@ -140,6 +150,8 @@ def test_head_and_embedding_part_where_one_alone_has_a_format():
         ({"weight": "int4", "weight_scale": "token"}, "weight_scale='token': allowed: channel"),
         ({"weight": "mxfp4", "weight_scale": "channel"}, "weight has no scalar format"),
         ({"activation_scale": "tensor"}, "activation has no scalar format"),
+        ({"weight": "uint4"}, "weight='uint4' has no negative numbers: allowed: signed formats"),
+        ({"kv": "e8m0"}, "kv='e8m0' has no negative numbers"),
         ({"overrides": {"*": {"wieght": "int4"}}}, "unknown role of '\\*' 'wieght'"),
     ],
 )
