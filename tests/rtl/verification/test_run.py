@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from amaranth.hdl import C, Cat, Module, Mux, Value
@@ -15,6 +16,7 @@ import rtl.integer
 import rtl.rounded_sum
 import rtl.shift_add
 from hwsim.errors import MissingToolError
+from hwsim.units import FAMILIES as UNITS
 from hwsim.units import UnitSpec, make
 from rtl import emit, icarus
 from rtl.bitmod import ProcessingElement
@@ -49,7 +51,21 @@ FAMILIES = list(MUTATED)
 RANDOM_DOTS = 1024
 
 
-@pytest.mark.parametrize("unit", suite(), ids=lambda unit: unit.name)
+#: Of each family, those of `make test`; all others are for `make test-exhaustive`.
+FIRST = 6
+
+
+def units() -> list[Any]:
+    """Return the units of the suite, those behind the first of a family as exhaustive tests."""
+    found = []
+    for family in UNITS:
+        for index, unit in enumerate(suite(family)):
+            marks = [pytest.mark.exhaustive] if index >= FIRST else []
+            found.append(pytest.param(unit, id=unit.name, marks=marks))
+    return found
+
+
+@pytest.mark.parametrize("unit", units())
 def test_verilog_equals_golden_model(unit: UnitSpec, tmp_path: Path) -> None:
     source = tmp_path / f"{unit.name}.v"
     source.write_text(emit.verilog(unit))
