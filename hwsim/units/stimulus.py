@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from itertools import product
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -25,8 +26,9 @@ from hwsim.units.result import Result, RoundedResult
 #: Operand pairs, and beats that they fill, up to which a unit is tested exhaustively.
 EXHAUSTIVE_PAIRS = 1 << 20
 EXHAUSTIVE_BEATS = 1 << 16
-#: Pairs times lanes up to which every pair is tested in every lane.
+#: Pairs times lanes up to which every pair is tested in every lane: of exact and of rounded sums.
 EVERY_LANE = 1 << 16
+EVERY_ROUNDED_LANE = 1 << 14
 #: Beats of the longest dot products: of exact sums of beats that take a cycle, and of others.
 LONGEST = 2048
 LONG = 260
@@ -34,8 +36,10 @@ LONG = 260
 _LONGEST_BITS = 1 << 17
 #: Orders of two values of metadata up to which all are tested.
 _ORDERS = 1 << 12
+#: Numbers that are encoded at once.
+_AT_ONCE = 1 << 14
 #: Of every step of a rounded sum, in how many operands its kind of rounding is looked for.
-_CANDIDATES = 128
+_CANDIDATES = 48
 
 
 def is_exhaustive(unit: UnitSpec) -> bool:
@@ -51,7 +55,7 @@ def meets_every_lane(unit: UnitSpec) -> bool:
     """Whether an exhaustive test has every pair in every lane."""
     pairs = 1 << (unit.activation.bits + unit.weight.bits)
     pairs *= prod(len(field.codes) for field in _per_beat(unit))
-    return pairs * unit.lanes <= EVERY_LANE
+    return pairs * unit.lanes <= (EVERY_LANE if unit.is_exact else EVERY_ROUNDED_LANE)
 
 
 def _per_beat(unit: UnitSpec) -> list[Metadata]:
@@ -155,7 +159,11 @@ def _random(fmt: Format, shape: tuple[int, int], rng: np.random.Generator) -> Co
     uniform = rng.integers(0, 1 << fmt.bits, shape).astype(fmt.code_dtype)
     # Squares keep the products of bf16 within float64.
     scale = np.sqrt(fmt.max) * np.exp2(rng.uniform(-4, 0, (shape[0], 1)))
-    normal = fmt.encode(rng.standard_normal(shape) * scale)
+    numbers = rng.standard_normal(shape) * scale
+    # In parts: compiled loops take seconds to load.
+    rows = max(1, _AT_ONCE // max(shape[1], 1))
+    parts = [fmt.encode(numbers[k : k + rows]) for k in range(0, len(numbers), rows)]
+    normal = np.concatenate(parts) if parts else uniform
     return np.where(np.arange(shape[0])[:, np.newaxis] % 2, normal, uniform)
 
 
@@ -333,41 +341,37 @@ def directed(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Operands | 
     if not isinstance(result, RoundedResult) or result.shape:
         return None
     fmt = result.format
-    if not isinstance(fmt, Minifloat):
+    lanes = (unit.activation_lanes, unit.weight_lanes)
+    if not isinstance(fmt, Minifloat) or lanes != (unit.lanes, unit.lanes):
         return None
-    terms = _terms(unit, dots, rng)
-    if terms is None:
-        return None
-    activations, weights, metadata, values = terms
-    steps, rows = values.shape[1], np.arange(dots)
-    total = np.zeros(dots)
-    chosen = np.zeros((dots, steps), np.int64)
-    for step in range(steps):
-        candidates = values[:, step]
-        kinds = _kinds(fmt, total[:, np.newaxis], candidates)
-        wanted = rng.integers(1, kinds.max() + 1, dots) if step else np.zeros(dots)
+    # What weights stand for, where beats bring a table of it.
+    table = {
+        field.name: _random_field(field, (dots, 1), rng)[:, 0]
+        for field in unit.metadata
+        if field.scope is Scope.DOT
+    }
+    total, rows = np.zeros(dots), np.arange(dots)
+    steps = []
+    for step in range(_STEPS):
+        *codes, values = _terms(unit, dots, table, rng)
+        kinds = _kinds(fmt, total[:, np.newaxis], values)
+        wanted = rng.integers(1, kinds.max() + 1, dots) if step and kinds.any() else np.zeros(dots)
         order = rng.random(kinds.shape) + 2 * (kinds == wanted[:, np.newaxis]) + (kinds > 0)
-        chosen[:, step] = order.argmax(axis=1)
+        chosen = order.argmax(axis=1)
+        steps.append([one[rows, chosen] for one in codes])
         with np.errstate(invalid="ignore"):
-            total = rounding.add(fmt, candidates[rows, chosen[:, step]], total)
+            total = rounding.add(fmt, values[rows, chosen], total)
+    activations, weights, *others = (np.stack(one, axis=1) for one in zip(*steps, strict=True))
+    names = [field.name for field in unit.metadata if field.name not in table]
     # One lane of a beat, or of a group of beats whose sum is rounded.
     size = (unit.group_beats or 1) * unit.lanes
-    lane = rng.integers(min(size, _block_lanes(unit)), size=(dots, steps))
+    lane = rng.integers(min(size, _block_lanes(unit)), size=(dots, _STEPS))
     sides = []
     for codes, of in ((activations, unit.activation), (weights, unit.weight)):
-        side = np.full((dots, steps, size), of.encode(0.0), of.code_dtype)
-        picked = np.take_along_axis(codes, chosen[:, :, np.newaxis], axis=2)[..., 0]
-        np.put_along_axis(side, lane[..., np.newaxis], picked[..., np.newaxis], axis=2)
+        side = np.full((dots, _STEPS, size), of.encode(0.0), of.code_dtype)
+        np.put_along_axis(side, lane[..., np.newaxis], codes[..., np.newaxis], axis=2)
         sides.append(side.reshape(dots, -1))
-    return Operands(
-        *sides,
-        {
-            name: codes
-            if codes.ndim == 1
-            else np.take_along_axis(codes, chosen[:, :, np.newaxis], axis=2)[..., 0]
-            for name, codes in metadata.items()
-        },
-    )
+    return Operands(*sides, {**table, **dict(zip(names, others, strict=True))})
 
 
 def _block_lanes(unit: UnitSpec) -> int:
@@ -377,48 +381,40 @@ def _block_lanes(unit: UnitSpec) -> int:
 
 
 #: Steps of a sum with directed operands.
-_STEPS = 5
+_STEPS = 4
 
 
 def _terms(
-    unit: UnitSpec, dots: int, rng: np.random.Generator
-) -> tuple[Codes, Codes, dict[str, Codes], Float64] | None:
-    """Return candidates for every step of ``directed``: codes, metadata, and finite products.
+    unit: UnitSpec, dots: int, table: dict[str, Codes], rng: np.random.Generator
+) -> tuple[Any, ...]:
+    """Return candidates for a step: codes of activations, weights and metadata, and products.
 
-    Shape (dots, steps, candidates). Half of them have operands of all sizes, half close to 1.
+    Shape (dots, candidates). Half of the operands are of all sizes, half close to 1.
     """
-    if unit.activation_lanes != unit.lanes or unit.weight_lanes != unit.lanes:
-        return None
-    shape = (dots, _STEPS, _CANDIDATES)
+    shape = (dots, _CANDIDATES)
     sides = []
     for fmt in (unit.activation, unit.weight):
         codes = rng.integers(0, 1 << fmt.bits, shape).astype(fmt.code_dtype)
         near = fmt.encode(rng.standard_normal(shape) * min(2.0, fmt.max))
         sides.append(np.where(rng.random(shape) < 0.5, codes, near).astype(fmt.code_dtype))
-    sides[1] = np.where(
-        np.isin(sides[1], unit.refused_weights), unit.weight.encode(0.0), sides[1]
-    ).astype(unit.weight.code_dtype)
-    metadata: dict[str, Codes] = {}
+    refused = np.isin(sides[1], unit.refused_weights)
+    sides[1] = np.where(refused, unit.weight.encode(0.0), sides[1]).astype(unit.weight.code_dtype)
     numbers = unit.weight.decode(sides[1])
-    table = [field for field in unit.metadata if field.scope is Scope.DOT]
-    if table:
-        # What a weight stands for.
-        entries = np.stack([_random_field(field, (dots, 1), rng)[:, 0] for field in table], axis=1)
-        metadata = {field.name: entries[:, k] for k, field in enumerate(table)}
-        decoded = table[0].format.decode(entries)
-        numbers = decoded[np.arange(dots)[:, np.newaxis, np.newaxis], sides[1].astype(np.int64)]
+    found = []
     with np.errstate(invalid="ignore", over="ignore"):
-        values = unit.activation.decode(sides[0]) * numbers
-        for field in unit.metadata:
-            if field in table:
+        for k, field in enumerate(unit.metadata):
+            if field.name in table:
+                entry = field.format.decode(table[field.name])
+                numbers = np.where(sides[1] == k, entry[:, np.newaxis], numbers)
                 continue
             if isinstance(field.format, Integer):
-                metadata[field.name] = np.zeros(shape, field.format.code_dtype)
+                found.append(np.zeros(shape, field.format.code_dtype))
                 continue
-            metadata[field.name] = _random_field(field, shape, rng)
+            found.append(_random_field(field, shape, rng))
             if field.name.endswith(("_scale", "_scale_0")):
-                values = values * field.format.decode(metadata[field.name])
-    return sides[0], sides[1], metadata, np.where(np.isfinite(values), values, 0.0)
+                numbers = numbers * field.format.decode(found[-1])
+        values = unit.activation.decode(sides[0]) * numbers
+    return *sides, *found, np.where(np.isfinite(values), values, 0.0)
 
 
 def _kinds(fmt: Minifloat, total: Float64, terms: Float64) -> Int64:

@@ -50,7 +50,7 @@ CANCELLING_DOTS = 256
 #: Beats of random operands for every length of a dot product.
 BEATS = min(256, RANDOM_DOTS // 8)
 #: Dot products with directed operands of rounded sums.
-DIRECTED_DOTS = min(1024, RANDOM_DOTS // 4)
+DIRECTED_DOTS = min(512, RANDOM_DOTS // 4)
 #: Cycles of a long stall, and of a long pause.
 STALL, PAUSE = 70, 320
 #: Cycles of resets.
@@ -209,11 +209,11 @@ def compare_timing(stimulus: Operands, log: Transfers) -> None:
     REPORT.measure(latencies.tolist(), measured[:, whole].ravel().tolist())
 
 
-def lengths(rng: np.random.Generator) -> list[Operands]:
-    """Return random dot products of all lengths, most of them short."""
-    found = [random_codes(UNIT, max(4, BEATS // beats), beats, rng) for beats in dot_lengths(UNIT)]
-    found += [random_codes(UNIT, 2, beats, rng) for beats in (17, 33)]
-    return [*found, corner_mix(UNIT, max(4, BEATS // 4), 4, rng)]
+def lengths(rng: np.random.Generator, beats: int) -> list[Operands]:
+    """Return random dot products of all lengths, most of them short, of some beats each."""
+    found = [random_codes(UNIT, max(2, beats // long), long, rng) for long in dot_lengths(UNIT)]
+    found += [random_codes(UNIT, 1, long, rng) for long in (17, 33)]
+    return [*found, corner_mix(UNIT, max(2, beats // 4), 4, rng)]
 
 
 @cocotb.test()
@@ -265,7 +265,8 @@ async def accumulation(dut: Any) -> None:
     script.start()
     for pause, busy in ((0.0, 0), (0.6, 0), (0.0, 5), (0.4, 3)):
         script.sink(Sink.COIN if busy else Sink.READY, busy)
-        script.dots(*lengths(rng), pause=pause, mixed=True)
+        beats = BEATS // 3 if pause or busy else BEATS
+        script.dots(*lengths(rng, beats), pause=pause, mixed=True)
     # One beat right after many.
     script.sink(Sink.READY)
     for _ in range(2):
@@ -392,7 +393,7 @@ async def undefined_inputs(dut: Any) -> None:
     rng = generator()
     script = Script(UNIT, rng, undefined=True)
     script.start()
-    script.dots(*lengths(rng), pause=0.3, mixed=True)
+    script.dots(*lengths(rng, BEATS // 3), pause=0.3, mixed=True)
     script.drain()
     script.idle(PAUSE // 4)
     script.dots(random_codes(UNIT, 8, 3, rng))
