@@ -188,22 +188,22 @@ class Script:
         ``pause`` is the probability of a cycle without an offer, before every beat; ``between`` are
         words that follow the first one of every dot product.
         """
-        found = []
+        found: list[tuple[tuple[Operands, int], int, list[int], list[int]]] = []
         for stimulus in stimuli:
             codes = _results(self.golden, stimulus)
-            beats = zip(self.unit.words(stimulus), self.unit.ignored(stimulus), strict=True)
-            for row, (code, (words, masks)) in enumerate(zip(codes, beats, strict=True)):
-                found.append(((stimulus, row), code, words, masks))
+            words, masks = self.unit.words(stimulus), self.unit.ignored(stimulus)
+            rows = [(stimulus, row) for row in range(stimulus.count)]
+            found += zip(rows, codes, words, masks, strict=True)
         order = self.rng.permutation(len(found)) if mixed else range(len(found))
         segment = self.segments[-1]
         for k in order:
-            row, code, words, masks = found[k]
+            row, code, own, ignored = found[k]
             segment.rows.append(row)
             segment.expected.append(code)
-            gaps = self.rng.geometric(1 - pause, len(words)) - 1 if pause else [0] * len(words)
+            gaps = self.rng.geometric(1 - pause, len(own)) - 1 if pause else [0] * len(own)
             beats = [
                 self._beat(word, mask, int(gap))
-                for word, mask, gap in zip(words, masks, gaps, strict=True)
+                for word, mask, gap in zip(own, ignored, gaps, strict=True)
             ]
             others = [Step(Kind.BEAT, 0, 0, word) for word in between]
             self.steps += [*beats[:1], *others, *beats[1:]]

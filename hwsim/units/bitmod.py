@@ -599,7 +599,7 @@ class BitmodUnit(UnitSpec):
         for name, width in self.beat_fields.items():
             place[name] = low
             low += width
-        found = []
+        found: list[tuple[list[int], UnitSpec]] = []
         for _ in range(2):
             halves = rng.choice(sorted(_half_units()), 4, replace=False)
             words = [

@@ -226,7 +226,7 @@ def corner_mix(unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator) 
     ]
     for one, side in zip(codes, sides, strict=True):
         side[::2] = rng.choice(one, (len(side[::2]), 1))
-    return Operands(*sides, random_metadata(unit, dots, beats, rng))
+    return Operands(sides[0], sides[1], random_metadata(unit, dots, beats, rng))
 
 
 def extremes(unit: UnitSpec, rng: np.random.Generator, most: int | None = None) -> list[Operands]:
@@ -253,7 +253,7 @@ def extremes(unit: UnitSpec, rng: np.random.Generator, most: int | None = None) 
                     ((unit.activation_lanes, unit.activation), (unit.weight_lanes, unit.weight))
                 )
             ]
-            found.append(Operands(*rows, random_metadata(unit, 1, beats, rng)))
+            found.append(Operands(rows[0], rows[1], random_metadata(unit, 1, beats, rng)))
     return found
 
 
@@ -367,11 +367,11 @@ def directed(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Operands | 
     size = (unit.group_beats or 1) * unit.lanes
     lane = rng.integers(min(size, _block_lanes(unit)), size=(dots, _STEPS))
     sides = []
-    for codes, of in ((activations, unit.activation), (weights, unit.weight)):
+    for drawn, of in ((activations, unit.activation), (weights, unit.weight)):
         side = np.full((dots, _STEPS, size), of.encode(0.0), of.code_dtype)
-        np.put_along_axis(side, lane[..., np.newaxis], codes[..., np.newaxis], axis=2)
+        np.put_along_axis(side, lane[..., np.newaxis], drawn[..., np.newaxis], axis=2)
         sides.append(side.reshape(dots, -1))
-    return Operands(*sides, {**table, **dict(zip(names, others, strict=True))})
+    return Operands(sides[0], sides[1], {**table, **dict(zip(names, others, strict=True))})
 
 
 def _block_lanes(unit: UnitSpec) -> int:

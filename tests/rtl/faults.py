@@ -132,11 +132,11 @@ class ActsOnIgnored(Around):
         for field in self.spec.metadata:
             if field.scope is Scope.BEAT:
                 continue
-            here = self.i.payload[field.name].as_value()
+            here = Value.cast(self.i.payload[field.name])
             seen = Signal(len(here), name=f"seen_{field.name}")
             with m.If(self.taken):
                 m.d.sync += seen.eq(Mux(self.i.payload.last, 0, here))
-            m.d.comb += self.inner.i.payload[field.name].as_value().eq(here ^ (seen & 1))
+            m.d.comb += self.inner.i.payload[field.name].eq(here ^ (seen & 1))
 
 
 class WrongPair(Around):
@@ -144,10 +144,10 @@ class WrongPair(Around):
 
     def wire(self, m: Module) -> None:
         lane = self.spec.lanes - 1
-        a = self.i.payload.activations[lane].as_value()
-        w = self.i.payload.weights[lane].as_value()
+        a = Value.cast(self.i.payload.activations[lane])
+        w = Value.cast(self.i.payload.weights[lane])
         hit = (a == (1 << len(a)) - 2) & (w == (1 << len(w)) - 3)
-        m.d.comb += self.inner.i.payload.activations[lane].as_value()[0].eq(a[0] ^ hit)
+        m.d.comb += self.inner.i.payload.activations[lane].eq(a ^ hit)
 
 
 class KeptFlag(Around):
