@@ -273,6 +273,8 @@ def _script(unit: UnitSpec, dots: int) -> Script:
         if unit.group_beats:
             stimuli.append(random_codes(unit, 2, 2 * group + 1, rng))
         script.dots(*stimuli, pause=pause, mixed=True)
+    # One beat right after many.
+    script.dots(random_codes(unit, 1, _LONG, rng), random_codes(unit, 2, 1, rng))
     rounded = directed(unit, -(-dots // 4), rng)
     if rounded is not None:
         script.dots(rounded)
@@ -282,14 +284,14 @@ def _script(unit: UnitSpec, dots: int) -> Script:
     script.sink(Sink.READY)
     # Resets while a beat is offered, in the middle of a sum or before its result was taken.
     latency = unit.timing().latency
-    for k in range(6):
-        taken = k % 3 != 2
+    for k in range(9):
+        taken = k // 3 != 2
         script.sink(Sink.READY if taken else Sink.NEVER)
         script.dots(random_codes(unit, 1, 1, rng))
         beats = min(k, group) if taken else 0
-        script.begin(random_codes(unit, 1, beats + 2, rng), beats, latency * (k + 1) * (k % 2))
-        (words,) = unit.words(random_codes(unit, 1, 1, rng))
-        script.reset(1 + k, words[-1], cut=True)
+        script.begin(random_codes(unit, 1, beats + 2, rng), beats, latency * k * (k % 2))
+        (words,) = unit.words(random_codes(unit, 1, 2, rng))
+        script.reset(1 + k, (None, words[-1], words[0])[k % 3], cut=True)
         script.sink(Sink.READY)
         script.dots(random_codes(unit, 1, group + 1, rng), random_codes(unit, 1, 1, rng))
         script.drain()

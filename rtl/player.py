@@ -358,7 +358,8 @@ module {name};
     taken = 0;
     if (rst) pending = 0;
     else begin
-      if ((o__valid ^ i__ready) === 1'bx) begin
+      // Of an undefined bus that offers nothing, ready may be undefined.
+      if (o__valid === 1'bx || ((i__valid || !idle_x) && i__ready === 1'bx)) begin
         message = "an undefined handshake"; fail;
       end else if (o__valid) begin
         if (was_reset) begin

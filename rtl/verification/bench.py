@@ -327,14 +327,15 @@ async def resets(dut: Any) -> None:
     script.start()
     group = UNIT.group_beats or 1
     latency = UNIT.timing().latency
-    phases = [(0, 1 + cycles) for cycles in range(2 * latency + 2)]
-    phases += [(beats, 0) for beats in range(1, min(group, 40) + 2)]
-    phases += [(beats, cycles) for beats in (1, 2, group) for cycles in (1, latency + 1)]
-    words = UNIT.words_per_beat
-    for k, (beats, cycles) in enumerate(phases):
+    # Offering a beat for some cycles; after some beats, which a group has or not.
+    phases = [(0, 1 + cycles, k % 3) for k, cycles in enumerate(range(2 * latency + 2))]
+    middle = {1, 2, group // 2, group - 1, group, group + 1} - {0}
+    phases += [(beats, 0, offer) for offer in range(3) for beats in sorted(middle)]
+    phases += [(beats, cycles, 2) for beats in (1, group) for cycles in (1, latency + 1)]
+    for k, (beats, cycles, offer) in enumerate(phases):
         script.dots(random_codes(UNIT, 1, 1, rng))
-        script.begin(random_codes(UNIT, 1, beats // words + 2, rng), beats, cycles)
-        script.reset(RESETS[k % len(RESETS)], _any_beat(rng), bool(k % 2), cut=True)
+        script.begin(random_codes(UNIT, 1, beats // UNIT.words_per_beat + 2, rng), beats, cycles)
+        script.reset(int(rng.choice(RESETS)), _offered(offer, rng), bool(k % 2), cut=True)
         script.dots(random_codes(UNIT, 2, 2, rng))
         if k % 2:
             script.drain()
@@ -346,7 +347,7 @@ async def resets(dut: Any) -> None:
         script.sink(Sink.NEVER)
         script.dots(random_codes(UNIT, 1, 1 + k, rng))
         script.begin(random_codes(UNIT, 1, 2, rng), 0, (k + 1) * latency + 30)
-        script.reset(RESETS[k], _any_beat(rng), bool(k % 2), cut=True)
+        script.reset(RESETS[k], _offered(k % 3, rng), bool(k % 2), cut=True)
         script.sink(Sink.READY)
         script.idle(latency + 1 if k % 2 else 0)
         script.dots(random_codes(UNIT, 3, 2, rng))
@@ -355,10 +356,15 @@ async def resets(dut: Any) -> None:
     await play(dut, script)
 
 
-def _any_beat(rng: np.random.Generator) -> int:
-    """Return a beat that ends a dot product."""
-    (words,) = UNIT.words(random_codes(UNIT, 1, 1, rng))
-    return words[-1]
+def _offered(which: int, rng: np.random.Generator) -> int | None:
+    """Return a beat to offer during a reset: none, the last of a dot product, or the first.
+
+    A register that a reset misses may be set by the one or by the other.
+    """
+    if not which:
+        return None
+    (words,) = UNIT.words(random_codes(UNIT, 1, 2, rng))
+    return words[-1] if which == 1 else words[0]
 
 
 @cocotb.test()

@@ -5,6 +5,7 @@ from amaranth.hdl import Array, C, Module, Mux, ResetSignal, Signal, Value
 import rtl
 import rtl.bitmod
 import rtl.block_dot
+import rtl.codebook
 from hwsim.units import Result, Scope
 from hwsim.units.bitmod import pair_bits
 from rtl.blocks.accumulator import Accumulator
@@ -130,7 +131,7 @@ class ActsOnIgnored(Around):
 
     def wire(self, m: Module) -> None:
         for field in self.spec.metadata:
-            if field.scope is Scope.BEAT:
+            if field.scope is not Scope.GROUP:
                 continue
             here = Value.cast(self.i.payload[field.name])
             seen = Signal(len(here), name=f"seen_{field.name}")
@@ -144,8 +145,8 @@ class WrongPair(Around):
 
     def wire(self, m: Module) -> None:
         lane = self.spec.lanes - 1
-        a = Value.cast(self.i.payload.activations[lane])
-        w = Value.cast(self.i.payload.weights[lane])
+        a = Value.cast(self.i.payload.activations[lane]).as_unsigned()
+        w = Value.cast(self.i.payload.weights[lane]).as_unsigned()
         hit = (a == (1 << len(a)) - 2) & (w == (1 << len(w)) - 3)
         m.d.comb += self.inner.i.payload.activations[lane].eq(a ^ hit)
 
@@ -160,6 +161,13 @@ class KeptFlag(Around):
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += flag.eq(self.inner.o.payload[result.width])
         m.d.comb += self.o.payload[result.width].eq(self.inner.o.payload[result.width] | flag)
+
+
+class ReloadedTable(rtl.codebook.Codebook):
+    """Every beat brings a table, not only the first."""
+
+    def registers(self, m: Module, present: Value) -> Array:
+        return super().registers(m, C(0, 1))
 
 
 class NarrowAccumulator(Accumulator):

@@ -35,7 +35,7 @@ FAULTS: dict[str, tuple[str, Callable[[UnitSpec], rtl.Unit]]] = {
     "bent_after_long": ("posit", faults.BentAfterLong),
     "acts_on_idle_bus": ("integer", faults.ActsOnIdleBus),
     "acts_on_ignored_scales": ("mx_dot", faults.ActsOnIgnored),
-    "acts_on_ignored_tables": ("codebook", faults.ActsOnIgnored),
+    "acts_on_ignored_tables": ("codebook", faults.ReloadedTable),
     "wrong_pair": ("integer", faults.WrongPair),
     "kept_flag": ("float", faults.KeptFlag),
     "narrow_accumulator": ("integer", lambda u: with_accumulator(u, faults.NarrowAccumulator)),
