@@ -229,6 +229,24 @@ def corner_mix(unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator) 
     return Operands(sides[0], sides[1], random_metadata(unit, dots, beats, rng))
 
 
+def tainted(unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator) -> Operands:
+    """Return corner codes with NaN or infinity in one lane of every beat, if formats have any."""
+    drawn = corner_mix(unit, dots, beats, rng)
+    for codes, corner, fmt, lanes in zip(
+        (drawn.activations, drawn.weights),
+        _corners_of(unit),
+        (unit.activation, unit.weight),
+        (unit.activation_lanes, unit.weight_lanes),
+        strict=True,
+    ):
+        special = corner[~np.isfinite(fmt.decode(corner))]
+        if special.size and lanes:
+            lane = rng.integers(lanes, size=(dots, beats, 1))
+            apart = codes.reshape(dots, beats, lanes)
+            np.put_along_axis(apart, lane, rng.choice(special, lane.shape), axis=2)
+    return drawn
+
+
 def extremes(unit: UnitSpec, rng: np.random.Generator, most: int | None = None) -> list[Operands]:
     """Return dot products that drive the sum to either end, and from one to the other.
 

@@ -31,6 +31,7 @@ from hwsim.units.stimulus import (
     longest,
     metadata_orders,
     random_codes,
+    tainted,
 )
 from rtl.player import Script, Segment, Sink
 
@@ -334,7 +335,9 @@ async def resets(dut: Any) -> None:
     phases += [(beats, cycles, 2) for beats in (1, group) for cycles in (1, latency + 1)]
     for k, (beats, cycles, offer) in enumerate(phases):
         script.dots(random_codes(UNIT, 1, 1, rng))
-        script.begin(random_codes(UNIT, 1, beats // UNIT.words_per_beat + 2, rng), beats, cycles)
+        # Flags, too, must be forgotten.
+        begun = (random_codes, tainted)[k % 2](UNIT, 1, beats // UNIT.words_per_beat + 2, rng)
+        script.begin(begun, beats, cycles)
         script.reset(int(rng.choice(RESETS)), _offered(offer, rng), bool(k % 2), cut=True)
         script.dots(random_codes(UNIT, 2, 2, rng))
         if k % 2:

@@ -17,6 +17,7 @@ from hwsim.units.stimulus import (
     extremes,
     meets_every_lane,
     metadata_orders,
+    tainted,
 )
 
 INTEGER = make("integer", lanes=4, weight="int4", activation="int8")
@@ -40,6 +41,13 @@ def test_corners_fill_all_lanes_with_one_pair() -> None:
     alike = (a == a[:, :1]).all(axis=1) & (w == w[:, :1]).all(axis=1)
     assert (alike & (a[:, 0] == 0x80) & (w[:, 0] == 8)).any()
     assert 0.4 < alike.mean() < 0.6
+
+
+def test_tainted_beats_hold_nan_or_infinity() -> None:
+    unit = make("float", lanes=4, weight="e4m3", activation="e2m1")
+    stimulus = tainted(unit, 5, 3, generator())
+    special = ~np.isfinite(unit.weight.decode(stimulus.weights))
+    assert special.reshape(15, 4).any(axis=1).all()
 
 
 def values(stimulus: Operands) -> np.ndarray:

@@ -72,7 +72,7 @@ def survivors(unit: UnitSpec, folder: Path) -> int:
 
 
 def test_a_position_that_survives_a_reset_fails(tmp_path: Path) -> None:
-    unit = UNITS["mx_dot"]
+    unit = make("mx_dot", lanes=2, weight="e4m3", activation="e2m1", block_size=4)
     assert len(without_resets(emit.verilog(unit))) == 5
     # The block's sum and flags, its position, and the fold's two.
     assert survivors(unit, tmp_path) == 0
