@@ -50,8 +50,8 @@ RANDOM_DOTS: int = JOB["random_dots"]
 CANCELLING_DOTS = 256
 #: Beats of random operands for every length of a dot product.
 BEATS = min(256, RANDOM_DOTS // 8)
-#: Dot products with directed operands of rounded sums.
-DIRECTED_DOTS = min(512, RANDOM_DOTS // 4)
+#: Dot products with directed operands of rounded sums, each of some groups.
+DIRECTED_DOTS = max(64, min(512, RANDOM_DOTS // 4) // (UNIT.group_beats or 1))
 #: Cycles of a long stall, and of a long pause.
 STALL, PAUSE = 70, 320
 #: Cycles of resets.
