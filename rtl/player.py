@@ -327,6 +327,7 @@ module {name};
   reg [RESULT-1:0] seen = 0;
   reg [8*64-1:0] message = 0;
   reg pending = 0;
+  reg known = 0;
   reg taken = 0;
   reg offer = 0;
   reg reset = 0;
@@ -356,8 +357,10 @@ module {name};
     cycle = cycle + 1;
     waited = waited + 1;
     taken = 0;
-    if (rst) pending = 0;
-    else begin
+    // Before the first reset, outputs may be undefined.
+    if (rst) begin
+      pending = 0; known = 1;
+    end else if (known) begin
       // Of an undefined bus that offers nothing, ready may be undefined.
       if (o__valid === 1'bx || ((i__valid || !idle_x) && i__ready === 1'bx)) begin
         message = "an undefined handshake"; fail;

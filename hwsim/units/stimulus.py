@@ -30,7 +30,7 @@ EXHAUSTIVE_BEATS = 1 << 16
 EVERY_LANE = 1 << 16
 EVERY_ROUNDED_LANE = 1 << 14
 #: Beats of the longest dot products: of exact sums of beats that take a cycle, and of others.
-LONGEST = 2048
+LONGEST = 1024
 LONG = 260
 #: Bits of operands of a longest dot product.
 _LONGEST_BITS = 1 << 17

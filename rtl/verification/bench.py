@@ -304,7 +304,7 @@ async def patience(dut: Any) -> None:
         (Sink.PATIENT, STALL), (Sink.PATIENT, 2 * STALL),
     ):  # fmt: skip
         script.sink(sink, amount)
-        count = 6 if amount >= STALL else 16
+        count = 2 if amount >= STALL else 16
         script.dots(*(random_codes(UNIT, count, beats, rng) for beats in (1, 2, 3)), mixed=True)
     script.drain()
     script.sink(Sink.READY)

@@ -57,8 +57,8 @@ def values(stimulus: Operands) -> np.ndarray:
 
 def test_extremes_reach_both_ends() -> None:
     sums = np.concatenate([values(one) for one in extremes(INTEGER, generator())])
-    assert sums.max() == 2048 * 4 * 8 * 128
-    assert sums.min() == -2048 * 4 * 8 * 127
+    assert sums.max() == 1024 * 4 * 8 * 128
+    assert sums.min() == -1024 * 4 * 8 * 127
 
 
 def test_extremes_wrap_a_narrow_accumulator() -> None:
