@@ -34,7 +34,7 @@ LONGEST = 1024
 LONG = 260
 #: Bits of operands of a longest dot product.
 _LONGEST_BITS = 1 << 17
-#: Orders of two values of metadata up to which all are tested.
+#: Cycles up to which every order of two values of metadata is tested.
 _ORDERS = 1 << 12
 #: Numbers that are encoded at once.
 _AT_ONCE = 1 << 14
@@ -297,32 +297,55 @@ def longest(unit: UnitSpec) -> int:
 def metadata_orders(unit: UnitSpec, rng: np.random.Generator) -> list[Operands]:
     """Return dot products with every value of the metadata, and every order of two.
 
-    Values follow each other in consecutive beats or groups, of one dot product and of two. Where
-    they have more than 4096 orders, each value comes once.
+    Values follow each other in consecutive beats or groups, of one dot product and of two: those of
+    all fields of a scope together, where that takes no more than 4096 cycles, or of each alone. Of
+    a field that has too many values for that, each comes once, and 16 in order.
     """
     found = []
     for scope in Scope:
         fields = [field for field in unit.metadata if field.scope is scope]
-        if not fields:
-            continue
-        counts = [len(field.codes) for field in fields]
-        if prod(counts) ** 2 <= _ORDERS:
-            walk = np.array(_orders(prod(counts)))
-            values = np.stack(np.unravel_index(walk, counts), axis=-1)
-        else:
-            size = min(max(counts), 1 << 8)
-            values = np.stack([rng.permutation(size) % count for count in counts], axis=-1)
-        size = unit.group_beats or 1
-        for part in _parts(values, 1 if scope is Scope.DOT else 4):
-            beats = len(part) * size if scope is Scope.GROUP else len(part)
-            if scope is Scope.GROUP and unit.group_beats is None:
-                beats = 1
-            one = random_codes(unit, 2, beats, rng).take(slice(1, 2))
-            for k, field in enumerate(fields):
-                codes = (part[:, k] + field.codes[0]).astype(field.format.code_dtype)
-                one.metadata[field.name][...] = codes.reshape(one.metadata[field.name].shape)
-            found.append(one)
+        together = fields and _order_cycles(unit, fields) <= _ORDERS
+        for some in [fields] if together else [[field] for field in fields]:
+            found += _in_orders(unit, some, rng)
     return found
+
+
+def _order_cycles(unit: UnitSpec, fields: list[Metadata]) -> int:
+    """Return the cycles that all orders of two values of fields of one scope take."""
+    beats = (unit.group_beats or 1) if fields[0].scope is Scope.GROUP else 1
+    return prod(len(field.codes) for field in fields) ** 2 * beats * unit.timing().interval
+
+
+def _in_orders(
+    unit: UnitSpec, fields: list[Metadata], rng: np.random.Generator
+) -> Iterator[Operands]:
+    """Yield dot products in which values of fields of one scope follow each other."""
+    counts, scope = [len(field.codes) for field in fields], fields[0].scope
+    if _order_cycles(unit, fields) <= _ORDERS:
+        walk = np.array(_orders(prod(counts)))
+    else:
+        walk = rng.permutation(min(prod(counts), 1 << 8))
+        yield _with_values(unit, fields, walk[:, np.newaxis], 1, rng)
+        walk = walk[:16]
+    size = 1 if scope is Scope.BEAT else unit.group_beats or 1
+    for part in _parts(walk, 4 if unit.group_beats or scope is Scope.BEAT else 1):
+        if scope is Scope.DOT:
+            yield _with_values(unit, fields, part[:, np.newaxis], size + 1, rng)
+        else:
+            yield _with_values(unit, fields, part[np.newaxis], len(part) * size, rng)
+
+
+def _with_values(
+    unit: UnitSpec, fields: list[Metadata], values: Int64, beats: int, rng: np.random.Generator
+) -> Operands:
+    """Return random dot products with these values of fields, numbers of their combination."""
+    # Twice as many, as every other one has operands of close sizes.
+    drawn = random_codes(unit, 2 * len(values), beats, rng).take(slice(1, None, 2))
+    each = np.unravel_index(values, [len(field.codes) for field in fields])
+    for field, chosen in zip(fields, each, strict=True):
+        codes = (chosen + field.codes[0]).astype(field.format.code_dtype)
+        drawn.metadata[field.name][...] = codes.reshape(drawn.metadata[field.name].shape)
+    return drawn
 
 
 def _orders(count: int) -> list[int]:
@@ -339,7 +362,7 @@ def _orders(count: int) -> list[int]:
 
 
 def _parts(values: Int64, longest_part: int) -> Iterator[Int64]:
-    """Yield rows in parts of 1 to ``longest_part``, in turn."""
+    """Yield values in parts of 1 to ``longest_part``, in turn."""
     start, size = 0, 1
     while start < len(values):
         yield values[start : start + size]

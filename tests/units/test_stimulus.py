@@ -77,7 +77,7 @@ def test_types_of_weights_follow_each_other_in_every_order() -> None:
     stimuli = metadata_orders(unit, generator())
     kinds = np.concatenate([one.metadata["weight_type"][0] for one in stimuli]).tolist()
     assert set(pairwise(kinds)) == set(product(range(4), repeat=2))
-    scales = np.concatenate([one.metadata["scale"][0] for one in stimuli]).tolist()
+    scales = np.concatenate([one.metadata["scale"].ravel() for one in stimuli]).tolist()
     assert set(scales) == set(range(256))
 
 
