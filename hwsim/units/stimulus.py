@@ -261,7 +261,8 @@ def extremes(unit: UnitSpec, rng: np.random.Generator, most: int | None = None) 
     found = []
     for beats in sorted({1, 2, min(group, length), min(2 * group, length), length}):
         for first, second in ((0, 0), (1, 1), (0, 1), (1, 0)):
-            if first != second and beats < 2:
+            # From one end to the other, where that does not take long.
+            if first != second and (beats < 2 or beats == LONG == length):
                 continue
             turn = max(1, beats // 3)
             pair = np.where(np.arange(beats) < turn, first, second)
@@ -301,7 +302,7 @@ def metadata_orders(unit: UnitSpec, rng: np.random.Generator) -> list[Operands]:
     all fields of a scope together, where that takes no more than 4096 cycles, or of each alone. Of
     a field that has too many values for that, each comes once, and 16 in order.
     """
-    found = []
+    found: list[Operands] = []
     for scope in Scope:
         fields = [field for field in unit.metadata if field.scope is scope]
         together = fields and _order_cycles(unit, fields) <= _ORDERS

@@ -343,7 +343,8 @@ async def resets(dut: Any) -> None:
         if k % 2:
             script.drain()
             script.idle(2 * latency)
-        script.dots(random_codes(UNIT, 1, group + 1, rng))
+        if k % 3 == 0:
+            script.dots(random_codes(UNIT, 1, group + 1, rng))
         script.drain()
     # Results that were not taken.
     for k in range(4):
