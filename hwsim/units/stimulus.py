@@ -35,7 +35,7 @@ LONG = 260
 #: Bits of operands of a longest dot product.
 _LONGEST_BITS = 1 << 17
 #: Cycles up to which every order of two values of metadata is tested.
-_ORDERS = 1 << 12
+_ORDERS = 1 << 11
 #: Numbers that are encoded at once.
 _AT_ONCE = 1 << 14
 #: Of every step of a rounded sum, in how many operands its kind of rounding is looked for.
@@ -299,8 +299,8 @@ def metadata_orders(unit: UnitSpec, rng: np.random.Generator) -> list[Operands]:
     """Return dot products with every value of the metadata, and every order of two.
 
     Values follow each other in consecutive beats or groups, of one dot product and of two: those of
-    all fields of a scope together, where that takes no more than 4096 cycles, or of each alone. Of
-    a field that has too many values for that, each comes once, and 16 in order.
+    all fields of a scope together, where that takes no more than 2048 cycles, or of each alone. Of
+    a field that has too many values for that, each comes once, and some in order.
     """
     found: list[Operands] = []
     for scope in Scope:
@@ -322,13 +322,13 @@ def _in_orders(
 ) -> Iterator[Operands]:
     """Yield dot products in which values of fields of one scope follow each other."""
     counts, scope = [len(field.codes) for field in fields], fields[0].scope
+    size = 1 if scope is Scope.BEAT else unit.group_beats or 1
     if _order_cycles(unit, fields) <= _ORDERS:
         walk = np.array(_orders(prod(counts)))
     else:
         walk = rng.permutation(min(prod(counts), 1 << 8))
         yield _with_values(unit, fields, walk[:, np.newaxis], 1, rng)
-        walk = walk[:16]
-    size = 1 if scope is Scope.BEAT else unit.group_beats or 1
+        walk = walk[: max(4, 128 // size)]
     for part in _parts(walk, 4 if unit.group_beats or scope is Scope.BEAT else 1):
         if scope is Scope.DOT:
             yield _with_values(unit, fields, part[:, np.newaxis], size + 1, rng)

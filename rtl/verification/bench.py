@@ -339,12 +339,13 @@ async def resets(dut: Any) -> None:
         begun = (random_codes, tainted)[k % 2](UNIT, 1, beats // UNIT.words_per_beat + 2, rng)
         script.begin(begun, beats, cycles)
         script.reset(int(rng.choice(RESETS)), _offered(offer, rng), bool(k % 2), cut=True)
+        if beats:
+            # Wherever the position in a group is wrong, a whole group shows it.
+            script.dots(random_codes(UNIT, 1, group + 1, rng))
         script.dots(random_codes(UNIT, 2, 2, rng))
         if k % 2:
             script.drain()
             script.idle(2 * latency)
-        if k % 3 == 0:
-            script.dots(random_codes(UNIT, 1, group + 1, rng))
         script.drain()
     # Results that were not taken.
     for k in range(4):
