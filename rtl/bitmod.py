@@ -14,11 +14,12 @@ from amaranth.lib.wiring import Component, In, Out
 from hwsim.units.bitmod import (
     MAGNITUDES,
     SCALE_BITS,
+    TERM_BITS,
     TERMS,
     BitmodUnit,
-    Term,
     WeightType,
-    term_pair,
+    pair_bits,
+    term_bits,
 )
 from rtl.base import Unit
 from rtl.blocks.adder_tree import tree_sum
@@ -28,18 +29,6 @@ from rtl.blocks.wire import counter, wire
 
 #: (-1)**negative * mantissa * 2**exponent.
 TERM = data.StructLayout({"negative": 1, "exponent": 2, "mantissa": 1})
-TERM_BITS = 4
-
-
-def term_bits(term: Term) -> int:
-    """Return ``term`` as the bits of ``TERM``."""
-    return term.negative | term.exponent << 1 | term.mantissa << 3
-
-
-def pair_bits(half_units: int) -> int:
-    """Return a value's two terms as 8 bits, the first term highest."""
-    first, second = term_pair(half_units)
-    return term_bits(first) << TERM_BITS | term_bits(second)
 
 
 class Aligner(wiring.Component):

@@ -25,10 +25,11 @@ from hwsim.errors import InputError
 from hwsim.numbers import whole
 from hwsim.units import Scope, UnitSpec
 from hwsim.units.base import check_unit
-from hwsim.units.stimulus import corners, random_codes
+from hwsim.units.stimulus import corner_mix, corners, directed, extremes, random_codes
 from rtl import Unit, create, yosys
 from rtl.base import ports
 from rtl.once import once
+from rtl.player import PATIENCE, Kind, Script, Sink, Step, player
 from rtl.verilog import HandMade
 
 _TRIGGER = re.compile(r"  reg (\\\$auto\$verilog_backend\S+) +(= 0;)\n")
@@ -210,37 +211,107 @@ def description(unit: UnitSpec, text: str) -> dict[str, Any]:
 def self_checking_testbench(unit: UnitSpec, dots: int = 64) -> str:
     """Return a self-checking testbench with vectors from the golden model.
 
-    It applies corner pairs alone in a lane, ``dots`` random dot products of 1 to 4 beats, and some
-    longer than two groups where the unit has groups, with pauses on both sides. It prints ``PASS``
-    with the number of results, and ends with a non-zero status (``$fatal``) on a wrong, undefined,
-    missing or surplus result.
+    It applies corner pairs alone in a lane and in all lanes, sums that run to either end of the
+    accumulator, and ``dots`` random dot products of 1 to 4 beats, some of 17 and some longer than
+    two groups where the unit has groups; with pauses and stalls on both sides, short and long, with
+    resets in the middle, and with junk wherever nothing counts. It prints ``PASS`` with the number
+    of results, and ends with a non-zero status (``$fatal``) on a wrong, undefined, missing or
+    surplus result.
 
     Raises InputError for a ``unit`` that is none, and fewer than 1 dot product.
     """
     check_unit(unit)
     whole("dots", dots, 1)
-    rng = np.random.default_rng(TESTBENCH_SEED)
-    stimuli = [corners(unit, rng)]
-    stimuli += [random_codes(unit, -(-dots // 4), beats, rng) for beats in (1, 2, 3, 4)]
-    if unit.group_beats:
-        stimuli.append(random_codes(unit, 4, 2 * unit.group_beats + 1, rng))
-    beats: list[int] = []
-    expected: list[int] = []
-    for stimulus in stimuli:
-        beats += [word for words in unit.words(stimulus) for word in words]
-        codes = unit.dot(stimulus.activations, stimulus.weights, **stimulus.metadata)
-        expected += [int(code) for code in codes]
-    return _TESTBENCH.format(
-        name=unit.name,
+    script = _script(unit, dots)
+    steps = [*script.steps, Step(Kind.END)]
+    beats = [step.word for step in steps if step.has_word]
+    expected = [code for segment in script.segments for code in segment.expected]
+    return _FIRST_LINES.format(name=unit.name) + player(
+        unit,
+        name=f"{unit.name}_tb",
         top=top_module(unit),
-        beat_msb=unit.beat_bits - 1,
-        result_msb=unit.result.bits - 1,
-        beats=len(beats),
-        results=len(expected),
-        limit=100 * len(beats) * unit.timing().interval + 1000,
-        beat_data=_memory("beats", unit.beat_bits, beats),
-        result_data=_memory("expected", unit.result.bits, expected),
+        patience=PATIENCE + unit.timing().latency,
+        running="1",
+        declarations=_MEMORIES.format(
+            steps=len(steps),
+            beats=len(beats),
+            results=len(expected),
+            beat_msb=unit.beat_bits - 1,
+            result_msb=unit.result.bits - 1,
+            data="\n".join(
+                (
+                    _memory("steps", 32, [step.code for step in steps]),
+                    _memory("beats", unit.beat_bits, beats),
+                    _memory("expected", unit.result.bits, expected),
+                )
+            ),
+        ),
+        fetch=_FETCH,
+        deliver=_COMPARE,
+        log_beat="",
+        log_start="",
+        log_segment="          first = left;",
+        log_limit="          limit = left;",
+        failed=_FAILED,
+        ended=_ENDED.format(name=unit.name),
     )
+
+
+def _script(unit: UnitSpec, dots: int) -> Script:
+    """Return what the self-checking testbench does."""
+    rng = np.random.default_rng(TESTBENCH_SEED)
+    group = unit.group_beats or 1
+    script = Script(unit, rng)
+    script.start()
+    script.dots(corners(unit, rng))
+    script.dots(corner_mix(unit, 16, 1, rng), *extremes(unit, rng, _LONG))
+    for sink, amount, pause in ((Sink.COIN, 2, 0.25), (Sink.PATIENT, 1, 0.0)):
+        script.sink(sink, amount)
+        count = -(-dots // 8)
+        stimuli = [random_codes(unit, count, beats, rng) for beats in (1, 2, 3, 4)]
+        stimuli.append(random_codes(unit, 1, 17, rng))
+        if unit.group_beats:
+            stimuli.append(random_codes(unit, 2, 2 * group + 1, rng))
+        script.dots(*stimuli, pause=pause, mixed=True)
+    # One beat right after many.
+    script.dots(random_codes(unit, 1, _LONG, rng), random_codes(unit, 2, 1, rng))
+    rounded = directed(unit, -(-dots // 4), rng)
+    if rounded is not None:
+        script.dots(rounded)
+    script.sink(Sink.PATIENT, _STALL)
+    script.dots(random_codes(unit, 3, 2, rng))
+    script.drain()
+    script.sink(Sink.READY)
+    # Resets while a beat is offered, in the middle of a sum or before its result was taken.
+    latency = unit.timing().latency
+    for k in range(9):
+        taken = k // 3 != 2
+        script.sink(Sink.READY if taken else Sink.NEVER)
+        script.dots(random_codes(unit, 1, 1, rng))
+        beats = min(k, group) if taken else 0
+        script.begin(random_codes(unit, 1, beats + 2, rng), beats, latency * k * (k % 2))
+        (words,) = unit.words(random_codes(unit, 1, 2, rng))
+        script.reset(1 + k, (None, words[-1], words[0])[k % 3], cut=True)
+        script.sink(Sink.READY)
+        script.dots(random_codes(unit, 1, group + 1, rng), random_codes(unit, 1, 1, rng))
+        script.drain()
+    for words, golden in unit.programs(rng):
+        script.load(words, golden)
+        script.dots(random_codes(unit, dots, 1, rng))
+        script.drain()
+        script.reset(2)
+        script.dots(random_codes(unit, dots, 1, rng))
+        script.drain()
+    # Nothing may come by itself.
+    script.idle(_PAUSE)
+    script.dots(random_codes(unit, 2, 2, rng))
+    script.drain()
+    script.idle(20)
+    return script
+
+
+#: Beats of the longest dot products in a testbench, cycles of a long stall and of a long pause.
+_LONG, _STALL, _PAUSE = 64, 40, 250
 
 
 def _memory(name: str, bits: int, words: list[int]) -> str:
@@ -290,7 +361,7 @@ def _check_replaceable(path: Path, name: str, force: bool) -> None:
     if path.is_file() and not path.is_symlink():
         with path.open("rb") as file:
             start = file.read(4096)
-    beginnings = (_FIRST_LINE, _DESCRIPTION_START, _TESTBENCH.partition("{name}")[0] + "{name}:")
+    beginnings = (_FIRST_LINE, _DESCRIPTION_START, _FIRST_LINES.partition("{name}")[0] + "{name}:")
     if not start.startswith(tuple(text.format(name=name).encode() for text in beginnings)):
         raise InputError(
             f"{path} exists and was not written by hwsim; remove it, or choose another folder"
@@ -302,89 +373,50 @@ def _check_replaceable(path: Path, name: str, force: bool) -> None:
         )
 
 
-_TESTBENCH = """\
+_FIRST_LINES = """\
 // Self-checking testbench of {name}: iverilog -g2012 {name}.v {name}_tb.v && vvp a.out
 
-module {name}_tb;
-  localparam BEATS = {beats};
-  localparam RESULTS = {results};
+"""
 
-  reg [{beat_msb}:0] beats [0:BEATS-1];
-  reg [{result_msb}:0] expected [0:RESULTS-1];
-
-  reg clk = 0;
-  reg rst = 1;
-  reg [{beat_msb}:0] i__payload = 0;
-  reg i__valid = 0;
-  wire i__ready;
-  wire [{result_msb}:0] o__payload;
-  wire o__valid;
-  reg o__ready = 0;
-
-  {top} dut (
-    .clk(clk), .rst(rst),
-    .i__payload(i__payload), .i__valid(i__valid), .i__ready(i__ready),
-    .o__payload(o__payload), .o__valid(o__valid), .o__ready(o__ready)
-  );
-
-  always #5 clk = ~clk;
-
-  integer sent = 0;
-  integer received = 0;
-  integer cycle = 0;
-  integer seed = 1;
-
-  // Handshakes are looked at just before the rising edge, and inputs move just after it.
-  always @(posedge clk) begin
-    cycle <= cycle + 1;
-    if (cycle == 3) rst <= 0;
-    // Before the first edge of the reset they may be.
-    if (cycle != 0 && ^{{i__ready, o__valid}} === 1'bx) begin
-      $display("FAIL: undefined handshake in cycle %0d", cycle);
-      $fatal(1);
-    end
-    if (!rst) begin
-      if (i__valid && i__ready || !i__valid) begin
-        if (sent < BEATS && $random(seed) % 4 != 0) begin
-          i__payload <= beats[sent];
-          i__valid <= 1;
-          sent <= sent + 1;
-        end else begin
-          i__valid <= 0;
-        end
-      end
-      if (o__valid && o__ready) begin
-        if (received == RESULTS) begin
-          $display("FAIL: surplus result %h", o__payload);
-          $fatal(1);
-        end
-        if (o__payload !== expected[received]) begin
-          $display("FAIL: result %0d is %h, expected %h", received, o__payload, expected[received]);
-          $fatal(1);
-        end
-        received <= received + 1;
-      end
-      o__ready <= $random(seed) % 4 != 0;
-    end
-    // A few cycles after the last result, none may follow.
-    if (received == RESULTS && sent == BEATS && !i__valid && cycle > 10) begin
-      if (drained == 20) begin
-        $display("PASS: %0d results of {name}", received);
-        $finish;
-      end
-      drained <= drained + 1;
-    end
-    if (cycle == {limit}) begin
-      $display("FAIL: %0d of %0d results after %0d cycles", received, RESULTS, cycle);
-      $fatal(1);
-    end
-  end
-
-  integer drained = 0;
+_MEMORIES = """\
+  // Steps of the script, their beats, and the results.
+  reg [31:0] steps [0:{steps}-1];
+  reg [{beat_msb}:0] beats [0:{beats}-1];
+  reg [{result_msb}:0] expected [0:{results}-1];
+  integer step = 0;
+  integer beat = 0;
+  integer total = 0;
+  integer first = 0;
+  integer limit = 0;
 
   initial begin
-{beat_data}
-{result_data}
+{data}
   end
-endmodule
 """
+
+_FETCH = """\
+      code = steps[step];
+      step = step + 1;
+      if (code[31:28] == 1 || code[31:28] == 2 || (code[31:28] == 3 && code[24])) begin
+        word = beats[beat];
+        beat = beat + 1;
+      end"""
+
+_COMPARE = """\
+          if (received == limit) begin
+            $display("FAIL: surplus result %h", seen);
+            $fatal(1);
+          end else if (seen !== expected[first + received]) begin
+            $display("FAIL: result %0d is %h, expected %h", first + received, seen,
+                     expected[first + received]);
+            $fatal(1);
+          end
+          total = total + 1;"""
+
+_FAILED = """\
+      $display("FAIL: %0s in cycle %0d", message, cycle);
+      $fatal(1);"""
+
+_ENDED = """\
+          $display("PASS: %0d results of {name}", total);
+          $finish;"""

@@ -12,10 +12,11 @@ lane 0 up, the unit's metadata fields if it has any, and ``last``.
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, fields, replace
+from math import prod
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Float64, Format, Int64
@@ -349,7 +350,8 @@ class UnitSpec(KeepsRepr, LayerOperands):
         Returns
         -------
         numpy.ndarray
-            Codes of ``result``, shape (...); ``result.decode`` gives their values.
+            Codes of ``result``, shape (...); ``result.decode`` gives their values. Of operands of
+            shape (length,), a scalar: of NumPy, or a Python integer where codes have over 64 bits.
 
         Raises
         ------
@@ -357,7 +359,14 @@ class UnitSpec(KeepsRepr, LayerOperands):
             For codes out of range or of :attr:`refused_weights`, unequal shapes, a length that
             ``lanes`` does not divide, or missing or surplus metadata.
         """
-        return self._dot(*self._check_operands(activations, weights, metadata))
+        a, w, extra = self._check_operands(activations, weights, metadata)
+        if a.ndim > 1:
+            return self._dot(a, w, extra)
+        # Object arrays of no dimension turn into plain integers on the way.
+        codes: Integers = self._dot(
+            a[np.newaxis], w[np.newaxis], {name: one[np.newaxis] for name, one in extra.items()}
+        )[0]
+        return codes
 
     def cycles(self, activations: ArrayLike, weights: ArrayLike, **metadata: ArrayLike) -> Int64:
         """Return the cycles that every beat takes while neither side stalls, shape (..., beats).
@@ -446,9 +455,9 @@ class UnitSpec(KeepsRepr, LayerOperands):
 
     def words(self, operands: Operands) -> list[list[int]]:
         """Return the words of the beats of every dot product, see :meth:`pack_beats`."""
-        return [
-            self.pack_beats(row.activations, row.weights, **row.metadata) for row in operands.rows()
-        ]
+        words = self._words(*self._check_operands(*operands))
+        size = len(words) // operands.count
+        return [words[k : k + size] for k in range(0, len(words), size)]
 
     def pack_beats(
         self, activations: ArrayLike, weights: ArrayLike, **metadata: ArrayLike
@@ -459,16 +468,74 @@ class UnitSpec(KeepsRepr, LayerOperands):
         (beats,), (groups,) and (). Where a field is ignored, it is 0.
         """
         a, w, extra = self._check_operands(activations, weights, metadata)
-        beats = len(a) // self.activation_lanes
-        columns = [a.reshape(beats, -1), self.store_weights(w).reshape(beats, -1)]
-        bits = [self.activation.bits, self.stored_weights.bits]
+        one = {name: codes[np.newaxis] for name, codes in extra.items()}
+        return self._words(a[np.newaxis], w[np.newaxis], one)
+
+    def _words(
+        self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]
+    ) -> list[int]:
+        """Return the words of checked dot products, shape (dots, length), one after another."""
+        dots = len(activations)
+        beats = activations.shape[1] // self.activation_lanes
+        fields = {
+            "activations": activations.reshape(dots, beats, -1),
+            "weights": self.store_weights(weights).reshape(dots, beats, self.stored_weights.count),
+        }
         for field in self.metadata:
-            column = np.zeros((beats, 1), field.format.code_dtype)
-            column[field_beats(field, beats, self.group_beats), 0] = extra[field.name]
-            columns.append(column)
-            bits.append(field.format.bits)
-        last = (np.arange(beats) == beats - 1).astype(np.uint8)
-        return pack_fields([*columns, last[:, np.newaxis]], [*bits, 1])
+            column = np.zeros((dots, beats, 1), field.format.code_dtype)
+            place = field_beats(field, beats, self.group_beats)
+            column[:, place, 0] = metadata[field.name].reshape(dots, -1)
+            fields[field.name] = column
+        last = np.zeros((dots, beats, 1), np.uint8)
+        last[:, -1] = 1
+        return self._pack({**fields, "last": last})
+
+    def ignored(self, operands: Operands) -> list[list[int]]:
+        """Return for every word of :meth:`words` which of its bits count for nothing.
+
+        The hardware must deliver the same results whatever they are.
+        """
+        a, _, extra = self._check_operands(*operands)
+        dots, beats = len(a), a.shape[1] // self.activation_lanes
+        counts = {"activations": self.activation_lanes, "weights": self.stored_weights.count}
+        masks = {
+            name: np.zeros((dots, beats, counts.get(name, 1)), np.uint64)
+            for name in self.beat_fields
+        }
+        for field in self.metadata:
+            masks[field.name] += np.uint64((1 << field.format.bits) - 1)
+            masks[field.name][:, field_beats(field, beats, self.group_beats)] = 0
+        self._ignore(masks, extra)
+        words = self._pack(masks)
+        return [words[k : k + beats] for k in range(0, len(words), beats)]
+
+    def _ignore(self, masks: dict[str, NDArray[np.uint64]], metadata: Mapping[str, Codes]) -> None:
+        """Set the bits of beats that ``metadata`` say are ignored.
+
+        ``masks`` has the bits of every code by field, shape (dots, beats, codes of the field).
+        """
+
+    def _pack(self, fields: Mapping[str, Codes]) -> list[int]:
+        """Return words from codes of every field of a beat, shape (..., codes of the field)."""
+        bits = {"activations": self.activation.bits, "weights": self.stored_weights.bits}
+        return pack_fields(
+            [codes.reshape(prod(codes.shape[:-1]), codes.shape[-1]) for codes in fields.values()],
+            [bits.get(name, self.beat_fields[name]) for name in fields],
+        )
+
+    def special_codes(self, operand: str) -> tuple[int, ...]:
+        """Return codes of ``activation`` or ``weight`` where mistakes gather.
+
+        Besides those that the format says; overridden where the metadata say what a code is.
+        """
+        return ()
+
+    def programs(self, rng: np.random.Generator) -> list[tuple[list[int], "UnitSpec"]]:
+        """Return words of beats that load registers, and the golden model after them, up to reset.
+
+        Such beats are no part of a dot product; most units have none.
+        """
+        return []
 
 
 def parameter_fields(cls: type[UnitSpec]) -> tuple["Field[Any]", ...]:
@@ -493,16 +560,24 @@ def pack_fields(columns: Sequence[Codes], bits: Sequence[int]) -> list[int]:
     bits
         Of every field, the width of a code.
     """
-    words, low = [0] * len(columns[0]), 0
-    for codes, width in zip(columns, bits, strict=True):
-        parts = _concatenate(codes, width)
-        words = [word | (part << low) for word, part in zip(words, parts, strict=True)]
-        low += codes.shape[1] * width
+    rows = len(columns[0])
+    size = sum(codes.shape[1] * width for codes, width in zip(columns, bits, strict=True))
+    step = max(1, _CHUNK // max(size, 1))
+    words: list[int] = []
+    for first in range(0, rows, step):
+        part = [codes[first : first + step] for codes in columns]
+        flags = [_bits(codes, width) for codes, width in zip(part, bits, strict=True)]
+        packed = np.packbits(np.concatenate(flags, axis=1), axis=1, bitorder="little")
+        text, width = packed.tobytes(), packed.shape[1]
+        words += [int.from_bytes(text[k : k + width], "little") for k in range(0, len(text), width)]
     return words
 
 
-def _concatenate(codes: Codes, bits: int) -> list[int]:
-    """Return one integer a row, its fields of ``bits`` bits, the first lowest."""
-    flags = (codes[..., np.newaxis] >> np.arange(bits, dtype=codes.dtype)) & 1
-    packed = np.packbits(flags.astype(bool).reshape(len(codes), -1), axis=-1, bitorder="little")
-    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+#: Bits that are packed at once.
+_CHUNK = 1 << 24
+
+
+def _bits(codes: Codes, width: int) -> NDArray[np.bool_]:
+    """Return the bits of a row of codes, the first code's lowest bit first."""
+    flags = (codes[..., np.newaxis] >> np.arange(width, dtype=codes.dtype)) & 1
+    return flags.astype(bool).reshape(len(codes), -1)

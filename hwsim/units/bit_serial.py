@@ -31,6 +31,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Codes, Format, Int64
@@ -189,6 +190,14 @@ class BitSerialUnit(IntegerUnit):
             return ((wide >> (position + 1)) & 1 == 1) & (position < bits[..., np.newaxis])
         window = (wide >> (2 * position)) & 7
         return (window != 0) & (window != 7)
+
+    def _ignore(self, masks: dict[str, NDArray[np.uint64]], metadata: Mapping[str, Codes]) -> None:
+        for name, fmt in (("weight", self.weight), ("activation", self.activation)):
+            precision = metadata.get(f"{name}_precision")
+            if precision is not None:
+                used = (np.uint64(1) << precision.astype(np.uint64)) - np.uint64(1)
+                every = np.uint64((1 << fmt.bits) - 1)
+                masks[f"{name}s"] |= (every ^ used)[..., np.newaxis]
 
     configurations: ClassVar[Configurations] = (
         {"lanes": 64, "weight": "int8", "activation": "int8"},

@@ -43,13 +43,14 @@ Source: Chen et al., BitMoD, HPCA 2025, arXiv 2411.11745, sections III-C, IV-A a
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Codes, Format, Int64, Kind
@@ -93,6 +94,9 @@ class WeightType(IntEnum):
 
 #: Cycles per beat, which is terms per weight, by weight type.
 TERMS = {WeightType.INT8: 4, WeightType.INT6: 3, WeightType.FP4: 2, WeightType.FP3: 2}
+
+#: Bits of a weight code that count, by weight type.
+CODE_BITS = {WeightType.INT8: 8, WeightType.INT6: 6, WeightType.FP4: 4, WeightType.FP3: 3}
 
 #: Magnitudes by code, in half units. Code 0 with a sign is the special value.
 MAGNITUDES = {WeightType.FP4: (0, 1, 2, 3, 4, 6, 8, 12), WeightType.FP3: (0, 2, 4, 8)}
@@ -139,6 +143,26 @@ def term_pair(half_units: int) -> tuple[Term, Term]:
         f"{Fraction(half_units, 2)} is no special value: 4 * first + second half units, each "
         "0 or a signed power of two up to 8, cannot make it"
     )
+
+
+#: (-1)**negative * mantissa * 2**exponent in a programming beat, the sign lowest.
+TERM_BITS = 4
+
+
+def term_bits(term: Term) -> int:
+    """Return ``term`` as a programming beat and the registers hold it."""
+    return term.negative | term.exponent << 1 | term.mantissa << 3
+
+
+def pair_bits(half_units: int) -> int:
+    """Return a value's two terms as 8 bits, the first term highest."""
+    first, second = term_pair(half_units)
+    return term_bits(first) << TERM_BITS | term_bits(second)
+
+
+def _half_units() -> set[int]:
+    """Return all special values that two terms can make, in half units."""
+    return {4 * first.value + second.value for first in _TERMS for second in _TERMS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -554,6 +578,39 @@ class BitmodUnit(UnitSpec):
         half = (one << amount) >> 1
         up = (rest > half) | ((rest == half) & (kept & 1 == 1))
         return kept + (up & (amount > 0)).astype(values.dtype)
+
+    def _ignore(self, masks: dict[str, NDArray[np.uint64]], metadata: Mapping[str, Codes]) -> None:
+        kinds = metadata["weight_type"]
+        unused = np.array([0xFF ^ ((1 << CODE_BITS[kind]) - 1) for kind in WeightType], np.uint64)
+        masks["weights"] |= unused[kinds][..., np.newaxis]
+        integer = (kinds == WeightType.INT8) | (kinds == WeightType.INT6)
+        for column in range(self.columns):
+            masks[self.column_field("selector", column)][integer] = 3
+
+    def special_codes(self, operand: str) -> tuple[int, ...]:
+        if operand != "weight":
+            return ()
+        # The code of -0 and both ends of every type.
+        halves = [1 << (bits - 1) for bits in CODE_BITS.values()]
+        return tuple(sorted({code for half in halves for code in (half - 1, half, 2 * half - 1)}))
+
+    def programs(self, rng: np.random.Generator) -> list[tuple[list[int], UnitSpec]]:
+        low, place = 0, {}
+        for name, width in self.beat_fields.items():
+            place[name] = low
+            low += width
+        found: list[tuple[list[int], UnitSpec]] = []
+        for _ in range(2):
+            halves = rng.choice(sorted(_half_units()), 4, replace=False)
+            words = [
+                pair_bits(int(half)) << place["weights"]
+                | 1 << place["program"]
+                | selector << place[self.column_field("selector", 0)]
+                for selector, half in enumerate(halves)
+            ]
+            values = ",".join(f"{half / 2:g}" for half in halves)
+            found.append((words, replace(self, special_values=values)))
+        return found
 
     configurations: ClassVar[Configurations] = (
         {"lanes": 4, "activation": "fp16"},

@@ -20,6 +20,12 @@ Blocks are added up
 The result is NaN after a scale that is NaN or infinite, a NaN element, infinity x 0, infinity
 times a scale of zero, and infinity - infinity. In fixed point NaN and infinities are flags, as in
 :mod:`hwsim.units.float_mac`.
+
+Signs of zero, in a rounded sum, follow IEEE 754-2019 section 6.3 as far as it applies. A block's
+elements are integers, which have one zero: a block whose products add up to nothing is +0, though
+all of them come from an element that is -0. Scales are positive, so a negative block times a scale
+of zero is -0. Two zeros add up to -0 only if both are -0; numbers that cancel add up to +0. So a
+sum becomes -0 where a negative one is rounded to zero, and stays so while it meets -0 only.
 """
 
 import re
@@ -295,7 +301,7 @@ class BlockDotUnit(UnitSpec):
         exponents = x.exponent + y.exponent + self.unit_exponent
         if self.accumulation is Accumulation.FIXED:
             return self._fixed(significands, exponents, flags)
-        return self._rounded(significands, exponents, flags)
+        return self._rounded(significands, exponents, np.asarray(sums < 0, bool), flags)
 
     def _blocks(self, fmt: Format, codes: Codes) -> Unpacked:
         """Return codes taken apart, shape (..., blocks, block_size), zeros added at the end."""
@@ -310,9 +316,15 @@ class BlockDotUnit(UnitSpec):
         return unpack_scale(self.scale_format, codes.reshape(*codes.shape[:-2], -1))
 
     def _rounded(
-        self, significands: Integers, exponents: Int64, flags: Mapping[str, Bools]
+        self,
+        significands: Integers,
+        exponents: Int64,
+        negative: Bools,
+        flags: Mapping[str, Bools],
     ) -> Codes:
         fmt = self.sum_format
+        vanished = np.asarray(significands == 0, bool)
+        zeros = np.where(negative, -0.0, 0.0)
         with np.errstate(invalid="ignore"):
             special = np.where(flags["positive_infinity"], np.inf, 0.0) + np.where(
                 flags["negative_infinity"], -np.inf, 0.0
@@ -321,6 +333,7 @@ class BlockDotUnit(UnitSpec):
         total = np.zeros(exponents.shape[:-1])
         for k in range(exponents.shape[-1]):
             finite = rounding.add_scaled(fmt, significands[..., k], exponents[..., k], total)
+            finite = np.where(vanished[..., k], zeros[..., k] + total, finite)
             with np.errstate(invalid="ignore"):
                 unlimited = special[..., k] + total
             total = np.where(np.isfinite(unlimited), finite, unlimited)

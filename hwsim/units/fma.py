@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Format
@@ -112,6 +113,12 @@ class FmaUnit(RoundedSum):
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
         return self.rounded_dot(activations, weights, metadata)
+
+    def _ignore(self, masks: dict[str, NDArray[np.uint64]], metadata: Mapping[str, Codes]) -> None:
+        if self.wide is not None:
+            # The wide weight is lane 0's.
+            wide = metadata["wide"].astype(bool)
+            masks["activations"][wide, 1:] = (1 << self.activation.bits) - 1
 
     configurations: ClassVar[Configurations] = (
         {"lanes": 1, "weight": "e2m3", "activation": "e4m3", "accumulator": "fp16"},

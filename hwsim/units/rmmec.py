@@ -57,6 +57,7 @@ from hwsim.units.metadata import Metadata
 from hwsim.units.naming import plain
 from hwsim.units.quire import NARROW_BITS, WIDE_BITS, QuireResult, add_limbs, split_limbs
 from hwsim.units.result import Integers
+from hwsim.units.stimulus import corner_codes
 
 #: Holds the operands of all lanes of a word.
 CONTAINER = Integer(16, signed=False)
@@ -480,6 +481,14 @@ class RmmecUnit(UnitSpec):
         used = words[..., : self.lane_count(mode) // per_word, np.newaxis].astype(np.int64)
         lanes = used >> (fmt.bits * np.arange(per_word)) & ((1 << fmt.bits) - 1)
         return lanes.astype(fmt.code_dtype)
+
+    def special_codes(self, operand: str) -> tuple[int, ...]:
+        found = set()
+        for mode, fmt in FORMATS.items():
+            lanes = len(ROWS[mode])
+            every = sum(1 << (k * WORD // lanes) for k in range(lanes))
+            found |= {int(code) * every for code in corner_codes(fmt)}
+        return tuple(sorted(found))
 
     configurations: ClassVar[Configurations] = (
         {},

@@ -34,6 +34,7 @@ from hwsim.units.array import ArrayUnit, Buffering, Dataflow
 from hwsim.units.base import StoredWeights, Timing, UnitSpec, pack_fields
 from hwsim.units.layers import Matrix, Rows
 from hwsim.units.metadata import Metadata
+from hwsim.units.operands import Operands
 from hwsim.units.result import Integers, Result, join
 
 #: Fields of a word besides operands and ``last``.
@@ -133,14 +134,35 @@ class StationaryArray(ArrayUnit):
         apart = codes.reshape(*codes.shape[:-1], -1, self.tile_shape[side], self.row_lanes)
         return np.moveaxis(apart, -2, -3)
 
-    def pack_beats(self, activations: Any, weights: Any, **metadata: Any) -> list[int]:
-        a, w, _ = self._check_operands(activations, weights, metadata)
-        kept, streamed = (w, a) if self.keeps_weights else (a, w)
-        folds = np.moveaxis(self._tiles(kept, int(self.keeps_weights)), -3, -2)
-        words = self.fold_words(folds, streamed.reshape(-1, 1, self.row_lanes), hide=False)
-        # One sum.
+    def _words(
+        self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]
+    ) -> list[int]:
+        words: list[int] = []
         last = 1 << (self.beat_bits - 1)
-        return [*(word & (last - 1) for word in words[:-1]), words[-1]]
+        for a, w in zip(activations, weights, strict=True):
+            kept, streamed = (w, a) if self.keeps_weights else (a, w)
+            folds = np.moveaxis(self._tiles(kept, int(self.keeps_weights)), -3, -2)
+            own = self.fold_words(folds, streamed.reshape(-1, 1, self.row_lanes), hide=False)
+            # One sum.
+            words += [*(word & (last - 1) for word in own[:-1]), own[-1]]
+        return words
+
+    def ignored(self, operands: Operands) -> list[list[int]]:
+        masks, low = {}, 0
+        for name, width in self.beat_fields.items():
+            masks[name] = ((1 << width) - 1) << low
+            low += width
+        names = ("activations", "weights")
+        streamed, kept = names if self.keeps_weights else names[::-1]
+        # A word that does not compute ends no sum.
+        unused = {
+            "compute": masks[streamed] | masks["last"],
+            "load": masks[kept],
+        }
+        return [
+            [sum(bits for name, bits in unused.items() if not word & masks[name]) for word in words]
+            for words in self.words(operands)
+        ]
 
     def fold_words(self, stationary: Codes, streamed: Codes, hide: bool = True) -> list[int]:
         """Return the words of folds, every one that computes with ``last``.

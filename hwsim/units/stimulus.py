@@ -1,23 +1,45 @@
 """Operands that find mistakes: every pair where that is possible, corners and random beyond.
 
-Codes are drawn as such: what numbers a network has is of no interest here.
+Codes are drawn as such: what numbers a network has is of no interest here. Each kind of operands is
+there for kinds of mistakes: a pair that one lane gets wrong, a tree or an accumulator too narrow
+for all lanes at their largest, a wrong bit below the rounding, a state that outlives its dot
+product, a field that acts where it is to be ignored.
 """
 
+import re
+from collections.abc import Iterator
 from itertools import product
 from math import prod
+from typing import Any
 
 import numpy as np
 
-from hwsim.formats.base import Codes, Format
+from hwsim.formats.base import Codes, Float64, Format, Int64
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
+from hwsim.units import rounding
 from hwsim.units.base import UnitSpec
 from hwsim.units.metadata import Metadata, Scope, field_shape
 from hwsim.units.operands import Operands
+from hwsim.units.result import Result, RoundedResult
 
 #: Operand pairs, and beats that they fill, up to which a unit is tested exhaustively.
 EXHAUSTIVE_PAIRS = 1 << 20
 EXHAUSTIVE_BEATS = 1 << 16
+#: Pairs times lanes up to which every pair is tested in every lane: of exact and of rounded sums.
+EVERY_LANE = 1 << 16
+EVERY_ROUNDED_LANE = 1 << 14
+#: Beats of the longest dot products: of exact sums of beats that take a cycle, and of others.
+LONGEST = 1024
+LONG = 260
+#: Bits of operands of a longest dot product.
+_LONGEST_BITS = 1 << 17
+#: Cycles up to which every order of two values of metadata is tested.
+_ORDERS = 1 << 11
+#: Numbers that are encoded at once.
+_AT_ONCE = 1 << 14
+#: Of every step of a rounded sum, in how many operands its kind of rounding is looked for.
+_CANDIDATES = 48
 
 
 def is_exhaustive(unit: UnitSpec) -> bool:
@@ -29,6 +51,13 @@ def is_exhaustive(unit: UnitSpec) -> bool:
     return pairs <= min(EXHAUSTIVE_PAIRS, EXHAUSTIVE_BEATS * unit.lanes)
 
 
+def meets_every_lane(unit: UnitSpec) -> bool:
+    """Whether an exhaustive test has every pair in every lane."""
+    pairs = 1 << (unit.activation.bits + unit.weight.bits)
+    pairs *= prod(len(field.codes) for field in _per_beat(unit))
+    return pairs * unit.lanes <= (EVERY_LANE if unit.is_exact else EVERY_ROUNDED_LANE)
+
+
 def _per_beat(unit: UnitSpec) -> list[Metadata]:
     return [field for field in unit.metadata if field.scope is Scope.BEAT]
 
@@ -38,15 +67,20 @@ def all_pairs(unit: UnitSpec, rng: np.random.Generator) -> Operands:
 
     With metadata, that is once for every combination of the per-beat fields' codes; those of
     scope ``group`` are random. Beats that are not full are filled up with pairs drawn again.
+    Where :func:`meets_every_lane`, every lane gets every pair once instead.
     """
     activations, weights = unit.activation, unit.weight
+    every_lane = meets_every_lane(unit)
     fields = _per_beat(unit)
     beats, choices = [], []
     for choice in product(*(field.codes for field in fields)):
         pairs = rng.permutation(1 << (activations.bits + weights.bits))
         pairs = pairs[~np.isin(pairs >> activations.bits, unit.refused_weights)]
-        fill = rng.choice(pairs, -len(pairs) % unit.lanes)
-        beats.append(np.concatenate([pairs, fill]).reshape(-1, unit.lanes))
+        if every_lane:
+            beats.append(np.stack([rng.permutation(pairs) for _ in range(unit.lanes)], axis=1))
+        else:
+            fill = rng.choice(pairs, -len(pairs) % unit.lanes)
+            beats.append(np.concatenate([pairs, fill]).reshape(-1, unit.lanes))
         choices.append(np.tile(np.array(choice, np.int64), (len(beats[-1]), 1)))
     order = rng.permutation(sum(map(len, beats)))
     chosen, metadata = np.concatenate(beats)[order], np.concatenate(choices)[order]
@@ -125,7 +159,11 @@ def _random(fmt: Format, shape: tuple[int, int], rng: np.random.Generator) -> Co
     uniform = rng.integers(0, 1 << fmt.bits, shape).astype(fmt.code_dtype)
     # Squares keep the products of bf16 within float64.
     scale = np.sqrt(fmt.max) * np.exp2(rng.uniform(-4, 0, (shape[0], 1)))
-    normal = fmt.encode(rng.standard_normal(shape) * scale)
+    numbers = rng.standard_normal(shape) * scale
+    # In parts: compiled loops take seconds to load.
+    rows = max(1, _AT_ONCE // max(shape[1], 1))
+    parts = [fmt.encode(numbers[k : k + rows]) for k in range(0, len(numbers), rows)]
+    normal = np.concatenate(parts) if parts else uniform
     return np.where(np.arange(shape[0])[:, np.newaxis] % 2, normal, uniform)
 
 
@@ -153,8 +191,7 @@ def corners(unit: UnitSpec, rng: np.random.Generator) -> Operands:
     A lane that is wired to another lane's operand, or that leaks into the sum, cannot hide here.
     The lanes take turns.
     """
-    weight_codes = np.setdiff1d(corner_codes(unit.weight), unit.refused_weights)
-    pairs = list(product(corner_codes(unit.activation), weight_codes))
+    pairs = list(product(*_corners_of(unit)))
     pairs *= -(-unit.lanes // len(pairs))
     activations = np.full((len(pairs), unit.activation_lanes), unit.activation.encode(0.0))
     weights = np.full((len(pairs), unit.weight_lanes), unit.weight.encode(0.0))
@@ -169,3 +206,283 @@ def corners(unit: UnitSpec, rng: np.random.Generator) -> Operands:
     if unit.weight_lanes:
         weights[rows, column * unit.lanes + lane] = [w for _, w in pairs]
     return Operands(activations, weights, random_metadata(unit, len(pairs), 1, rng))
+
+
+def _corners_of(unit: UnitSpec) -> tuple[Codes, Codes]:
+    """Return the corner codes of activations and of the weights that the unit takes."""
+    found = [
+        np.union1d(corner_codes(fmt), np.array(unit.special_codes(name), fmt.code_dtype))
+        for name, fmt in (("activation", unit.activation), ("weight", unit.weight))
+    ]
+    return found[0], np.setdiff1d(found[1], unit.refused_weights)
+
+
+def corner_mix(unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator) -> Operands:
+    """Return dot products with corner codes in all lanes, half of them one pair in all lanes."""
+    codes = _corners_of(unit)
+    sides = [
+        rng.choice(one, (dots, beats * lanes))
+        for one, lanes in zip(codes, (unit.activation_lanes, unit.weight_lanes), strict=True)
+    ]
+    for one, side in zip(codes, sides, strict=True):
+        side[::2] = rng.choice(one, (len(side[::2]), 1))
+    return Operands(sides[0], sides[1], random_metadata(unit, dots, beats, rng))
+
+
+def tainted(unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator) -> Operands:
+    """Return corner codes with NaN or infinity in one lane of every beat, if formats have any."""
+    drawn = corner_mix(unit, dots, beats, rng)
+    for codes, corner, fmt, lanes in zip(
+        (drawn.activations, drawn.weights),
+        _corners_of(unit),
+        (unit.activation, unit.weight),
+        (unit.activation_lanes, unit.weight_lanes),
+        strict=True,
+    ):
+        special = corner[~np.isfinite(fmt.decode(corner))]
+        if special.size and lanes:
+            lane = rng.integers(lanes, size=(dots, beats, 1))
+            apart = codes.reshape(dots, beats, lanes)
+            np.put_along_axis(apart, lane, rng.choice(special, lane.shape), axis=2)
+    return drawn
+
+
+def extremes(unit: UnitSpec, rng: np.random.Generator, most: int | None = None) -> list[Operands]:
+    """Return dot products that drive the sum to either end, and from one to the other.
+
+    All lanes hold the pair with the largest or the most negative product, from one beat to as many
+    as wrap the accumulator, or ``most``, by default :func:`longest`.
+    """
+    ends = _end_pairs(unit)
+    length = most or longest(unit)
+    if unit.safe_beats:
+        length = min(length, unit.safe_beats + 2)
+    group = unit.group_beats or 1
+    found = []
+    for beats in sorted({1, 2, min(group, length), min(2 * group, length), length}):
+        for first, second in ((0, 0), (1, 1), (0, 1), (1, 0)):
+            # From one end to the other, where that does not take long.
+            if first != second and (beats < 2 or beats == LONG == length):
+                continue
+            turn = max(1, beats // 3)
+            pair = np.where(np.arange(beats) < turn, first, second)
+            rows = [
+                np.repeat(ends[pair, side], lanes)[np.newaxis].astype(fmt.code_dtype)
+                for side, (lanes, fmt) in enumerate(
+                    ((unit.activation_lanes, unit.activation), (unit.weight_lanes, unit.weight))
+                )
+            ]
+            found.append(Operands(rows[0], rows[1], random_metadata(unit, 1, beats, rng)))
+    return found
+
+
+def _end_pairs(unit: UnitSpec) -> Int64:
+    """Return the pairs of corner codes with the largest and the most negative finite product."""
+    a, w = _corners_of(unit)
+    x, y = unit.activation.decode(a), unit.weight.decode(w)
+    with np.errstate(invalid="ignore", over="ignore"):
+        products = x[:, np.newaxis] * y
+    products[~np.isfinite(products)] = 0
+    places = [np.unravel_index(k, products.shape) for k in (products.argmax(), products.argmin())]
+    return np.array([(a[row], w[column]) for row, column in places], np.int64)
+
+
+def longest(unit: UnitSpec) -> int:
+    """Return the beats of the longest dot products to test."""
+    exact = isinstance(unit.result, Result) and not unit.result.exponent_bits and unit.is_exact
+    if not exact or unit.timing().interval > 1 or unit.words_per_beat > 1:
+        return LONG
+    return max(LONG, min(LONGEST, _LONGEST_BITS // unit.beat_bits))
+
+
+def metadata_orders(unit: UnitSpec, rng: np.random.Generator) -> list[Operands]:
+    """Return dot products with every value of the metadata, and every order of two.
+
+    Values follow each other in consecutive beats or groups, of one dot product and of two: those of
+    all fields of a scope together, where that takes no more than 2048 cycles, or of each alone. Of
+    a field that has too many values for that, each comes once, and some in order.
+    """
+    found: list[Operands] = []
+    for scope in Scope:
+        fields = [field for field in unit.metadata if field.scope is scope]
+        together = fields and _order_cycles(unit, fields) <= _ORDERS
+        for some in [fields] if together else [[field] for field in fields]:
+            found += _in_orders(unit, some, rng)
+    return found
+
+
+def _order_cycles(unit: UnitSpec, fields: list[Metadata]) -> int:
+    """Return the cycles that all orders of two values of fields of one scope take."""
+    beats = (unit.group_beats or 1) if fields[0].scope is Scope.GROUP else 1
+    return prod(len(field.codes) for field in fields) ** 2 * beats * unit.timing().interval
+
+
+def _in_orders(
+    unit: UnitSpec, fields: list[Metadata], rng: np.random.Generator
+) -> Iterator[Operands]:
+    """Yield dot products in which values of fields of one scope follow each other."""
+    counts, scope = [len(field.codes) for field in fields], fields[0].scope
+    size = 1 if scope is Scope.BEAT else unit.group_beats or 1
+    if _order_cycles(unit, fields) <= _ORDERS:
+        walk = np.array(_orders(prod(counts)))
+    else:
+        walk = rng.permutation(min(prod(counts), 1 << 8))
+        yield _with_values(unit, fields, walk[:, np.newaxis], 1, rng)
+        walk = walk[: max(4, 128 // size)]
+    for part in _parts(walk, 4 if unit.group_beats or scope is Scope.BEAT else 1):
+        if scope is Scope.DOT:
+            yield _with_values(unit, fields, part[:, np.newaxis], size + 1, rng)
+        else:
+            yield _with_values(unit, fields, part[np.newaxis], len(part) * size, rng)
+
+
+def _with_values(
+    unit: UnitSpec, fields: list[Metadata], values: Int64, beats: int, rng: np.random.Generator
+) -> Operands:
+    """Return random dot products with these values of fields, numbers of their combination."""
+    # Twice as many, as every other one has operands of close sizes.
+    drawn = random_codes(unit, 2 * len(values), beats, rng).take(slice(1, None, 2))
+    each = np.unravel_index(values, [len(field.codes) for field in fields])
+    for field, chosen in zip(fields, each, strict=True):
+        codes = (chosen + field.codes[0]).astype(field.format.code_dtype)
+        drawn.metadata[field.name][...] = codes.reshape(drawn.metadata[field.name].shape)
+    return drawn
+
+
+def _orders(count: int) -> list[int]:
+    """Return a sequence with every ordered pair of 0 to count - 1 once, in consecutive places."""
+    # Leaving every value by the others in turn, itself first, passes all of them.
+    following = [[(value - k) % count for k in range(count)][::-1] for value in range(count)]
+    walk, stack = [], [0]
+    while stack:
+        if following[stack[-1]]:
+            stack.append(following[stack[-1]].pop())
+        else:
+            walk.append(stack.pop())
+    return walk[::-1]
+
+
+def _parts(values: Int64, longest_part: int) -> Iterator[Int64]:
+    """Yield values in parts of 1 to ``longest_part``, in turn."""
+    start, size = 0, 1
+    while start < len(values):
+        yield values[start : start + size]
+        start += size
+        size = size % longest_part + 1
+
+
+def directed(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Operands | None:
+    """Return dot products whose steps round in ways that random operands rarely meet.
+
+    In every step one lane has a product, which is chosen among random ones so that the sum is a
+    tie, next to a tie, all but exact (the sticky bit alone), cancels to zero or to little, rounds
+    to zero, or is near the largest value. None where sums are not rounded to a minifloat, or
+    products are not those of the formats.
+    """
+    result = unit.result
+    if not isinstance(result, RoundedResult) or result.shape:
+        return None
+    fmt = result.format
+    lanes = (unit.activation_lanes, unit.weight_lanes)
+    if not isinstance(fmt, Minifloat) or lanes != (unit.lanes, unit.lanes):
+        return None
+    # What weights stand for, where beats bring a table of it.
+    table = {
+        field.name: _random_field(field, (dots, 1), rng)[:, 0]
+        for field in unit.metadata
+        if field.scope is Scope.DOT
+    }
+    total, rows = np.zeros(dots), np.arange(dots)
+    steps = []
+    for step in range(_STEPS):
+        *codes, values = _terms(unit, dots, table, rng)
+        kinds = _kinds(fmt, total[:, np.newaxis], values)
+        wanted = rng.integers(1, kinds.max() + 1, dots) if step and kinds.any() else np.zeros(dots)
+        order = rng.random(kinds.shape) + 2 * (kinds == wanted[:, np.newaxis]) + (kinds > 0)
+        chosen = order.argmax(axis=1)
+        steps.append([one[rows, chosen] for one in codes])
+        with np.errstate(invalid="ignore"):
+            total = rounding.add(fmt, values[rows, chosen], total)
+    activations, weights, *others = (np.stack(one, axis=1) for one in zip(*steps, strict=True))
+    names = [field.name for field in unit.metadata if field.name not in table]
+    # One lane of a beat, or of a group of beats whose sum is rounded.
+    size = (unit.group_beats or 1) * unit.lanes
+    lane = rng.integers(min(size, _block_lanes(unit)), size=(dots, _STEPS))
+    sides = []
+    for drawn, of in ((activations, unit.activation), (weights, unit.weight)):
+        side = np.full((dots, _STEPS, size), of.encode(0.0), of.code_dtype)
+        np.put_along_axis(side, lane[..., np.newaxis], drawn[..., np.newaxis], axis=2)
+        sides.append(side.reshape(dots, -1))
+    return Operands(sides[0], sides[1], {**table, **dict(zip(names, others, strict=True))})
+
+
+def _block_lanes(unit: UnitSpec) -> int:
+    """Return the lanes that the first scales of a beat belong to, where it has several."""
+    last = max((int(n) for n in re.findall(r"_scale_(\d+)", " ".join(unit.beat_fields))), default=0)
+    return (unit.group_beats or 1) * unit.lanes // (last + 1)
+
+
+#: Steps of a sum with directed operands.
+_STEPS = 4
+
+
+def _terms(
+    unit: UnitSpec, dots: int, table: dict[str, Codes], rng: np.random.Generator
+) -> tuple[Any, ...]:
+    """Return candidates for a step: codes of activations, weights and metadata, and products.
+
+    Shape (dots, candidates). Half of the operands are of all sizes, half close to 1.
+    """
+    shape = (dots, _CANDIDATES)
+    sides = []
+    for fmt in (unit.activation, unit.weight):
+        codes = rng.integers(0, 1 << fmt.bits, shape).astype(fmt.code_dtype)
+        near = fmt.encode(rng.standard_normal(shape) * min(2.0, fmt.max))
+        sides.append(np.where(rng.random(shape) < 0.5, codes, near).astype(fmt.code_dtype))
+    refused = np.isin(sides[1], unit.refused_weights)
+    sides[1] = np.where(refused, unit.weight.encode(0.0), sides[1]).astype(unit.weight.code_dtype)
+    numbers = unit.weight.decode(sides[1])
+    found = []
+    with np.errstate(invalid="ignore", over="ignore"):
+        for k, field in enumerate(unit.metadata):
+            if field.name in table:
+                entry = field.format.decode(table[field.name])
+                numbers = np.where(sides[1] == k, entry[:, np.newaxis], numbers)
+                continue
+            if isinstance(field.format, Integer):
+                found.append(np.zeros(shape, field.format.code_dtype))
+                continue
+            found.append(_random_field(field, shape, rng))
+            if field.name.endswith(("_scale", "_scale_0")):
+                numbers = numbers * field.format.decode(found[-1])
+        values = unit.activation.decode(sides[0]) * numbers
+    return *sides, *found, np.where(np.isfinite(values), values, 0.0)
+
+
+def _kinds(fmt: Minifloat, total: Float64, terms: Float64) -> Int64:
+    """Return how ``total`` plus each term rounds, 0 for no kind of interest.
+
+    1: a tie; 2: next to a tie; 3: next to a value; 4: cancels to zero; 5: cancels to little;
+    6: rounds to zero; 7: near the largest value.
+    """
+    with np.errstate(invalid="ignore"):
+        exact = total + terms
+    exact = np.where(np.isfinite(exact), exact, 0.0)
+    size = np.maximum(np.frexp(exact)[1] - 1, fmt.min_exponent)
+    parts = np.abs(np.ldexp(exact, fmt.mantissa - size))
+    rest = parts - np.floor(parts)
+    close = 2.0**-5
+    is_term = terms != 0
+    return np.select(
+        [
+            (exact == 0) & is_term,
+            (parts <= 0.5) & (parts > 0),
+            rest == 0.5,
+            np.abs(rest - 0.5) < close,
+            (np.minimum(rest, 1 - rest) < close) & (rest != 0),
+            np.abs(exact) < 2.0**-3 * np.abs(total),
+            np.abs(exact) > 0.9 * fmt.max,
+        ],
+        [4, 6, 1, 2, 3, 5, 7],
+        0,
+    )

@@ -20,6 +20,7 @@ from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
 from hwsim.units.recipe import recipe
 from rtl import Unit, emit, icarus
+from rtl.player import PATIENCE, player
 from rtl.verilog import SOURCE, HandMade, plain
 
 #: Environment variable of the simulator's process: what the testbench has to do, as JSON.
@@ -174,10 +175,12 @@ def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots
     folder = source.parent
     results = folder / "results.xml"
     log = folder / "log.txt"
+    bench = folder / "player.v"
+    bench.write_text(_player(unit))
     runner = _Runner()
     runner.build(
-        sources=[source],
-        hdl_toplevel=emit.top_module(unit),
+        sources=[source, bench],
+        hdl_toplevel=_PLAYER,
         build_dir=folder / "build",
         timescale=("1ns", "1ps"),
         log_file=log,
@@ -185,7 +188,7 @@ def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots
     # Under pytest the runner exits where it elsewhere returns; the results say why, if any.
     with contextlib.suppress(SystemExit, icarus.IcarusError, ElementTree.ParseError):
         runner.test(
-            hdl_toplevel=emit.top_module(unit),
+            hdl_toplevel=_PLAYER,
             test_module="rtl.verification.bench",
             build_dir=folder / "build",
             test_dir=folder,
@@ -197,6 +200,57 @@ def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots
     if report.exists() and "refused" in (said := json.loads(report.read_text())):
         raise InputError(said["refused"])
     return _failures(results, log)
+
+
+#: The module that plays the scripts of the tests.
+_PLAYER = "hwsim_player"
+
+
+def _player(unit: UnitSpec) -> str:
+    """Return the player, which reads a script from a file and writes a log."""
+    return player(
+        unit,
+        name=_PLAYER,
+        top=emit.top_module(unit),
+        patience=PATIENCE + unit.timing().latency,
+        running="0",
+        declarations=_FILES,
+        fetch=_FETCH,
+        deliver='          $fwrite(log, "R %0d %h\\n", offered, seen);',
+        log_beat='          $fwrite(log, "T %0d\\n", cycle);',
+        log_start='          $fwrite(log, "S\\n");',
+        log_segment='          $fwrite(log, "Z\\n");',
+        log_limit="",
+        failed='      $fwrite(log, "E %0s\\n", message); close;',
+        ended="          close;",
+    )
+
+
+_FILES = """\
+  reg go = 0;
+  reg done = 0;
+  integer script, log, status;
+
+  always @(posedge go) begin
+    script = $fopen("script.txt", "r");
+    log = $fopen("transfers.txt", "w");
+    done = 0; state = FETCH; pending = 0; running = 1;
+  end
+
+  task close;
+    begin
+      $fclose(script);
+      $fclose(log);
+      done = 1;
+    end
+  endtask"""
+
+_FETCH = """\
+      status = $fscanf(script, "%h", code);
+      unknown = 0;
+      if (code[31:28] == 1 || code[31:28] == 2 || (code[31:28] == 3 && code[24]))
+        status = $fscanf(script, "%h", word);
+      if (code[31:28] == 1 && code[24]) status = $fscanf(script, "%h", unknown);"""
 
 
 class _Runner(Icarus):

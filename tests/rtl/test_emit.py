@@ -11,8 +11,9 @@ from amaranth.back import rtlil
 import rtl
 from hwsim.errors import InputError
 from hwsim.units import UnitSpec, make
-from rtl import emit
+from rtl import emit, verilator
 from rtl.once import once
+from tests.rtl.faults import ANYWHERE, Around
 
 UNITS = [
     make("integer", lanes=4, weight="int4", activation="int8"),
@@ -50,6 +51,24 @@ def test_testbench_fails_on_broken_verilog(right: str, wrong: str, tmp_path: Pat
     text = source.read_text()
     assert right in text
     source.write_text(text.replace(right, wrong))
+    done = simulate(tmp_path, source, bench)
+    assert done.returncode != 0
+    assert "FAIL" in done.stdout
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_testbench_passes_in_verilator(unit: UnitSpec, tmp_path: Path) -> None:
+    source, _, bench = emit.write(unit, tmp_path)
+    said = verilator.simulate(f"{unit.name}_tb", [source.name, bench.name], tmp_path)
+    assert said.startswith("PASS: ")
+
+
+@pytest.mark.parametrize("fault", ANYWHERE)
+def test_testbench_fails_on_planted_faults(fault: type[Around], tmp_path: Path) -> None:
+    source, bench = tmp_path / "unit.v", tmp_path / "bench.v"
+    source.write_text(emit.verilog(SMALL, fault(SMALL)))
+    bench.write_text(emit.self_checking_testbench(SMALL))
     done = simulate(tmp_path, source, bench)
     assert done.returncode != 0
     assert "FAIL" in done.stdout

@@ -35,6 +35,21 @@ def test_parameters_round_trip(family: str) -> None:
         assert unit.name.isidentifier()
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_one_dot_product_gives_a_scalar(family: str) -> None:
+    for values in FAMILIES[family].configurations:
+        unit = make(family, **values)
+        stimulus = random_codes(unit, 2, 3, np.random.default_rng(0))
+        every = unit.dot(stimulus.activations, stimulus.weights, **stimulus.metadata)
+        for row, want in zip(stimulus.rows(), every, strict=True):
+            code = unit.dot(row.activations, row.weights, **row.metadata)
+            assert np.ndim(code) == 0
+            assert not isinstance(code, np.ndarray)
+            assert code == want
+            decoded = unit.result.decode(code)
+            np.testing.assert_array_equal(decoded, unit.result.decode(every[:1] * 0 + want)[0])
+
+
 def test_beats_are_packed_lowest_lane_first() -> None:
     unit = make("integer", lanes=2, weight="int4", activation="int8")
     words = unit.pack_beats([0x11, 0x22, 0x33, 0x44], [0x5, 0x6, 0x7, 0x8])
@@ -114,6 +129,50 @@ def test_metadata_lie_between_weights_and_last() -> None:
     assert [word >> 7 & 15 for word in words] == [0, 0, 5, 9]
     assert [word >> 11 & 7 for word in words] == [6, 0, 0, 0]
     assert [word >> 14 for word in words] == [0, 0, 0, 1]
+
+
+def test_ignored_bits_are_those_of_fields_in_other_beats() -> None:
+    stimulus = random_codes(TAGGED, 2, 4, np.random.default_rng(0))
+    scale, table = 15 << 7, 7 << 11
+    every = [scale, scale | table, table, table]
+    assert TAGGED.ignored(stimulus) == [every, every]
+
+
+@pytest.mark.parametrize(
+    ("family", "parameters"),
+    [
+        ("bitmod", {"lanes": 2, "activation": "e2m1", "group_size": 12}),
+        ("bit_serial", {"lanes": 2, "weight": "int5", "activation": "int4", "precision": "beat",
+                        "serial": "both"}),
+        ("fma", {"lanes": 2, "weight": "e2m1", "activation": "e4m3", "wide": "int8"}),
+    ],
+)  # fmt: skip
+def test_ignored_operands_do_not_change_results(family: str, parameters: dict[str, object]) -> None:
+    unit = make(family, **parameters)
+    rng = np.random.default_rng(0)
+    stimulus = random_codes(unit, 40, 6, rng)
+    beats = [word for words in unit.ignored(stimulus) for word in words]
+    a_bits, w_bits = (unit.beat_fields[name] for name in ("activations", "weights"))
+    changed = 0
+    sides = []
+    for codes, fmt, low, width in (
+        (stimulus.activations, unit.activation, 0, a_bits),
+        (stimulus.weights, unit.weight, a_bits, w_bits),
+    ):
+        count = width // fmt.bits
+        masks = [
+            beat >> low + k * fmt.bits & ((1 << fmt.bits) - 1)
+            for beat in beats
+            for k in range(count)
+        ]
+        junk = rng.integers(0, 1 << fmt.bits, len(masks)) & np.array(masks)
+        changed += int((junk != 0).sum())
+        sides.append(codes ^ junk.reshape(codes.shape).astype(codes.dtype))
+    assert changed > 20
+    np.testing.assert_array_equal(
+        unit.dot(*sides, **stimulus.metadata),
+        unit.dot(stimulus.activations, stimulus.weights, **stimulus.metadata),
+    )
 
 
 @pytest.mark.parametrize("beats", [1, 2, 3, 4, 7])

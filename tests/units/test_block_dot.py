@@ -11,6 +11,7 @@ from hwsim.formats.minifloat import Minifloat
 from hwsim.units import make
 from hwsim.units.block_dot import BlockDotUnit
 from hwsim.units.stimulus import cancelling, corners, random_codes
+from rtl.verification.play import play
 
 UNITS: list[tuple[str, dict[str, Any]]] = [
     ("mx_dot", {"lanes": 32, "weight": "e2m1", "activation": "e2m1"}),
@@ -105,6 +106,71 @@ def test_blocks_are_exact_and_rounded_once(
             assert Fraction(result) == total
             compared += 1
     assert compared >= 10
+
+
+def signed_sum(unit: BlockDotUnit, row: Any) -> tuple[Fraction, bool]:
+    """Return the sum of finite blocks, and whether its sign bit is set."""
+    total, negative = Fraction(0), False
+    x, y = unit.activation.decode(row.activations), unit.weight.decode(row.weights)
+    for k, start in enumerate(range(0, len(x), unit.block_size)):
+        part = slice(start, start + unit.block_size)
+        block = sum(
+            (Fraction(p) * Fraction(q) for p, q in zip(x[part], y[part], strict=True)), Fraction(0)
+        )
+        scales = [scale_of(unit, int(row.metadata[f"{side}_scale"][k]))
+                  for side in ("activation", "weight")]  # fmt: skip
+        assert None not in scales
+        term = block * scales[0] * scales[1]
+        rounded = nearest_even(total + term, unit.sum_format)
+        assert rounded is not None
+        both = total == term == 0
+        negative = negative and block < 0 if both else total + term < 0
+        total = rounded
+    return total, negative
+
+
+@pytest.mark.parametrize(
+    ("family", "parameters", "scales"),
+    [
+        ("nvfp4_dot", {"lanes": 4, "block_size": 4, "scale": "e5m3u_ieee", "accumulator": "fp16"},
+         [0, 1, 2, 12, 40, 133]),
+        ("mx_dot", {"lanes": 2, "block_size": 4, "weight": "e2m1", "activation": "e2m1",
+                    "accumulator": "fp16"}, [113, 114, 115, 127]),
+        ("bfp_dot", {"lanes": 1, "weight": "int4", "activation": "int4", "scale": "int6",
+                     "block_size": 2, "accumulator": "e5m2"}, [47, 50, 52, 56, 62]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_signs_of_zero(family: str, parameters: dict[str, Any], scales: list[int]) -> None:
+    unit = block_unit(family, **parameters)
+    rng = np.random.default_rng(0)
+    stimulus = random_codes(unit, 300, 3 * unit.group_beats, rng)
+    # Few elements, so that blocks are often zero.
+    stimulus.activations[rng.random(stimulus.activations.shape) < 0.5] = 0
+    for codes in stimulus.metadata.values():
+        codes[...] = rng.choice(scales, codes.shape)
+    got = unit.dot(stimulus.activations, stimulus.weights, **stimulus.metadata)
+    signs = []
+    for row, code in zip(stimulus.rows(), got, strict=True):
+        total, negative = signed_sum(unit, row)
+        assert Fraction(float(unit.result.decode(code))) == total
+        assert bool(int(code) & unit.sum_format.sign_code) == negative
+        signs += [negative] * (total == 0)
+    assert set(signs) == {True, False}
+    # The hardware says the same.
+    (played,) = play(unit, [[word for words in unit.words(stimulus) for word in words]])
+    assert played.results == [int(code) for code in got]
+
+
+def test_a_negative_block_times_a_scale_of_zero_is_a_negative_zero() -> None:
+    unit = block_unit("nvfp4_dot", lanes=4, block_size=4, accumulator="fp16", scale="e5m3u_ieee")
+    code = unit.dot(
+        [15, 5, 9, 0, 5, 12, 0, 9, 5, 3, 7, 13],
+        [11, 9, 4, 3, 12, 8, 2, 10, 4, 3, 11, 4],
+        activation_scale=[0, 1, 0],
+        weight_scale=[133, 12, 0],
+    )
+    assert code == 0x8000
 
 
 @pytest.mark.parametrize(

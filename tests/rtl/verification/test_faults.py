@@ -1,0 +1,94 @@
+"""Faults of kinds that hardware has do not pass, each in the units that it applies to."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rtl
+from hwsim.units import FAMILIES, UnitSpec, make
+from rtl import emit
+from rtl.verification import verify
+from rtl.verilog import with_verilog
+from tests.rtl import faults
+from tests.rtl.mutants import with_accumulator
+
+UNITS = {
+    "integer": make("integer", lanes=4, weight="int4", activation="int8"),
+    "float": make("float", lanes=4, weight="e2m1", activation="e4m3"),
+    "fma": make("fma", lanes=1, weight="e2m1", activation="e4m3", accumulator="fp16"),
+    "bit_serial": make("bit_serial", lanes=4, weight="int4", activation="int8"),
+    "mx_dot": make("mx_dot", lanes=4, weight="e2m1", activation="e2m1", block_size=8,
+                   accumulator="fp16"),
+    "bitmod": make("bitmod", lanes=2, activation="e2m1", group_size=12),
+    "codebook": make("codebook", lanes=2, weight="uint2", activation="int4", table="loaded"),
+    "posit": make("posit", lanes=2, weight="posit6_1", activation="posit6_1"),
+}  # fmt: skip
+FAULTS: dict[str, tuple[str, Callable[[UnitSpec], rtl.Unit]]] = {
+    "valid_waits": ("integer", faults.ValidWaitsForReady),
+    "takes_while_reset": ("bit_serial", faults.TakesWhileReset),
+    "drops_after_stalls": ("float", faults.DropsAfterStalls),
+    "second_result": ("codebook", faults.SecondResult),
+    "bent_after_16": ("fma", faults.BentAfter16),
+    "bent_after_long": ("posit", faults.BentAfterLong),
+    "acts_on_idle_bus": ("integer", faults.ActsOnIdleBus),
+    "acts_on_ignored_scales": ("mx_dot", faults.ActsOnIgnored),
+    "acts_on_ignored_tables": ("codebook", faults.ReloadedTable),
+    "wrong_pair": ("integer", faults.WrongPair),
+    "kept_flag": ("float", faults.KeptFlag),
+    "narrow_accumulator": ("integer", lambda u: with_accumulator(u, faults.NarrowAccumulator)),
+    "narrow_quire": ("posit", lambda u: with_accumulator(u, faults.Narrow28)),
+    "narrow_tree": ("integer", lambda u: with_accumulator(u, faults.NarrowTerm)),
+    "narrow_block_sum": ("mx_dot", faults.NarrowBlockSum),
+    "unprogrammed_value": ("bitmod", faults.UnprogrammedValue),
+    "kept_values": ("bitmod", faults.KeptValues),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_fails(name: str) -> None:
+    family, fault = FAULTS[name]
+    unit = UNITS[family]
+    verdict = verify(unit, component=fault(unit))
+    assert not verdict.passed
+
+
+def without_resets(text: str) -> list[str]:
+    """Return the Verilog with the reset of one register left out, for every register."""
+    found = re.finditer(r"    if \(rst\) begin\n.*?\n    end\n", text, re.DOTALL)
+    return [text[: one.start()] + text[one.end() :] for one in found]
+
+
+def survivors(unit: UnitSpec, folder: Path) -> int:
+    """Return how many registers could do without a reset as far as verification sees."""
+    passed = 0
+    for k, text in enumerate(without_resets(emit.verilog(unit))):
+        source = folder / f"mutant_{k}.v"
+        source.write_text(text)
+        passed += verify(with_verilog(unit, [source], top=unit.name)).passed
+    return passed
+
+
+def test_a_position_that_survives_a_reset_fails(tmp_path: Path) -> None:
+    unit = make("mx_dot", lanes=2, weight="e4m3", activation="e2m1", block_size=4)
+    assert len(without_resets(emit.verilog(unit))) == 5
+    # The block's sum and flags, its position, and the fold's two.
+    assert survivors(unit, tmp_path) == 0
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("fault", faults.ANYWHERE)
+def test_faults_at_the_ports_fail_in_all_families(family: str, fault: Any) -> None:
+    unit = make(family, **FAMILIES[family].configurations[-1])
+    verdict = verify(unit, component=fault(unit))
+    assert not verdict.passed
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name in UNITS])
+def test_registers_that_survive_a_reset_fail(family: str, tmp_path: Path) -> None:
+    allowed = {"bitmod": 6}  # What a beat sets before it counts.
+    assert survivors(UNITS[family], tmp_path) <= allowed.get(family, 0)

@@ -1,0 +1,108 @@
+"""Operands of every kind hold what they are there for."""
+
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+
+from hwsim.formats.minifloat import NAMED
+from hwsim.units import make
+from hwsim.units.operands import Operands
+from hwsim.units.stimulus import (
+    _kinds,
+    _orders,
+    all_pairs,
+    corner_mix,
+    directed,
+    extremes,
+    meets_every_lane,
+    metadata_orders,
+    tainted,
+)
+
+INTEGER = make("integer", lanes=4, weight="int4", activation="int8")
+
+
+def generator() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_every_pair_meets_every_lane() -> None:
+    assert meets_every_lane(INTEGER)
+    stimulus = all_pairs(INTEGER, generator())
+    for lane in range(4):
+        pairs = zip(stimulus.activations[:, lane], stimulus.weights[:, lane], strict=True)
+        assert len(set(pairs)) == 1 << 12
+
+
+def test_corners_fill_all_lanes_with_one_pair() -> None:
+    stimulus = corner_mix(INTEGER, 200, 1, generator())
+    a, w = stimulus.activations, stimulus.weights
+    alike = (a == a[:, :1]).all(axis=1) & (w == w[:, :1]).all(axis=1)
+    assert (alike & (a[:, 0] == 0x80) & (w[:, 0] == 8)).any()
+    assert 0.4 < alike.mean() < 0.6
+
+
+def test_tainted_beats_hold_nan_or_infinity() -> None:
+    unit = make("float", lanes=4, weight="e4m3", activation="e2m1")
+    stimulus = tainted(unit, 5, 3, generator())
+    special = ~np.isfinite(unit.weight.decode(stimulus.weights))
+    assert special.reshape(15, 4).any(axis=1).all()
+
+
+def values(stimulus: Operands) -> np.ndarray:
+    codes = INTEGER.dot(stimulus.activations, stimulus.weights)
+    return np.asarray(INTEGER.result.decode(codes))
+
+
+def test_extremes_reach_both_ends() -> None:
+    sums = np.concatenate([values(one) for one in extremes(INTEGER, generator())])
+    assert sums.max() == 1024 * 4 * 8 * 128
+    assert sums.min() == -1024 * 4 * 8 * 127
+
+
+def test_extremes_wrap_a_narrow_accumulator() -> None:
+    unit = make("integer", lanes=4, weight="int4", activation="int8", accumulator_bits=16)
+    most = max(one.activations.shape[1] // 4 for one in extremes(unit, generator()))
+    assert most == unit.safe_beats + 2 == 9
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_orders_hold_every_order_of_two_once(count: int) -> None:
+    assert sorted(pairwise(_orders(count))) == list(product(range(count), repeat=2))
+
+
+def test_types_of_weights_follow_each_other_in_every_order() -> None:
+    unit = make("bitmod", lanes=2, activation="e2m1", group_size=12)
+    stimuli = metadata_orders(unit, generator())
+    kinds = np.concatenate([one.metadata["weight_type"][0] for one in stimuli]).tolist()
+    assert set(pairwise(kinds)) == set(product(range(4), repeat=2))
+    scales = np.concatenate([one.metadata["scale"].ravel() for one in stimuli]).tolist()
+    assert set(scales) == set(range(256))
+
+
+@pytest.mark.parametrize("family", ["fma", "codebook", "mx_dot"])
+def test_directed_sums_round_in_every_way(family: str) -> None:
+    parameters = {
+        "fma": {"lanes": 2, "weight": "e2m1", "activation": "e4m3", "accumulator": "fp16"},
+        "codebook": {"lanes": 1, "weight": "uint3", "activation": "fp16", "table": "loaded",
+                     "entry": "bf16"},
+        "mx_dot": {"lanes": 4, "weight": "e2m1", "activation": "e2m1", "block_size": 8,
+                   "accumulator": "fp16"},
+    }[family]  # fmt: skip
+    unit = make(family, **parameters)
+    stimulus = directed(unit, 200, generator())
+    assert stimulus is not None
+    beats = stimulus.activations.shape[1] // unit.lanes
+    assert beats % (unit.group_beats or 1) == 0
+    occupied = (stimulus.activations != 0).reshape(200, -1, unit.lanes * (unit.group_beats or 1))
+    assert occupied.sum(axis=2).max() == 1
+    unit.dot(stimulus.activations, stimulus.weights, **stimulus.metadata)
+
+
+def test_kinds_of_rounding() -> None:
+    fmt = NAMED["e5m2"]
+    total = np.full(8, 4.0)
+    terms = np.array([0.5, 0.51, 0.001, -4.0, -3.75, 60000.0, 1.0, 0.0])
+    assert _kinds(fmt, total, terms).tolist() == [1, 2, 3, 4, 5, 7, 0, 0]
+    assert _kinds(fmt, np.array([0.0]), np.array([2.0**-18])).tolist() == [6]
