@@ -23,6 +23,7 @@ from hwsim.cli import (
     formats,
     generate,
     memory,
+    mutate,
     plugins,
     published,
     simulate,
@@ -41,7 +42,7 @@ TOOL_FAILED, MISSING_TOOL, INTERRUPTED = 1, 3, 130
 
 #: One module a command, in the order of the help; each has ``add`` and does the work in ``run``.
 COMMANDS = (
-    formats, units, generate, verify, cost, memory, published, simulate, accuracy, allocate, sweep,
+    formats, units, generate, verify, mutate, cost, memory, published, simulate, accuracy, allocate, sweep,
     study, characterise, cost_model, doctor,
 )  # fmt: skip
 

@@ -1,0 +1,259 @@
+"""Properties of the stream protocol, proved for all inputs and all time by Yosys' SAT solver.
+
+A monitor is put around the unit, without initial values of registers, with a reset in the first
+cycle and whenever the environment likes. Temporal induction proves that it never sees anything
+wrong: it starts from any state that went right for some cycles, and looks at the next one.
+
+``reset`` runs two copies of the unit side by side (:mod:`rtl.induction`). Registers with a reset
+have its value after one cycle of it, from whatever state; all others hold anything, and another
+thing in each copy, as after a power-up or after beats that were offered during the reset. Outputs
+must not tell the copies apart. So nothing needs an initial value and nothing leaves a trace.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from hwsim.files import temporary_folder
+from hwsim.units import UnitSpec
+from hwsim.units.base import check_unit
+from rtl import emit, yosys
+from rtl.flat import PLAIN, WITH_RESETS, Flat, commands
+from rtl.induction import Outcome, Search, read
+
+#: Processor time that all proofs of a unit may take.
+SECONDS = 300.0
+#: Results that may be owed, one bound after the other.
+_OWED = (1, 2, 3, 4, 6, 8)
+
+
+class Property(StrEnum):
+    """What is proved of every unit."""
+
+    #: ``o.valid`` does not depend on ``o.ready`` in the same cycle.
+    INDEPENDENT = "independent"
+    #: A result that is not taken stays as it is.
+    STABLE = "stable"
+    #: There is one result after every beat with ``last`` that was taken, within the latency.
+    CONSERVED = "conserved"
+    #: A reset of one cycle forgets everything.
+    RESET = "reset"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of proving one property of a unit.
+
+    Attributes
+    ----------
+    unit
+        Name of the unit.
+    property
+        The property.
+    outcome
+        ``proved``, ``refuted`` or ``open``.
+    said
+        How, or how far it got.
+    seconds
+        Wall-clock time.
+    """
+
+    unit: str
+    property: Property
+    outcome: Outcome
+    said: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.unit}: {self.property}: {self.outcome}, {self.said}, {self.seconds:.1f} s"
+
+
+def prove(
+    unit: UnitSpec,
+    text: str | None = None,
+    properties: Sequence[Property] = tuple(Property),
+    seconds: float = SECONDS,
+) -> list[Finding]:
+    """Try to prove properties of a unit.
+
+    Parameters
+    ----------
+    unit
+        The unit.
+    text
+        Verilog in the place of what is emitted for it, with the same top module.
+    properties
+        Which ones, by default all.
+    seconds
+        Processor time that each may take; it is open then.
+
+    Raises
+    ------
+    InputError
+        For a ``unit`` that is none.
+    rtl.yosys.YosysError
+        If Yosys fails.
+    """
+    check_unit(unit)
+    verilog = emit.verilog(unit) if text is None else text
+    findings = []
+    for one in properties:
+        started = time.perf_counter()
+        with temporary_folder() as folder, yosys.session(folder, seconds) as session:
+            (folder / "unit.v").write_text(verilog)
+            try:
+                outcome, said = _PROVE[one](unit, verilog, session, folder)
+            except yosys.TimeOverError:
+                outcome, said = Outcome.OPEN, f"more than {seconds:.0f} s of processor time"
+        took = time.perf_counter() - started
+        findings.append(Finding(unit.name, one, outcome, said, took))
+    return findings
+
+
+_Said = tuple[Outcome, str]
+
+
+def _independent(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> _Said:
+    flat = read(session, folder, text, emit.top_module(unit))
+    if set(flat.port("o__ready")) & flat.reads("o__valid"):
+        return Outcome.REFUTED, "gates lead from o.ready to o.valid"
+    return Outcome.PROVED, "no gates lead from o.ready to o.valid"
+
+
+def _stable(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> _Said:
+    return _monitored(unit, session, folder, "changed, withdrawn", 1)
+
+
+def _conserved(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> _Said:
+    outcome, said = Outcome.OPEN, ""
+    for owed in _OWED:
+        outcome, said = _monitored(unit, session, folder, "surplus, late, many", owed)
+        said = f"at most {owed} owed, {said}"
+        if outcome is not Outcome.REFUTED or "many" not in said:
+            break
+    return outcome, said
+
+
+def _reset(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> _Said:
+    top = emit.top_module(unit)
+    session.run([*commands("unit.v", top, WITH_RESETS), "write_json resets.json"])
+    values = reset_values(Flat.read(folder / "resets.json", top))
+    flat = read(session, folder, text, top)
+    proof = Search(session, folder, unit, flat, flat.copy(), values).run()
+    return proof.outcome, f"{len(values)} bits with a reset, depth {proof.depth}"
+
+
+def reset_values(flat: Flat) -> dict[str, str]:
+    """Return the value of every bit of state that a reset sets, by its name."""
+    names, (rst,) = flat.names(), flat.port("rst")
+    values = {}
+    for name, cell in flat.registers():
+        connections, parameters = cell["connections"], cell["parameters"]
+        if connections.get("SRST") != [rst] or int(parameters["SRST_POLARITY"], 2) != 1:
+            continue
+        if cell["type"] == "$sdffce":
+            continue
+        for place, q in enumerate(connections["Q"]):
+            values[names.get(q, f"{name}[{place}]")] = parameters["SRST_VALUE"][-1 - place]
+    return values
+
+
+def _monitored(
+    unit: UnitSpec, session: yosys.Session, folder: Path, checks: str, owed: int
+) -> _Said:
+    """Prove that some wires of the monitor are never set."""
+    latency = unit.timing().latency + unit.group_interval
+    (folder / "monitor.v").write_text(
+        _MONITOR.format(
+            beat=unit.beat_bits,
+            result=unit.result.bits,
+            top=emit.top_module(unit),
+            owed=owed,
+            latency=latency,
+            checks=checks,
+            last=len(checks.split(",")) - 1,
+        )
+    )
+    session.run(
+        [
+            "design -reset",
+            "read_verilog -sv -formal monitor.v",
+            *commands("unit.v", "monitor", PLAIN),
+            # Whatever registers hold first.
+            "setattr -unset init w:*",
+        ]
+    )
+    for depth in sorted({1, 2, 4, 8, latency + 2, 2 * latency + 2}):
+        session.run(
+            [
+                "tee -q -o sat.txt sat -tempinduct -prove bad 0 -set ok 1 -show bad "
+                f"-maxsteps {depth}"
+            ]
+        )
+        said = (folder / "sat.txt").read_text()
+        if "SUCCESS!" in said:
+            return Outcome.PROVED, f"depth {depth}"
+        if "model found for base case" in said:
+            bits = [found[1] for found in re.finditer(r"\\bad +.* ([01]+)\s*$", said, re.MULTILINE)]
+            names = [name.strip() for name in checks.split(",")]
+            # Concatenations begin with the highest bit.
+            wrong = [name for name, bit in zip(names, bits[-1], strict=True) if bit == "1"]
+            return Outcome.REFUTED, f"{', '.join(wrong)} after {len(bits)} cycles"
+    return Outcome.OPEN, f"not inductive over {depth} cycles"
+
+
+_PROVE = {
+    Property.INDEPENDENT: _independent,
+    Property.STABLE: _stable,
+    Property.CONSERVED: _conserved,
+    Property.RESET: _reset,
+}
+
+_MONITOR = """\
+module monitor(clk, rst, i__payload, i__valid, o__ready, ok, bad);
+  input clk, rst, i__valid, o__ready;
+  input [{beat}-1:0] i__payload;
+  output ok;
+  output [{last}:0] bad;
+  wire i__ready, o__valid;
+  wire [{result}-1:0] o__payload;
+  {top} inner(.clk(clk), .rst(rst),
+    .i__payload(i__payload), .i__valid(i__valid), .i__ready(i__ready),
+    .o__payload(o__payload), .o__valid(o__valid), .o__ready(o__ready));
+
+  // The environment resets first, and holds what it offers.
+  reg waits;
+  reg [{beat}-1:0] held;
+  assign ok = (!$initstate || rst) && (!waits || i__valid && i__payload == held);
+
+  // A result that is not taken.
+  reg stalled;
+  reg [{result}-1:0] offered;
+  wire withdrawn = !rst && stalled && !o__valid;
+  wire changed = !rst && stalled && o__valid && o__payload != offered;
+
+  // Results that are owed for beats that were taken, and for how long none is offered.
+  reg [7:0] owes;
+  reg [7:0] waiting;
+  wire begun = i__valid && i__ready && i__payload[{beat}-1];
+  wire given = o__valid && o__ready;
+  wire none = owes != 0 && !o__valid;
+  wire surplus = !rst && o__valid && owes == 0;
+  wire many = !rst && owes > {owed};
+  wire late = !rst && none && waiting >= {latency};
+
+  always @(posedge clk) begin
+    waits <= i__valid && !i__ready && !rst;
+    held <= i__payload;
+    stalled <= o__valid && !o__ready && !rst;
+    offered <= o__payload;
+    owes <= rst ? 0 : owes + begun - given;
+    waiting <= rst || !none ? 0 : waiting + 1;
+  end
+
+  assign bad = {{{checks}}};
+endmodule
+"""
