@@ -19,7 +19,7 @@ Bits = list[Bit]
 #: From Verilog to cells: registers have their reset and enable (``$sdffe``) ...
 WITH_RESETS = ("proc", "flatten", "opt_expr", "opt_dff -simple-dffe", "opt_clean -purge")
 #: ... or are plain (``$dff``), and there are no memories, for proofs.
-PLAIN = ("proc", "flatten", "opt_expr", "memory -nordff", "opt_clean -purge")
+PLAIN = ("proc", "flatten", "opt_expr", "memory -nordff", "opt_clean")
 #: What a register keeps its state for.
 _REGISTERS = ("$dff", "$dffe", "$sdff", "$sdffe", "$sdffce")
 
@@ -76,13 +76,20 @@ class Flat:
         return ((name, cell) for name, cell in self.cells.items() if cell["type"] in _REGISTERS)
 
     def names(self) -> dict[int, str]:
-        """Return a name for every net that has one that is public, such as ``sum[3]``."""
+        """Return the shortest public name of every net that has one, such as ``sum[3]``.
+
+        The module that is in another one as ``inner`` has the names that it has alone.
+        """
         found: dict[int, str] = {}
-        for name, net in self.module["netnames"].items():
-            if not net.get("hide_name"):
-                for place, bit in enumerate(net["bits"]):
-                    if isinstance(bit, int):
-                        found.setdefault(bit, f"{name}[{place}]")
+        for name in self.module["netnames"]:
+            net = self.module["netnames"][name]
+            if net.get("hide_name"):
+                continue
+            plain = name.removeprefix("inner.")
+            for place, bit in enumerate(net["bits"]):
+                if isinstance(bit, int):
+                    label = f"{plain}[{place}]"
+                    found[bit] = min(found.get(bit, label), label, key=_shortest)
         return found
 
     def new(self, width: int) -> Bits:
@@ -150,6 +157,10 @@ class Flat:
                 seen.add(bit)
                 waiting += [b for bits in drivers.get(bit, ()) for b in bits]
         return {bit for bit in seen if bit not in drivers}
+
+
+def _shortest(label: str) -> tuple[int, str]:
+    return len(label), label
 
 
 def commands(files: str, top: str, steps: Iterable[str] = WITH_RESETS) -> list[str]:

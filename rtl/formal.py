@@ -139,7 +139,9 @@ def _conserved(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) 
 
 def _reset(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> _Said:
     top = emit.top_module(unit)
-    session.run([*commands("unit.v", top, WITH_RESETS), "write_json resets.json"])
+    session.run(
+        [*commands("unit.v", top, (*WITH_RESETS[:-1], "opt_clean")), "write_json resets.json"]
+    )
     values = reset_values(Flat.read(folder / "resets.json", top))
     flat = read(session, folder, text, top)
     proof = Search(session, folder, unit, flat, flat.copy(), values).run()

@@ -109,7 +109,7 @@ def _registers(flat: Flat) -> dict[str, _Register]:
     for cell, contents in flat.registers():
         connections = contents["connections"]
         for place, (d, q) in enumerate(zip(connections["D"], connections["Q"], strict=True)):
-            name = names.get(cast(int, q), f"{cell}[{place}]").removeprefix("inner.")
+            name = names.get(cast(int, q), f"{cell}[{place}]")
             found[name] = _Register(name, d, q)
     return found
 
@@ -144,11 +144,14 @@ class Search:
         reset: Mapping[str, str] | None = None,
     ) -> None:
         self._session, self._folder, self._unit = session, folder, unit
-        self._gold, self._gate, self._reset = gold, gate, reset
+        self._gold, self._gate = gold, gate
         self._started = time.monotonic()
         self._golds, self._gates = _registers(gold), _registers(gate)
         common = self._golds.keys() & self._gates.keys()
         self._shared = [name for name in self._golds if name in common]
+        self._reset = None
+        if reset is not None:
+            self._reset = {name: value for name, value in reset.items() if name in common}
         self._conditions: list[_Condition] = []
         if reset is not None:
             self._shared = [name for name in self._shared if name in reset]
@@ -281,7 +284,7 @@ class Search:
                 port: [moved(bit) for bit in bits] for port, bits in cell["connections"].items()
             }
             numbers = [bit for bits in connections.values() for bit in bits if isinstance(bit, int)]
-            top = max(top, *numbers)
+            top = max([top, *numbers])
             if "Q" not in connections:
                 both.cells[f"gate.{name}"] = {**cell, "connections": connections}
         moved_registers = {

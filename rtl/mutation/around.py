@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwsim.units import Scope, UnitSpec
+from hwsim.units import Result, Scope, UnitSpec
 
 #: The module that is inside.
 INNER = "unmutated"
@@ -107,18 +107,18 @@ def _plain_lanes(unit: UnitSpec) -> bool:
     )
 
 
-def valid_waits(unit: UnitSpec, rng: np.random.Generator) -> Around:
+def _valid_waits(unit: UnitSpec, rng: np.random.Generator) -> Around:
     return Around("o.valid waits for o.ready", {"valid": "inner_valid & o__ready"})
 
 
-def ready_waits(unit: UnitSpec, rng: np.random.Generator) -> Around:
+def _ready_waits(unit: UnitSpec, rng: np.random.Generator) -> Around:
     return Around(
         "i.ready waits for o.ready",
         {"ready": "inner_ready & o__ready", "beat_valid": "i__valid & o__ready"},
     )
 
 
-def valid_withdrawn(unit: UnitSpec, rng: np.random.Generator) -> Around:
+def _valid_withdrawn(unit: UnitSpec, rng: np.random.Generator) -> Around:
     return Around(
         "o.valid falls for a cycle after one in which the result is not taken",
         {"valid": "inner_valid & ~stalled", "taken": "o__ready & ~stalled"},
@@ -126,7 +126,7 @@ def valid_withdrawn(unit: UnitSpec, rng: np.random.Generator) -> Around:
     )
 
 
-def result_changes(unit: UnitSpec, rng: np.random.Generator) -> Around:
+def _result_changes(unit: UnitSpec, rng: np.random.Generator) -> Around:
     return Around(
         "o.payload changes while the result is not taken",
         {"result": _flip("stalled", "inner_result")},
@@ -134,7 +134,7 @@ def result_changes(unit: UnitSpec, rng: np.random.Generator) -> Around:
     )
 
 
-def result_dropped(unit: UnitSpec, rng: np.random.Generator) -> Around:
+def _result_dropped(unit: UnitSpec, rng: np.random.Generator) -> Around:
     return Around(
         f"a result is dropped after {STALLED} stalled cycles",
         {"valid": "inner_valid & ~drop", "taken": "o__ready | drop"},
@@ -144,7 +144,7 @@ def result_dropped(unit: UnitSpec, rng: np.random.Generator) -> Around:
     )
 
 
-def second_result(unit: UnitSpec, rng: np.random.Generator) -> Around:
+def _second_result(unit: UnitSpec, rng: np.random.Generator) -> Around:
     return Around(
         f"the last result comes again after {IDLE} idle cycles",
         {
@@ -163,7 +163,7 @@ def second_result(unit: UnitSpec, rng: np.random.Generator) -> Around:
     )
 
 
-def restart(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
+def _restart(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
     if unit.words_per_beat != 1:
         return None
     bits = unit.beat_bits
@@ -190,7 +190,7 @@ def restart(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
     )
 
 
-def after_long(unit: UnitSpec, rng: np.random.Generator) -> Around:
+def _after_long(unit: UnitSpec, rng: np.random.Generator) -> Around:
     return Around(
         f"a dot product of one beat is wrong right after one of {LONG_BEATS} or more",
         {"beat": _flip(f"long & {_last(unit)} & (beats == 0)", "i__payload")},
@@ -205,7 +205,7 @@ def after_long(unit: UnitSpec, rng: np.random.Generator) -> Around:
     )
 
 
-def taken_in_reset(unit: UnitSpec, rng: np.random.Generator) -> Around:
+def _taken_in_reset(unit: UnitSpec, rng: np.random.Generator) -> Around:
     return Around(
         "a beat that is offered during reset is taken",
         {
@@ -221,15 +221,15 @@ def taken_in_reset(unit: UnitSpec, rng: np.random.Generator) -> Around:
     )
 
 
-def offer_beats_reset(unit: UnitSpec, rng: np.random.Generator) -> Around:
+def _offer_beats_reset(unit: UnitSpec, rng: np.random.Generator) -> Around:
     return Around("reset does nothing while a beat is offered", {"reset": "rst & ~i__valid"})
 
 
-def result_beats_reset(unit: UnitSpec, rng: np.random.Generator) -> Around:
+def _result_beats_reset(unit: UnitSpec, rng: np.random.Generator) -> Around:
     return Around("reset does nothing while a result is offered", {"reset": "rst & ~inner_valid"})
 
 
-def short_reset(unit: UnitSpec, rng: np.random.Generator) -> Around:
+def _short_reset(unit: UnitSpec, rng: np.random.Generator) -> Around:
     return Around(
         "a reset of one cycle does nothing",
         {"reset": "rst & was"},
@@ -237,7 +237,7 @@ def short_reset(unit: UnitSpec, rng: np.random.Generator) -> Around:
     )
 
 
-def taken_twice(unit: UnitSpec, rng: np.random.Generator) -> Around:
+def _taken_twice(unit: UnitSpec, rng: np.random.Generator) -> Around:
     return Around(
         f"a beat is taken twice after it has waited for {WAITING} cycles",
         {"ready": "inner_ready & ~twice"},
@@ -250,7 +250,7 @@ def taken_twice(unit: UnitSpec, rng: np.random.Generator) -> Around:
     )
 
 
-def late(unit: UnitSpec, rng: np.random.Generator) -> Around:
+def _late(unit: UnitSpec, rng: np.random.Generator) -> Around:
     return Around(
         "a result waits for a cycle",
         {"valid": "inner_valid & waited", "taken": "o__ready & waited"},
@@ -258,7 +258,7 @@ def late(unit: UnitSpec, rng: np.random.Generator) -> Around:
     )
 
 
-def idle_junk(unit: UnitSpec, rng: np.random.Generator) -> Around:
+def _idle_junk(unit: UnitSpec, rng: np.random.Generator) -> Around:
     return Around(
         "what is on an idle bus changes the next beat",
         {"beat": _flip("junk", "i__payload")},
@@ -268,7 +268,7 @@ def idle_junk(unit: UnitSpec, rng: np.random.Generator) -> Around:
     )  # fmt: skip
 
 
-def one_pair(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
+def _one_pair(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
     a, w = unit.activation.bits, unit.weight.bits
     if not _plain_lanes(unit) or a + w > PAIR_BITS:
         return None
@@ -299,7 +299,7 @@ def _nonzero(unit: UnitSpec, rng: np.random.Generator) -> tuple[int, int] | None
     return None
 
 
-def all_extreme(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
+def _all_extreme(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
     if not _plain_lanes(unit):
         return None
     ends = [
@@ -315,7 +315,8 @@ def all_extreme(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
         (low, unit.weight.bits, weight),
     ]
     same = " & ".join(
-        f"(i__payload[{first + unit.lanes * bits - 1}:{first}] == {{{unit.lanes}{{{bits}'d{code}}}}})"
+        f"(i__payload[{first + unit.lanes * bits - 1}:{first}] == "
+        f"{{{unit.lanes}{{{bits}'d{code}}}}})"
         for first, bits, code in fields
     )
     return Around(
@@ -324,7 +325,7 @@ def all_extreme(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
     )
 
 
-def neighbour(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
+def _neighbour(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
     bits = unit.activation.bits
     if not _plain_lanes(unit) or unit.lanes < 2:
         return None
@@ -340,7 +341,7 @@ def neighbour(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
     )
 
 
-def ignored_field(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
+def _ignored_field(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
     fields = [field for field in unit.metadata if field.scope is not Scope.BEAT]
     if not fields or unit.words_per_beat != 1 or unit.group_beats == 1:
         return None
@@ -367,11 +368,19 @@ def ignored_field(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
     )
 
 
-def sticky_flag(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
-    if not (flags := getattr(unit.result, "flags", ())) or unit.result.shape:
+def _flag(unit: UnitSpec, rng: np.random.Generator) -> tuple[str, int] | None:
+    """Return name and place of a flag of the result, if it has any."""
+    result = unit.result
+    if not isinstance(result, Result) or result.shape or not result.flags:
         return None
-    name = flags[k := int(rng.integers(len(flags)))]
-    bit = unit.result.width + k
+    k = int(rng.integers(len(result.flags)))
+    return result.flags[k], result.width + k
+
+
+def _sticky_flag(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
+    if (flag := _flag(unit, rng)) is None:
+        return None
+    name, bit = flag
     return Around(
         f"the flag {name} stays set in the next result",
         {"result": f"inner_result | (flag << {bit})"},
@@ -381,11 +390,11 @@ def sticky_flag(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
     )  # fmt: skip
 
 
-def lost_flag(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
-    if not (flags := getattr(unit.result, "flags", ())) or unit.result.shape:
+def _lost_flag(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
+    if (flag := _flag(unit, rng)) is None:
         return None
-    name = flags[k := int(rng.integers(len(flags)))]
-    mask = (1 << unit.result.bits) - 1 - (1 << (unit.result.width + k))
+    name, bit = flag
+    mask = (1 << unit.result.bits) - 1 - (1 << bit)
     return Around(
         f"the flag {name} is never set",
         {"result": f"inner_result & {unit.result.bits}'h{mask:x}"},
@@ -394,28 +403,28 @@ def lost_flag(unit: UnitSpec, rng: np.random.Generator) -> Around | None:
 
 #: Kinds by name.
 KINDS: Mapping[str, Kind] = {
-    kind.__name__: kind
+    kind.__name__[1:]: kind
     for kind in (
-        valid_waits,
-        ready_waits,
-        valid_withdrawn,
-        result_changes,
-        result_dropped,
-        second_result,
-        restart,
-        after_long,
-        taken_in_reset,
-        offer_beats_reset,
-        result_beats_reset,
-        short_reset,
-        taken_twice,
-        late,
-        idle_junk,
-        one_pair,
-        all_extreme,
-        neighbour,
-        ignored_field,
-        sticky_flag,
-        lost_flag,
+        _valid_waits,
+        _ready_waits,
+        _valid_withdrawn,
+        _result_changes,
+        _result_dropped,
+        _second_result,
+        _restart,
+        _after_long,
+        _taken_in_reset,
+        _offer_beats_reset,
+        _result_beats_reset,
+        _short_reset,
+        _taken_twice,
+        _late,
+        _idle_junk,
+        _one_pair,
+        _all_extreme,
+        _neighbour,
+        _ignored_field,
+        _sticky_flag,
+        _lost_flag,
     )
 }

@@ -33,7 +33,7 @@ from rtl.verification.run import MAX_SEED, simulator_version
 MUTANTS = 40
 MAX_MUTANTS = 10_000
 #: Processor time of Yosys that a proof of equivalence may take.
-PROOF_SECONDS = 60.0
+PROOF_SECONDS = 20.0
 #: The kind of files in the cache.
 _KIND = "mutants"
 #: Packages whose source decides what a mutant comes to.

@@ -1,4 +1,4 @@
-"""Faults in the cells of a unit: registers, adders, shifters and conditions that are not quite right.
+"""Faults in the cells of a unit: registers, adders, shifters and conditions, not quite right.
 
 A kind lists the places that it applies to, one of which is drawn; each is a function that changes
 the netlist.
@@ -45,9 +45,13 @@ def _readers_get(flat: Flat, new: Mapping[Bit, Bit], but: str = "") -> None:
         for port, bits in cell["connections"].items():
             if cell["port_directions"][port] == "input":
                 cell["connections"][port] = [new.get(bit, bit) for bit in bits]
-    for port in flat.module["ports"].values():
-        if port["direction"] == "output":
-            port["bits"] = [new.get(bit, bit) for bit in port["bits"]]
+    for name, port in flat.module["ports"].items():
+        old = port["bits"]
+        if port["direction"] == "output" and not new.keys().isdisjoint(old):
+            flat.module["netnames"][f"inner.{name}"] = flat.module["netnames"].pop(name)
+            bits = flat.add("pos", len(old), A=[new.get(bit, bit) for bit in old])
+            port["bits"] = bits
+            flat.module["netnames"][name] = {"hide_name": 0, "bits": bits, "attributes": {}}
 
 
 def _read(flat: Flat) -> set[Bit]:
