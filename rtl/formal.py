@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from hwsim.files import temporary_folder
-from hwsim.units import UnitSpec
+from hwsim.units import FAMILIES, UnitSpec, make
 from hwsim.units.base import check_unit
 from rtl import emit, yosys
 from rtl.flat import PLAIN, WITH_RESETS, Flat, commands
@@ -69,6 +69,12 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.unit}: {self.property}: {self.outcome}, {self.said}, {self.seconds:.1f} s"
+
+
+def small(family: str) -> UnitSpec:
+    """Return the unit of a family that it is proved of by default, a small one."""
+    cls = FAMILIES[family]
+    return make(family, **(cls.fitting or cls.configurations)[0])
 
 
 def prove(
@@ -176,7 +182,8 @@ def _monitored(
             owed=owed,
             latency=latency,
             checks=checks,
-            last=len(checks.split(",")) - 1,
+            top_check=len(checks.split(",")) - 1,
+            command=_command(unit),
         )
     )
     session.run(
@@ -207,6 +214,17 @@ def _monitored(
     return Outcome.OPEN, f"not inductive over {depth} cycles"
 
 
+def _command(unit: UnitSpec) -> str:
+    """Return what says that a beat is a command: another code in a field that has one."""
+    low, terms = 0, []
+    fields = {field.name: field for field in unit.metadata}
+    for name, width in unit.beat_fields.items():
+        if name in fields and width and len(fields[name].codes) == 1:
+            terms.append(f"i__payload[{low + width - 1}:{low}] != {fields[name].codes[0]}")
+        low += width
+    return " || ".join(terms) or "1'b0"
+
+
 _PROVE = {
     Property.INDEPENDENT: _independent,
     Property.STABLE: _stable,
@@ -219,17 +237,19 @@ module monitor(clk, rst, i__payload, i__valid, o__ready, ok, bad);
   input clk, rst, i__valid, o__ready;
   input [{beat}-1:0] i__payload;
   output ok;
-  output [{last}:0] bad;
+  output [{top_check}:0] bad;
   wire i__ready, o__valid;
   wire [{result}-1:0] o__payload;
   {top} inner(.clk(clk), .rst(rst),
     .i__payload(i__payload), .i__valid(i__valid), .i__ready(i__ready),
     .o__payload(o__payload), .o__valid(o__valid), .o__ready(o__ready));
 
-  // The environment resets first, and holds what it offers.
+  // The environment resets first, holds what it offers, and ends nothing with a command.
   reg waits;
   reg [{beat}-1:0] held;
-  assign ok = (!$initstate || rst) && (!waits || i__valid && i__payload == held);
+  wire last = i__payload[{beat}-1];
+  assign ok = (!$initstate || rst) && (!waits || i__valid && i__payload == held)
+    && !(last && ({command}));
 
   // A result that is not taken.
   reg stalled;
@@ -240,7 +260,7 @@ module monitor(clk, rst, i__payload, i__valid, o__ready, ok, bad);
   // Results that are owed for beats that were taken, and for how long none is offered.
   reg [7:0] owes;
   reg [7:0] waiting;
-  wire begun = i__valid && i__ready && i__payload[{beat}-1];
+  wire begun = i__valid && i__ready && last;
   wire given = o__valid && o__ready;
   wire none = owes != 0 && !o__valid;
   wire surplus = !rst && o__valid && owes == 0;
