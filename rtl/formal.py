@@ -20,7 +20,8 @@ from pathlib import Path
 from hwsim.files import temporary_folder
 from hwsim.units import FAMILIES, UnitSpec, make
 from hwsim.units.base import check_unit
-from rtl import emit, yosys
+from hwsim.units.integer import IntegerUnit
+from rtl import emit, verilog, yosys
 from rtl.flat import PLAIN, WITH_RESETS, Flat, commands
 from rtl.induction import Outcome, Search, read
 
@@ -41,6 +42,8 @@ class Property(StrEnum):
     CONSERVED = "conserved"
     #: A reset of one cycle forgets everything.
     RESET = "reset"
+    #: It does what a sum of products does that is written plainly; of ``integer`` alone.
+    REFERENCE = "reference"
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def prove(
     text
         Verilog in the place of what is emitted for it, with the same top module.
     properties
-        Which ones, by default all.
+        Which ones, by default all; those that do not apply to the unit are left out.
     seconds
         Processor time that each may take; it is open then.
 
@@ -104,14 +107,16 @@ def prove(
         If Yosys fails.
     """
     check_unit(unit)
-    verilog = emit.verilog(unit) if text is None else text
+    emitted = emit.verilog(unit) if text is None else text
     findings = []
     for one in properties:
+        if one is Property.REFERENCE and not isinstance(verilog.plain(unit), IntegerUnit):
+            continue
         started = time.perf_counter()
         with temporary_folder() as folder, yosys.session(folder, seconds) as session:
-            (folder / "unit.v").write_text(verilog)
+            (folder / "unit.v").write_text(emitted)
             try:
-                outcome, said = _PROVE[one](unit, verilog, session, folder)
+                outcome, said = _PROVE[one](unit, emitted, session, folder)
             except yosys.TimeOverError:
                 outcome, said = Outcome.OPEN, f"more than {seconds:.0f} s of processor time"
         took = time.perf_counter() - started
@@ -152,6 +157,30 @@ def _reset(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> _
     flat = read(session, folder, text, top)
     proof = Search(session, folder, unit, flat, flat.copy(), values).run()
     return proof.outcome, f"{len(values)} bits with a reset, depth {proof.depth}"
+
+
+def _reference(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> _Said:
+    top = emit.top_module(unit)
+    plainly = read(session, folder, plain_sum(unit, top), top)
+    proof = Search(session, folder, unit, plainly, read(session, folder, text, top)).run()
+    return proof.outcome, f"depth {proof.depth}"
+
+
+def plain_sum(unit: UnitSpec, top: str) -> str:
+    """Return Verilog that adds up products of integers, with the registers of the unit by name."""
+    low = unit.lanes * unit.activation.bits
+    products = []
+    for lane in range(unit.lanes):
+        factors = []
+        for first, fmt in ((0, unit.activation), (low, unit.weight)):
+            place = first + lane * fmt.bits
+            bits = f"i__payload[{place + fmt.bits - 1}:{place}]"
+            # A positive number has a sign, too.
+            factors.append(f"$signed({bits})" if fmt.min < 0 else f"$signed({{1'b0, {bits}}})")
+        products.append(" * ".join(factors))
+    return _PLAIN_SUM.format(
+        top=top, beat=unit.beat_bits, result=unit.result.bits, products=" + ".join(products)
+    )
 
 
 def reset_values(flat: Flat) -> dict[str, str]:
@@ -230,7 +259,33 @@ _PROVE = {
     Property.STABLE: _stable,
     Property.CONSERVED: _conserved,
     Property.RESET: _reset,
+    Property.REFERENCE: _reference,
 }
+
+_PLAIN_SUM = """\
+module {top}(clk, rst, i__payload, i__valid, i__ready, o__payload, o__valid, o__ready);
+  input clk, rst, i__valid, o__ready;
+  input [{beat}-1:0] i__payload;
+  output i__ready;
+  output reg o__valid;
+  output reg signed [{result}-1:0] o__payload;
+  reg \\accumulator.fold.first ;
+  wire signed [{result}-1:0] sum = \\accumulator.fold.first ? 0 : o__payload;
+  assign i__ready = !o__valid || o__ready;
+  always @(posedge clk) begin
+    if (o__ready) o__valid <= 0;
+    if (i__valid && i__ready) begin
+      o__payload <= sum + {products};
+      o__valid <= i__payload[{beat}-1];
+      \\accumulator.fold.first <= i__payload[{beat}-1];
+    end
+    if (rst) begin
+      o__valid <= 0;
+      \\accumulator.fold.first <= 1;
+    end
+  end
+endmodule
+"""
 
 _MONITOR = """\
 module monitor(clk, rst, i__payload, i__valid, o__ready, ok, bad);

@@ -35,7 +35,8 @@ from any state of the registers and a reset of one cycle (`hwsim prove`):
   lost, doubled or invented;
 - *reset*: two copies of the unit that hold anything, each something else, cannot be told apart
   after a reset of one cycle. So no register needs an initial value, and what is offered during a
-  reset leaves no trace.
+  reset leaves no trace;
+- *reference*: an `integer` unit is equal to a sum of products that is written plainly.
 """
 
 
@@ -52,7 +53,8 @@ def _count(scores: Mapping[str, Score], family: str, fate: Fate) -> str:
 
 
 def _outcome(proofs: Mapping[str, Mapping[Property, Finding]], family: str, one: Property) -> str:
-    return proofs[family][one].outcome
+    found = proofs[family].get(one)
+    return found.outcome if found else "-"
 
 
 def page(families: Sequence[str] = ()) -> Page:
