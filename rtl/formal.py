@@ -10,7 +10,6 @@ thing in each copy, as after a power-up or after beats that were offered during 
 must not tell the copies apart. So nothing needs an initial value and nothing leaves a trace.
 """
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +19,9 @@ from pathlib import Path
 from hwsim.files import temporary_folder
 from hwsim.units import FAMILIES, UnitSpec, make
 from hwsim.units.base import check_unit
-from hwsim.units.integer import IntegerUnit
-from rtl import emit, verilog, yosys
+from rtl import emit, yosys
 from rtl.flat import PLAIN, WITH_RESETS, Flat, commands
-from rtl.induction import Outcome, Search, read
+from rtl.induction import Outcome, Search, last_model, read
 
 #: Processor time that all proofs of a unit may take.
 SECONDS = 300.0
@@ -110,7 +108,7 @@ def prove(
     emitted = emit.verilog(unit) if text is None else text
     findings = []
     for one in properties:
-        if one is Property.REFERENCE and not isinstance(verilog.plain(unit), IntegerUnit):
+        if one is Property.REFERENCE and unit.family != "integer":
             continue
         started = time.perf_counter()
         with temporary_folder() as folder, yosys.session(folder, seconds) as session:
@@ -235,11 +233,11 @@ def _monitored(
         if "SUCCESS!" in said:
             return Outcome.PROVED, f"depth {depth}"
         if "model found for base case" in said:
-            bits = [found[1] for found in re.finditer(r"\\bad +.* ([01]+)\s*$", said, re.MULTILINE)]
+            cycles, bits = last_model(said)
             names = [name.strip() for name in checks.split(",")]
             # Concatenations begin with the highest bit.
-            wrong = [name for name, bit in zip(names, bits[-1], strict=True) if bit == "1"]
-            return Outcome.REFUTED, f"{', '.join(wrong)} after {len(bits)} cycles"
+            wrong = [name for name, bit in zip(names, bits, strict=True) if bit == "1"]
+            return Outcome.REFUTED, f"{', '.join(wrong)} after {cycles} cycles"
     return Outcome.OPEN, f"not inductive over {depth} cycles"
 
 

@@ -114,6 +114,13 @@ def _registers(flat: Flat) -> dict[str, _Register]:
     return found
 
 
+def last_model(said: str) -> tuple[int, str]:
+    """Return the cycles of the last model that ``sat -show bad`` printed, and its last ``bad``."""
+    model = said.rpartition("Signal Name")[2]
+    bits = re.findall(r"\\bad +\S+ +\S+ +([01]+)\s*$", model, re.MULTILINE)
+    return len(bits), bits[-1]
+
+
 #: While a control word has a value, the copies of a register are equal.
 _Condition = tuple[str, int, str]
 
@@ -149,6 +156,7 @@ class Search:
         self._golds, self._gates = _registers(gold), _registers(gate)
         common = self._golds.keys() & self._gates.keys()
         self._shared = [name for name in self._golds if name in common]
+        self._cycles = 0
         self._reset = None
         if reset is not None:
             self._reset = {name: value for name, value in reset.items() if name in common}
@@ -164,7 +172,9 @@ class Search:
             for depth in DEPTHS:
                 while (outcome := self._step(depth)) is None:
                     pass
-                if outcome is not Outcome.OPEN:
+                if outcome is Outcome.REFUTED:
+                    return self._proof(outcome, self._cycles)
+                if outcome is Outcome.PROVED:
                     return self._proof(outcome, depth)
         except yosys.TimeOverError:
             pass
@@ -191,8 +201,8 @@ class Search:
         said = (self._folder / "sat.txt").read_text()
         if "SUCCESS!" in said:
             return Outcome.PROVED
-        # The last model's last step is the first with a candidate or an output that differs.
-        bits = [found[1] for found in re.finditer(r"\\bad +\S+ +\S+ +([01]+)\s*$", said, re.M)][-1]
+        # Its last cycle is the first in which a candidate or an output differs.
+        self._cycles, bits = last_model(said)
         wrong = [check for check, bit in zip(checks, reversed(bits), strict=True) if bit == "1"]
         outputs = [check for check in wrong if check is None]
         if "model found for base case" in said and outputs:

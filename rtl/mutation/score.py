@@ -180,7 +180,7 @@ def _kept(task: _Task) -> Trial:
     )
     known = store.load(_KIND, key, lambda arrays: (*map(str, arrays["text"]), *arrays["seconds"]))
     if known is None:
-        trial = _tried(task)
+        trial = attempt(task.mutant, task.original, task.seed)
         store.store(
             _KIND,
             key,
@@ -194,15 +194,15 @@ def _kept(task: _Task) -> Trial:
     return Trial(task.mutant, Fate(fate), said, *map(float, seconds))
 
 
-def _tried(task: _Task) -> Trial:
-    mutant = task.mutant
+def attempt(mutant: Mutant, original: str, seed: int) -> Trial:
+    """Verify a mutant, and compare it with the unit's own Verilog if it passes."""
     started = time.perf_counter()
-    failure = _failure(mutant, task.seed)
+    failure = _failure(mutant, seed)
     took = time.perf_counter() - started
-    if failure or mutant.text == task.original:
+    if failure or mutant.text == original:
         return Trial(mutant, Fate.KILLED if failure else Fate.LEFT, failure, took, 0.0)
     top = emit.top_module(mutant.unit)
-    proof = equivalent(mutant.unit, (task.original, mutant.text), top, PROOF_SECONDS)
+    proof = equivalent(mutant.unit, (original, mutant.text), top, PROOF_SECONDS)
     said = {
         Outcome.PROVED: f"proved equivalent by induction over {proof.depth}",
         Outcome.REFUTED: f"passes, but differs in cycle {proof.depth} after a reset",
