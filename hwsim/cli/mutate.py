@@ -2,6 +2,7 @@
 
 import argparse
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from hwsim.cli.arguments import (
     CHECK_FAILED,
@@ -16,6 +17,9 @@ from hwsim.cli.arguments import (
 from hwsim.cli.output import print_json
 from hwsim.errors import InputError
 from hwsim.progress import say
+
+if TYPE_CHECKING:
+    from rtl.mutation import Trial
 
 
 def add(commands: Commands) -> None:
@@ -53,9 +57,9 @@ def run(options: argparse.Namespace) -> int:
     (unit,) = with_verilog(options, [make_unit(*named[0])])
     tried: Counter[Fate] = Counter()
 
-    def watch(trial: object) -> None:
-        tried[trial.fate] += 1  # type: ignore[attr-defined]
-        if sum(tried.values()) % 10 == 0:
+    def watch(trial: "Trial") -> None:
+        tried[trial.fate] += 1
+        if tried.total() % 10 == 0:
             say(", ".join(f"{count} {fate}" for fate, count in sorted(tried.items())))
 
     score = mutate(unit, options.mutants, options.seed, watch=watch)

@@ -1,6 +1,6 @@
 """Draws the mutants of a unit: versions of its Verilog with one fault each.
 
-Half of them come from Yosys' ``mutate``, which inverts, fixes or mixes single bits of cells, spread
+Some come from Yosys' ``mutate``, which inverts, fixes or mixes single bits of cells, spread
 evenly over the netlist. The others are of hand-made kinds, whole faults that designers make:
 around the unit (:mod:`rtl.mutation.around`) and within it (:mod:`rtl.mutation.within`).
 """
