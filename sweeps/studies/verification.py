@@ -27,7 +27,8 @@ proved equivalent. `hwsim mutate UNIT key=value...` does this for any unit, and 
 """
 PROOFS = """
 What holds for all inputs and for all time, by temporal induction with the SAT solver of Yosys,
-from any state of the registers and a reset of one cycle (`hwsim prove`):
+from any state of the registers and a reset of one cycle (`hwsim prove`). What is *open* is neither
+proved nor refuted: no invariant was found.
 
 - *independent*: `o.valid` does not depend on `o.ready` in the same cycle;
 - *stable*: a result that is not taken stays as it is;
