@@ -27,6 +27,13 @@ from rtl.induction import Outcome, Search, last_model, read
 SECONDS = 300.0
 #: Results that may be owed, one bound after the other.
 _OWED = (1, 2, 3, 4, 6, 8)
+#: Small units of families whose coefficients are not fitted.
+_SMALL = {
+    "array": {
+        "element": "integer", "rows": 2, "columns": 1, "lanes": 1, "weight": "int2",
+        "activation": "int2", "accumulator_bits": 6,
+    }
+}  # fmt: skip
 
 
 class Property(StrEnum):
@@ -75,7 +82,7 @@ class Finding:
 def small(family: str) -> UnitSpec:
     """Return the unit of a family that it is proved of by default, a small one."""
     cls = FAMILIES[family]
-    return make(family, **(cls.fitting or cls.configurations)[0])
+    return make(family, **_SMALL.get(family, (*cls.fitting, *cls.configurations)[0]))
 
 
 def prove(
