@@ -5,7 +5,9 @@ has a process of its own, which costs about 0.1 s.
 """
 
 import json
+import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,7 +23,9 @@ from hwsim import processes
 from hwsim.errors import ToolError
 
 _CHILD = """
-import os, sys
+import os, resource, sys
+if seconds := int(sys.argv[1]):
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
 # Yosys' own output goes where the errors go.
 done = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
@@ -35,6 +39,10 @@ for command in sys.stdin:
 
 class YosysError(ToolError):
     """Yosys refused a command or crashed; the message ends with the last lines of its log."""
+
+
+class TimeOverError(YosysError):
+    """Yosys took all of the processor time that it was given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,25 +81,29 @@ class Session:
 
     def _fail(self) -> NoReturn:
         self.child.communicate()
+        if self.child.returncode == -signal.SIGXCPU:
+            raise TimeOverError("Yosys took all of the time that it was given")
         self.log.seek(0)
         tail = "\n".join(self.log.read().splitlines()[-12:])
         raise YosysError(f"Yosys ended with status {self.child.returncode}:\n{tail}")
 
 
 @contextmanager
-def session(cwd: Path) -> Iterator[Session]:
+def session(cwd: Path, seconds: float = 0) -> Iterator[Session]:
     """Yield a Yosys process with an empty design; it ends with the context.
 
     Parameters
     ----------
     cwd
         The folder that file names in commands are relative to, and where temporary files go.
+    seconds
+        Processor time that it may take, then commands raise TimeOverError; 0: any.
     """
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log,
         processes.group() as leader,
         subprocess.Popen(
-            [sys.executable, "-c", _CHILD],
+            [sys.executable, "-c", _CHILD, str(math.ceil(seconds))],
             cwd=cwd,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -42,7 +42,7 @@ from rtl.verification import suite, verify
 TINY = "integer lanes=1 weight=int2 activation=int2"
 SRAM = "memory sram capacity=8192 node=45"
 LONG = "a" * 300
-COMMANDS = "formats, units, generate, verify, cost, memory, published, simulate, accuracy, allocate"
+COMMANDS = "formats, units, generate, verify, prove, mutate, cost, memory, published, simulate"
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,9 @@ from hwsim.cli import (
     formats,
     generate,
     memory,
+    mutate,
     plugins,
+    prove,
     published,
     simulate,
     study,
@@ -41,8 +43,8 @@ TOOL_FAILED, MISSING_TOOL, INTERRUPTED = 1, 3, 130
 
 #: One module a command, in the order of the help; each has ``add`` and does the work in ``run``.
 COMMANDS = (
-    formats, units, generate, verify, cost, memory, published, simulate, accuracy, allocate, sweep,
-    study, characterise, cost_model, doctor,
+    formats, units, generate, verify, prove, mutate, cost, memory, published, simulate, accuracy,
+    allocate, sweep, study, characterise, cost_model, doctor,
 )  # fmt: skip
 
 

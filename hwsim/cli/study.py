@@ -44,6 +44,11 @@ def add(commands: Commands) -> None:
             one.add_argument("--technology", default="sky130", metavar="T", help="default: sky130")
         if "libraries" in study.takes:
             liberty_option(one, "cell libraries, for what is mapped or synthesised")
+        if "families" in study.takes:
+            one.add_argument(
+                "--family", action="append", default=[], metavar="UNIT",
+                help="of this family of units, which may be repeated (default: all)",
+            )  # fmt: skip
         if "text" in study.takes:
             one.add_argument(
                 "--text", type=input_path, metavar="FILE",
@@ -65,6 +70,8 @@ def _list(options: argparse.Namespace) -> int:
 def run(options: argparse.Namespace) -> int:
     """Measure, and write or print the page."""
     from hwsim import files
+    from hwsim.errors import check_known
+    from hwsim.units import FAMILIES
     from sweeps.studies import opened
 
     study: Study = options.study
@@ -73,6 +80,10 @@ def run(options: argparse.Namespace) -> int:
         for name in ("technology", "text", "device"):
             if name in study.takes:
                 given[name] = getattr(options, name)
+        if "families" in study.takes:
+            for family in options.family:
+                check_known("unit", family, FAMILIES)
+            given["families"] = options.family
         if "libraries" in study.takes:
             given["libraries"] = stack.enter_context(opened(options.liberty or []))
         page = study.page(**given)
@@ -97,6 +108,7 @@ def _command(options: argparse.Namespace) -> str:
         words.append(f"--technology {options.technology}")
     liberty: Sequence[Path] = getattr(options, "liberty", None) or []
     words += [f"--liberty {' '.join(file.name for file in liberty)}"] if liberty else []
+    words += [f"--family {name}" for name in getattr(options, "family", [])]
     text: Path | None = getattr(options, "text", None)
     words += [f"--text {text.name}"] if text else []
     device: str | None = getattr(options, "device", None)

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from sweeps.studies.page import Page
 
 #: ``technology``: the name of one to estimate in. ``libraries``: opened ones, by technology.
+#: ``families``: names of units' families, or none for all.
 #: ``text``: a file that decoders predict, or None. ``device``: where torch computes, or None.
-Option = Literal["technology", "libraries", "text", "device"]
+Option = Literal["technology", "libraries", "families", "text", "device"]
 
 #: The only library that is found by itself.
 INSTALLED = "osu018"
@@ -55,6 +56,7 @@ STUDIES = {
         Study("peers", "our arithmetic beside public RTL, by one flow", ("libraries",)),
         Study("rmmec", "RMMEC: area and energy per mode against fixed units", ("libraries",)),
         Study("speedups", "BitMoD's speed-ups, by its assumptions and by our own model"),
+        Study("verification", "faults that verify finds, and what is proved", ("families",)),
     )
 }
 

@@ -17,6 +17,16 @@ def test_answers_come_between_commands(tmp_path: Path) -> None:
     assert session.child.returncode is not None
 
 
+def test_time_that_is_over_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "top.v").write_text(
+        "module top(input [23:0] a, b, output wrong); assign wrong = a * b != b * a; endmodule\n"
+    )
+    with yosys.session(tmp_path, seconds=1) as session:
+        session.run(["read_verilog top.v", "proc"])
+        with pytest.raises(yosys.TimeOverError, match="all of the time"):
+            session.run(["sat -prove wrong 0"])
+
+
 def test_the_log_is_returned(tmp_path: Path) -> None:
     (tmp_path / "top.v").write_text(DESIGN)
     assert "=== top ===" in yosys.run(["read_verilog top.v", "stat"], tmp_path)

@@ -82,6 +82,8 @@ SAMPLES = {
                     SKY130),
     "speedups": Sample(has(r"(speed|energy), ", r"^(?!arrays).* >> BitMoD .*generative$",
                            r"^(prefill|decode) \| "), 12, has(r"own model|equal area|um\^2")),
+    "verification": Sample(has(r"^\w+ >> (independent|stable)$"), 1, has(r"^\w+ >> "),
+                           {"families": ["integer"]}),
 }  # fmt: skip
 
 

@@ -1,0 +1,341 @@
+"""Properties of the stream protocol, proved for all inputs and all time by Yosys' SAT solver.
+
+A monitor is put around the unit, without initial values of registers, with a reset in the first
+cycle and whenever the environment likes. Temporal induction proves that it never sees anything
+wrong: it starts from any state that went right for some cycles, and looks at the next one.
+
+``reset`` runs two copies of the unit side by side (:mod:`rtl.induction`). Registers with a reset
+have its value after one cycle of it, from whatever state; all others hold anything, and another
+thing in each copy, as after a power-up or after beats that were offered during the reset. Outputs
+must not tell the copies apart. So nothing needs an initial value and nothing leaves a trace.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from hwsim.files import temporary_folder
+from hwsim.units import FAMILIES, UnitSpec, make
+from hwsim.units.base import check_unit
+from rtl import emit, yosys
+from rtl.flat import PLAIN, WITH_RESETS, Flat, commands
+from rtl.induction import Outcome, Search, last_model, read
+
+#: Processor time that all proofs of a unit may take.
+SECONDS = 300.0
+#: Results that may be owed, one bound after the other.
+_OWED = (1, 2, 3, 4, 6, 8)
+#: Small units of families whose coefficients are not fitted.
+_SMALL = {
+    "array": {
+        "element": "integer", "rows": 2, "columns": 1, "lanes": 1, "weight": "int2",
+        "activation": "int2", "accumulator_bits": 6,
+    }
+}  # fmt: skip
+
+
+class Property(StrEnum):
+    """What is proved of every unit."""
+
+    #: ``o.valid`` does not depend on ``o.ready`` in the same cycle.
+    INDEPENDENT = "independent"
+    #: A result that is not taken stays as it is.
+    STABLE = "stable"
+    #: There is one result after every beat with ``last`` that was taken, within the latency.
+    CONSERVED = "conserved"
+    #: A reset of one cycle forgets everything.
+    RESET = "reset"
+    #: It does what a sum of products does that is written plainly; of ``integer`` alone.
+    REFERENCE = "reference"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of proving one property of a unit.
+
+    Attributes
+    ----------
+    unit
+        Name of the unit.
+    property
+        The property.
+    outcome
+        ``proved``, ``refuted`` or ``open``.
+    said
+        How, or how far it got.
+    seconds
+        Wall-clock time.
+    """
+
+    unit: str
+    property: Property
+    outcome: Outcome
+    said: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.unit}: {self.property}: {self.outcome}, {self.said}, {self.seconds:.1f} s"
+
+
+def small(family: str) -> UnitSpec:
+    """Return the unit of a family that it is proved of by default, a small one."""
+    cls = FAMILIES[family]
+    return make(family, **_SMALL.get(family, (*cls.fitting, *cls.configurations)[0]))
+
+
+def prove(
+    unit: UnitSpec,
+    text: str | None = None,
+    properties: Sequence[Property] = tuple(Property),
+    seconds: float = SECONDS,
+) -> list[Finding]:
+    """Try to prove properties of a unit.
+
+    Parameters
+    ----------
+    unit
+        The unit.
+    text
+        Verilog in the place of what is emitted for it, with the same top module.
+    properties
+        Which ones, by default all; those that do not apply to the unit are left out.
+    seconds
+        Processor time that each may take; it is open then.
+
+    Raises
+    ------
+    InputError
+        For a ``unit`` that is none.
+    rtl.yosys.YosysError
+        If Yosys fails.
+    """
+    check_unit(unit)
+    emitted = emit.verilog(unit) if text is None else text
+    findings = []
+    for one in properties:
+        if one is Property.REFERENCE and unit.family != "integer":
+            continue
+        started = time.perf_counter()
+        with temporary_folder() as folder, yosys.session(folder, seconds) as session:
+            (folder / "unit.v").write_text(emitted)
+            try:
+                outcome, said = _PROVE[one](unit, emitted, session, folder)
+            except yosys.TimeOverError:
+                outcome, said = Outcome.OPEN, f"more than {seconds:.0f} s of processor time"
+        took = time.perf_counter() - started
+        findings.append(Finding(unit.name, one, outcome, said, took))
+    return findings
+
+
+_Said = tuple[Outcome, str]
+
+
+def _independent(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> _Said:
+    flat = read(session, folder, text, emit.top_module(unit))
+    if set(flat.port("o__ready")) & flat.reads("o__valid"):
+        return Outcome.REFUTED, "gates lead from o.ready to o.valid"
+    return Outcome.PROVED, "no gates lead from o.ready to o.valid"
+
+
+def _stable(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> _Said:
+    return _monitored(unit, session, folder, "changed, withdrawn", 1)
+
+
+def _conserved(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> _Said:
+    outcome, said = Outcome.OPEN, ""
+    for owed in _OWED:
+        outcome, said = _monitored(unit, session, folder, "surplus, late, many", owed)
+        said = f"at most {owed} owed, {said}"
+        if outcome is not Outcome.REFUTED or "many" not in said:
+            break
+    return outcome, said
+
+
+def _reset(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> _Said:
+    top = emit.top_module(unit)
+    session.run(
+        [*commands("unit.v", top, (*WITH_RESETS[:-1], "opt_clean")), "write_json resets.json"]
+    )
+    values = reset_values(Flat.read(folder / "resets.json", top))
+    flat = read(session, folder, text, top)
+    proof = Search(session, folder, unit, flat, flat.copy(), values).run()
+    return proof.outcome, f"{len(values)} bits with a reset, depth {proof.depth}"
+
+
+def _reference(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> _Said:
+    top = emit.top_module(unit)
+    plainly = read(session, folder, plain_sum(unit, top), top)
+    proof = Search(session, folder, unit, plainly, read(session, folder, text, top)).run()
+    return proof.outcome, f"depth {proof.depth}"
+
+
+def plain_sum(unit: UnitSpec, top: str) -> str:
+    """Return Verilog that adds up products of integers, with the registers of the unit by name."""
+    low = unit.lanes * unit.activation.bits
+    products = []
+    for lane in range(unit.lanes):
+        factors = []
+        for first, fmt in ((0, unit.activation), (low, unit.weight)):
+            place = first + lane * fmt.bits
+            bits = f"i__payload[{place + fmt.bits - 1}:{place}]"
+            # A positive number has a sign, too.
+            factors.append(f"$signed({bits})" if fmt.min < 0 else f"$signed({{1'b0, {bits}}})")
+        products.append(" * ".join(factors))
+    return _PLAIN_SUM.format(
+        top=top, beat=unit.beat_bits, result=unit.result.bits, products=" + ".join(products)
+    )
+
+
+def reset_values(flat: Flat) -> dict[str, str]:
+    """Return the value of every bit of state that a reset sets, by its name."""
+    names, (rst,) = flat.names(), flat.port("rst")
+    values = {}
+    for name, cell in flat.registers():
+        connections, parameters = cell["connections"], cell["parameters"]
+        if connections.get("SRST") != [rst] or int(parameters["SRST_POLARITY"], 2) != 1:
+            continue
+        if cell["type"] == "$sdffce":
+            continue
+        for place, q in enumerate(connections["Q"]):
+            values[names.get(q, f"{name}[{place}]")] = parameters["SRST_VALUE"][-1 - place]
+    return values
+
+
+def _monitored(
+    unit: UnitSpec, session: yosys.Session, folder: Path, checks: str, owed: int
+) -> _Said:
+    """Prove that some wires of the monitor are never set."""
+    latency = unit.timing().latency + unit.group_interval
+    (folder / "monitor.v").write_text(
+        _MONITOR.format(
+            beat=unit.beat_bits,
+            result=unit.result.bits,
+            top=emit.top_module(unit),
+            owed=owed,
+            latency=latency,
+            checks=checks,
+            top_check=len(checks.split(",")) - 1,
+            command=_command(unit),
+        )
+    )
+    session.run(
+        [
+            "design -reset",
+            "read_verilog -sv -formal monitor.v",
+            *commands("unit.v", "monitor", PLAIN),
+            # Whatever registers hold first.
+            "setattr -unset init w:*",
+        ]
+    )
+    for depth in sorted({1, 2, 4, 8, latency + 2, 2 * latency + 2}):
+        session.run(
+            [
+                "tee -q -o sat.txt sat -tempinduct -prove bad 0 -set ok 1 -show bad "
+                f"-maxsteps {depth}"
+            ]
+        )
+        said = (folder / "sat.txt").read_text()
+        if "SUCCESS!" in said:
+            return Outcome.PROVED, f"depth {depth}"
+        if "model found for base case" in said:
+            cycles, bits = last_model(said)
+            names = [name.strip() for name in checks.split(",")]
+            # Concatenations begin with the highest bit.
+            wrong = [name for name, bit in zip(names, bits, strict=True) if bit == "1"]
+            return Outcome.REFUTED, f"{', '.join(wrong)} after {cycles} cycles"
+    return Outcome.OPEN, f"not inductive over {depth} cycles"
+
+
+def _command(unit: UnitSpec) -> str:
+    """Return what says that a beat is a command: another code in a field that has one."""
+    low, terms = 0, []
+    fields = {field.name: field for field in unit.metadata}
+    for name, width in unit.beat_fields.items():
+        if name in fields and width and len(fields[name].codes) == 1:
+            terms.append(f"i__payload[{low + width - 1}:{low}] != {fields[name].codes[0]}")
+        low += width
+    return " || ".join(terms) or "1'b0"
+
+
+_PROVE = {
+    Property.INDEPENDENT: _independent,
+    Property.STABLE: _stable,
+    Property.CONSERVED: _conserved,
+    Property.RESET: _reset,
+    Property.REFERENCE: _reference,
+}
+
+_PLAIN_SUM = """\
+module {top}(clk, rst, i__payload, i__valid, i__ready, o__payload, o__valid, o__ready);
+  input clk, rst, i__valid, o__ready;
+  input [{beat}-1:0] i__payload;
+  output i__ready;
+  output reg o__valid;
+  output reg signed [{result}-1:0] o__payload;
+  reg \\accumulator.fold.first ;
+  wire signed [{result}-1:0] sum = \\accumulator.fold.first ? 0 : o__payload;
+  assign i__ready = !o__valid || o__ready;
+  always @(posedge clk) begin
+    if (o__ready) o__valid <= 0;
+    if (i__valid && i__ready) begin
+      o__payload <= sum + {products};
+      o__valid <= i__payload[{beat}-1];
+      \\accumulator.fold.first <= i__payload[{beat}-1];
+    end
+    if (rst) begin
+      o__valid <= 0;
+      \\accumulator.fold.first <= 1;
+    end
+  end
+endmodule
+"""
+
+_MONITOR = """\
+module monitor(clk, rst, i__payload, i__valid, o__ready, ok, bad);
+  input clk, rst, i__valid, o__ready;
+  input [{beat}-1:0] i__payload;
+  output ok;
+  output [{top_check}:0] bad;
+  wire i__ready, o__valid;
+  wire [{result}-1:0] o__payload;
+  {top} inner(.clk(clk), .rst(rst),
+    .i__payload(i__payload), .i__valid(i__valid), .i__ready(i__ready),
+    .o__payload(o__payload), .o__valid(o__valid), .o__ready(o__ready));
+
+  // The environment resets first, holds what it offers, and ends nothing with a command.
+  reg waits;
+  reg [{beat}-1:0] held;
+  wire last = i__payload[{beat}-1];
+  assign ok = (!$initstate || rst) && (!waits || i__valid && i__payload == held)
+    && !(last && ({command}));
+
+  // A result that is not taken.
+  reg stalled;
+  reg [{result}-1:0] offered;
+  wire withdrawn = !rst && stalled && !o__valid;
+  wire changed = !rst && stalled && o__valid && o__payload != offered;
+
+  // Results that are owed for beats that were taken, and for how long none is offered.
+  reg [7:0] owes;
+  reg [7:0] waiting;
+  wire begun = i__valid && i__ready && last;
+  wire given = o__valid && o__ready;
+  wire none = owes != 0 && !o__valid;
+  wire surplus = !rst && o__valid && owes == 0;
+  wire many = !rst && owes > {owed};
+  wire late = !rst && none && waiting >= {latency};
+
+  always @(posedge clk) begin
+    waits <= i__valid && !i__ready && !rst;
+    held <= i__payload;
+    stalled <= o__valid && !o__ready && !rst;
+    offered <= o__payload;
+    owes <= rst ? 0 : owes + begun - given;
+    waiting <= rst || !none ? 0 : waiting + 1;
+  end
+
+  assign bad = {{{checks}}};
+endmodule
+"""
