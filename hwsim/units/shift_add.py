@@ -195,7 +195,6 @@ class ShiftAddUnit(UnitSpec):
 
     configurations: ClassVar[Configurations] = (
         {"lanes": 16, "weight": "int4", "activation": "int8"},
-        {"lanes": 32, "weight": "int4", "activation": "fp16", "group_size": 32},
         {"lanes": 4, "weight": "uint4", "activation": "int8", "group_size": 16},
         {"lanes": 4, "weight": "int4", "activation": "fp16", "scale": "fp16", "group_size": 16},
         {"lanes": 2, "weight": "uint4", "activation": "fp16", "scale": "int8", "group_size": 8},
@@ -206,6 +205,7 @@ class ShiftAddUnit(UnitSpec):
          "accumulator_bits": 14},
         {"lanes": 2, "weight": "int4", "activation": "int4", "scale": "int4", "group_size": 4,
          "accumulator_bits": 11},
+        {"lanes": 32, "weight": "int4", "activation": "fp16", "group_size": 32},
     )  # fmt: skip
     fitting: ClassVar[Configurations] = (
         *dots((1, "int4", "int4"), (2, "int3", "int4"), scale="int4", group_size=4),
