@@ -2,10 +2,9 @@
 
 First the quantisation error, which depends on the two formats alone and is shared by many points,
 and what the units' own arithmetic adds to it, and what the formats cost a whole network; then the
-screen, if the sweep has one, which leaves
-candidates out; then the cost, one task a unit, because one mapping to gates serves all
-technologies and clocks. The operands that switch a unit's gates are rows and tokens of the same
-layers.
+screen, if the sweep has one, which leaves candidates out; then the cost, one task a unit, because
+one mapping to gates serves all technologies and clocks. The operands that switch a unit's gates are
+rows and tokens of the same layers.
 
 Accelerators have the same steps, and :mod:`sweeps.simulated` in place of the last.
 """
@@ -259,7 +258,7 @@ class _Engine:
                     target,
                     Cost(**content["cost"]),
                     None if quality is None else Quality(**quality),
-                    self.group,
+                    self.sweep.group,
                     None if simulated is None else Simulated(**simulated),
                 )
         if self.points:
@@ -393,11 +392,6 @@ class _Engine:
             return self.unit_errors[unit].quality(formats)
         return Quality(formats.weight, None, None, None)
 
-    @property
-    def group(self) -> int | None:
-        """Group size of weights, None without tensors and network."""
-        return self.sweep.group
-
     def _screen(self, factor: float) -> None:
         """Fill ``pruned``, whether a point is there or not: the same sweep leaves the same out."""
         failed = {design.unit for design, _ in self.failures}
@@ -420,7 +414,7 @@ class _Engine:
                 Candidate(
                     unit,
                     known[unit] if unit in known else self._quality(unit),
-                    self.group,
+                    self.sweep.group,
                     self.accuracies.get(Design(unit)),
                 ),
                 self.sweep.objectives,
@@ -487,7 +481,9 @@ class _Engine:
         if simulated is not None:
             content["simulated"] = asdict(simulated)
         self._save(design, target, content)
-        self.points[design, target] = Point(design, target, cost, quality, self.group, simulated)
+        self.points[design, target] = Point(
+            design, target, cost, quality, self.sweep.group, simulated
+        )
         self.computed += 1
         self._say_point(design, target, _found(cost, simulated))
 

@@ -8,6 +8,7 @@ from hwsim.cli.accuracy import CALIBRATION_TOKENS, calibration_options
 from hwsim.cli.arguments import (
     Commands,
     checked,
+    device_option,
     input_path,
     json_option,
     output_path,
@@ -111,9 +112,7 @@ def add(commands: Commands) -> None:
         "--rotate", type=whole_number("--rotate", 0), metavar="SEED",
         help="fold a random rotation into the weights first",
     )  # fmt: skip
-    parser.add_argument(
-        "--device", metavar="cuda|cpu", help="compute with torch, which is an extra (hwsim[torch])"
-    )
+    device_option(parser)
     parser.add_argument("--chart", type=output_path, metavar="FILE", help="loss over cost")
     json_option(parser)
     parser.set_defaults(command=run)
