@@ -7,7 +7,9 @@ alone holds the other end. The pipe closes when this process is dead, and the gu
 group, itself included.
 """
 
+import math
 import os
+import resource
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +18,9 @@ from pathlib import Path
 from typing import IO
 
 _GUARDIAN = "trap '' INT TERM HUP; read -r line; kill -9 0"
+
+#: Of the shell that becomes the program; its $0 is the limit.
+_LIMITED = 'ulimit -t "$0" && exec "$@"'
 
 
 @contextmanager
@@ -54,6 +59,7 @@ def run(
     cwd: Path | None = None,
     log: IO[str] | None = None,
     environment: Mapping[str, str] | None = None,
+    seconds: float = 0,
 ) -> "subprocess.CompletedProcess[str]":
     """Run a program to its end, in a group of its own and without input.
 
@@ -63,7 +69,11 @@ def run(
         What its standard output and error go to; without it, they are in the result.
     environment
         All of its environment variables; by default those of this process.
+    seconds
+        Processor time that it may take, rounded up; then SIGXCPU ends it. 0 for any.
     """
+    if seconds:
+        command = ["/bin/sh", "-c", _LIMITED, str(math.ceil(seconds)), *command]
     with group() as leader:
         return subprocess.run(
             command,
@@ -77,3 +87,9 @@ def run(
             check=False,
             process_group=leader,
         )
+
+
+def processor_seconds() -> float:
+    """Return the processor time of this process and of all that it started and that ended."""
+    used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,10 @@ from hwsim.files import temporary_folder
 
 class IcarusError(ToolError):
     """A program of Icarus failed; the message ends with the last lines of what it said."""
+
+
+class TimeOverError(IcarusError):
+    """A program took all of the processor time that it was given."""
 
 
 def find() -> tuple[str, str]:
@@ -56,6 +61,7 @@ def run(
     folder: Path | None = None,
     log: IO[str] | None = None,
     environment: Mapping[str, str] | None = None,
+    seconds: float = 0,
 ) -> str:
     """Run one of the programs, with the parameters of :func:`hwsim.processes.run`.
 
@@ -68,12 +74,18 @@ def run(
 
     Raises
     ------
+    TimeOverError
+        If it takes all of its processor time.
     IcarusError
         If it ends with another status than 0.
     """
     if folder and environment is None:
         environment = {**os.environ, "TMPDIR": str(folder)}
-    done = processes.run(command, folder, log, environment)
+    done = processes.run(command, folder, log, environment, seconds)
+    if done.returncode == -signal.SIGXCPU:
+        raise TimeOverError(
+            f"{Path(command[0]).name} took all of the {seconds:.0f} s of processor time it had"
+        )
     if done.returncode:
         said = Path(log.name).read_text(errors="replace") if log else done.stdout + done.stderr
         tail = "\n".join(said.splitlines()[-8:])

@@ -1,12 +1,13 @@
 """Runs the verification on every mutant of a unit, and says which ones it cannot tell apart.
 
-A mutant that passes is compared with the unit by induction (:mod:`rtl.induction`): what is proved
+The scripts of the verification are made once for all mutants and played by the simulator alone, up
+to the first thing that is wrong; what passes goes through the verification itself, too. A mutant
+that still passes is compared with the unit by induction (:mod:`rtl.induction`): what is proved
 equivalent is no fault, and does not count. What every mutant came to is kept in the user's cache
 folder by what it depends on, so a run that was interrupted goes on where it was.
 """
 
 import json
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,23 +22,30 @@ from hwsim.errors import InputError, ToolError
 from hwsim.files import temporary_folder
 from hwsim.numbers import whole
 from hwsim.pool import each
+from hwsim.processes import processor_seconds
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
 from rtl import emit, verilog, yosys
+from rtl.icarus import IcarusError
 from rtl.induction import Outcome, equivalent
 from rtl.mutation.mutants import Mutant, draw
 from rtl.verification import verify
-from rtl.verification.run import MAX_SEED, simulator_version
+from rtl.verification.run import MAX_SEED, first_failure, simulator_version
 
 #: Mutants that Yosys makes, unless told otherwise.
 MUTANTS = 40
 MAX_MUTANTS = 10_000
+#: Processor time of a simulation of a mutant: so many times that of verifying the unit, and more.
+LIMIT_FACTOR, LIMIT_SECONDS = 4.0, 30.0
 #: Processor time of Yosys that a proof of equivalence may take.
 PROOF_SECONDS = 20.0
 #: The kind of files in the cache.
 _KIND = "mutants"
 #: Packages whose source decides what a mutant comes to.
-_SOURCES = ("hwsim/formats", "hwsim/units", "rtl/verification", "rtl/induction.py", "rtl/flat.py")
+_SOURCES = (
+    "hwsim/formats", "hwsim/units", "rtl/verification", "rtl/player.py", "rtl/induction.py",
+    "rtl/flat.py",
+)  # fmt: skip
 
 
 class Fate(StrEnum):
@@ -63,8 +71,10 @@ class Trial:
         What it came to.
     said
         What the verification said, or what came of the proof.
-    verify_seconds, proof_seconds
-        Wall-clock time of the two when they ran.
+    verify_seconds
+        Processor time of the verification when it ran.
+    proof_seconds
+        Wall-clock time of the proof when it ran.
     """
 
     mutant: Mutant
@@ -149,7 +159,8 @@ def mutate(
     first = _kept(_Task(plain, drawn.original, seed))
     if first.fate is Fate.KILLED:
         raise ToolError(f"{unit.name} does not pass as it is: {first.said}")
-    tasks = [_Task(mutant, drawn.original, seed) for mutant in drawn.mutants]
+    limit = LIMIT_FACTOR * first.verify_seconds + LIMIT_SECONDS
+    tasks = [_Task(mutant, drawn.original, seed, limit) for mutant in drawn.mutants]
     done: dict[Mutant, Trial] = {}
     for task, trial in each(_kept, tasks, workers):
         if isinstance(trial, Exception):
@@ -161,9 +172,12 @@ def mutate(
 
 @dataclass(frozen=True)
 class _Task:
+    """A mutant, the original, the seed, and the processor time of a simulation, 0 for any."""
+
     mutant: Mutant
     original: str
     seed: int
+    limit: float = 0
 
 
 def _kept(task: _Task) -> Trial:
@@ -180,7 +194,7 @@ def _kept(task: _Task) -> Trial:
     )
     known = store.load(_KIND, key, lambda arrays: (*map(str, arrays["text"]), *arrays["seconds"]))
     if known is None:
-        trial = attempt(task.mutant, task.original, task.seed)
+        trial = attempt(task.mutant, task.original, task.seed, task.limit)
         store.store(
             _KIND,
             key,
@@ -194,11 +208,14 @@ def _kept(task: _Task) -> Trial:
     return Trial(task.mutant, Fate(fate), said, *map(float, seconds))
 
 
-def attempt(mutant: Mutant, original: str, seed: int) -> Trial:
-    """Verify a mutant, and compare it with the unit's own Verilog if it passes."""
-    started = time.perf_counter()
-    failure = _failure(mutant, seed)
-    took = time.perf_counter() - started
+def attempt(mutant: Mutant, original: str, seed: int, limit: float = 0) -> Trial:
+    """Verify a mutant, and compare it with the unit's own Verilog if it passes.
+
+    A simulation that takes more than ``limit`` seconds of processor time fails; 0 is no limit.
+    """
+    started = processor_seconds()
+    failure = _failure(mutant, seed, limit)
+    took = processor_seconds() - started
     if failure or mutant.text == original:
         return Trial(mutant, Fate.KILLED if failure else Fate.LEFT, failure, took, 0.0)
     top = emit.top_module(mutant.unit)
@@ -212,8 +229,14 @@ def attempt(mutant: Mutant, original: str, seed: int) -> Trial:
     return Trial(mutant, fate, said, took, proof.seconds)
 
 
-def _failure(mutant: Mutant, seed: int) -> str:
+def _failure(mutant: Mutant, seed: int, limit: float) -> str:
     """Return what the verification finds wrong, or an empty string."""
+    try:
+        if failure := first_failure(mutant.unit, mutant.text, seed, limit):
+            return failure
+    except IcarusError:
+        # What is no Verilog says so below.
+        pass
     with temporary_folder() as folder:
         path = folder / "mutant.v"
         path.write_text(mutant.text)
@@ -224,7 +247,7 @@ def _failure(mutant: Mutant, seed: int) -> str:
         except InputError as error:
             # What cannot be a unit's Verilog, as it has a loop of gates, does not pass.
             return str(error)
-        return verify(unit, seed).failure
+        return verify(unit, seed, seconds=limit).failure
 
 
 @cache

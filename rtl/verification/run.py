@@ -1,30 +1,39 @@
 """Runs the testbench on one unit and says what was proved."""
 
-import contextlib
 import json
 import os
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from xml.etree import ElementTree
 
 from cocotb_tools.runner import Icarus
 from find_libpython import find_libpython
 
-from hwsim.errors import InputError, MissingToolError
+from hwsim.errors import MissingToolError
 from hwsim.files import temporary_folder
 from hwsim.numbers import whole
 from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
-from hwsim.units.recipe import recipe
 from rtl import Unit, emit, icarus
 from rtl.player import PATIENCE, player
+from rtl.verification.bench import (
+    EXPECTED,
+    JOB,
+    SCRIPT,
+    TRANSFERS,
+    Report,
+    WrongError,
+    judge,
+    read,
+    require,
+)
+from rtl.verification.plan import Plan, plan
 from rtl.verilog import SOURCE, HandMade, plain
-
-#: Environment variable of the simulator's process: what the testbench has to do, as JSON.
-JOB = "HWSIM_VERIFY"
 
 DEFAULT_SEED = 1
 MAX_SEED = 2**32 - 1
@@ -103,6 +112,7 @@ def verify(
     seed: int = DEFAULT_SEED,
     component: Unit | None = None,
     random_dots: int = RANDOM_DOTS,
+    seconds: float = 0,
 ) -> Verdict:
     """Simulate the emitted Verilog of ``unit`` against its golden model.
 
@@ -117,46 +127,42 @@ def verify(
     random_dots
         Dot products of one beat of random operands, where not all pairs can be tested. Below 2048,
         those of several beats become fewer, too.
+    seconds
+        Processor time that the simulation may take, 0 for any; it fails where that is over.
 
     Raises
     ------
     InputError
-        For a ``unit`` that is none or that the simulator's process cannot make again
-        (:mod:`hwsim.units.recipe`), a seed out of range, and fewer than 1 random dot product.
+        For a ``unit`` that is none, a seed out of range, and fewer than 1 random dot product.
     MissingToolError, rtl.icarus.IcarusError
         If Icarus Verilog is not installed or fails.
     """
     check_unit(unit)
-    if JOB in os.environ:
-        raise InputError(
-            "a script that verifies its own units is run again in the simulator's process; put "
-            "what it does under: if __name__ == '__main__'"
-        )
     whole("seed", seed, 0, MAX_SEED)
     whole("random_dots", random_dots, 1)
     simulator = simulator_version()
     started = time.perf_counter()
+    own = unit.verilog if isinstance(unit, HandMade) and component is None else None
+    text = own.text if own else emit.verilog(unit, component)
+    tests = plan(plain(unit), seed, random_dots)
     with temporary_folder() as folder:
-        source = folder / SOURCE
-        own = unit.verilog if isinstance(unit, HandMade) and component is None else None
-        source.write_text(own.text if own else emit.verilog(unit, component))
-        report = folder / "report.json"
+        _write(folder, unit, tests, text)
         try:
-            failure = _simulate(unit, source, report, seed, random_dots)
+            failure, facts = _simulate(folder, tests, seed, seconds)
+        except icarus.TimeOverError as error:
+            failure, facts = str(error), Report()
         except icarus.IcarusError as error:
             raise icarus.IcarusError(own.in_files(str(error)) if own else str(error)) from None
-        facts = _facts(report)
-    vectors = facts.get("vectors", 0)
-    if not failure and vectors == 0:
+    if not failure and facts.vectors == 0:
         failure = "no vector was compared"
     return Verdict(
         unit=unit.name,
         passed=not failure,
-        vectors=vectors,
-        exhaustive=facts.get("exhaustive", False),
-        latency=facts.get("latency"),
-        interval=facts.get("interval"),
-        min_interval=facts.get("min_interval"),
+        vectors=facts.vectors,
+        exhaustive=tests.exhaustive,
+        latency=facts.latency,
+        interval=facts.interval,
+        min_interval=facts.min_interval,
         seed=seed,
         simulator=simulator,
         seconds=time.perf_counter() - started,
@@ -164,84 +170,182 @@ def verify(
     )
 
 
-def _simulate(unit: UnitSpec, source: Path, report: Path, seed: int, random_dots: int) -> str:
-    """Build and run the simulation; return what failed, or an empty string."""
-    job = {
-        "unit": recipe(plain(unit)),
-        "seed": seed,
-        "random_dots": random_dots,
-        "report": str(report),
-    }
-    folder = source.parent
+def first_failure(unit: UnitSpec, text: str, seed: int = DEFAULT_SEED, seconds: float = 0) -> str:
+    """Return the first thing that :func:`verify` would find wrong, or an empty string.
+
+    The same scripts are played and their logs compared alike, but by Icarus alone, without cocotb,
+    and no further than to the first failure. So it takes a fraction of the time where there is one.
+
+    Parameters
+    ----------
+    unit
+        Whose golden model counts.
+    text
+        Verilog of its hardware, with the top module of ``unit``.
+    seed, seconds
+        As of :func:`verify`.
+
+    Raises
+    ------
+    InputError, MissingToolError, rtl.icarus.IcarusError
+        As :func:`verify`; Icarus fails for what is no Verilog.
+    """
+    tests = plan(plain(unit), seed, RANDOM_DOTS)
+    compiler, runner = icarus.find()
+    with temporary_folder() as folder:
+        _write(folder, unit, tests, text)
+        command = [compiler, "-g2012", "-s", _PLAYER, "-o", _BUILT, SOURCE, _PLAYER_FILE]
+        icarus.run(command, folder)
+        expected = (folder / EXPECTED).read_text().split()
+        # The first test is short, and the only one in which some faults show before all is played.
+        last = len(tests.tests) - 1
+        for first, until in ((0, 0), (1, last)):
+            play = [runner, "-n", _BUILT, f"+from={first}", f"+upto={until}"]
+            try:
+                icarus.run(play, folder, seconds=seconds)
+            except icarus.TimeOverError as error:
+                return str(error)
+            for number in range(first, until + 1):
+                if failure := _judged(folder, tests, number, expected):
+                    return failure
+    return ""
+
+
+def _judged(folder: Path, tests: Plan, number: int, expected: Sequence[str]) -> str:
+    """Return what is wrong with the log of a test, or an empty string."""
+    test = tests.tests[number]
+    try:
+        require(not test.wrong, test.wrong)
+        log = read(folder / TRANSFERS.format(number))
+        judge(test, tests.timing, log, expected, Report())
+    except WrongError as error:
+        return _said(tests, test.name, str(error), error.row)
+    return ""
+
+
+def _said(tests: Plan, name: str, message: str, row: int | None) -> str:
+    """Return what a test says, with the operands of a dot product."""
+    return f"{name}: {message}" + ("" if row is None else f": {tests.describe(name, row)}")
+
+
+def _write(folder: Path, unit: UnitSpec, tests: Plan, text: str) -> None:
+    """Write all that the simulation reads."""
+    (folder / SOURCE).write_text(text)
+    results = sum(len(played.expected) for played in tests.played)
+    (folder / _PLAYER_FILE).write_text(_player(unit, results))
+    digits = -(-unit.result.bits // 4)
+    with (folder / EXPECTED).open("w") as file:
+        for played in tests.played:
+            file.writelines(f"{code:0{digits}x}\n" for code in played.expected)
+    for number, (test, played) in enumerate(zip(tests.tests, tests.played, strict=True)):
+        (folder / SCRIPT.format(number)).write_text(f"{test.first:x}\n{played.text}")
+
+
+def _simulate(folder: Path, tests: Plan, seed: int, seconds: float) -> tuple[str, Report]:
+    """Build and run the simulation; return what failed, or an empty string, and what was found."""
+    report, job = folder / "report.json", folder / "job.json"
+    job.write_text(json.dumps({**tests.plain(), "report": str(report)}))
     results = folder / "results.xml"
     log = folder / "log.txt"
-    bench = folder / "player.v"
-    bench.write_text(_player(unit))
-    runner = _Runner()
+    runner = _Runner(seconds)
     runner.build(
-        sources=[source, bench],
+        sources=[folder / SOURCE, folder / _PLAYER_FILE],
         hdl_toplevel=_PLAYER,
         build_dir=folder / "build",
         timescale=("1ns", "1ps"),
         log_file=log,
     )
     # Under pytest the runner exits where it elsewhere returns; the results say why, if any.
-    with contextlib.suppress(SystemExit, icarus.IcarusError, ElementTree.ParseError):
+    with _suppressed():
         runner.test(
             hdl_toplevel=_PLAYER,
-            test_module="rtl.verification.bench",
+            test_module="bench",
             build_dir=folder / "build",
             test_dir=folder,
             results_xml=str(results),
             seed=seed,
-            extra_env={JOB: json.dumps(job)},
+            extra_env={JOB: str(job)},
             log_file=log,
         )
-    if report.exists() and "refused" in (said := json.loads(report.read_text())):
-        raise InputError(said["refused"])
-    return _failures(results, log)
+    facts = _facts(report)
+    return _failures(results, log, tests, facts), facts
 
 
-#: The module that plays the scripts of the tests.
-_PLAYER = "hwsim_player"
+@contextmanager
+def _suppressed() -> Iterator[None]:
+    try:
+        yield
+    except icarus.TimeOverError:
+        raise
+    except (SystemExit, icarus.IcarusError, ElementTree.ParseError):
+        pass
 
 
-def _player(unit: UnitSpec) -> str:
-    """Return the player, which reads a script from a file and writes a log."""
+#: The module that plays the scripts of the tests, its file, and what Icarus makes of it.
+_PLAYER, _PLAYER_FILE, _BUILT = "hwsim_player", "player.v", "player.vvp"
+
+
+def _player(unit: UnitSpec, results: int) -> str:
+    """Return the player, which reads scripts from files and writes logs.
+
+    It stops at the first wrong result. A test starts when ``go`` rises; told ``+from=`` and
+    ``+upto=``, it plays tests by itself up to the first that fails.
+    """
     return player(
         unit,
         name=_PLAYER,
         top=emit.top_module(unit),
         patience=PATIENCE + unit.timing().latency,
         running="0",
-        declarations=_FILES,
+        declarations=_FILES.format(results=max(1, results), expected=EXPECTED),
         fetch=_FETCH,
-        deliver='          $fwrite(log, "R %0d %h\\n", offered, seen);',
+        deliver=_DELIVER,
         log_beat='          $fwrite(log, "T %0d\\n", cycle);',
         log_start='          $fwrite(log, "S\\n");',
-        log_segment='          $fwrite(log, "Z\\n");',
-        log_limit="",
-        failed='      $fwrite(log, "E %0s\\n", message); close;',
-        ended="          close;",
+        log_segment='          first = base + left;\n          $fwrite(log, "Z\\n");',
+        log_limit="          limit = left;",
+        failed='      $fwrite(log, "E %0s\\n", message); close(1);',
+        ended="          close(0);",
     )
 
 
 _FILES = """\
   reg go = 0;
   reg done = 0;
-  integer script, log, status;
+  integer number = 0;
+  integer upto = 0;
+  reg alone = 0;
+  integer script, log, status, base, first, limit;
+  reg [RESULT-1:0] expected [0:{results}-1];
 
-  always @(posedge go) begin
-    script = $fopen("script.txt", "r");
-    log = $fopen("transfers.txt", "w");
-    done = 0; state = FETCH; pending = 0; running = 1;
+  initial begin
+    $readmemh("{expected}", expected);
+    if ($value$plusargs("from=%d", number)) begin
+      alone = 1; status = $value$plusargs("upto=%d", upto); open;
+    end
   end
 
-  task close;
+  always @(posedge go) open;
+
+  // Each script begins with a reset, before which nothing counts.
+  task open;
+    begin
+      script = $fopen($sformatf("script_%0d.txt", number), "r");
+      log = $fopen($sformatf("transfers_%0d.txt", number), "w");
+      status = $fscanf(script, "%h", base);
+      done = 0; state = FETCH; pending = 0; known = 0; running = 1;
+    end
+  endtask
+
+  task close(input failing);
     begin
       $fclose(script);
       $fclose(log);
       done = 1;
+      if (alone && (failing || number == upto)) $finish;
+      else if (alone) begin
+        number = number + 1; open;
+      end
     end
   endtask"""
 
@@ -252,9 +356,22 @@ _FETCH = """\
         status = $fscanf(script, "%h", word);
       if (code[31:28] == 1 && code[24]) status = $fscanf(script, "%h", unknown);"""
 
+_DELIVER = """\
+          $fwrite(log, "R %0d %h\\n", offered, seen);
+          if (received >= limit || seen !== expected[first + received]) begin
+            message = "a wrong result"; fail;
+          end"""
+
 
 class _Runner(Icarus):
-    """cocotb's, but the programs that it starts end with this process."""
+    """cocotb's, but the programs that it starts end with this process or with their time.
+
+    The testbench is found as a module by itself, which importing its package would slow down.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
 
     def _set_env_common(self) -> None:
         # It asks for the library of Python, which the simulator loads, and raises ValueError.
@@ -264,26 +381,27 @@ class _Runner(Icarus):
                 "installed; on Debian: apt-get install libpython3-dev; or set LIBPYTHON_LOC to it"
             )
         super()._set_env_common()
+        self.env["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *sys.path])
 
     def _execute_cmds(
         self, cmds: Sequence[Sequence[str]], cwd: Path, stdout: IO[str] | None = None
     ) -> None:
         for command in cmds:
-            icarus.run(command, cwd, stdout, {**self.env, "TMPDIR": str(self.build_dir)})
+            environment = {**self.env, "TMPDIR": str(self.build_dir)}
+            icarus.run(command, cwd, stdout, environment, self.seconds)
 
 
-def _facts(report: Path) -> dict[str, Any]:
+def _facts(report: Path) -> Report:
     """Return what the testbench counted and measured; nothing if it did not get that far."""
     if not report.exists():
-        return {}
+        return Report()
     try:
-        facts: dict[str, Any] = json.loads(report.read_text())
+        return Report(**json.loads(report.read_text()))
     except ValueError as error:
         raise icarus.IcarusError(f"the simulation's report is cut short: {error}") from None
-    return facts
 
 
-def _failures(results: Path, log: Path) -> str:
+def _failures(results: Path, log: Path, tests: Plan, facts: Report) -> str:
     if not results.exists():
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
         raise icarus.IcarusError(f"the simulation gave no results:\n{tail}")
@@ -293,9 +411,9 @@ def _failures(results: Path, log: Path) -> str:
         raise icarus.IcarusError(f"the simulation's results are cut short: {error}") from None
     if not cases:
         return "no test ran"
-    failed = [(case.get("name"), case.find("failure")) for case in cases]
+    failed = [(case.get("name", ""), case.find("failure")) for case in cases]
     return "; ".join(
-        f"{name}: {failure.get('message', 'failed').splitlines()[0]}"
+        _said(tests, name, failure.get("message", "failed").splitlines()[0], facts.rows.get(name))
         for name, failure in failed
         if failure is not None
     )

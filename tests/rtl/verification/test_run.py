@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amaranth.hdl import C, Cat, Module, Mux, Value
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
+from amaranth.lib import wiring
 
 import rtl
 import rtl.bit_serial
@@ -23,8 +24,10 @@ from rtl.bitmod import ProcessingElement
 from rtl.blocks.adder_tree import tree_sum
 from rtl.blocks.fma import FusedAdd, Operand
 from rtl.blocks.minifloat import Decoded
+from rtl.mutation import around
 from rtl.verification import run as run_module
 from rtl.verification import suite, verify
+from rtl.verification.run import first_failure
 from tests.rtl.mutants import (
     DroppedCarry,
     ExtraCycle,
@@ -88,7 +91,7 @@ def test_a_missing_library_of_python_is_named(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_report_that_was_not_written_whole_is_an_error(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    assert run_module._facts(report) == {}
+    assert run_module._facts(report) == run_module.Report()
     report.write_text('{"vectors": ')
     with pytest.raises(icarus.IcarusError, match="the simulation's report is cut short"):
         run_module._facts(report)
@@ -249,7 +252,7 @@ def test_a_wrong_bitmod_unit_fails(mutant: type[rtl.Unit]) -> None:
 
 
 def test_nothing_compared_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "_simulate", lambda *_: "")
+    monkeypatch.setattr(run_module, "_simulate", lambda *_: ("", run_module.Report()))
     verdict = verify(MUTATED["integer"])
     assert not verdict.passed
     assert verdict.failure == "no vector was compared"
@@ -263,3 +266,58 @@ def test_missing_simulator_says_how_to_install(monkeypatch: pytest.MonkeyPatch) 
 
 def test_seed_changes_the_vectors_and_still_passes() -> None:
     assert verify(MUTATED["integer"], seed=2).passed
+
+
+def test_the_first_failure_is_the_one_of_the_whole_verification() -> None:
+    unit = MUTATED["bit_serial"]
+    assert first_failure(unit, emit.verilog(unit)) == ""
+    for wrong in (SwappedLanes(unit), ExtraCycle(unit), LateReady(unit)):
+        found = first_failure(unit, emit.verilog(unit, wrong))
+        assert found
+        assert verify(unit, component=wrong).failure.split("; ")[0] == found
+
+
+class LateReady(rtl.Unit):
+    """Beats after the 300th without a reset are not taken."""
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.inner = inner = rtl.create(self.spec)
+        wiring.connect(m, inner.o, wiring.flipped(self.o))
+        taken = Signal(range(301))
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += taken.eq(taken + 1)
+        m.d.comb += [
+            inner.i.payload.eq(self.i.payload),
+            inner.i.valid.eq(self.i.valid & (taken != 300)),
+            self.i.ready.eq(inner.i.ready & (taken != 300)),
+        ]
+        return m
+
+
+def test_results_without_end_are_a_failure() -> None:
+    """Although something is transferred in every cycle."""
+    unit = MUTATED["integer"]
+    endless = emit.verilog(unit).replace(f"module {unit.name}(", "module inner(")
+    fault = around.Around("", {"valid": "1'b1", "ready": "1'b0", "result": "0"})
+    text = around.text(unit, unit.name, fault).replace(around.INNER, "inner") + endless
+    assert first_failure(unit, text).startswith("timing: ")
+
+
+def test_a_simulation_that_takes_too_long_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = MUTATED["integer"]
+    text = emit.verilog(unit).replace("endmodule", "initial while (1) ;\nendmodule", 1)
+    said = "vvp took all of the 1 s of processor time it had"
+    assert first_failure(unit, text, seconds=0.5) == said
+    monkeypatch.setattr(emit, "verilog", lambda *_: text)
+    verdict = verify(unit, seconds=1)
+    assert not verdict.passed
+    assert verdict.failure == said
+
+
+def test_a_golden_model_that_raises_an_error_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = make("integer", lanes=2, weight="int2", activation="int3")
+    monkeypatch.setattr(type(unit), "cycles", lambda *_, **__: 1 // 0)
+    verdict = verify(unit)
+    assert "timing: ZeroDivisionError: " in verdict.failure
+    assert "accumulation" not in verdict.failure
