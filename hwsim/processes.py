@@ -20,7 +20,7 @@ from typing import IO
 _GUARDIAN = "trap '' INT TERM HUP; read -r line; kill -9 0"
 
 #: Of the shell that becomes the program; its $0 is the limit.
-_LIMITED = 'ulimit -t "$0" && exec "$@"'
+_LIMITED = 'ulimit -S -t "$0" && exec "$@"'
 
 
 @contextmanager

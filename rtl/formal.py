@@ -17,8 +17,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from hwsim.files import temporary_folder
-from hwsim.units import FAMILIES, UnitSpec, make
+from hwsim.units import FAMILIES, Result, UnitSpec, make
 from hwsim.units.base import check_unit
+from hwsim.units.stimulus import longest
 from rtl import emit, yosys
 from rtl.flat import PLAIN, WITH_RESETS, Flat, commands
 from rtl.induction import Outcome, Search, last_model, read
@@ -27,6 +28,8 @@ from rtl.induction import Outcome, Search, last_model, read
 SECONDS = 300.0
 #: Results that may be owed, one bound after the other.
 _OWED = (1, 2, 3, 4, 6, 8)
+#: Beats that the accumulator of a small unit holds at least.
+_SAFE_BEATS = 32
 #: Small units of families whose coefficients are not fitted.
 _SMALL = {
     "array": {
@@ -80,9 +83,20 @@ class Finding:
 
 
 def small(family: str) -> UnitSpec:
-    """Return the unit of a family that it is proved of by default, a small one."""
+    """Return the unit of a family that it is proved of by default, a small one.
+
+    Simulations of it reach the ends of its accumulator, where that has a parameter.
+    """
     cls = FAMILIES[family]
-    return make(family, **_SMALL.get(family, (*cls.fitting, *cls.configurations)[0]))
+    values = _SMALL.get(family, (*cls.fitting, *cls.configurations)[0])
+    unit = make(family, **values)
+    result = unit.result
+    if "accumulator_bits" not in unit.parameters() or not isinstance(result, Result):
+        return unit
+    if unit.safe_beats <= longest(unit):
+        return unit
+    spare = (unit.safe_beats // _SAFE_BEATS).bit_length() - 1
+    return make(family, **{**values, "accumulator_bits": result.width - spare})
 
 
 def prove(

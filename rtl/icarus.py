@@ -1,5 +1,6 @@
 """Icarus Verilog, the simulator: where its programs are, and how they are run."""
 
+import math
 import os
 import re
 import shutil
@@ -83,9 +84,8 @@ def run(
         environment = {**os.environ, "TMPDIR": str(folder)}
     done = processes.run(command, folder, log, environment, seconds)
     if done.returncode == -signal.SIGXCPU:
-        raise TimeOverError(
-            f"{Path(command[0]).name} took all of the {seconds:.0f} s of processor time it had"
-        )
+        name, limit = Path(command[0]).name, math.ceil(seconds)
+        raise TimeOverError(f"{name} took all of the {limit} s of processor time that it had")
     if done.returncode:
         said = Path(log.name).read_text(errors="replace") if log else done.stdout + done.stderr
         tail = "\n".join(said.splitlines()[-8:])

@@ -2,7 +2,6 @@
 
 import json
 from contextlib import suppress
-from types import SimpleNamespace
 
 import pytest
 
@@ -104,7 +103,7 @@ def test_a_survivor_is_left_and_an_equal_one_is_proved_so(monkeypatch, capsys):
 
 def test_a_unit_that_fails_by_itself_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setenv(cache.VARIABLE, str(tmp_path))
-    monkeypatch.setattr(score, "verify", lambda *_: SimpleNamespace(failure="all wrong"))
+    monkeypatch.setattr(score, "first_failure", lambda *_: "all wrong")
     with pytest.raises(ToolError, match="does not pass as it is: all wrong"):
         mutate(UNIT, 0, workers=1)
 

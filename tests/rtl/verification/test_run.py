@@ -307,7 +307,7 @@ def test_results_without_end_are_a_failure() -> None:
 def test_a_simulation_that_takes_too_long_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     unit = MUTATED["integer"]
     text = emit.verilog(unit).replace("endmodule", "initial while (1) ;\nendmodule", 1)
-    said = "vvp took all of the 1 s of processor time it had"
+    said = "vvp took all of the 1 s of processor time that it had"
     assert first_failure(unit, text, seconds=0.5) == said
     monkeypatch.setattr(emit, "verilog", lambda *_: text)
     verdict = verify(unit, seconds=1)
