@@ -30,7 +30,7 @@ from hwsim.tensors.quality import Quality, UnitError, UnitMeter, formats_of
 from hwsim.tensors.quantise import ErrorMeter, Pair, QuantisationError, check_group
 from hwsim.units import UnitSpec
 from hwsim.units.operands import Operands
-from hwsim.units.recipe import source_digest as unit_source_digest
+from hwsim.units.sources import source_digest as unit_source_digest
 from rtl.verilog import HandMade
 from sweeps import accuracies
 from sweeps.accuracies import Combination, Measured, Measurement, combination
