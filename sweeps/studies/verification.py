@@ -25,6 +25,10 @@ after 32 stalled cycles. A mutant that passes is compared with the unit by induc
 equal at the ports is no fault. The score is the share of the mutants killed, of those that are not
 proved equivalent. `hwsim mutate UNIT key=value...` does this for any unit, and prints what is left.
 """
+UNITS = """
+Units are small, and their accumulators overflow within some dozens of beats: of 32 bits that hold
+products of 10, the top one says something after a million, which no simulation plays.
+"""
 PROOFS = """
 What holds for all inputs and for all time, by temporal induction with the SAT solver of Yosys,
 from any state of the registers and a reset of one cycle (`hwsim prove`). What is *open* is neither
@@ -39,6 +43,15 @@ proved nor refuted: no invariant was found.
   reset leaves no trace;
 - *reference*: an `integer` unit is equal to a sum of products that is written plainly.
 """
+
+
+def _only(families: Sequence[str]) -> str:
+    """Return which families the page has."""
+    names = ", ".join(f"`{name}`" for name in families)
+    return paragraph(
+        f"Of {len(FAMILIES)} families, this page has {names}; `hwsim study verification` makes it "
+        "of all."
+    )
 
 
 def _score(family: str) -> Score:
@@ -89,6 +102,8 @@ def page(families: Sequence[str] = ()) -> Page:
         "What verification is worth",
         [
             INTRODUCTION,
+            UNITS,
+            *([_only(families)] if families else []),
             Table(["family", "unit", "mutants", *map(str, Fate), "score"], mutants),
             lambda: _kinds(trials()),
             lambda: _left(trials()),
