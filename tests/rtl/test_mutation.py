@@ -46,7 +46,7 @@ GATES = {"sticky_short", "comparison", "shift_short"}
         (make("codebook", lanes=2, weight="uint1", activation="int4", table="loaded"),
          {"sticky_flag", "lost_flag"} | GATES),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "name", "missing"),
 )  # fmt: skip
 def test_kinds_apply_and_are_verilog(unit, missing):
     drawn = draw(unit, 8, 1)
