@@ -119,7 +119,8 @@ class PositUnit(ExactSum):
             codes = round_to_posit(self.accumulator, value, exponent, flags["nan"])
             return self.result.pack(codes) if self.lanes > 1 else codes[..., 0]
         sums, flags = self.add_up(self.products(activations, weights))
-        return round_to_posit(self.accumulator, sums, self.exact_result.exponent, flags["nan"])
+        quire = self.exact_result
+        return round_to_posit(self.accumulator, quire.wrap(sums), quire.exponent, flags["nan"])
 
     configurations: ClassVar[Configurations] = (
         {"lanes": 16, "weight": "posit8_0", "activation": "posit8_0"},

@@ -143,6 +143,12 @@ class Result:
             codes = codes | (field << (place if wide else np.uint64(place)))
         return join(codes.reshape(np.shape(sums)), self.element_bits, self.shape)
 
+    def wrap(self, sums: Integers) -> Integers:
+        """Return ``sums`` as the register has them, signed, modulo 2**width."""
+        half = 1 << (self.width - 1)
+        wide = np.asarray(sums, object) if self.width > 62 else sums
+        return (wide % (2 * half) + half) % (2 * half) - half
+
     def to_int(self, codes: ArrayLike) -> Integers:
         """Return the signed sums of ``codes`` as Python integers in an object array."""
         codes = split(codes, self.element_bits, self.shape)
