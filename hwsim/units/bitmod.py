@@ -609,7 +609,9 @@ class BitmodUnit(UnitSpec):
                 for selector, half in enumerate(halves)
             ]
             values = ",".join(f"{half / 2:g}" for half in halves)
-            found.append((words, replace(self, special_values=values)))
+            # Values that are loaded are not those of a format of tensors.
+            own = replace(self, special_values=values, weight_tensor=None)
+            found.append((words, own))
         return found
 
     configurations: ClassVar[Configurations] = (

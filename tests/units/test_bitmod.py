@@ -199,3 +199,10 @@ def test_bad_parameters(parameters: dict[str, object], message: str) -> None:
     with pytest.raises(InputError) as error:
         unit(**parameters)
     assert str(error.value).startswith(message)
+
+
+def test_values_are_loaded_into_units_of_formats_of_tensors():
+    unit = make("bitmod", lanes=1, weight="bitmod4_g64", activation="e4m3")
+    for _, golden in unit.programs(np.random.default_rng(0)):
+        assert golden.special_values != unit.special_values
+        assert golden.group_size == unit.group_size
