@@ -19,11 +19,15 @@ from hwsim.errors import InputError
 from hwsim.files import write_bytes
 
 #: Formats of image files, by the ends of their names.
-SUFFIXES = (".png", ".svg")
+SUFFIXES = (".png", ".svg", ".pdf")
+#: What would differ from run to run.
+_NO_DATE = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 FONT = "DejaVu Sans"
 STYLE = {
     "font.family": FONT,
     "text.parse_math": False,
+    # Text in a PDF stays text, which can be searched and edited.
+    "pdf.fonttype": 42,
     # Identifiers in an SVG are drawn from it, so that the same figure is the same bytes.
     "svg.hashsalt": "hwsim",
 }
@@ -47,7 +51,7 @@ def printable(text: str) -> str:
 def check_suffix(path: Path) -> None:
     """Raise InputError unless the name of a chart's file ends in one of ``SUFFIXES``."""
     if path.suffix not in SUFFIXES:
-        raise InputError(f"{path}: charts are {' or '.join(SUFFIXES)} files; choose such a name")
+        raise InputError(f"{path}: charts are {', '.join(SUFFIXES)} files; choose such a name")
 
 
 def save(figure: Figure, path: Path, dpi: int) -> None:
@@ -63,7 +67,7 @@ def save(figure: Figure, path: Path, dpi: int) -> None:
     check_suffix(path)
     image = BytesIO()
     kind = path.suffix.removeprefix(".")
-    figure.savefig(image, format=kind, dpi=dpi, metadata={"Date": None} if kind == "svg" else None)
+    figure.savefig(image, format=kind, dpi=dpi, metadata=_NO_DATE.get(kind))
     write_bytes(path, image.getvalue())
 
 

@@ -7,7 +7,7 @@ ones in rings are behind these by no more than errors may be, other faint ones a
 outlines break a constraint. The line is the front of the panel's own two objectives, and its points
 are labelled; the shade behind it is as far as errors like theirs reach. Families differ in colour
 and in marker; the colours are those of Okabe and Ito (2008), which stay apart for colour-blind
-readers. An SVG of the same results is the same bytes.
+readers. An SVG or PDF of the same results is the same bytes.
 
 Two panels fill the width of a page, and more begin another row. Title, legend and small print are
 broken to that width, and the figure is as high as they need.
@@ -76,7 +76,7 @@ SETTINGS: dict[str, str | float | bool] = {
 
 
 def write(sweep: Sweep, table: Sequence[Row], folder: Path) -> list[Path]:
-    """Write ``pareto_<target>.png`` and ``.svg`` into ``folder`` and return their paths.
+    """Write ``pareto_<target>`` as PNG, SVG and PDF into ``folder`` and return their paths.
 
     ``table`` holds rows of :func:`sweeps.table.rows`; a target without rows gets no figure.
     """

@@ -27,7 +27,7 @@ def write(sweep: Sweep, outcome: Outcome, folder: Path) -> list[Path]:
     ``results.csv`` and ``results.parquet`` hold all points, ``pareto.csv`` the Pareto-optimal ones
     and those that errors cannot tell from them (``pareto_within_band`` alone), ``pruned.csv`` the
     candidates that the screen left out, if there is one,
-    ``pareto_<target>.png`` and ``.svg`` the charts, a target being a technology at a clock, and
+    ``pareto_<target>`` as PNG, SVG and PDF the charts, a target being a technology at a clock, and
     ``verilog/<unit>/`` the files of every Pareto-optimal unit. What an earlier report left there is
     replaced. Without a finished point there is nothing but ``pruned.csv``.
 
@@ -57,7 +57,7 @@ def write(sweep: Sweep, outcome: Outcome, folder: Path) -> list[Path]:
 def _write(sweep: Sweep, outcome: Outcome, rows: Sequence[Row], folder: Path) -> list[Path]:
     paths: list[Path] = []
     if rows:
-        paths += [folder / name for name in ("results.csv", "results.parquet", "pareto.csv")]
+        paths += [folder / name for name in ("results.csv", table.FILE, "pareto.csv")]
         table.write_csv(paths[0], rows, rows[0])
         table.write_parquet(paths[1], sweep, rows)
         table.write_csv(paths[2], [row for row in rows if row["pareto_within_band"]], rows[0])

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -16,7 +18,8 @@ from cost_models.bands import LEVELS, RATIO_LEVEL, error_key
 from cost_models.cost import Cost
 from cost_models.metric import Metric
 from cost_models.metrics import percents, ratio_errors
-from hwsim.files import write_text
+from hwsim.errors import InputError
+from hwsim.files import as_path, reason, write_text
 from hwsim.formats.base import Bools
 from hwsim.formats.block import BlockFormat
 from hwsim.tensors.quality import formats_of
@@ -36,6 +39,8 @@ from sweeps.targets import Target
 Row = dict[str, Any]
 Floats = NDArray[np.float64]
 
+#: The table in the folder of a sweep, beside the same as CSV.
+FILE = "results.parquet"
 #: Parameters that every unit has; those of one family are together in ``parameters``.
 COMMON = ("lanes", "weight", "activation")
 #: Columns that say how tensors were quantised.
@@ -319,7 +324,33 @@ def write_csv(path: Path, table: Sequence[Row], columns: Iterable[str]) -> None:
 
 
 def write_parquet(path: Path, sweep: Sweep, table: Sequence[Row]) -> None:
-    """Write rows as Parquet, with the sweep's name and the versions in the file's metadata."""
-    metadata = {"sweep": sweep.name, **versions()}
+    """Write rows as Parquet.
+
+    The file's metadata have the name of the sweep, its objectives and constraints as JSON, and the
+    versions.
+    """
+    metadata = {
+        "sweep": sweep.name,
+        "objectives": json.dumps(sweep.objectives),
+        "constraints": json.dumps([asdict(limit) for limit in sweep.constraints]),
+        **versions(),
+    }
     columns = pa.Table.from_pylist(list(table)).replace_schema_metadata(metadata)
     pq.write_table(columns, path)
+
+
+def read_parquet(folder: Path) -> pa.Table:
+    """Return what :func:`write_parquet` wrote into the folder of a sweep.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is no table.
+    """
+    path = as_path("folder", folder) / FILE
+    if not path.exists():
+        raise InputError(f"{path} is not there; run a sweep into {folder} first")
+    try:
+        return pq.read_table(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is no table of a sweep: {reason(error)}") from None

@@ -121,7 +121,7 @@ def test_complex_formats_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "start"), [
-    (".png", b"\x89PNG"), (".svg", b"<?xml"),
+    (".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF"),
 ])  # fmt: skip
 def test_charts_are_what_their_suffix_says(tmp_path: Path, suffix: str, start: bytes) -> None:
     chart = tmp_path / f"e2m1{suffix}"
@@ -130,8 +130,8 @@ def test_charts_are_what_their_suffix_says(tmp_path: Path, suffix: str, start: b
 
 
 @pytest.mark.parametrize(("name", "file", "message"), [
-    ("e2m1", "a.jpg", "a.jpg: charts are .png or .svg files"),
-    ("e2m1", "a", "charts are .png or .svg files"), ("e2m1", "a.SVG", "charts are .png or .svg"),
+    ("e2m1", "a.jpg", "a.jpg: charts are .png, .svg, .pdf files"),
+    ("e2m1", "a", "charts are .png, .svg, .pdf files"), ("e2m1", "a.SVG", ".png, .svg, .pdf"),
     ("e2m1", "none/a.png", "cannot write"), ("fp32", "a.png", "charts are drawn up to 16"),
     ("mxfp4", "a.png", "charts are drawn of scalar formats, not mxfp4; its elements are e2m1"),
     ("ifairy", "a.png", "charts are drawn of scalar formats, not ifairy"),

@@ -5,8 +5,8 @@ import os
 import shutil
 from pathlib import Path
 
+from cost_models.phrases import corner_phrase, percentages
 from hwsim.cli.arguments import Commands, liberty_option, output_path
-from hwsim.cli.phrases import corner_phrase, percentages
 from hwsim.errors import InputError
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from cost_models.phrases import corner_phrase, errors_phrase
 from hwsim.cli.arguments import (
     Commands,
     families,
@@ -18,7 +19,6 @@ from hwsim.cli.arguments import (
     with_verilog,
 )
 from hwsim.cli.output import print_json, print_table
-from hwsim.cli.phrases import corner_phrase, errors_phrase
 from hwsim.errors import InputError
 from hwsim.tables import cell
 

@@ -3,9 +3,9 @@
 import argparse
 import sys
 
+from cost_models.phrases import errors_phrase
 from hwsim.cli.arguments import Commands, json_option, liberty_option, output_path
 from hwsim.cli.output import print_json
-from hwsim.cli.phrases import errors_phrase
 from hwsim.errors import InputError
 
 #: Technology that is measured by default, whose library is found by itself.

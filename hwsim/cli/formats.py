@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
     )
     show.add_argument("format", metavar="NAME")
     show.add_argument(
-        "-o", "--output", type=output_path, metavar="FILE", help="draw it, too (.png, .svg)"
+        "-o", "--output", type=output_path, metavar="FILE", help="draw it, too (.png, .svg, .pdf)"
     )
     show.set_defaults(command=_show)
     json_option(listing, show)

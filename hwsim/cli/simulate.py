@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from cost_models.phrases import errors_phrase
 from hwsim.cli.arguments import (
     Commands,
     checked,
@@ -16,7 +17,6 @@ from hwsim.cli.arguments import (
     whole_number,
 )
 from hwsim.cli.output import print_json, print_table
-from hwsim.cli.phrases import errors_phrase
 from hwsim.errors import InputError
 from hwsim.numbers import positive
 from hwsim.tables import cell

@@ -27,12 +27,12 @@ BLUE, ORANGE = "#0072B2", "#D55E00"
 
 
 def write(fmt: Format, path: Path) -> None:
-    """Draw ``fmt`` as :func:`draw` does into a PNG or SVG.
+    """Draw ``fmt`` as :func:`draw` does into a PNG, SVG or PDF.
 
     Raises
     ------
     InputError
-        As :func:`draw` does, or if ``path`` exists or ends in neither ``.png`` nor ``.svg``.
+        As :func:`draw` does, or if ``path`` exists or ends in none of ``drawing.SUFFIXES``.
     """
     drawing.check_suffix(path)
     figure = draw(fmt)

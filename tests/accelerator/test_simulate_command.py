@@ -101,7 +101,7 @@ def test_slips_of_a_file_are_told_with_their_place(capsys, tmp_path, old, new, m
             [*DECODE, *UNIT, "--accelerator", "bitmod_lossy"],
             "--unit keeps the formats of bitmod_lossy; kv_cache int8_g128: ",
         ),
-        ([*DECODE, *UNIT, "--chart", "chart.pdf"], "charts are .png or .svg files"),
+        ([*DECODE, *UNIT, "--chart", "chart.jpg"], "charts are .png, .svg, .pdf files"),
         ([*DECODE, *UNIT, "--accelerator", "olive"], "accelerator olive: no unit decodes"),
         ([*DECODE, *UNIT[-2:], "--unit", "integer", "float"], "allowed: one family"),
         ([*DECODE, *UNIT, "--unit", "integer lanes=2"], "--unit: given twice; allowed: once"),

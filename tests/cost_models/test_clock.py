@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from hwsim.cli.phrases import errors_phrase
 
 from cost_models import estimate as estimates
 from cost_models import frames, metrics, technology
@@ -13,7 +14,6 @@ from cost_models.cost import Cost, Objective
 from cost_models.estimate import End, between, densest, estimate, estimate_all, estimate_each
 from cost_models.synthesis import synthesize
 from cost_models.technology import Curve, Technology
-from hwsim.cli.phrases import errors_phrase
 from hwsim.errors import InputError
 from hwsim.units import UnitSpec, make
 from tests.technologies import errors, simple

@@ -21,7 +21,7 @@ def test_the_name_decides_the_format(tmp_path, suffix, start):
 
 @pytest.mark.parametrize("name", ["a", "a.pdf", "a.jpeg", ".png", "a.png.gz", "a.PNG"])
 def test_other_names_are_refused(tmp_path, name):
-    with pytest.raises(InputError, match=r"charts are \.png or \.svg files"):
+    with pytest.raises(InputError, match=r"charts are \.png, \.svg, \.pdf files"):
         chart.write(parse_scalar("e2m1"), tmp_path / name)
     assert not list(tmp_path.iterdir())
 

@@ -139,7 +139,7 @@ def test_the_command_gives_out_energy(given, capsys, tmp_path):
         (["--budget", "bits=1"], "--budget bits=1: allowed: from 6 bits, the least"),
         (["--budget", "bits=int9_g8"], "allowed: a positive number, or one of int4_g8"),
         (["--budget", "bits=5", "--accelerator", "int8"], "--accelerator and --technology go"),
-        (["--budget", "bits=5", "--chart", "x.pdf"], "charts are .png or .svg"),
+        (["--budget", "bits=5", "--chart", "x.jpg"], "charts are .png, .svg, .pdf"),
         (["--budget", "bits=5", "--format", "int4_g8"], "formats="),
     ],
 )

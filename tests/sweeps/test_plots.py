@@ -539,7 +539,9 @@ def test_labels_of_one_place_are_few():
 def test_report_folder_has_a_chart_a_technology(tmp_path: Path):
     sweep = Sweep(objectives(2), targets=(Target("asap7"), Target("sky130")))
     paths = plots.write(sweep, judged(sweep, points(3)), tmp_path)
-    assert [path.name for path in paths] == ["pareto_sky130.png", "pareto_sky130.svg"]
+    assert [path.name for path in paths] == [
+        f"pareto_sky130.{kind}" for kind in ("png", "svg", "pdf")
+    ]
 
 
 def test_report_folder_has_a_chart_a_clock(tmp_path: Path):

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from cost_models.bands import LEVELS, error_key
+
 Errors = Mapping[str, Mapping[str, float | None]]
 
 
@@ -14,8 +16,6 @@ def errors_phrase(errors: Errors) -> str:
 
 def percentages(errors: Errors) -> str:
     """Return what 68 % and 95 % of units stay within, by quantity, as one phrase."""
-    from cost_models.bands import LEVELS, error_key
-
     stated = [
         f"{quantity.replace('_', ' ')} "
         + " / ".join(_number(error[error_key(level)]) for level in LEVELS)
