@@ -58,7 +58,9 @@ def main() -> None:
         made_up(folder / FILE, options.points)
         start = time.process_time()
         write([folder], folder / "report.html")
-        print(f"{options.points} points: written in {time.process_time() - start:.1f} s of processor")
+        print(
+            f"{options.points} points: written in {time.process_time() - start:.1f} s of processor"
+        )
         print(f"{(folder / 'report.html').stat().st_size / 1e6:.1f} MB")
         measure(folder / "report.html", options.chromium)
 

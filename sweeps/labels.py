@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -146,8 +147,7 @@ def _differing(table: Sequence[Row], parameters: Sequence[dict[str, str]]) -> di
     differing = {
         family: {
             key
-            for own in all_own
-            for key in own
+            for key in {key for own in all_own for key in own}
             if key not in COMMON and len({one.get(key) for one in all_own}) > 1
         }
         for family, all_own in by_family.items()
@@ -182,6 +182,7 @@ def _distinct(
     return len(set(points))
 
 
+@cache
 def _own_formats(family: str) -> dict[str, str]:
     """Names of the formats, by parameter, that a family has of its own: those with a default."""
     return {

@@ -7,6 +7,7 @@ command -v iverilog >/dev/null || missing="$missing iverilog"
 command -v sta >/dev/null || missing="$missing opensta"
 test -e /usr/share/qflow/tech/osu018/osu018_stdcells.lib || missing="$missing qflow-tech-osu018"
 command -v g++ >/dev/null || missing="$missing g++"
+command -v chromium >/dev/null || missing="$missing chromium"
 test -n "$missing" || exit 0
 
 echo "The tests need these Debian packages:$missing"
@@ -14,6 +15,7 @@ echo "  iverilog           simulates the emitted Verilog"
 echo "  opensta            measures delay and power of mapped units"
 echo "  qflow-tech-osu018  is the open cell library that they are mapped to"
 echo "  g++                builds Verilator's simulations, for test-exhaustive"
+echo "  chromium           opens the page of hwsim report"
 if ! command -v apt-get >/dev/null; then
     echo "There is no apt-get here. Install them by other means, so that iverilog and sta are on"
     echo "the PATH and /usr/share/qflow/tech/osu018/osu018_stdcells.lib exists."

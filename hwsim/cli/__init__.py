@@ -27,6 +27,7 @@ from hwsim.cli import (
     plugins,
     prove,
     published,
+    report,
     simulate,
     study,
     sweep,
@@ -44,7 +45,7 @@ TOOL_FAILED, MISSING_TOOL, INTERRUPTED = 1, 3, 130
 #: One module a command, in the order of the help; each has ``add`` and does the work in ``run``.
 COMMANDS = (
     formats, units, generate, verify, prove, mutate, cost, memory, published, simulate, accuracy,
-    allocate, sweep, study, characterise, cost_model, doctor,
+    allocate, sweep, report, study, characterise, cost_model, doctor,
 )  # fmt: skip
 
 

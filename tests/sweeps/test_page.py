@@ -1,0 +1,350 @@
+"""The page of a report: what it holds, and what a browser makes of it."""
+
+import base64
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from hwsim import cli
+from hwsim.errors import InputError
+from sweeps import page, table
+from sweeps.page.columns import encoded
+from sweeps.page.content import content
+
+OBJECTIVES = ("area_um2_per_mac_per_cycle", "energy_pj_per_mac", "output_sqnr_db")
+HOSTILE = '<script>window.hacked = 1</script><img src=x onerror="window.hacked = 1">"\u2028'
+COUNT = 60
+
+
+def made_up(name: str = "made up") -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Return points of two technologies and two methods, and metadata of a sweep."""
+    random = np.random.default_rng(1)
+    rows = []
+    for k in range(COUNT):
+        bits = int(random.choice([2, 4, 8]))
+        area = float(np.exp(random.normal(5, 0.5)) * bits)
+        rows.append({
+            "unit": f"unit_{k}",
+            "family": ["integer", "bit_serial", "float"][k % 3],
+            "weight": f"int{bits}",
+            "activation": "int8",
+            "lanes": 2 ** (k % 5),
+            "parameters": f"accumulator_bits={20 + k} state=None",
+            "verilog": None,
+            "technology": ["sky130", "asap7"][k % 2],
+            "clock_ns": 8.0,
+            "objective": "clock",
+            "method": "synthesis" if k % 10 == 0 else "estimate",
+            "area_um2_per_mac_per_cycle": area,
+            "energy_pj_per_mac": area * float(np.exp(random.normal(-5, 0.3))),
+            "data_energy_pj_per_mac": area * 0.003,
+            "glitch_energy_pj_per_mac": area * 0.001,
+            "output_sqnr_db": 3.0 * bits + float(random.normal(0, 3)),
+            "output_sqnr_error_db": 0.3,
+            "macs_per_cycle": 1.0,
+            "weight_bits_per_element": float(bits),
+            "activation_bits_per_element": 8.0,
+            "exact_arithmetic": True,
+            "area_um2_per_mac_per_cycle_error_68_percent": 4.0,
+            "area_um2_per_mac_per_cycle_error_95_percent": 9.0,
+            "area_um2_per_mac_per_cycle_ratio_error_percent": 6.0,
+            "energy_pj_per_mac_ratio_error_percent": 15.0,
+            "feasible": True,
+        })  # fmt: skip
+    return rows, {"sweep": name, "objectives": json.dumps(OBJECTIVES), "constraints": "[]"}
+
+
+def stored(folder: Path, rows: list[dict[str, Any]], metadata: dict[str, str]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(
+        pa.Table.from_pylist(rows).replace_schema_metadata(metadata), folder / table.FILE
+    )
+    return folder
+
+
+def test_columns_are_bit_for_bit() -> None:
+    numbers = [0.1, 1 / 3, float("inf"), None]
+    column = encoded(numbers)
+    found = np.frombuffer(base64.b64decode(column["numbers"]), "<f8")
+    assert found[:3].tolist() == numbers[:3]
+    assert np.isnan(found[3])
+    assert encoded(["a"] * 3) == {"all": "a"}
+    assert encoded([None, None]) == {"all": None}
+    levels = encoded([k % 300 for k in range(1000)])
+    assert levels["bytes"] == 2
+    codes = np.frombuffer(base64.b64decode(levels["codes"]), "<u2")
+    assert [levels["levels"][code] for code in codes] == [k % 300 for k in range(1000)]
+    assert encoded(["a", None, "b"]) == {"text": ["a", None, "b"]}
+
+
+def test_a_page_holds_points_constraints_and_published_figures(tmp_path: Path) -> None:
+    rows, metadata = made_up()
+    limit = {"metric": "energy_pj_per_mac", "minimum": None, "maximum": 5.0}
+    folder = stored(tmp_path / "a", rows, metadata | {"constraints": json.dumps([limit])})
+    found = content([folder])
+    assert found["limits"] == [{"metric": "energy_pj_per_mac", "end": "max", "value": 5.0}]
+    assert found["objectives"] == list(OBJECTIVES)
+    assert found["count"] > COUNT
+    methods = {one["method"] for one in found["targets"]}
+    assert methods == {"estimate", "synthesis", "published"}
+    assert {one["name"] for one in found["targets"]} >= {"sky130 · clock of 8 ns", "28 nm"}
+    assert found["families"]["integer"]["summary"]
+
+
+def test_folders_that_make_no_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows, metadata = made_up()
+    old = stored(tmp_path / "old", rows, {"sweep": "old"})
+    good = stored(tmp_path / "good", rows, metadata)
+    with pytest.raises(InputError, match="kept no objectives; run the sweep"):
+        content([old])
+    with pytest.raises(InputError, match="stands twice"):
+        content([good, good])
+    assert cli.main(["report", str(tmp_path / "none")]) == 2
+    assert "run a sweep into" in capsys.readouterr().err
+
+
+def test_a_page_is_inert(tmp_path: Path) -> None:
+    rows, metadata = made_up(HOSTILE)
+    folder = stored(tmp_path / "a", [{**row, "unit": HOSTILE} for row in rows], metadata)
+    text = page.page(content([folder]))
+    assert "<script>window" not in text
+    assert text.count("</script>") == text.count("<script")
+    assert "http-equiv" in text
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    assert program, "chromium is missing; run `make tools`"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page whose sweep has a name that would be markup."""
+    folder = tmp_path_factory.mktemp("report")
+    rows, metadata = made_up(HOSTILE)
+    rows[0]["parameters"] = f"note={HOSTILE}"
+    stored(folder / "sweep", rows, metadata)
+    assert cli.main(["report", str(folder / "sweep"), "-o", str(folder / "report.html")]) == 0
+    return folder / "report.html"
+
+
+@pytest.fixture
+def opened(browser: Browser, report: Path) -> Iterator[Page]:
+    """The page, which must neither fail, nor say so, nor ask for anything."""
+    wrong: list[str] = []
+    with browser.new_context(viewport={"width": 1300, "height": 900}) as context:
+        shown = context.new_page()
+        shown.set_default_timeout(120_000)
+        shown.on("pageerror", lambda error: wrong.append(str(error)))
+        shown.on("console", lambda said: said.type == "error" and wrong.append(said.text))
+        shown.on(
+            "request", lambda request: wrong.append(request.url) if not _own(request) else None
+        )
+        shown.goto(report.as_uri())
+        settle(shown)
+        yield shown
+    assert not wrong
+
+
+def _own(request: Any) -> bool:
+    return request.url.startswith(("file:", "data:", "blob:"))
+
+
+def settle(shown: Page) -> None:
+    """Wait until the band is known, which comes last."""
+    shown.wait_for_function("page.view && page.view.within !== null && page.chart")
+
+
+def flags(shown: Page) -> dict[str, list[int]]:
+    return shown.evaluate(
+        "() => ({shown: [...page.view.shown.keys()].filter((row) => page.view.shown[row]),"
+        " optimal: [...page.view.optimal], within: [...page.view.within],"
+        " axes: [...page.view.axisFronts.values()].flat(),"
+        " names: [page.state.x, page.state.y]})"
+    )
+
+
+def check_fronts(shown: Page) -> dict[str, list[int]]:
+    """The fronts of the page are those of :mod:`sweeps.pareto` among what is shown."""
+    rows, _ = made_up()
+    found = flags(shown)
+    targets: dict[tuple[str, str], list[int]] = {}
+    for index in found["shown"]:
+        if index < COUNT:
+            key = rows[index]["technology"], rows[index]["method"]
+            targets.setdefault(key, []).append(index)
+    expected: dict[str, set[int]] = {"optimal": set(), "within": set(), "axes": set()}
+    for chosen in targets.values():
+        together = [rows[index] for index in chosen]
+        optimal = table.front(together, OBJECTIVES)
+        within = table.front_within_band(together, OBJECTIVES) & ~optimal
+        axes = table.front(together, found["names"])
+        for name, flag in (("optimal", optimal), ("within", within), ("axes", axes)):
+            expected[name] |= {index for index, is_one in zip(chosen, flag, strict=True) if is_one}
+    for name, indices in expected.items():
+        assert set(found[name]) == indices, name
+    return found
+
+
+def test_nothing_that_a_file_says_runs(opened: Page) -> None:
+    assert opened.evaluate("window.hacked") is None
+    assert "<script>" in opened.inner_text("#title")
+
+
+def test_filters_change_what_is_shown_and_the_fronts(opened: Page) -> None:
+    first = check_fronts(opened)
+    assert first["names"] == [OBJECTIVES[0], OBJECTIVES[-1]]
+    assert first["optimal"]
+    assert first["within"]
+    for name in ("sky130 · clock of 8 ns (estimate)", "asap7 · clock of 8 ns (estimate)"):
+        opened.get_by_role("button", name=name).click()
+        settle(opened)
+    opened.get_by_role("button", name="bit_serial").click()
+    settle(opened)
+    found = check_fronts(opened)
+    rows, _ = made_up()
+    assert {rows[index]["family"] for index in found["shown"]} == {"bit_serial"}
+    assert {rows[index]["technology"] for index in found["shown"]} == {"asap7"}
+    opened.get_by_label("output_sqnr_db min").first.fill("12")
+    opened.keyboard.press("Enter")
+    settle(opened)
+    limited = check_fronts(opened)
+    assert set(limited["shown"]) < set(found["shown"])
+    assert all(rows[index]["output_sqnr_db"] >= 12 for index in limited["shown"])
+    opened.select_option("#y", "energy_pj_per_mac")
+    settle(opened)
+    assert check_fronts(opened)["names"][1] == "energy_pj_per_mac"
+    # The address keeps all of it.
+    opened.wait_for_function("location.hash.includes('limits')")
+    before = flags(opened)
+    opened.reload()
+    settle(opened)
+    assert flags(opened) == before
+
+
+def test_kinds_of_figures_are_drawn_apart(opened: Page) -> None:
+    opened.get_by_role("button", name="sky130 · clock of 8 ns (estimate)").click()
+    settle(opened)
+    check_fronts(opened)
+    symbols = opened.evaluate(
+        "[...new Set(page.chart.element.data.flatMap((trace) => trace.marker?.symbol ?? []))]"
+    )
+    assert {"circle", "square", "diamond"} <= set(symbols)
+    legend = opened.inner_text("#legend")
+    assert "estimate:" in legend
+    assert "published: as papers print them" in legend
+
+
+def place(shown: Page, row: int) -> tuple[float, float]:
+    """Where a point is in the window."""
+    x, y = shown.evaluate(
+        """(row) => {
+          const { _fullLayout: { xaxis, yaxis } } = page.chart.element;
+          const box = page.chart.element.getBoundingClientRect();
+          const [x, y] = page.chart.axes.map(({ values }) => values[row]);
+          return [box.left + xaxis._offset + xaxis.d2p(x), box.top + yaxis._offset + yaxis.d2p(y)];
+        }""",
+        row,
+    )
+    return x, y
+
+
+def test_hover_and_click_show_a_point(opened: Page) -> None:
+    rows, _ = made_up()
+    row = flags(opened)["optimal"][0]
+    opened.mouse.move(*place(opened, row), steps=3)
+    opened.wait_for_selector("#tip:not([hidden])")
+    tip = opened.inner_text("#tip")
+    assert f"{rows[row]['area_um2_per_mac_per_cycle']:.4g} ± 4 / 9 %" in tip
+    assert "Pareto-optimal" in tip
+    opened.mouse.click(*place(opened, row))
+    opened.wait_for_selector("#details article")
+    text = opened.inner_text("#details")
+    one = rows[row]
+    words = f"{one['family']} lanes={one['lanes']} weight={one['weight']} activation=int8"
+    assert f"hwsim generate {words} accumulator_bits={20 + row} -o verilog" in text
+    assert f"hwsim verify {words}" in text
+    assert "75 %" in text  # Of the energy, data.
+
+
+def test_the_chart_is_used_by_keyboard(opened: Page) -> None:
+    for _ in range(80):
+        opened.keyboard.press("Tab")
+        if opened.evaluate("document.activeElement.id") == "chart":
+            break
+    else:
+        pytest.fail("Tab does not reach the chart")
+    opened.keyboard.press("ArrowRight")
+    first = opened.inner_text("#status")
+    opened.keyboard.press("Enter")
+    opened.focus("#chart")
+    opened.keyboard.press("ArrowRight")
+    assert opened.inner_text("#status") != first
+    opened.keyboard.press("c")
+    assert "A to B" in opened.inner_text("#details")
+    # 6 % of a part are an error of 8.6 % of a ratio.
+    rows, _ = made_up()
+    a, b = opened.evaluate("page.state.points")
+    ratio = abs(np.log(rows[a][OBJECTIVES[0]] / rows[b][OBJECTIVES[0]]))
+    verdict = "is better" if ratio > np.sqrt(2) * np.log1p(0.06) else "no: within the error"
+    line = opened.locator("#details .wide tr", has_text="area per MAC/cycle")
+    assert verdict in line.inner_text()
+    opened.keyboard.press("Tab")
+    opened.focus("#body tr:first-child")
+    opened.keyboard.press("ArrowDown")
+    assert opened.evaluate("document.activeElement.matches('#body tr:nth-child(2)')")
+
+
+def test_no_point_left_is_said(opened: Page) -> None:
+    opened.fill("#text", "no such unit")
+    opened.wait_for_selector("#empty:not([hidden])")
+    assert "no such unit" in opened.inner_text("#why")
+    opened.click("#reset")
+    settle(opened)
+    assert opened.is_hidden("#empty")
+    assert flags(opened)["shown"]
+
+
+def test_the_table_sorts_and_exports(opened: Page, tmp_path: Path) -> None:
+    opened.get_by_role("button", name="energy per MAC (pJ)").last.click()
+    with opened.expect_download() as download:
+        opened.click("#csv")
+    download.value.save_as(tmp_path / "points.csv")
+    with (tmp_path / "points.csv").open(newline="") as file:
+        saved = list(csv.DictReader(file))
+    rows, _ = made_up()
+    expected = sorted(
+        (rows[k] for k in flags(opened)["shown"]), key=lambda r: r["energy_pj_per_mac"]
+    )
+    assert [row["unit"] for row in saved] == [row["unit"] for row in expected]
+    for name in ("energy_pj_per_mac", "output_sqnr_db"):
+        assert [float(row[name]) for row in saved] == [row[name] for row in expected]
+
+
+def test_an_address_of_another_report_is_said(browser: Browser, report: Path) -> None:
+    shown = browser.new_page()
+    shown.goto(f"{report.as_uri()}#x=none&only.family=%5B%22none%22%5D&text=unit")
+    assert shown.inner_text("#notice").endswith("x, only.family.")
+    shown.close()
+
+
+def test_a_narrow_screen_has_no_sideways_scroll(browser: Browser, report: Path) -> None:
+    shown = browser.new_page(viewport={"width": 380, "height": 800}, color_scheme="dark")
+    shown.goto(report.as_uri())
+    settle(shown)
+    assert shown.evaluate("document.documentElement.scrollWidth") <= 380
+    shown.close()
