@@ -41,7 +41,8 @@ CLICK = """
   const start = performance.now();
   chip.click();
   const script = performance.now() - start;
-  requestAnimationFrame(() => requestAnimationFrame(() => done([script, performance.now() - start])));
+  const framed = () => done([script, performance.now() - start]);
+  requestAnimationFrame(() => requestAnimationFrame(framed));
 })
 """
 

@@ -3,8 +3,8 @@
 A column with one value is ``{"all": value}``. One with few is ``{"levels": [...], "codes": ...}``,
 whose codes are unsigned little-endian integers of ``bytes`` bytes in Base64. Other text is
 ``{"text": [...]}``. Other numbers are ``{"numbers": ...}``, little-endian float64 in Base64, NaN
-where there is none: bit for bit those of the table, so that comparisons in the page come out as they do
-here.
+where there is none: bit for bit those of the table, so that comparisons in the page come out as
+they do here.
 """
 
 import base64
