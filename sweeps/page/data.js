@@ -103,7 +103,12 @@ function figure(value) {
   if (Number.isInteger(value) && size < 1e6) return String(value).replace("-", "−");
   const short = Number(value.toPrecision(4));
   const text = size !== 0 && (size < 1e-4 || size >= 1e6) ? short.toExponential() : String(short);
-  return text.replace(/e\+?(-?)(\d+)/, "×10^$1$2").replaceAll("-", "−");
+  return text.replace(/e(.*)/, (_, power) => `×10${raised(power)}`).replaceAll("-", "−");
+}
+
+/** A power of ten as superscript. */
+function raised(power) {
+  return [...power.replace("+", "")].map((char) => "⁰¹²³⁴⁵⁶⁷⁸⁹"["0123456789".indexOf(char)] ?? "⁻").join("");
 }
 
 /** An element; strings become text, never markup. */

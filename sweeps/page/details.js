@@ -74,7 +74,7 @@ function datapath(results, row) {
     return ["source", "note"].map((name) => make("p", {}, String(results.at(name, row))));
   }
   const own = parametersOf(results, row).filter(([, value]) => value !== "None");
-  const meaning = (key) => family?.parameters[key] ?? "";
+  const meaning = (key) => (family?.parameters[key] ?? "").split(/(?<=\.) /)[0];
   return [
     make("h4", {}, "Data path"),
     make("p", {}, family ? family.summary : String(results.at("family", row))),

@@ -92,7 +92,7 @@ class Filters {
     });
     show();
     const label = this.results.metrics.get(metric).label;
-    return make("div", { className: "limit" }, make("span", {}, `${label} ${end === "max" ? "≤" : "≥"}`), number, slider);
+    return make("div", { className: "limit" }, make("span", {}, `${label}\u00a0${end === "max" ? "≤" : "≥"}`), number, slider);
   }
 
   setLimit(limit, value) {

@@ -10,6 +10,7 @@ class Page {
       onPick: (row, event) => this.pick(row, event),
       onSort: (name) => this.sort(name),
     });
+    byId("filters").open = matchMedia("(min-width: 861px)").matches;
     this.restore();
     this.listen();
     window.addEventListener("hashchange", () => {
@@ -173,7 +174,7 @@ class Page {
   pick(row, event) {
     const { points } = this.state;
     if (points.includes(row)) return;
-    if (points.length === 1 && this.pairing !== false) points.push(row);
+    if (points.length === 1) points.push(row);
     else if (event?.shiftKey && points.length === 2) points.splice(1, 1, row);
     else points.splice(0, 2, row);
     this.shownAgain();

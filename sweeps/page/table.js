@@ -29,13 +29,13 @@ class Table {
     const kind = results.has("accelerator") ? "accelerator" : "family";
     const few = ["label", kind, "weight", "activation", "lanes"];
     const metrics = new Set([...results.content.objectives, view.state.x, view.state.y]);
-    const several = results.content.targets.length > 1 ? ["target"] : [];
-    return [...few, ...several, ...metrics].filter((name) => results.has(name));
+    const several = view.state.chosen.target?.size === 1 ? [] : ["target"];
+    return [...few, ...metrics, ...several].filter((name) => results.has(name));
   }
 
   fill() {
     const { columns, rows, page, view } = this;
-    byId("head").replaceChildren(make("tr", {}, ...columns.map((name) => this.heading(name)), make("th", { scope: "col" }, "standing")));
+    byId("head").replaceChildren(make("tr", {}, ...columns.map((name) => this.heading(name)), make("th", { scope: "col" }, "front")));
     const visible = rows.slice(page * PAGE, (page + 1) * PAGE);
     byId("body").replaceChildren(...visible.map((row) => this.line(columns, row, view)));
     byId("pages").textContent = rows.length
@@ -57,7 +57,7 @@ class Table {
 
   line(columns, row, view) {
     const cells = columns.map((name) => this.cell(name, row));
-    const short = view.optimalSet.has(row) ? "on the front" : view.withinSet?.has(row) ? "within errors" : "";
+    const short = view.optimalSet.has(row) ? "optimal" : view.withinSet?.has(row) ? "within errors" : "";
     const line = make("tr", { tabIndex: 0 }, ...cells, make("td", {}, short));
     if (view.state.points.includes(row)) line.className = "chosen";
     line.addEventListener("click", (event) => this.onPick(row, event));

@@ -240,6 +240,8 @@ def test_kinds_of_figures_are_drawn_apart(opened: Page) -> None:
     opened.get_by_role("button", name="sky130 · clock of 8 ns (estimate)").click()
     settle(opened)
     check_fronts(opened)
+    opened.select_option("#y", "energy_pj_per_mac")
+    settle(opened)
     symbols = opened.evaluate(
         "[...new Set(page.chart.element.data.flatMap((trace) => trace.marker?.symbol ?? []))]"
     )
