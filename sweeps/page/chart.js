@@ -8,7 +8,7 @@ const ROUNDS = ["", "-open"];
 const MARGIN = { l: 66, r: 18, t: 14, b: 54 };
 const PAD = 0.04;
 /** Most points of a front that get labels, and the size of a label's characters in pixels. */
-const LABELLED = 60;
+const LABELLED = 40;
 const LETTER = { width: 5.7, height: 14 };
 
 function cssColour(name) {
@@ -84,7 +84,7 @@ class Chart {
 
   axis(name) {
     const metric = this.results.metrics.get(name);
-    const { values } = { values: this.results.column(name).numbers };
+    const values = this.results.column(name).numbers;
     const log = metric.log && !values.some((value) => value <= 0);
     return { metric, values, log };
   }

@@ -4,7 +4,7 @@ const PAGE = 50;
 
 class Table {
   constructor(results, { onPick, onSort }) {
-    Object.assign(this, { results, onPick, onSort, page: 0, rows: [] });
+    Object.assign(this, { results, onPick, onSort, page: 0, rows: new Uint32Array() });
     byId("previous").addEventListener("click", () => this.turn(-1));
     byId("next").addEventListener("click", () => this.turn(1));
     byId("csv").addEventListener("click", () => this.save());
@@ -12,9 +12,7 @@ class Table {
 
   show(view) {
     this.view = view;
-    const found = [];
-    for (let row = 0; row < view.shown.length; row++) if (view.shown[row]) found.push(row);
-    this.rows = sorted(this.results, found, view.state.sort);
+    this.rows = inOrder(this.results, view.state.sort).filter((row) => view.shown[row]);
     this.page = Math.min(this.page, Math.max(0, Math.ceil(this.rows.length / PAGE) - 1));
     this.fill();
   }
@@ -36,7 +34,7 @@ class Table {
   fill() {
     const { columns, rows, page, view } = this;
     byId("head").replaceChildren(make("tr", {}, ...columns.map((name) => this.heading(name)), make("th", { scope: "col" }, "front")));
-    const visible = rows.slice(page * PAGE, (page + 1) * PAGE);
+    const visible = Array.from(rows.slice(page * PAGE, (page + 1) * PAGE));
     byId("body").replaceChildren(...visible.map((row) => this.line(columns, row, view)));
     byId("pages").textContent = rows.length
       ? `${page * PAGE + 1}–${page * PAGE + visible.length} of ${rows.length}`
@@ -83,7 +81,7 @@ class Table {
   save() {
     const { results, rows } = this;
     const names = results.names.filter((name) => name !== "target");
-    const lines = rows.map((row) => names.map((name) => csvCell(results.at(name, row))).join());
+    const lines = Array.from(rows, (row) => names.map((name) => csvCell(results.at(name, row))).join());
     const text = `${[names.map(csvCell).join(), ...lines].join("\n")}\n`;
     const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: "points.csv" });
     link.click();
@@ -98,17 +96,18 @@ function csvCell(value) {
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Rows by a column, those without a value last. */
-function sorted(results, rows, { name, down }) {
-  const metric = results.metrics.has(name) || name === "lanes";
-  const values = metric ? results.column(name).numbers : ranks(results.column(name).coded);
-  const sign = down ? -1 : 1;
-  return rows.sort((a, b) => {
-    const [first, second] = [values[a], values[b]];
-    if (first === second) return a - b;
-    if (Number.isNaN(first) || Number.isNaN(second)) return Number.isNaN(first) - Number.isNaN(second) || a - b;
-    return sign * (first < second ? -1 : 1);
-  });
+/** All rows by a column, those without a value last; kept, as filters are changed more often. */
+function inOrder(results, { name, down }) {
+  results.orders ??= new Map();
+  const key = `${down ? "-" : ""}${name}`;
+  if (!results.orders.has(key)) {
+    const isNumber = results.metrics.has(name) || name === "lanes";
+    const values = isNumber ? results.column(name).numbers : ranks(results.column(name).coded);
+    const signed = values.map((value) => (value === value ? (down ? -value : value) : Infinity));
+    const rows = Uint32Array.from(values.keys());
+    results.orders.set(key, rows.sort((a, b) => (signed[a] === signed[b] ? a - b : signed[a] - signed[b])));
+  }
+  return results.orders.get(key);
 }
 
 /** For each row the place of its level in the alphabet, where numbers in names count as numbers. */
