@@ -32,7 +32,7 @@ from sweeps.table import FILE
 FAMILIES = ("integer", "float", "posit", "bit_serial", "mx_dot", "nvfp4_dot", "lmul")
 WEIGHTS = ("int2", "int4", "int8", "e2m1", "e4m3", "posit8_1", "fp16")
 OBJECTIVES = ("area_um2_per_mac_per_cycle", "energy_pj_per_mac", "output_sqnr_db")
-RUNS = 2
+RUNS = 7
 #: From a click to the second frame after it: the first may be under way already.
 CLICK = """
 (label) => new Promise((done) => {
