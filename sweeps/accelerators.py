@@ -21,20 +21,27 @@ A point is called as its accelerator with what the entry changes; ``name`` gives
 what is a list behind it. The clock is that of the sweep.
 """
 
-import itertools
-import math
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from functools import partial
 
 from hwsim.decode import Keys, Value, joined, load
 from hwsim.errors import InputError
+from sweeps import conditions
 from sweeps.designs import Design, Plan
+from sweeps.keys import ANYTHING, TEXT, Key, axis, record
+from sweeps.space import Entry, Space, written
 
-#: Most accelerators of a sweep.
-MAX_DESIGNS = 100_000
 #: Keys of an accelerator's file; its clock is the sweep's.
 _KEYS = ("unit", "parameters", "array", "formats", "attention", "sram", "dram")
+#: Keys of an entry. What is below those of a file, the reader of such files knows.
+KEYS = {
+    "accelerator": Key("names or files, in which the entry differs", axis(TEXT)),
+    "name": Key("what it is called", TEXT),
+    "where": Key("conditions between the axes", axis(TEXT)),
+    "clock": Key("is an axis of the sweep, and refused here", {"not": {}}),
+    **{key: Key("as in an accelerator's file; lists are axes", ANYTHING) for key in _KEYS},
+}
 _SIZE = ("array", "size")
 _SIDES = (("array", "rows"), ("array", "cols"))
 _FIT = ("array", "fit")
@@ -42,43 +49,45 @@ _FIT = ("array", "fit")
 Leaves = dict[Keys, Value]
 
 
-def read(value: Value, has_clock: bool) -> tuple[Design, ...]:
+def read(value: Value, has_clock: bool) -> Space:
     """Return the accelerators that a list names, each checked as far as one can be by itself.
 
     ``has_clock`` says whether the sweep states its clocks. Raises InputError with file, line and
     key.
     """
-    entries = [_Entry(entry) for entry in value.sequence()]
-    count = sum(entry.count for entry in entries)
-    if count > MAX_DESIGNS:
-        value.fail(f"{count} accelerators, and a sweep has at most {MAX_DESIGNS}")
-    found: dict[str, Design] = {}
-    places: dict[str, str] = {}
-    for entry in entries:
-        for design in entry.designs(has_clock):
-            if design.name in found:
-                entry.value.fail(
-                    f"the accelerator {design.name!r} stands twice; also at "
-                    f"{places[design.name]}; give an entry the key 'name'"
-                )
-            found[design.name], places[design.name] = design, entry.value.place
-    return tuple(found.values())
+    entries = [_Entry(entry, has_clock).space() for entry in value.sequence()]
+    return Space(
+        value,
+        tuple(entries),
+        lambda design, place: (
+            f"the accelerator {design.name!r} stands twice; also at {place}; give an entry the "
+            "key 'name'"
+        ),
+    )
 
 
 class _Entry:
     """One entry: what accelerators it changes, and what it changes, with all choices."""
 
-    def __init__(self, value: Value) -> None:
-        given = value.record(optional=("accelerator", "name", "clock", *_KEYS))
+    def __init__(self, value: Value, has_clock: bool) -> None:
+        given = record(value, KEYS)
         if "clock" in given:
             given["clock"].fail("is an axis of the sweep: give its key 'clock' beside this list")
-        self.value = value
+        self.value, self.has_clock = value, has_clock
         self.name = given["name"].text() if "name" in given else None
         self.bases = given["accelerator"].scalars() if "accelerator" in given else []
         changes = {p: leaf for p, leaf in value.leaves().items() if p[0] in _KEYS}
         self._check_sides(changes)
         self.options = {path: leaf.scalars() for path, leaf in changes.items()}
-        self.count = math.prod(map(len, self.options.values())) * max(len(self.bases), 1)
+        self.axes = {".".join(path): items for path, items in self.options.items()}
+        if self.bases:
+            self.axes = {"accelerator": self.bases, **self.axes}
+        self.where = conditions.read(given["where"], self.axes) if "where" in given else ()
+        self.files: dict[Value, tuple[str, Leaves]] = {}
+
+    def space(self) -> Entry:
+        """Return the combinations of the entry."""
+        return Entry(self.value, self.axes, self.where, self._made, written)
 
     @staticmethod
     def _check_sides(changes: Leaves) -> None:
@@ -101,13 +110,14 @@ class _Entry:
             if len(fits) > 1 or len(fits[0]) != 3:
                 limit.fail(f"must be one limit and its value; known: {', '.join(LIMITS)}")
 
-    def designs(self, has_clock: bool) -> Iterator[Design]:
-        files: list[tuple[str | None, Leaves]]
-        files = [_of_file(base, has_clock) for base in self.bases] or [(None, {})]
-        for name, leaves in files:
-            for choice in itertools.product(*self.options.values()):
-                chosen = dict(zip(self.options, choice, strict=True))
-                yield self._design(name, leaves, chosen)
+    def _made(self, choice: Mapping[str, Value]) -> Design:
+        base, leaves = self._base(choice["accelerator"]) if self.bases else (None, {})
+        return self._design(base, leaves, {path: choice[".".join(path)] for path in self.options})
+
+    def _base(self, item: Value) -> tuple[str, Leaves]:
+        if item not in self.files:
+            self.files[item] = _of_file(item, self.has_clock)
+        return self.files[item]
 
     def _design(self, base: str | None, leaves: Leaves, chosen: Leaves) -> Design:
         from cost_models.accelerator import check_memories

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from hwsim.decode import Value
 from hwsim.networks import TOKENS, WINDOW
+from sweeps.keys import TEXT, Key, record, whole
 
 if TYPE_CHECKING:
     from hwsim.networks.accuracy import PerplexityMeter
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
 
 #: Keys of decoders alone, and the least value of each.
 _OF_DECODERS = {"tokens": 2, "window": 2, "rotate": 0}
+KEYS = {
+    "model": Key("a package, a model folder or a .gguf file", TEXT, required=True),
+    "text": Key("what it predicts, a file beside this file; a text that ships", TEXT),
+    "group": Key("group size of weights whose format has none", whole(1)),
+    "tokens": Key("of decoders: how many of the text", whole(_OF_DECODERS["tokens"])),
+    "window": Key("of decoders: how many at a time", whole(_OF_DECODERS["window"])),
+    "rotate": Key("of decoders: seed of a rotation", whole(_OF_DECODERS["rotate"])),
+}
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,7 @@ def read(value: Value, tensors_group: int | None) -> Network:
     from hwsim.networks.load import find
     from hwsim.units.layers import GROUP
 
-    keys = value.record(("model",), ("text", "group", *_OF_DECODERS))
+    keys = record(value, KEYS)
     model = keys["model"]
     source = model.refine(partial(find, model.text(), model.path.parent))
     numbers = {

@@ -18,6 +18,7 @@ judged by what.
     objectives: [area_um2_per_mac_per_cycle, energy_pj_per_mac, output_sqnr_db]
     constraints: {delay_ns: {max: 5}}   # optional: what a Pareto-optimal point must keep
     screen: 2                       # optional: leave out what a screen finds twice the front's area
+    search: {method: random, points: 500}  # optional: of the products, see sweeps.search
 
 Paths are relative to the file. Synthesis gives a technology any name; with several of them
 ``liberty`` is a mapping of their names to files, and only osu018 is found by itself.
@@ -36,7 +37,11 @@ area per MAC and cycle is screened (:mod:`cost_models.screen`), whatever the clo
 more than this factor times the smallest candidate that is at least as good are left out, see
 :mod:`sweeps.screen`. They are counted on stdout and listed in ``pruned.csv``.
 
-Objectives and constraints are metrics (:mod:`sweeps.metrics`), the columns of ``results.csv``.
+Objectives and constraints are metrics (:mod:`sweeps.metrics`), the columns of ``results.csv``. A
+metric has its direction; ``{output_sqnr_db: maximise}`` in place of its name says it in the file.
+
+``where`` in an entry has conditions between its axes (:mod:`sweeps.conditions`), such as
+``weight.bits <= activation.bits``, which leave combinations out.
 
 Keys of an entry besides ``unit`` are parameters of that unit, see ``hwsim units``, and ``verilog``
 and ``top``: a unit's hardware from files in place of the generator's (:mod:`rtl.verilog`), in an
@@ -57,13 +62,13 @@ and phases::
 Their points have the metrics of the accelerator, and those of its unit. They are estimates with a
 period for a clock, and are compared with others of their technology, clock and workload.
 
-What needs only the text is checked first, and what takes a second to import is imported after.
+``hwsim sweep --schema`` prints all of this as a JSON Schema. What needs only the text is checked
+first, and what takes a second to import is imported after.
 """
 
-import itertools
 import math
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,11 +76,14 @@ from typing import TYPE_CHECKING, Any
 from cost_models.metric import Metric
 from hwsim.decode import Value, load
 from hwsim.errors import unknown
-from sweeps import accelerators, networks, workloads
+from sweeps import accelerators, conditions, networks, search, workloads
 from sweeps.clocks import BEST, NO_CLOCK, STATED, Clocks, clocks
 from sweeps.designs import Design
-from sweeps.metrics import KEYS, METRICS, name_of
+from sweeps.keys import NUMBER, TEXT, Key, axis, listed, mapping, one_of, record, whole
+from sweeps.metrics import FORMER, KEYS, METRICS, name_of
 from sweeps.networks import Network
+from sweeps.search import Search
+from sweeps.space import Entry, Space, plain_text
 
 if TYPE_CHECKING:
     from hwsim.formats import Format
@@ -87,10 +95,85 @@ METHODS = ("estimate", "synthesis")
 GROUP = 128
 #: Longest name of a sweep, which stands above its charts.
 MAX_NAME = 100
-#: Keys of an entry that are no parameters.
-_OF_VERILOG = ("verilog", "top")
 #: Most units of a sweep, which are made within seconds.
 MAX_UNITS = 100_000
+#: What a metric is to be.
+DIRECTIONS = ("minimise", "maximise")
+
+
+def _metric_names() -> list[str]:
+    return [*METRICS, *FORMER]
+
+
+#: Keys of an entry that are no parameters.
+OF_ENTRY = {
+    "where": Key("conditions between the axes", axis(TEXT)),
+    "verilog": Key("files of Verilog that are the unit's hardware", axis(TEXT)),
+    "top": Key("the module of these files that is the unit", TEXT),
+}
+_OF_VERILOG = ("verilog", "top")
+OF_TENSORS = {
+    "package": Key("a package that carries a model", TEXT),
+    "path": Key("a model folder or a tensor file, beside this file", TEXT),
+    "match": Key("glob pattern of the names of the weights; *", TEXT),
+    "group": Key(f"group size of the weights; {GROUP}", whole(1)),
+}
+OF_LIMITS = {"min": Key("the least value", NUMBER), "max": Key("the largest value", NUMBER)}
+#: Keys of a specification, without those of its units and accelerators.
+OF_SWEEP = {
+    "name": Key("stands above the charts", {**TEXT, "maxLength": MAX_NAME}, required=True),
+    "technology": Key("names, or files of hwsim characterise", listed(TEXT), required=True),
+    "method": Key("how costs are found", one_of(METHODS), required=True),
+    "objectives": Key(
+        "metrics that a Pareto-optimal point is best in, two or more",
+        lambda: {
+            "type": "array",
+            "minItems": 2,
+            "items": {
+                "anyOf": [
+                    one_of(_metric_names()),
+                    {
+                        "type": "object",
+                        "minProperties": 1,
+                        "maxProperties": 1,
+                        "additionalProperties": False,
+                        "properties": dict.fromkeys(_metric_names(), one_of(DIRECTIONS)),
+                    },
+                ]
+            },
+        },
+        required=True,
+    ),
+    "liberty": Key(
+        "for synthesis: the cell library, a file, a list of files, or these by technology",
+        {"anyOf": [axis(TEXT), {"type": "object", "additionalProperties": axis(TEXT)}]},
+    ),
+    "clock": Key(
+        "what units are mapped for and run at, periods in ns or words",
+        axis({"anyOf": [one_of((STATED, NO_CLOCK, BEST)), {"type": "number", "minimum": 0}]}),
+    ),
+    "tensors": Key("what the quantisation error is measured on", mapping(OF_TENSORS)),
+    "network": Key("what perplexity is of", mapping(networks.KEYS)),
+    "constraints": Key(
+        "limits of metrics that a Pareto-optimal point has to keep",
+        lambda: {
+            "type": "object",
+            "properties": dict.fromkeys(_metric_names(), mapping(OF_LIMITS)),
+            "additionalProperties": False,
+        },
+    ),
+    "screen": Key(
+        "leave out units of more than this factor of the screened front's area",
+        {"type": "number", "minimum": 1},
+    ),
+    "search": Key("choose from the products in place of all", mapping(search.KEYS)),
+}
+#: Keys that hold designs, which :mod:`sweeps.schema` says more of.
+OF_DESIGNS = {
+    "units": Key("entries of units", listed({"type": "object"})),
+    "accelerators": Key("entries of accelerators", listed(mapping(accelerators.KEYS))),
+    "workloads": Key("what accelerators work on", listed(mapping(workloads.KEYS))),
+}
 
 
 @dataclass(frozen=True)
@@ -117,6 +200,20 @@ class Constraint:
     minimum: float | None
     maximum: float | None
 
+    def value(self, point: Any) -> float | None:
+        """Return the metric of a point."""
+        return METRICS[self.metric].value(point)
+
+    def excess(self, value: float | None) -> float:
+        """Return by how much ``value`` breaks a limit, as a part of it; at most 0 if it does not.
+
+        That of no value is infinite.
+        """
+        if value is None or math.isnan(value):
+            return math.inf
+        ends = ((self.minimum, -1), (self.maximum, 1))
+        return max(sign * (value - e) / (abs(e) or 1) for e, sign in ends if e is not None)
+
     def violation(self, value: float | None) -> str:
         """Return how ``value`` breaks a limit; empty if it keeps both, as no value does not."""
         if value is None or math.isnan(value):
@@ -130,7 +227,10 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A decoded specification; its points are the product of ``designs`` and ``targets``."""
+    """A decoded specification; its points are the product of ``designs`` and ``targets``.
+
+    A ``search`` that breeds designs has none before it runs, and ``space`` in their place.
+    """
 
     name: str
     targets: "tuple[Target, ...]"
@@ -141,6 +241,8 @@ class Sweep:
     constraints: tuple[Constraint, ...]
     screen: float | None = None
     network: Network | None = None
+    search: Search | None = None
+    space: Space | None = field(default=None, compare=False, repr=False)
 
     @property
     def group(self) -> int | None:
@@ -156,7 +258,7 @@ class Sweep:
     @property
     def has_accelerators(self) -> bool:
         """Whether designs are accelerators."""
-        return self.designs[0].plan is not None
+        return self.targets[0].workload is not None
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -175,11 +277,7 @@ def read(path: Path) -> Sweep:
         If the technology osu018 is to be synthesised and not installed.
     """
     value = load(path)
-    keys = value.record(
-        ("name", "technology", "method", "objectives"),
-        ("units", "accelerators", "workloads", "liberty", "clock", "tensors", "network",
-         "constraints", "screen"),
-    )  # fmt: skip
+    keys = record(value, OF_SWEEP | OF_DESIGNS)
     _check_kind(value, keys)
     name = _name(keys["name"])
     method = keys["method"].choice("method", METHODS)
@@ -190,8 +288,10 @@ def read(path: Path) -> Sweep:
     constraints = _constraints(keys["constraints"], keys) if "constraints" in keys else ()
     _check_slack(constraints, at)
     screen = _screen(keys["screen"]) if "screen" in keys else None
+    chooser = _search(keys)
     tensors = _tensors(keys["tensors"]) if "tensors" in keys else None
-    designs = _designs(keys, at)
+    space = _space(keys, at)
+    designs = _designs(space, chooser)
     works = workloads.read(keys["workloads"]) if "workloads" in keys else ()
     network = None
     if "network" in keys:
@@ -207,7 +307,15 @@ def read(path: Path) -> Sweep:
         targets.check_screen(keys["screen"], chosen)
     if works:
         chosen = targets.with_workloads(chosen, works)
-    return Sweep(name, chosen, method, tensors, designs, objectives, constraints, screen, network)
+    if not designs and len(chosen) > 1:
+        keys["search"].fail(
+            f"{search.NSGA2} compares in one technology at one clock, on one workload, not in "
+            f"{len(chosen)}: {', '.join(target.name for target in chosen)}"
+        )
+    return Sweep(
+        name, chosen, method, tensors, designs, objectives, constraints, screen, network,
+        chooser, None if designs else space,
+    )  # fmt: skip
 
 
 def _check_kind(value: Value, keys: dict[str, Value]) -> None:
@@ -228,14 +336,39 @@ def _check_kind(value: Value, keys: dict[str, Value]) -> None:
         keys["method"].fail("accelerators are composed of estimates; allowed: estimate")
 
 
-def _designs(keys: dict[str, Value], at: Clocks) -> tuple[Design, ...]:
+def _search(keys: dict[str, Value]) -> Search | None:
+    if "search" not in keys:
+        return None
+    chooser = search.read(keys["search"], MAX_UNITS)
+    if chooser.method == search.NSGA2:
+        if "screen" in keys:
+            keys["screen"].fail(f"leaves units out before costs; {search.NSGA2} goes by costs")
+        search.check_installed()
+    return chooser
+
+
+def _space(keys: dict[str, Value], at: Clocks) -> Space:
     if "units" in keys:
-        computes_layers = not {"tensors", "network"}.isdisjoint(keys)
-        return tuple(Design(unit) for unit in _units(keys["units"], computes_layers))
+        return _units(keys["units"], not {"tensors", "network"}.isdisjoint(keys))
     for place, clock in at:
         if clock in (NO_CLOCK, BEST):
             place.fail(f"{clock}: an accelerator has one clock: a period in ns, or {STATED}")
     return accelerators.read(keys["accelerators"], has_clock="clock" in keys)
+
+
+def _designs(space: Space, chooser: Search | None) -> tuple[Design, ...]:
+    """Return the designs that are known before the first is computed."""
+    if chooser is None:
+        if space.size > MAX_UNITS:
+            kind = space.place.key
+            space.place.fail(
+                f"{space.size} {kind}, and a sweep has at most {MAX_UNITS}; make several of it, "
+                "or give the key 'search'"
+            )
+        return space.all()
+    if chooser.method == search.RANDOM:
+        return space.drawn(chooser.points, chooser.seed)
+    return ()
 
 
 def _check_slack(constraints: tuple[Constraint, ...], at: Clocks) -> None:
@@ -263,7 +396,7 @@ def _screen(value: Value) -> float:
 def _tensors(value: Value) -> Tensors:
     from hwsim.tensors.load import TensorSource
 
-    keys = value.record(optional=("package", "path", "match", "group"))
+    keys = record(value, OF_TENSORS)
     group = keys["group"].integer() if "group" in keys else GROUP
     if group < 1:
         keys["group"].fail(f"must be at least 1, not {group}")
@@ -291,24 +424,45 @@ def _network(
     return network
 
 
-def _units(value: Value, computes_layers: bool) -> "tuple[UnitSpec, ...]":
-    places: dict[UnitSpec, Value] = {}
-    axes = [(entry, *_axes(entry)) for entry in value.sequence()]
-    count = sum(math.prod(map(len, options)) for *_, options in axes)
-    if count > MAX_UNITS:
-        value.fail(f"{count} units, and a sweep has at most {MAX_UNITS}; make several of it")
+def _units(value: Value, computes_layers: bool) -> Space:
     labels: dict[tuple[UnitSpec, str], Value] = {}
-    for entry, family, options in axes:
-        for unit in _with_verilog(entry, _expand(entry, family, options), labels):
-            if computes_layers:
-                entry.refine(unit.check_layers)
-            if unit in places:
-                entry.fail(f"the point {unit.name} stands twice; also at {places[unit].place}")
-            places[unit] = entry
-    return tuple(places)
+    entries = [_entry(entry, computes_layers, labels) for entry in value.sequence()]
+    return Space(
+        value,
+        tuple(entries),
+        lambda design, place: f"the point {design.name} stands twice; also at {place}",
+    )
 
 
-def _axes(entry: Value) -> "tuple[str, list[list[tuple[str, Format | int | str]]]]":
+def _entry(
+    value: Value, computes_layers: bool, labels: "dict[tuple[UnitSpec, str], Value]"
+) -> Entry:
+    """Return an entry of units; ``labels`` has those with files by unit and names of files."""
+    family, axes = _axes(value)
+    given = {key: one for key, one in value.mapping().items() if key in OF_ENTRY}
+    found = conditions.read(given["where"], axes) if "where" in given else ()
+    entry = Entry(value, axes, found, partial(_made, value, family, computes_layers), plain_text)
+    if not given.keys() & {*_OF_VERILOG}:
+        return entry
+    if "verilog" not in given:
+        given["top"].fail("goes with the key 'verilog'")
+    if entry.size != 1:
+        given["verilog"].fail(f"is the hardware of one unit, and the entry has {entry.size}")
+    made = Design(_with_verilog(value, given, entry.make(entry.choice(0)).unit, labels))
+    return Entry(value, axes, found, lambda _: made, plain_text)
+
+
+def _made(entry: Value, family: str, computes_layers: bool, choice: Mapping[str, Any]) -> Design:
+    """Return the unit of a combination of parameters."""
+    from hwsim.units import make
+
+    unit = entry.refine(partial(make, family, **choice))
+    if computes_layers:
+        entry.refine(unit.check_layers)
+    return Design(unit)
+
+
+def _axes(entry: Value) -> "tuple[str, dict[str, list[Format | int | str]]]":
     """Return the family of an entry, and for each parameter its choices."""
     from hwsim.units import FAMILIES
     from hwsim.units.base import parameter_fields
@@ -318,7 +472,7 @@ def _axes(entry: Value) -> "tuple[str, list[list[tuple[str, Format | int | str]]
     if "unit" not in axes:
         entry.fail("the key 'unit' is missing")
     family = axes.pop("unit").choice("unit", FAMILIES)
-    axes = {key: axis for key, axis in axes.items() if key not in _OF_VERILOG}
+    axes = {key: axis for key, axis in axes.items() if key not in OF_ENTRY}
     classes = [FAMILIES[family]]
     for key in FAMILIES[family].chooses & axes.keys():
         classes = [
@@ -329,50 +483,31 @@ def _axes(entry: Value) -> "tuple[str, list[list[tuple[str, Format | int | str]]
     types = {old: known[new] for old, new in former(family).items()} | known
     for key, axis in axes.items():
         if key not in types:
-            axis.fail(str(unknown(f"parameter of {family}", key, known)))
-    return family, [
-        [(key, _parameter(item, key, types[key])) for item in axis.scalars()]
+            axis.fail(str(unknown(f"parameter of {family}", key, [*known, *OF_ENTRY])))
+    return family, {
+        key: [_parameter(item, key, types[key]) for item in axis.scalars()]
         for key, axis in axes.items()
-    ]
-
-
-def _expand(
-    entry: Value, family: str, options: "list[list[tuple[str, Format | int | str]]]"
-) -> "list[UnitSpec]":
-    from hwsim.units import make
-
-    return [
-        entry.refine(partial(make, family, **dict(choice)))
-        for choice in itertools.product(*options)
-    ]
+    }
 
 
 def _with_verilog(
-    entry: Value, units: "list[UnitSpec]", labels: "dict[tuple[UnitSpec, str], Value]"
-) -> "list[UnitSpec]":
-    """Return the units of an entry, the one that has files with them as its hardware.
-
-    ``labels`` has the entries with files by unit and names of files, which charts tell apart.
-    """
-    given = {key: value for key, value in entry.mapping().items() if key in _OF_VERILOG}
-    if "verilog" not in given:
-        if given:
-            given["top"].fail("goes with the key 'verilog'")
-        return units
-    if len(units) != 1:
-        given["verilog"].fail(f"is the hardware of one unit, and the entry has {len(units)}")
-
+    entry: Value,
+    given: Mapping[str, Value],
+    unit: "UnitSpec",
+    labels: "dict[tuple[UnitSpec, str], Value]",
+) -> "UnitSpec":
+    """Return a unit with files as its hardware; charts tell them apart by unit and names."""
     from rtl.verilog import HandMade, with_verilog
 
     paths = [item.existing_path() for item in given["verilog"].scalars()]
     top = given["top"].text() if "top" in given else None
-    made = given["verilog"].refine(partial(with_verilog, units[0], paths, top))
+    made = given["verilog"].refine(partial(with_verilog, unit, paths, top))
     assert isinstance(made, HandMade)
-    label = units[0], made.verilog.label
+    label = unit, made.verilog.label
     if label in labels:
         entry.fail(f"files of these names are a point at {labels[label].place}; rename them")
     labels[label] = entry
-    return [made]
+    return made
 
 
 def _parameter(item: Value, key: str, kind: Any) -> "Format | int | str":
@@ -399,7 +534,7 @@ def _metric(item: Value, given: str, keys: Collection[str]) -> str:
 def _objectives(value: Value, keys: Collection[str]) -> tuple[str, ...]:
     names: list[str] = []
     for item in value.sequence():
-        name = _metric(item, item.text(), keys)
+        name = _objective(item, keys)
         if name in names:
             item.fail(f"{name!r} stands twice")
         names.append(name)
@@ -408,13 +543,28 @@ def _objectives(value: Value, keys: Collection[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _objective(item: Value, keys: Collection[str]) -> str:
+    """Return the name of a metric, whose direction may be said, but not turned around."""
+    if not item.is_mapping:
+        return _metric(item, item.text(), keys)
+    entries = item.mapping()
+    if len(entries) != 1:
+        item.fail(f"must be one metric and its direction, not {len(entries)}")
+    ((given, direction),) = entries.items()
+    name = _metric(direction, given, keys)
+    wanted = DIRECTIONS[METRICS[name].maximise]
+    if direction.choice("direction", DIRECTIONS) != wanted:
+        direction.fail(f"{name} is better the other way; write {wanted}, or the name alone")
+    return name
+
+
 def _constraints(value: Value, keys: Collection[str]) -> tuple[Constraint, ...]:
     constraints: dict[str, Constraint] = {}
     for given, limits in value.mapping().items():
         name = _metric(limits, given, keys)
         if name in constraints:
             limits.fail(f"{name!r} stands twice")
-        ends = limits.record(optional=("min", "max"))
+        ends = record(limits, OF_LIMITS)
         if not ends:
             limits.fail("give min, max or both")
         low, high = (ends[end].number() if end in ends else None for end in ("min", "max"))

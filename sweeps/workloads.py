@@ -19,12 +19,21 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim.decode import Value
 from hwsim.errors import unknown
+from sweeps.keys import TEXT, Key, axis, record, whole
 
 if TYPE_CHECKING:
     from hwsim.accelerator.workload import Workload
 
 #: Most workloads of a sweep.
 MAX_WORKLOADS = 1000
+KEYS = {
+    "model": Key("a network's name, or its file beside this file", axis(TEXT), required=True),
+    "phase": Key("what it does", axis(TEXT), required=True),
+    "tokens": Key("tokens at once", axis(whole(1))),
+    "context": Key("tokens before", axis(whole(0))),
+    "batch": Key("sequences or images at once", axis(whole(1))),
+    "lm_head": Key("of which tokens the last layer is computed", axis(TEXT)),
+}
 #: What a name leaves out.
 _DEFAULTS = {"batch": 1, "lm_head": "last"}
 
@@ -65,10 +74,7 @@ class NamedWorkload:
 
 def read(value: Value) -> tuple[NamedWorkload, ...]:
     """Return the workloads that a list names; InputError with file, line and key."""
-    entries = [
-        (entry, entry.record(("model", "phase"), ("tokens", "context", "batch", "lm_head")))
-        for entry in value.sequence()
-    ]
+    entries = [(entry, record(entry, KEYS)) for entry in value.sequence()]
     options = [
         (entry, [[(key, item) for item in one.scalars()] for key, one in keys.items()])
         for entry, keys in entries

@@ -1,8 +1,20 @@
 """``hwsim sweep``: explore a design space to Pareto charts."""
 
 import argparse
+import json
+from typing import Any, NoReturn
 
 from hwsim.cli.arguments import Commands, input_path, output_path, whole_number
+
+
+class _Schema(argparse.Action):
+    """Prints the JSON Schema of specifications, whatever else is given, as ``--help`` does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from sweeps.schema import schema
+
+        print(json.dumps(schema(), indent=2))
+        parser.exit()
 
 
 def add(commands: Commands) -> None:
@@ -15,6 +27,12 @@ def add(commands: Commands) -> None:
         type=whole_number("--workers", 1),
         metavar="N",
         help="processes (default: one a core)",
+    )
+    parser.add_argument(
+        "--schema",
+        action=_Schema,
+        nargs=0,
+        help="print the JSON Schema of SPEC.yaml and exit",
     )
     parser.set_defaults(command=run)
 

@@ -168,7 +168,8 @@ def test_paths_are_relative_to_the_file(specification):
          "6: units: weight=mxfp4: integer has no hardware for it; allowed: scalar formats and "
          "<element>_g<size>"),
         ("[4, 16]", str([*range(1, 1025)]) + f", accumulator_bits: {[*range(20, 100)]}",
-         "6: units: 163841 units, and a sweep has at most 100000; make several of it"),
+         "6: units: 163841 units, and a sweep has at most 100000; make several of it, "
+         "or give the key 'search'"),
         ("{max: 5}", "{min: 6, max: 5}",
          "9: delay_ns: min is 6 and max is 5; no value keeps both"),
         ("{max: 5}", "{max: .nan}", "9: max: must be a number, not '.nan'"),

@@ -1,0 +1,189 @@
+"""Conditions between the axes of an entry, which leave combinations out.
+
+::
+
+    - {unit: integer, weight: [int4, int8], activation: [int4, int8], lanes: [4, 16],
+       where: [weight.bits <= activation.bits, "lanes * weight.bits <= 64 or weight == 'int4'"]}
+
+A condition compares axes by their names, numbers and texts in quotes: ``==``, ``!=``, ``<``,
+``<=``, ``>``, ``>=``, ``in [...]``, ``not in [...]``, joined by ``and``, ``or``, ``not``; numbers
+with ``+``, ``-``, ``*``, ``//``, ``%``. ``.bits`` of an axis of formats is the width of its
+codes, of a block's elements. The syntax is Python's and nothing of it is executed: the expression
+is parsed, and what is not in this list is refused before the first point is made.
+"""
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from hwsim.decode import Value
+from hwsim.errors import InputError, check_known
+
+_COMPARISONS: Mapping[type, Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
+    ast.Gt: operator.gt, ast.GtE: operator.ge,
+    ast.In: lambda item, items: item in items, ast.NotIn: lambda item, items: item not in items,
+}  # fmt: skip
+_OPERATIONS: Mapping[type, Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
+}  # fmt: skip
+#: The attribute of an axis.
+_BITS = "bits"
+
+#: Values of the axes by name: numbers, and texts such as names of formats.
+Choice = Mapping[str, int | float | str]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition that was read; :func:`read` makes it.
+
+    Attributes
+    ----------
+    place
+        Where it stands.
+    body
+        What it says.
+    axes
+        Names of the axes it may speak of.
+    """
+
+    place: Value
+    body: ast.expr
+    axes: frozenset[str]
+
+    def holds(self, choice: Choice) -> bool:
+        """Return whether a combination keeps it.
+
+        Raises
+        ------
+        InputError
+            With file, line and key, if it compares a text with a number, or is no yes or no.
+        """
+        found = self.place.refine(lambda: self._value(self.body, choice))
+        if not isinstance(found, bool):
+            self.place.fail(f"gives {found!r}; a condition compares, such as lanes <= 16")
+        return found
+
+    def check(self) -> None:
+        """Raise InputError for what is not in the list of this module, and for unknown axes."""
+        for node in ast.walk(self.body):
+            if isinstance(node, ast.BinOp):
+                _check_operator(node.op, _OPERATIONS)
+            for comparison in node.ops if isinstance(node, ast.Compare) else ():
+                _check_operator(comparison, _COMPARISONS)
+        self._check(self.body)
+
+    def _check(self, node: ast.expr) -> None:
+        if isinstance(node, ast.Name | ast.Attribute):
+            name = _dotted(node)
+            axis = name.removesuffix(f".{_BITS}")
+            if name not in self.axes:
+                check_known("axis", axis, sorted(self.axes))
+        elif isinstance(node, ast.Constant):
+            if isinstance(node.value, bool) or not isinstance(node.value, int | float | str):
+                raise InputError(f"{ast.unparse(node)}: allowed: numbers, and texts in quotes")
+        elif isinstance(
+            node,
+            ast.Compare | ast.BoolOp | ast.BinOp | ast.UnaryOp | ast.List | ast.Tuple,
+        ):
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.expr):
+                    self._check(child)
+        else:
+            raise InputError(
+                f"{ast.unparse(node)}: allowed: axes, numbers, texts in quotes, comparisons, "
+                "and, or, not, + - * // %"
+            )
+
+    def _value(self, node: ast.expr, choice: Choice) -> Any:
+        match node:
+            case ast.Constant():
+                return node.value
+            case ast.Name() | ast.Attribute():
+                return self._of_axis(_dotted(node), choice)
+            case ast.List() | ast.Tuple():
+                return [self._value(item, choice) for item in node.elts]
+            case ast.BoolOp():
+                wanted = isinstance(node.op, ast.Or)
+                return any(self._truth(one, choice) is wanted for one in node.values) is wanted
+            case ast.UnaryOp(op=ast.Not()):
+                return not self._truth(node.operand, choice)
+            case ast.UnaryOp():
+                return _applied(node, operator.neg, self._value(node.operand, choice))
+            case ast.BinOp():
+                sides = self._value(node.left, choice), self._value(node.right, choice)
+                if any(isinstance(side, str) for side in sides):
+                    raise InputError(f"{ast.unparse(node)}: texts cannot be reckoned with")
+                return _applied(node, _OPERATIONS[type(node.op)], *sides)
+            case ast.Compare():
+                values = [self._value(one, choice) for one in (node.left, *node.comparators)]
+                return all(
+                    _applied(node, _COMPARISONS[type(kind)], *pair)
+                    for kind, pair in zip(
+                        node.ops, zip(values, values[1:], strict=False), strict=True
+                    )
+                )
+        raise InputError(f"{ast.unparse(node)}: cannot be compared")
+
+    def _truth(self, node: ast.expr, choice: Choice) -> bool:
+        found = self._value(node, choice)
+        if not isinstance(found, bool):
+            raise InputError(f"{ast.unparse(node)}: is no comparison, but {found!r}")
+        return found
+
+    @staticmethod
+    def _of_axis(name: str, choice: Choice) -> Any:
+        if name in choice:
+            return choice[name]
+        return _bits(str(choice[name.removesuffix(f".{_BITS}")]))
+
+
+def read(value: Value, axes: Mapping[str, Any]) -> tuple[Condition, ...]:
+    """Return the conditions of an entry that has these axes; InputError with file, line and key."""
+    conditions = []
+    for item in value.scalars():
+        text = item.text()
+        try:
+            body = ast.parse(text.strip(), mode="eval").body
+        except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+            reason = error.msg if isinstance(error, SyntaxError) else str(error)
+            item.fail(f"{text!r} is no condition: {reason}")
+        condition = Condition(item, body, frozenset(axes))
+        item.refine(condition.check)
+        conditions.append(condition)
+    return tuple(conditions)
+
+
+def _check_operator(found: ast.AST, known: Mapping[type, Any]) -> None:
+    if type(found) not in known:
+        raise InputError(f"the operator {type(found).__name__} is not allowed")
+
+
+def _dotted(node: ast.expr) -> str:
+    """Return ``a.b.c`` of names and their attributes."""
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    if not isinstance(node, ast.Name):
+        raise InputError(f"{ast.unparse(node)}: allowed: names of axes")
+    return node.id
+
+
+def _applied(node: ast.expr, function: Callable[..., Any], *values: Any) -> Any:
+    try:
+        return function(*values)
+    except (TypeError, ArithmeticError) as error:
+        raise InputError(f"{ast.unparse(node)}: {error}") from None
+
+
+@lru_cache(maxsize=4096)
+def _bits(name: str) -> int:
+    """Return the width of a format's codes, of a block's elements."""
+    from hwsim.formats import parse
+
+    found: Any = parse(name)
+    return int(getattr(found, "element", found).bits)
