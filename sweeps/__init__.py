@@ -24,7 +24,13 @@ def results(folder: Path) -> "pd.DataFrame":
     return frame.read(folder)
 
 
-def run_sweep(specification: Path, folder: Path, workers: int | None = None) -> int:
+def run_sweep(
+    specification: Path,
+    folder: Path,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    quiet: bool = False,
+) -> int:
     """Run or continue a sweep, write its report, and say on stdout what was found and where.
 
     Parameters
@@ -36,6 +42,11 @@ def run_sweep(specification: Path, folder: Path, workers: int | None = None) -> 
         with this specification is not computed again.
     workers
         Number of processes, by default one a core.
+    scheduler
+        ``tcp://host:port`` of a Dask scheduler whose workers compute the points, or ``local``,
+        which starts a cluster on this machine.
+    quiet
+        Say nothing on stderr but what went wrong.
 
     Returns
     -------
@@ -64,7 +75,7 @@ def run_sweep(specification: Path, folder: Path, workers: int | None = None) -> 
     try:
         # Nobody else may write between the run and its report.
         with locked(folder):
-            outcome = run(sweep, folder, workers)
+            outcome = run(sweep, folder, workers, scheduler, quiet)
             paths = report.write(sweep, outcome, folder)
     except SweepInterruptedError as error:
         print(str(error), file=sys.stderr)

@@ -17,6 +17,7 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from hwsim.decode import Value
@@ -124,9 +125,7 @@ class Condition:
                 values = [self._value(one, choice) for one in (node.left, *node.comparators)]
                 return all(
                     _applied(node, _COMPARISONS[type(kind)], *pair)
-                    for kind, pair in zip(
-                        node.ops, zip(values, values[1:], strict=False), strict=True
-                    )
+                    for kind, pair in zip(node.ops, pairwise(values), strict=True)
                 )
         raise InputError(f"{ast.unparse(node)}: cannot be compared")
 

@@ -6,45 +6,57 @@ screen, if the sweep has one, which leaves candidates out; then the cost, one ta
 one mapping to gates serves all technologies and clocks. The operands that switch a unit's gates are
 rows and tokens of the same layers.
 
-Accelerators have the same steps, and :mod:`sweeps.simulated` in place of the last.
+Accelerators have the same steps, and :mod:`sweeps.simulated` in place of the last. A search that
+breeds designs takes these steps for every generation.
+
+A point is kept under a hash of what decides it: the unit and the technology's coefficients in
+values, the tensors' content, and the source that computes it (:mod:`sweeps.sources`).
 """
 
 import os
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from cost_models import technology as technologies
 from cost_models.cost import Cost
-from cost_models.estimate import estimate_each
-from cost_models.operands import STREAMS, of_layers, stream_beats
-from cost_models.synthesis import opensta, synthesize
+from cost_models.synthesis import opensta
 from hwsim.errors import InputError
 from hwsim.formats import Format
 from hwsim.formats.block import BlockFormat
-from hwsim.pool import each
-from hwsim.tensors.quality import Quality, UnitError, UnitMeter, formats_of
-from hwsim.tensors.quantise import ErrorMeter, Pair, QuantisationError, check_group
+from hwsim.registration import sources_digest
+from hwsim.tensors.quality import Quality, UnitError, formats_of
+from hwsim.tensors.quantise import Pair, QuantisationError, check_group
 from hwsim.units import UnitSpec
-from hwsim.units.operands import Operands
 from hwsim.units.sources import source_digest as unit_source_digest
 from rtl.verilog import HandMade
-from sweeps import accuracies
-from sweeps.accuracies import Combination, Measured, Measurement, combination
+from sweeps import accuracies, search, sources
+from sweeps.accuracies import Combination, Measured, combination
+from sweeps.cluster import Each, opened
+from sweeps.costs import Costing, estimated
 from sweeps.designs import Design
 from sweeps.metrics import METRICS
 from sweeps.networks import Network
+from sweeps.plain import told
+from sweeps.progress import Progress
+from sweeps.qualities import Measurement, UnitMeasurement, measure, measure_unit
 from sweeps.screen import Candidate, Pruned, Screening, goodness, prune, screened
 from sweeps.simulated import Simulated, Source, simulations
 from sweeps.spec import Sweep, Tensors
 from sweeps.store import Store, digest, locked, source_digest, versions
+from sweeps.syntheses import synthesised
 from sweeps.targets import Target
 
 #: More worker processes than that are a slip of the keyboard.
 WORKERS_PER_CORE = 8
+#: Where the computation of points starts, by method; of their quality; of accelerators.
+_COSTS = {"estimate": "sweeps.costs", "synthesis": "sweeps.syntheses"}
+_QUALITIES, _ACCELERATORS = "sweeps.qualities", "sweeps.simulated"
+#: Tables of memories.
+_DATA = ("cost_models/data",)
 
 
 class SweepInterruptedError(KeyboardInterrupt):
@@ -121,7 +133,13 @@ class Outcome:
         )
 
 
-def run(sweep: Sweep, folder: Path, workers: int | None = None) -> Outcome:
+def run(
+    sweep: Sweep,
+    folder: Path,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    quiet: bool = False,
+) -> Outcome:
     """Compute every point of ``sweep`` that ``folder`` does not hold yet.
 
     Parameters
@@ -136,22 +154,33 @@ def run(sweep: Sweep, folder: Path, workers: int | None = None) -> Outcome:
         damaged, which stderr says.
     workers
         Number of processes, by default one a core, and at most eight a core.
+    scheduler
+        A Dask cluster in place of processes, see :func:`sweeps.cluster.opened`.
+    quiet
+        Say nothing on stderr but what went wrong.
 
     Raises
     ------
     InputError
         If another process works in the folder, if it holds other files or cannot be written, or
-        for tensors that cannot be used. Points that were finished before are kept.
+        for tensors that cannot be used, or for a scheduler that does not answer or whose workers
+        have other source or tensors. Points that were finished before are kept.
     MissingToolError
-        If the package that holds the tensors is not installed, or a tool that synthesis needs.
+        If the package that holds the tensors is not installed, or a tool that synthesis needs, or
+        Dask where there is a scheduler.
     SweepInterruptedError
         On Ctrl-C; every finished point is kept.
     WorkerDiedError
-        If a worker process ends by itself; every finished point is kept.
+        If a worker process ends by itself, or the scheduler; every finished point is kept.
     """
     check(sweep, workers)
-    with locked(folder) as store:
-        engine = _Engine(sweep, store, workers)
+    files = [one.source for one in (sweep.tensors, sweep.network) if one is not None]
+    with (
+        locked(folder) as store,
+        opened(scheduler, workers, files) as each,
+        Progress(quiet) as progress,
+    ):
+        engine = _Engine(sweep, store, each, progress)
         try:
             return engine.run()
         except KeyboardInterrupt:
@@ -159,9 +188,6 @@ def run(sweep: Sweep, folder: Path, workers: int | None = None) -> Outcome:
                 f"interrupted: {len(engine.points)} of {engine.total} points are kept in {folder}; "
                 "run the same command again to continue"
             ) from None
-        finally:
-            if sys.stderr.isatty():
-                print(file=sys.stderr)
 
 
 def check(sweep: Sweep, workers: int | None) -> None:
@@ -178,9 +204,15 @@ def check(sweep: Sweep, workers: int | None) -> None:
 
 
 def _versions(sweep: Sweep) -> dict[str, str]:
-    if sweep.method == "estimate":
-        return versions()
-    return {**versions(), "opensta": opensta.version()}
+    """Return the versions of tools; what hwsim is, its sources say."""
+    tools = {name: version for name, version in versions().items() if name != "hwsim"}
+    return tools if sweep.method == "estimate" else {**tools, "opensta": opensta.version()}
+
+
+@cache
+def _content(technology: str) -> str:
+    """Return the SHA-256 of a known technology, but for the units that it was fitted to."""
+    return digest(asdict(replace(technologies.load(technology), units=[])))
 
 
 def _check_tensors(sweep: Sweep, tensors: Tensors) -> None:
@@ -200,15 +232,18 @@ def _check_tensors(sweep: Sweep, tensors: Tensors) -> None:
 class _Engine:
     """One run: what is known so far, and how to get the rest."""
 
-    def __init__(self, sweep: Sweep, store: Store, workers: int | None) -> None:
-        self.sweep, self.store, self.workers = sweep, store, workers
-        self.total = len(sweep.designs) * len(sweep.targets)
+    def __init__(self, sweep: Sweep, store: Store, each: Each, progress: Progress) -> None:
+        self.sweep, self.store, self.each, self.progress = sweep, store, each, progress
+        #: All designs so far, and those that are at hand.
+        self.designs: list[Design] = []
+        self.current: Sequence[Design] = ()
+        chosen = len(sweep.designs) or (sweep.search.points if sweep.search else 0)
+        self.total = chosen * len(sweep.targets)
         self.context: dict[str, Any] = {
             "method": sweep.method,
             "tensors": sweep.tensors
             and {"sha256": sweep.tensors.source.digest(), "group": sweep.tensors.group},
             "versions": _versions(sweep),
-            "source_sha256": source_digest(),
         }
         self.errors: dict[Pair, QuantisationError] = {}
         self.unit_errors: dict[UnitSpec, UnitError] = {}
@@ -216,9 +251,26 @@ class _Engine:
         self.points: dict[tuple[Design, Target], Point] = {}
         self.failures: dict[tuple[Design, Target], Failure] = {}
         self.pruned: dict[tuple[Design, Target], Pruned] = {}
+        self.best: dict[tuple[Target, str], float] = {}
         self.computed = 0
 
     def run(self) -> Outcome:
+        if self.sweep.designs:
+            self.compute(self.sweep.designs)
+        elif self.sweep.search is not None:
+            search.explore(self.sweep, self.sweep.search, self.compute)
+        order = [(one, target) for one in self.designs for target in self.sweep.targets]
+        return Outcome(
+            tuple(self._point(place) for place in order if place in self.points),
+            tuple(self.failures[place] for place in order if place in self.failures),
+            tuple(self.pruned[place] for place in order if place in self.pruned),
+            self.computed,
+        )
+
+    def compute(self, designs: Sequence[Design]) -> dict[Design, Point]:
+        """Fill ``points``, ``failures`` and ``pruned`` for designs; return points of one target."""
+        self.designs += designs
+        self.current = designs
         self._find_points()
         if self.sweep.tensors:
             self._measure(self.sweep.tensors)
@@ -226,27 +278,22 @@ class _Engine:
         if self.sweep.network:
             self._measure_network(self.sweep.network)
         if self.store.damaged:
-            _note(
+            self.progress.note(
                 f"damaged files, computed again: {len(self.store.damaged)}, such as "
                 f"{self.store.damaged[0]}"
             )
+            self.store.damaged.clear()
         if self.sweep.screen:
             self._screen(self.sweep.screen)
         if self.sweep.has_accelerators:
             self._simulate()
         else:
             self._cost()
-        order = [(one, target) for one in self.sweep.designs for target in self.sweep.targets]
-        return Outcome(
-            tuple(
-                replace(self.points[place], accuracy=self.accuracies.get(place[0]))
-                for place in order
-                if place in self.points
-            ),
-            tuple(self.failures[place] for place in order if place in self.failures),
-            tuple(self.pruned[place] for place in order if place in self.pruned),
-            self.computed,
-        )
+        places = [(design, self.sweep.targets[0]) for design in designs]
+        return {place[0]: self._point(place) for place in places if place in self.points}
+
+    def _point(self, place: tuple[Design, Target]) -> Point:
+        return replace(self.points[place], accuracy=self.accuracies.get(place[0]))
 
     def _find_points(self) -> None:
         for design, target in list(self._missing()):
@@ -261,18 +308,21 @@ class _Engine:
                     self.sweep.group,
                     None if simulated is None else Simulated(**simulated),
                 )
-        if self.points:
-            _say(f"{len(self.points)} of {self.total} points are there already")
+        found = sum(one in self.points for one in list(self._wanted()))
+        if found:
+            self.progress.note(f"{found} of {self.total} points are there already")
+
+    def _wanted(self) -> Iterator[tuple[Design, Target]]:
+        """Designs and targets at hand, those that take longest first."""
+        for design in sorted(self.current, key=lambda d: -d.unit.beat_bits * d.unit.result.bits):
+            for target in self.sweep.targets:
+                yield design, target
 
     def _missing(self) -> Iterator[tuple[Design, Target]]:
-        """Designs and targets without a result, those that take longest first."""
-        for design in sorted(
-            self.sweep.designs, key=lambda d: -d.unit.beat_bits * d.unit.result.bits
-        ):
-            for target in self.sweep.targets:
-                place = design, target
-                if not any(place in done for done in (self.points, self.failures, self.pruned)):
-                    yield place
+        """Those without a result."""
+        for place in self._wanted():
+            if not any(place in done for done in (self.points, self.failures, self.pruned)):
+                yield place
 
     def _measure(self, tensors: Tensors) -> None:
         """Fill ``errors`` for the formats of all missing points."""
@@ -285,8 +335,9 @@ class _Engine:
                 wanted[weight].append(activation)
             else:
                 self.errors[weight, activation] = QuantisationError(**content["noise_to_signal"])
-        tasks = [_Measurement(tensors, weight, tuple(a)) for weight, a in wanted.items()]
-        for done, (task, result) in enumerate(each(measure, tasks, self.workers), 1):
+        tasks = [Measurement(tensors, weight, tuple(a)) for weight, a in wanted.items()]
+        self.progress.start("error", len(tasks))
+        for task, result in self.each(measure, tasks):
             if isinstance(result, Exception):
                 self._fail_formats(task, result)
                 continue
@@ -301,9 +352,9 @@ class _Engine:
                         "noise_to_signal": asdict(error),
                     },
                 )
-            _say(f"error {done}/{len(tasks)}: weights {task.weight.name}")
+            self.progress.finish(f"weights {task.weight.name}")
 
-    def _fail_formats(self, task: "_Measurement", error: Exception) -> None:
+    def _fail_formats(self, task: Measurement, error: Exception) -> None:
         for design, target in list(self._missing()):
             weight, activation = formats_of(design.unit, task.tensors.group)
             if weight == task.weight and activation in task.activations:
@@ -317,10 +368,11 @@ class _Engine:
         for unit in dict.fromkeys(design.unit for design, _ in self._missing()):
             content = self.store.load("unit_errors", self._unit_key(unit))
             if content is None:
-                tasks.append(_UnitMeasurement(tensors, unit))
+                tasks.append(UnitMeasurement(tensors, unit))
             else:
                 self.unit_errors[unit] = UnitError(**content["noise_to_signal"])
-        for done, (task, result) in enumerate(each(measure_unit, tasks, self.workers), 1):
+        self.progress.start("unit error", len(tasks))
+        for task, result in self.each(measure_unit, tasks):
             if isinstance(result, Exception):
                 for design, target in list(self._missing()):
                     if design.unit == task.unit:
@@ -332,7 +384,7 @@ class _Engine:
                 self._unit_key(task.unit),
                 self._described_unit(task.unit) | {"noise_to_signal": asdict(result)},
             )
-            _say(f"unit error {done}/{len(tasks)}: {task.unit.name}")
+            self.progress.finish(task.unit.name)
 
     def _measure_network(self, network: Network) -> None:
         """Fill ``accuracies`` for all designs, also of points that are there: they do not hold it.
@@ -340,7 +392,7 @@ class _Engine:
         Designs without one fail, whatever else is known of them.
         """
         designs: dict[Combination, list[Design]] = defaultdict(list)
-        for design in self.sweep.designs:
+        for design in self.current:
             try:
                 designs[combination(design, network.group)].append(design)
             except InputError as error:
@@ -352,12 +404,13 @@ class _Engine:
             found = content and accuracies.made(network, content["accuracy"])
             found = found or accuracies.kept(network, name)
             if found is None:
-                tasks.append(Measurement(network, formats))
+                tasks.append(accuracies.Measurement(network, formats))
                 continue
             self.accuracies |= dict.fromkeys(designs[formats], found)
             if content is None:
                 self._save_accuracy(name, network, formats, found)
-        for done, (task, result) in enumerate(each(accuracies.measure, tasks, self.workers), 1):
+        self.progress.start("accuracy", len(tasks))
+        for task, result in self.each(accuracies.measure, tasks):
             name = names[task.formats]
             if isinstance(result, Exception):
                 self._fail_accuracy(designs[task.formats], result)
@@ -365,7 +418,7 @@ class _Engine:
             self.accuracies |= dict.fromkeys(designs[task.formats], result)
             accuracies.keep(name, result)
             self._save_accuracy(name, network, task.formats, result)
-            _say(f"accuracy {done}/{len(tasks)}: {task.formats.name}")
+            self.progress.finish(task.formats.name)
 
     def _save_accuracy(
         self, name: str, network: Network, formats: Combination, found: Measured
@@ -380,8 +433,7 @@ class _Engine:
                 place = design, target
                 self.points.pop(place, None)
                 if place not in self.failures:
-                    self.failures[place] = Failure(design, target, f"accuracy: {_told(error)}")
-                    self._say_point(*place, f"FAILED: {self.failures[place].message}")
+                    self.failures[place] = Failure(design, target, f"accuracy: {told(error)}")
 
     def _quality(self, unit: UnitSpec) -> Quality | None:
         """Return what is known of the quality of a unit that was measured in this run."""
@@ -400,14 +452,15 @@ class _Engine:
         technologies = {target.technology: target for target in self.sweep.targets}
         areas: dict[str, dict[UnitSpec, float]] = {name: {} for name in technologies}
         tasks = [Screening(unit, tuple(technologies.values())) for unit in units]
-        for done, (task, result) in enumerate(each(screened, tasks, self.workers), 1):
+        self.progress.start("screen", len(tasks))
+        for task, result in self.each(screened, tasks):
             if isinstance(result, Exception):
                 for target in self.sweep.targets:
                     self._fail(Design(task.unit), target, result)
             else:
                 for technology, area in result.items():
                     areas[technology][task.unit] = area
-            _say(f"screen {done}/{len(tasks)}: {task.unit.name}")
+            self.progress.finish(task.unit.name)
         known = {point.unit: point.quality for point in self.points.values()}
         good = {
             unit: goodness(
@@ -433,11 +486,13 @@ class _Engine:
         for design, target in self._missing():
             missing[design.unit].append(target)
         tasks = [
-            _Costing(unit, targets, self.sweep.tensors)
+            Costing(unit, targets, self.sweep.tensors)
             for unit, wanted in missing.items()
             for targets in self._batches(wanted)
         ]
-        for task, result in each(cost, tasks, self.workers):
+        compute = estimated if self.sweep.method == "estimate" else synthesised
+        self._start_points()
+        for task, result in self.each(compute, tasks):
             design = Design(task.unit)
             if isinstance(result, Exception):
                 for target in task.targets:
@@ -455,8 +510,9 @@ class _Engine:
     def _simulate(self) -> None:
         """Fill ``points`` and ``failures`` for all missing points of accelerators."""
         works = dict.fromkeys(target.workload for target in self.sweep.targets if target.workload)
+        self._start_points()
         found = simulations(
-            list(self._missing()), [one.work for one in works], self._source, self.workers
+            list(self._missing()), [one.work for one in works], self._source, self.each
         )
         for design, target, result in found:
             if isinstance(result, Exception):
@@ -485,25 +541,45 @@ class _Engine:
             design, target, cost, quality, self.sweep.group, simulated
         )
         self.computed += 1
-        self._say_point(design, target, _found(cost, simulated))
+        self.progress.finish(
+            f"{design.name} {target.name}: {_found(cost, simulated)}",
+            self._best(self.points[design, target]),
+        )
+
+    def _start_points(self) -> None:
+        self.progress.start("point", self.total, len(self.points) + len(self.failures))
+
+    def _best(self, point: Point) -> str:
+        """Return the best values so far of a point's target, in words."""
+        words = []
+        for metric in self.sweep.metrics:
+            place, value = (point.target, metric.name), metric.value(point)
+            if value is not None:
+                known = self.best.get(place, value)
+                self.best[place] = max(known, value) if metric.maximise else min(known, value)
+            if place in self.best:
+                words.append(f"{metric.name} {self.best[place]:.4g}")
+        return f"best {', '.join(words)}"
 
     def _fail(self, design: Design, target: Target, error: Exception) -> None:
-        message = _told(error)
+        message = told(error)
         self.failures[design, target] = Failure(design, target, message)
         self._save(design, target, {"failure": message})
-        self._say_point(design, target, f"FAILED: {message}")
+        self.progress.finish(f"{design.name} {target.name}: FAILED: {message}")
 
     def _save(self, design: Design, target: Target, content: dict[str, Any]) -> None:
         self.store.save(
             "points",
             self._key(design, target),
-            self._described(design, target) | content | {"made_by": self.context},
+            self._described(design, target)
+            | content
+            | {"made_by": self.context | {"source_sha256": self._source_of(design)}},
         )
 
     def _described(self, design: Design, target: Target) -> dict[str, Any]:
         described = self._described_unit(design.unit) | {
             "technology": target.technology,
-            "technology_sha256": target.sha256,
+            "technology_sha256": target.sha256 or _content(target.technology),
             "clock_ns": target.clock_ns,
         }
         if target.objective != "area":
@@ -529,23 +605,43 @@ class _Engine:
             described["verilog_sha256"] = unit.verilog.sha256
         return described
 
-    def _say_point(self, design: Design, target: Target, text: str) -> None:
-        done = len(self.points) + len(self.failures)
-        _say(f"point {done}/{self.total}: {design.name} {target.name}: {text}")
-
     def _key(self, design: Design, target: Target) -> str:
-        return digest([self._described(design, target), self.context])
+        return digest([self._described(design, target), self.context, self._source_of(design)])
 
     def _error_key(self, weight: BlockFormat, activation: Format | BlockFormat) -> str:
-        return digest([weight.name, activation.name, self.context])
+        own = sources.of_format(weight) | sources.of_format(activation)
+        others = sources_digest(cls.__module__ for one in (weight, activation)
+                                for cls in type(one).__mro__)  # fmt: skip
+        return digest([
+            weight.name, activation.name, self.context["tensors"], self.context["versions"],
+            sources.digest({_QUALITIES, *own}), others,
+        ])  # fmt: skip
 
     def _unit_key(self, unit: UnitSpec) -> str:
-        return digest([self._described_unit(unit), self.context])
+        return digest([
+            self._described_unit(unit), self.context["tensors"], self.context["versions"],
+            sources.digest({_QUALITIES, *self._modules(unit)}),
+        ])  # fmt: skip
 
+    def _source_of(self, design: Design) -> str:
+        """Return the SHA-256 of the source that decides a point of a design."""
+        modules = {_COSTS[self.sweep.method], *self._modules(design.unit)}
+        if self.sweep.tensors is not None:
+            modules.add(_QUALITIES)
+        if design.plan is None:
+            return sources.digest(modules)
+        attention = design.plan.accelerator.attention
+        if attention is not None:
+            modules |= sources.of_unit(attention.unit)
+        return digest([sources.digest({*modules, _ACCELERATORS}), source_digest(_DATA)])
 
-def _told(error: Exception) -> str:
-    """Return what is said of an error: its class, too, if it is none of the input."""
-    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+    def _modules(self, unit: UnitSpec) -> frozenset[str]:
+        """Return the modules of a unit, and of the formats of its tensors."""
+        found = sources.of_unit(unit)
+        if self.sweep.tensors is not None:
+            for fmt in formats_of(unit, self.sweep.tensors.group):
+                found |= sources.of_format(fmt)
+        return found
 
 
 def _found(cost: Cost, simulated: Simulated | None) -> str:
@@ -559,89 +655,3 @@ def _found(cost: Cost, simulated: Simulated | None) -> str:
         f"{simulated.time_s:.4g} s, {simulated.energy_j_per_item:.4g} J each, "
         f"{simulated.area_mm2:.4g} mm2"
     )
-
-
-def _say(text: str) -> None:
-    """Show progress on stderr: one line that is written over on a terminal, else one line each."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{text[:100]}", end="", file=sys.stderr, flush=True)
-    else:
-        print(text, file=sys.stderr, flush=True)
-
-
-def _note(text: str) -> None:
-    """Say something on stderr that stays there."""
-    _say(text)
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
-
-
-@dataclass(frozen=True)
-class _Measurement:
-    tensors: Tensors
-    weight: BlockFormat
-    activations: tuple[Format | BlockFormat, ...]
-
-
-def measure(task: _Measurement) -> dict[Format | BlockFormat, QuantisationError]:
-    """Return the quantisation error of a weight format with several activation formats."""
-    return _meter(task.tensors).measure(task.weight, task.activations)
-
-
-@dataclass(frozen=True)
-class _UnitMeasurement:
-    tensors: Tensors
-    unit: UnitSpec
-
-
-def measure_unit(task: _UnitMeasurement) -> UnitError:
-    """Return the error of a unit's own arithmetic."""
-    return _unit_meter(task.tensors).measure(task.unit)
-
-
-@lru_cache(maxsize=1)
-def _unit_meter(tensors: Tensors) -> UnitMeter:
-    return UnitMeter(tensors.source.load(), tensors.group)
-
-
-@lru_cache(maxsize=1)
-def _meter(tensors: Tensors) -> ErrorMeter:
-    return ErrorMeter(tensors.source.load(), tensors.group)
-
-
-@dataclass(frozen=True)
-class _Costing:
-    """A unit in targets of one kind: of estimates, or one of synthesis."""
-
-    unit: UnitSpec
-    targets: tuple[Target, ...]
-    tensors: Tensors | None
-
-
-def cost(task: _Costing) -> list[Cost]:
-    """Return the cost of a unit for each target, switched by the layers' own operands if known."""
-    operands = _operands(task.unit, task.tensors) if task.tensors else None
-    first = task.targets[0]
-    if first.liberty:
-        return [
-            synthesize(
-                task.unit,
-                first.technology,
-                first.liberty,
-                operands,
-                first.objective,
-                first.clock_ns,
-            )
-        ]
-    wanted = [
-        (target.coefficients or target.technology, target.objective, target.clock_ns)
-        for target in task.targets
-    ]
-    return estimate_each(task.unit, wanted, operands)
-
-
-def _operands(unit: UnitSpec, tensors: Tensors) -> Operands | None:
-    layers = tensors.source.load()
-    if any(layer.activations is None for layer in layers):
-        return None
-    return of_layers(unit, layers, STREAMS, stream_beats(unit), seed=0, group=tensors.group)

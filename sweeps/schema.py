@@ -48,7 +48,7 @@ def _entry(family: str) -> Schema:
 
 
 def _parameters(family: str) -> Iterator[tuple[str, Schema]]:
-    """Yield the parameters of a family, those of all its elements among them, with their schemas."""
+    """Yield the parameters of a family and of its elements, with their schemas."""
     cls = FAMILIES[family]
     own = {field.name: field.type for field in parameter_fields(cls)}
     if cls.chooses:

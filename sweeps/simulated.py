@@ -18,9 +18,9 @@ from cost_models.cost import Cost
 from cost_models.metrics import ratio_errors
 from hwsim.accelerator.simulation import BOUNDS, Accelerator
 from hwsim.accelerator.workload import Workload
-from hwsim.pool import each
 from hwsim.units import UnitSpec
 from hwsim.units.layers import GROUP
+from sweeps.cluster import Each
 from sweeps.designs import Design
 from sweeps.targets import Target
 
@@ -153,7 +153,7 @@ def simulations(
     missing: Sequence[tuple[Design, Target]],
     sized_by: Sequence[Workload],
     source: Source,
-    workers: int | None,
+    each: Each,
 ) -> Iterator[tuple[Design, Target, Found | Exception]]:
     """Yield what points take, or why they cannot be computed, as they finish.
 
@@ -165,8 +165,8 @@ def simulations(
         What arrays with a limit are to be fastest on.
     source
         Operands of units.
-    workers
-        Number of processes, see :func:`hwsim.pool.each`.
+    each
+        What runs them.
     """
     alike: dict[tuple[UnitSpec, str, float], dict[Design, list[Target]]] = {}
     for design, target in missing:
@@ -177,7 +177,7 @@ def simulations(
         for designs in alike.values()
         for points in _split([(design, tuple(targets)) for design, targets in designs.items()])
     ]
-    for batch, result in each(evaluated, batches, workers):
+    for batch, result in each(evaluated, batches):
         if isinstance(result, Exception):
             for design, targets in batch.points:
                 yield from ((design, target, result) for target in targets)

@@ -22,8 +22,8 @@ from hwsim.units import UnitSpec
 
 _ROOT = Path(hwsim.__file__).parent.parent
 _OWN = ("hwsim", "rtl", "cost_models", "sweeps")
-#: Modules that only say what went wrong or how far it is, or find things by their names.
-_TELLING = frozenset({"hwsim.errors", "hwsim.progress", "hwsim.tables"})
+#: Modules that only say what went wrong or how far it is, and the package that runs everything.
+_TELLING = frozenset({"hwsim.errors", "hwsim.progress", "hwsim.tables", "sweeps"})
 
 
 def digest(modules: Iterable[str]) -> str:

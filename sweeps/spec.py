@@ -468,11 +468,11 @@ def _axes(entry: Value) -> "tuple[str, dict[str, list[Format | int | str]]]":
     from hwsim.units.base import parameter_fields
     from hwsim.units.spelling import former
 
-    axes = entry.mapping()
-    if "unit" not in axes:
+    given = entry.mapping()
+    if "unit" not in given:
         entry.fail("the key 'unit' is missing")
-    family = axes.pop("unit").choice("unit", FAMILIES)
-    axes = {key: axis for key, axis in axes.items() if key not in OF_ENTRY}
+    family = given.pop("unit").choice("unit", FAMILIES)
+    axes = {key: one for key, one in given.items() if key not in OF_ENTRY}
     classes = [FAMILIES[family]]
     for key in FAMILIES[family].chooses & axes.keys():
         classes = [
@@ -481,12 +481,12 @@ def _axes(entry: Value) -> "tuple[str, dict[str, list[Format | int | str]]]":
         ]
     known = {field.name: field.type for cls in classes for field in parameter_fields(cls)}
     types = {old: known[new] for old, new in former(family).items()} | known
-    for key, axis in axes.items():
+    for key, one in axes.items():
         if key not in types:
-            axis.fail(str(unknown(f"parameter of {family}", key, [*known, *OF_ENTRY])))
+            one.fail(str(unknown(f"parameter of {family}", key, [*known, *OF_ENTRY])))
     return family, {
-        key: [_parameter(item, key, types[key]) for item in axis.scalars()]
-        for key, axis in axes.items()
+        key: [_parameter(item, key, types[key]) for item in one.scalars()]
+        for key, one in axes.items()
     }
 
 

@@ -1,10 +1,10 @@
 """The folder of a sweep: finished points, one JSON file each, and the lock of who works in it.
 
 A point's file is named by the SHA-256 of what the point depends on: its parameters, the tensors,
-the technology, the versions of the tools, and the source text of the packages. So a specification
-may change: points that are still part of it are found, and the others wait for the day it is
-changed back. The file has a digest of its content, too: what was damaged is not believed and is
-computed again.
+the technology, the versions of the tools, and the source that decides it (:mod:`sweeps.sources`).
+So a specification may change: points that are still part of it are found, and the others wait for
+the day it is changed back. The file has a digest of its content, too: what was damaged is not
+believed and is computed again.
 
 A file is written under another name and renamed, so it is whole or absent however a run ends.
 """
@@ -32,8 +32,8 @@ LOCK = "sweep.lock"
 KINDS = ("points", "errors", "unit_errors", "accuracies")
 #: Packages whose versions decide a result.
 TOOLS = ("amaranth", "numpy", "pyosys")
-#: Source and data that compute points.
-SOURCES = ("hwsim", "rtl", "cost_models", "sweeps/run.py", "sweeps/simulated.py")
+#: All source and data.
+SOURCES = ("hwsim", "rtl", "cost_models", "sweeps")
 #: The key of a file's own digest.
 _DIGEST = "sha256"
 #: Names of files before they are renamed.
@@ -57,7 +57,7 @@ def versions() -> dict[str, str]:
 
 @cache
 def source_digest(sources: tuple[str, ...] = SOURCES) -> str:
-    """Return the SHA-256 of source text and data, by default of what computes points."""
+    """Return the SHA-256 of source text and data, by default of all."""
     root = Path(hwsim.__file__).parent.parent
     state = hashlib.sha256()
     for source in sources:

@@ -29,6 +29,14 @@ def add(commands: Commands) -> None:
         help="processes (default: one a core)",
     )
     parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="compute on a Dask cluster: tcp://host:port, or local, which starts one",
+    )
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="no progress, only what went wrong"
+    )
+    parser.add_argument(
         "--schema",
         action=_Schema,
         nargs=0,
@@ -41,4 +49,6 @@ def run(options: argparse.Namespace) -> int:
     """Run or continue a sweep."""
     from sweeps import run_sweep
 
-    return run_sweep(options.spec, options.output, options.workers)
+    return run_sweep(
+        options.spec, options.output, options.workers, options.scheduler, options.quiet
+    )

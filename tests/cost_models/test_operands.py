@@ -3,7 +3,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import sweeps.run
 from cost_models import operands
 from cost_models.operands import default_operands, gaussian
 from hwsim.errors import InputError
@@ -15,6 +14,7 @@ from hwsim.units.bitmod import WeightType
 from hwsim.units.layers import near_one, per_group, per_token
 from hwsim.units.rmmec import FORMATS, Mode
 from rtl.verification.suite import suite
+from sweeps.costs import Costing
 from sweeps.spec import Tensors
 from tests.units.layers import LAYER_UNITS
 
@@ -296,7 +296,7 @@ def test_streams_need_activations():
 def test_a_sweep_over_a_file_has_the_operands_of_the_command_line(family, parameters):
     unit = make(family, **parameters)
     made = operands.create(unit, str(MINILM))
-    swept = sweeps.run._operands(unit, Tensors(TensorSource(path=MINILM), group=128))
+    swept = Costing(unit, (), Tensors(TensorSource(path=MINILM), group=128)).operands()
     for name in ("activations", "weights"):
         np.testing.assert_array_equal(getattr(made, name), getattr(swept, name))
     assert set(made.metadata) == set(swept.metadata) == {field.name for field in unit.metadata}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import sweeps.run
+import sweeps.costs
 from cost_models.cost import Cost
 
 SPEC = """\
@@ -69,7 +69,7 @@ def costs(monkeypatch):
         calls.append(unit.name)
         return [formula(unit, *one) for one in wanted]
 
-    monkeypatch.setattr(sweeps.run, "estimate_each", estimate_each)
+    monkeypatch.setattr(sweeps.costs, "estimate_each", estimate_each)
     return calls
 
 

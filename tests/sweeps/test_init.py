@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-import sweeps.run
+import sweeps.costs
 from hwsim.errors import InputError
 from sweeps import run_sweep
 
@@ -21,7 +21,7 @@ def test_failures_are_listed(specification, tmp_path, monkeypatch, capsys):
     def estimate_each(unit, wanted, operands=None):
         raise RuntimeError("no gates")
 
-    monkeypatch.setattr(sweeps.run, "estimate_each", estimate_each)
+    monkeypatch.setattr(sweeps.costs, "estimate_each", estimate_each)
     assert run_sweep(specification, tmp_path / "out", 1) == 1
     errors = capsys.readouterr().err
     assert errors.count("\nFAILED: ") == 16
@@ -32,12 +32,12 @@ def test_a_sweep_that_fails_everywhere_has_no_report(specification, costs, tmp_p
                                                      capsys):  # fmt: skip
     folder = tmp_path / "out"
     assert run_sweep(specification, folder, 1) == 0
-    monkeypatch.setattr(sweeps.run, "source_digest", lambda: "changed")
+    monkeypatch.setattr("sweeps.sources.digest", lambda modules: "changed")
 
     def estimate_each(unit, wanted, operands=None):
         raise RuntimeError("no gates")
 
-    monkeypatch.setattr(sweeps.run, "estimate_each", estimate_each)
+    monkeypatch.setattr(sweeps.costs, "estimate_each", estimate_each)
     capsys.readouterr()
     assert run_sweep(specification, folder, 1) == 1
     assert capsys.readouterr().out == "0 points, 0 of them computed now\n"
@@ -68,7 +68,7 @@ def test_ctrl_c(specification, tmp_path, monkeypatch, capsys):
     def estimate_each(unit, wanted, operands=None):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sweeps.run, "estimate_each", estimate_each)
+    monkeypatch.setattr(sweeps.costs, "estimate_each", estimate_each)
     assert run_sweep(specification, tmp_path / "out", 1) == 130
     assert "interrupted: 0 of 16 points are kept in" in capsys.readouterr().err
 

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import sweeps.costs
 import sweeps.run
+import sweeps.syntheses
 from cost_models import technology
 from cost_models.estimate import estimate
 from hwsim import cli
@@ -24,6 +26,7 @@ from hwsim.tensors.quantise import ErrorMeter, to_db
 from hwsim.units import make
 from hwsim.units.layers import quantise
 from sweeps import report, results, run_sweep, spec
+from sweeps.costs import Costing
 from sweeps.run import Outcome, SweepInterruptedError, run
 from tests.processes import start
 from tests.technologies import simple
@@ -43,7 +46,7 @@ def sweep(specification):
 @pytest.fixture
 def stop_after(monkeypatch, costs):
     """Make the estimator behave, and then raise ``error`` at its call number ``count``."""
-    behaved = sweeps.run.estimate_each
+    behaved = sweeps.costs.estimate_each
 
     def arrange(count, error):
         def estimate_each(unit, wanted, operands=None):
@@ -51,7 +54,7 @@ def stop_after(monkeypatch, costs):
                 raise error
             return behaved(unit, wanted)
 
-        monkeypatch.setattr(sweeps.run, "estimate_each", estimate_each)
+        monkeypatch.setattr(sweeps.costs, "estimate_each", estimate_each)
 
     return arrange
 
@@ -152,7 +155,7 @@ def test_error_of_a_unit_fails_its_points_only(sweep, costs, tmp_path, monkeypat
 
 def test_other_code_or_tensors_make_other_points(sweep, costs, tmp_path, monkeypatch):
     run(sweep, tmp_path / "out", workers=1)
-    monkeypatch.setattr(sweeps.run, "source_digest", lambda: "changed")
+    monkeypatch.setattr("sweeps.sources.digest", lambda modules: "changed")
     assert run(sweep, tmp_path / "out", workers=1).computed == 16
     arrays = dict(np.load(tmp_path / "layers.npz"))
     np.savez(tmp_path / "layers.npz", **{name: array + 1 for name, array in arrays.items()})
@@ -392,7 +395,7 @@ def synthesis(specification, costs, monkeypatch):
             raise InputError("theirs has no latch")
         return formula(unit, "sky130", objective, clock_ns)
 
-    monkeypatch.setattr(sweeps.run, "synthesize", synthesize)
+    monkeypatch.setattr(sweeps.syntheses, "synthesize", synthesize)
     monkeypatch.setattr("sweeps.run.opensta.find", lambda: "")
     monkeypatch.setattr("sweeps.run.opensta.version", lambda: "1")
     for name in ("mine", "theirs"):
@@ -433,13 +436,13 @@ def test_a_missing_tool_is_one_error(synthesis, tmp_path, monkeypatch):
 
 def test_synthesis_is_for_one_clock_at_a_time(synthesis, tmp_path, monkeypatch):
     asked = []
-    behaved = sweeps.run.synthesize
+    behaved = sweeps.syntheses.synthesize
 
     def synthesize(unit, technology, liberty, operands, objective, clock_ns):
         asked.append((unit, technology, objective, clock_ns))
         return behaved(unit, technology, liberty, operands, objective, clock_ns)
 
-    monkeypatch.setattr(sweeps.run, "synthesize", synthesize)
+    monkeypatch.setattr(sweeps.syntheses, "synthesize", synthesize)
     synthesis.write_text(synthesis.read_text().replace("clock: [none]", "clock: [3, best]"))
     outcome = run(spec.read(synthesis), tmp_path / "out", workers=1)
     assert len(set(asked)) == len(asked) == 8 * 2 * 2
@@ -572,7 +575,7 @@ def test_a_tile_gets_rows_and_columns_of_the_layers(specification):
     tensors = spec.read(specification).tensors
     tile = make("serial_add", lanes=4, weight="int4", activation="int8", row_count=2,
                 column_count=3)  # fmt: skip
-    made = sweeps.run._operands(tile, tensors)
+    made = Costing(tile, (), tensors).operands()
     (layer,) = tensors.source.load()
     beats = made.activations.shape[1] // 8
     assert made.weights.shape == (len(made.activations), beats * 12)
