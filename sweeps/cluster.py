@@ -132,7 +132,7 @@ class _Cluster:
         waiting = iter(tasks)
         place = f"{function.__module__}:{function.__qualname__}"
         running: dict[Any, Task] = {}
-        finished = as_completed()
+        finished = as_completed(loop=self.client.loop)
 
         def start(count: int) -> None:
             for task, _ in zip(waiting, range(count), strict=False):

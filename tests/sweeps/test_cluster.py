@@ -1,0 +1,180 @@
+"""Sweeps on a Dask cluster of two workers on loopback: the same files as without, to the byte."""
+
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cost_models import technology
+from hwsim.errors import InputError
+from hwsim.tensors.load import TensorSource
+from hwsim.units import make
+from rtl import emit
+from rtl.verilog import with_verilog
+from sweeps import spec
+from sweeps.cluster import fingerprint, opened, work
+from sweeps.costs import Costing
+from sweeps.plain import dumps, loads
+from sweeps.qualities import Measurement
+from sweeps.run import run
+from sweeps.spec import Tensors
+from sweeps.targets import Target
+from tests.processes import wait_until
+from tests.technologies import simple
+
+SPEC = """\
+name: shared
+technology: [mine.yaml]
+method: estimate
+clock: [none, best]
+tensors: {path: layers.npz, group: 8}
+units:
+  - {unit: integer, weight: [int2, int3], activation: [int2, int3], lanes: 1}
+  - {unit: mx_dot, weight: mxfp4_g8, activation: mxfp4_g8, lanes: 1, accumulator: fp16}
+objectives: [area_um2, output_sqnr_db]
+"""
+
+
+@pytest.fixture
+def specification(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {"w": rng.normal(size=(8, 16)), "w.input": rng.normal(size=(4, 16))}
+    np.savez(tmp_path / "layers.npz", **arrays)
+    technology.write(simple("mine"), tmp_path / "mine.yaml")
+    path = tmp_path / "s.yaml"
+    path.write_text(SPEC)
+    return path
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """The address of a scheduler, and its two workers."""
+    processes = []
+
+    def start(*arguments):
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]],
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            )
+        )  # fmt: skip
+        return processes[-1]
+
+    first = start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+    for line in first.stdout:
+        if found := re.search(r"Scheduler at:\s+(tcp://\S+)", line):
+            break
+    workers = [
+        start("dask_worker", found[1], "--no-nanny", "--nthreads", "1", "--no-dashboard")
+        for _ in range(2)
+    ]
+    try:
+        yield found[1], workers
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def files(folder):
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for kind in ("points", "errors", "unit_errors")
+        for path in sorted((folder / kind).iterdir())
+    }
+
+
+def test_a_cluster_that_loses_a_worker_has_the_same_results(specification, scheduler, tmp_path):
+    """One of two workers is killed while it works; nothing is lost, doubled or different."""
+    address, workers = scheduler
+    sweep = spec.read(specification)
+    points = tmp_path / "spread" / "points"
+    with subprocess.Popen(
+        [sys.executable, "-c",
+         "import sys; from pathlib import Path; from sweeps import run_sweep\n"
+         "sys.exit(run_sweep(Path(sys.argv[1]), Path(sys.argv[2]), None, sys.argv[3], True))",
+         str(specification), str(tmp_path / "spread"), address],
+        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert wait_until(lambda: points.is_dir() or process.poll() is not None, 300)
+        assert process.poll() is None
+        workers[0].send_signal(signal.SIGKILL)
+        said, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert "10 points, 10 of them computed now" in said
+    alone = run(sweep, tmp_path / "alone", workers=2)
+    assert (len(alone.points), alone.failures) == (10, ())
+    assert files(tmp_path / "spread") == files(tmp_path / "alone")
+    # And the one finds what the other computed.
+    assert run(sweep, tmp_path / "spread", scheduler=None).computed == 0
+
+
+@pytest.mark.exhaustive
+def test_a_cluster_of_its_own(specification, tmp_path):
+    sweep = spec.read(specification)
+    spread = run(sweep, tmp_path / "spread", workers=2, scheduler="local", quiet=True)
+    assert (len(spread.points), spread.failures) == (10, ())
+    assert run(sweep, tmp_path / "alone", workers=1).points == spread.points
+
+
+def test_addresses(tmp_path):
+    for wrong in ("loacl", "127.0.0.1:8786", "tcp://here", "tcp://a b:1", "http://a:1"):
+        with (
+            pytest.raises(InputError, match="allowed: local, or tcp://host:port"),
+            opened(wrong, None, ()),
+        ):
+            pass
+    with (
+        pytest.raises(InputError, match="workers=2: goes with processes"),
+        opened("tcp://127.0.0.1:1", 2, ()),
+    ):
+        pass
+
+
+def test_tasks_and_results_cross_as_plain_text(tmp_path, specification):
+    tensors = Tensors(TensorSource(path=tmp_path / "layers.npz"), 8)
+    integer = make("integer", lanes=2, weight="int4_g32", activation="int8", state="carry_save")
+    mine = Target("mine", replace(simple("mine"), units=[]), sha256="1", clock_ns=2.5)
+    emit.write(integer, tmp_path / "verilog")
+    (text,) = (tmp_path / "verilog").glob(f"{integer.name}.v")
+    for task in (
+        Costing(integer, (mine, Target("sky130", objective="density")), tensors),
+        Costing(make("bitmod", lanes=4, weight="bitmod4_g64", activation="fp16"), (), None),
+        Costing(with_verilog(make("integer", lanes=2, weight="int4", activation="int8",
+                                  state="carry_save"), [text]), (), None),
+        Measurement(tensors, integer.weight_quantiser(8), (integer.activation,)),
+        spec.read(specification),
+        {"a": (1, 0.1, math.inf, None, True, [1.5])},
+    ):  # fmt: skip
+        again = loads(dumps(task))
+        assert again == task
+        assert dumps(again) == dumps(task)
+    assert str(loads(dumps(ValueError("no")))) == "ValueError: no"
+    with pytest.raises(InputError, match="does not cross to other machines"):
+        dumps(object())
+
+
+def test_a_worker_of_other_source_or_tensors_refuses(tmp_path, specification, monkeypatch):
+    source = TensorSource(path=tmp_path / "layers.npz")
+    good = [fingerprint(), [[dumps(source), source.digest()]]]
+    task = dumps([2, 3])
+    assert json.loads(work("builtins:sum", task, json.dumps(good))) == {"result": "5"}
+    failed = json.loads(work("math:isqrt", dumps(-1), json.dumps(good)))
+    assert failed["failure"].startswith("ValueError: ")
+    other = [{**fingerprint(), "numpy": "0.1"}, good[1]]
+    answer = json.loads(work("builtins:sum", task, json.dumps(other)))
+    assert re.search(r"has numpy .*, and this process 0\.1", answer["refused"])
+    answer = json.loads(work("builtins:sum", task, json.dumps([good[0], [[good[1][0][0], "0"]]])))
+    assert "has other content in" in answer["refused"]
+    monkeypatch.chdir(tmp_path)
+    missing = dumps(TensorSource(path=tmp_path / "none.npz"))
+    answer = json.loads(work("builtins:sum", task, json.dumps([good[0], [[missing, "0"]]])))
+    assert "none.npz: cannot be read" in answer["refused"]
