@@ -3,7 +3,7 @@
 import sys
 import time
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tqdm import tqdm
 
@@ -25,7 +25,8 @@ class Progress:
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
         self.on_terminal = sys.stderr.isatty()
-        self._step, self._bar = "", None
+        self._step = ""
+        self._bar: Any = None
         self._done = self._before = self._total = 0
         self._started = self._said = 0.0
 

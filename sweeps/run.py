@@ -259,6 +259,11 @@ class _Engine:
             self.compute(self.sweep.designs)
         elif self.sweep.search is not None:
             search.explore(self.sweep, self.sweep.search, self.compute)
+            if len(self.designs) < self.sweep.search.points:
+                self.progress.note(
+                    f"the search ended with {len(self.designs)} designs, not "
+                    f"{self.sweep.search.points}: {search.IDLE} generations had no other one"
+                )
         order = [(one, target) for one in self.designs for target in self.sweep.targets]
         return Outcome(
             tuple(self._point(place) for place in order if place in self.points),

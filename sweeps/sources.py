@@ -78,7 +78,8 @@ def of_format(fmt: Any) -> frozenset[str]:
 @lru_cache(maxsize=1 << 16)
 def _of_value(value: Any) -> frozenset[str]:
     """Return the modules of a value's class, and of all that it is made of."""
-    found = set(of_class(type(value)))
+    cls: Any = type(value)
+    found = set(of_class(cls))
     if is_dataclass(value):
         for field in fields(value):
             part = getattr(value, field.name)
@@ -86,9 +87,9 @@ def _of_value(value: Any) -> frozenset[str]:
                 for one in part if isinstance(part, tuple) else (part,):
                     found |= _of_value(one)
     for name in ("element", "scale"):
-        part = getattr(value, name, None)
-        if part is not None and _is_own(type(part).__module__):
-            found |= of_class(type(part))
+        part_class: Any = type(getattr(value, name, None))
+        if _is_own(part_class.__module__):
+            found |= of_class(part_class)
     return frozenset(found)
 
 

@@ -12,6 +12,8 @@ import yaml
 
 from hwsim import cli
 from hwsim.errors import InputError
+from hwsim.formats import parse_scalar, scalar_names
+from hwsim.units import make
 from sweeps import spec
 from sweeps.schema import schema
 
@@ -229,3 +231,39 @@ def test_the_command_prints_the_schema(capsys):
         cli.main(["sweep", "--schema"])
     assert caught.value.code == 0
     assert json.loads(capsys.readouterr().out) == schema()
+
+
+#: Designs of every specification that ships.
+COUNTS = {
+    "accumulators": 109, "block_formats": 33, "families": 61, "formats": 205, "llm_weights": 109,
+    "quickstart": 66, "stages": 60, "w4a8": 88,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_shipped_specifications_are_read(name):
+    path = next(path for path in SPECS if path.stem == name)
+    assert len(spec.read(path).designs) == COUNTS[name]
+
+
+@pytest.mark.exhaustive
+def test_the_large_specification_is_read():
+    path = next(path for path in SPECS if path.stem == "pareto_35k")
+    assert len(spec.read(path).designs) == 36248
+
+
+def test_formats_has_all_that_a_unit_computes():
+    """What is missing there no family takes, and what is there is each format once."""
+    path = next(path for path in SPECS if path.stem == "formats")
+    there = {unit.weight.name for unit in spec.read(path).units}
+    small = {name for name in scalar_names() if parse_scalar(name).bits <= 8}
+    missing = {name for name in small if parse_scalar(name).name not in there}
+    assert missing == {
+        "int8_sm", "q2.6", "q4.4", "uq4.4", "e8m0", "lns4_1", "lns6_2", "lns8_2", "lns8_3",
+        "lns8_4", "dint8", "pot5", "apot5", "apot6", "apot8", "khot2_4",
+    }  # fmt: skip
+    for name in missing:
+        for family in ("integer", "float", "fma", "posit", "product_rom", "codebook", "shift_add"):
+            for activation in (name, "int8"):
+                with pytest.raises(InputError):
+                    make(family, lanes=4, weight=name, activation=activation)
