@@ -3,6 +3,9 @@
 import os
 import pty
 import sys
+import termios
+import time
+from contextlib import suppress
 
 import pytest
 
@@ -36,14 +39,19 @@ def test_quiet(specification, costs, tmp_path, capsys):
 @pytest.mark.parametrize("quiet", [False, True])
 def test_a_bar_on_a_terminal(monkeypatch, quiet):
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 120))
     with os.fdopen(theirs, "w") as terminal, monkeypatch.context() as patch:
         patch.setattr(sys, "stderr", terminal)
-        with Progress(quiet) as shown:
-            shown.start("point", 2)
-            shown.finish("unit", "best area_um2 7")
-            shown.finish("unit", "best area_um2 5")
-            shown.warn("wrong")
-    said = os.read(ours, 1 << 16).decode()
-    os.close(ours)
-    assert ("2/2" in said and "best area_um2 5" in said) is not quiet
-    assert "wrong" in said
+        with Progress(quiet) as bar:
+            bar.start("point", 2)
+            for area in (7, 5):
+                time.sleep(0.2)  # A bar is drawn ten times a second.
+                bar.finish("unit", f"best area_um2 {area}")
+            bar.warn("wrong")
+    said = b""
+    # Behind the last line a closed terminal is an error.
+    with os.fdopen(ours, "rb", buffering=0) as shown, suppress(OSError):
+        while part := shown.read(1 << 16):
+            said += part
+    assert (b"2/2" in said and b"best area_um2 5" in said) is not quiet
+    assert b"wrong" in said
