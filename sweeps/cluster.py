@@ -12,6 +12,7 @@ A worker does one task at a time, however many threads it has: start it with ``-
 """
 
 import json
+import logging
 import platform
 import re
 import threading
@@ -103,7 +104,8 @@ def opened(scheduler: str | None, workers: int | None, sources: Sequence[Source]
                     threads_per_worker=1,
                     host="127.0.0.1",
                     dashboard_address=None,
-                    silence_logs=True,
+                    # Workers that are closed complain about each other.
+                    silence_logs=logging.CRITICAL,
                 )
             )
         try:
