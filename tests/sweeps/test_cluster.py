@@ -104,10 +104,10 @@ def test_a_cluster_that_loses_a_worker_has_the_same_results(specification, sched
          str(specification), str(tmp_path / "spread"), address],
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
-        assert wait_until(lambda: points.is_dir() or process.poll() is not None, 300)
+        assert wait_until(lambda: points.is_dir() or process.poll() is not None, 600)
         assert process.poll() is None
         workers[0].send_signal(signal.SIGKILL)
-        said, errors = process.communicate(timeout=300)
+        said, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors
     assert "10 points, 10 of them computed now" in said
     alone = run(sweep, tmp_path / "alone", workers=2)
