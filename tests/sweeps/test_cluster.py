@@ -143,13 +143,13 @@ def test_tasks_and_results_cross_as_plain_text(tmp_path, specification):
     tensors = Tensors(TensorSource(path=tmp_path / "layers.npz"), 8)
     integer = make("integer", lanes=2, weight="int4_g32", activation="int8", state="carry_save")
     mine = Target("mine", replace(simple("mine"), units=[]), sha256="1", clock_ns=2.5)
-    emit.write(integer, tmp_path / "verilog")
-    (text,) = (tmp_path / "verilog").glob(f"{integer.name}.v")
+    own = make("integer", lanes=2, weight="int4", activation="int8")
+    emit.write(own, tmp_path / "verilog")
+    text = tmp_path / "verilog" / f"{own.name}.v"
     for task in (
         Costing(integer, (mine, Target("sky130", objective="density")), tensors),
         Costing(make("bitmod", lanes=4, weight="bitmod4_g64", activation="fp16"), (), None),
-        Costing(with_verilog(make("integer", lanes=2, weight="int4", activation="int8",
-                                  state="carry_save"), [text]), (), None),
+        Costing(with_verilog(own, [text]), (), None),
         Measurement(tensors, integer.weight_quantiser(8), (integer.activation,)),
         spec.read(specification),
         {"a": (1, 0.1, math.inf, None, True, [1.5])},
