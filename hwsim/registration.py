@@ -7,12 +7,16 @@ hwsim's own are references, ``module:object``. A package adds its own by entry p
 
 and a script or a notebook by a decorator. What a name stands for is imported when it is first asked
 for; names alone import nothing. A name stands for one thing: a second one is refused, never hidden.
+
+Work in another process needs the classes again. :class:`Place` says where a class is, so that a
+process which has imported nothing yet finds it: by its module, or by the file of a script.
 """
 
 import hashlib
+import runpy
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -27,6 +31,8 @@ Item = TypeVar("Item")
 
 #: Names of the module of a script, in its own process and in those that import it again.
 _MAIN = ("__main__", "__mp_main__")
+#: Its name where it is run again for its classes alone.
+_SCRIPT = "__hwsim_script__"
 #: Packages whose source belongs to hwsim.
 _OWN = ("hwsim", "rtl", "cost_models", "sweeps")
 
@@ -175,6 +181,73 @@ class Registry(Mapping[str, Item], Generic[Item]):
 
 def _package(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown package"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a process that has not imported it finds a class.
+
+    Attributes
+    ----------
+    module, name
+        Its module, and its name in there.
+    script
+        The file that is run again if the module is a script, else None.
+    """
+
+    module: str
+    name: str
+    script: str | None = None
+
+    @classmethod
+    def of(cls, item: type) -> "Place":
+        """Return where a class is.
+
+        Raises
+        ------
+        InputError
+            If no other process can find it: a class of a function, or of an interactive session.
+        """
+        if "<locals>" in item.__qualname__:
+            raise InputError(
+                f"{item.__qualname__} of {item.__module__} is defined inside a function, where "
+                "another process cannot find it; define it in a module"
+            )
+        if item.__module__ not in _MAIN:
+            return cls(item.__module__, item.__qualname__)
+        main = sys.modules["__main__"]
+        spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+        if spec is not None:
+            return cls(spec.name, item.__qualname__)
+        if file is None or not Path(file).is_file():
+            raise InputError(
+                f"{item.__qualname__} is defined in an interactive session, where another process "
+                "cannot find it; put it into a module"
+            )
+        return cls(_SCRIPT, item.__qualname__, str(Path(file).resolve()))
+
+    def find(self) -> Any:
+        """Return the class; InputError if it is not there."""
+        try:
+            if self.script is not None:
+                _run_again(self.script)
+            return resolve(f"{self.module}:{self.name}")
+        except (ImportError, AttributeError) as error:
+            raise InputError(
+                f"another process cannot find {self.name} of {self.script or self.module}: {error}"
+            ) from error
+
+    def plain(self) -> dict[str, str | None]:
+        """Return it as plain values, which ``Place(**values)`` reads."""
+        return asdict(self)
+
+
+def _run_again(script: str) -> None:
+    """Make a script's classes known, as multiprocessing does: not as ``__main__``."""
+    if _SCRIPT not in sys.modules:
+        module = ModuleType(_SCRIPT)
+        module.__dict__.update(runpy.run_path(script, run_name=_SCRIPT))
+        sys.modules[_SCRIPT] = module
 
 
 def sources_digest(modules: Iterable[str]) -> str:

@@ -16,10 +16,11 @@ from hwsim.formats import parse, parse_scalar, scalar_names
 from hwsim.formats import registry as formats
 from hwsim.formats.base import Format
 from hwsim.formats.integer import Integer
-from hwsim.registration import Registry, resolve, sources_digest
+from hwsim.registration import Place, Registry, resolve, sources_digest
 from hwsim.units import make, register
 from hwsim.units import registry as units
 from hwsim.units.integer import IntegerUnit
+from hwsim.units.recipe import made, recipe
 from hwsim.units.sources import source_digest
 from tests.packages import install
 
@@ -194,6 +195,38 @@ def test_a_generator_that_is_not_there_is_named() -> None:
 
     with pytest.raises(InputError, match=r"generator='rtl.integer:Lost' of Lost cannot be loaded"):
         Lost(lanes=1, weight="int3", activation="int3").create()  # type: ignore[arg-type]
+
+
+def test_a_unit_of_another_module_is_made_again_from_plain_values() -> None:
+    unit = Doubled(lanes=2, weight="int3", activation="int4")  # type: ignore[arg-type]
+    values = recipe(unit)
+    assert values["places"][-1] == {"module": __name__, "name": "Doubled", "script": None}
+    assert made(values) == unit
+
+
+def test_a_class_inside_a_function_is_refused() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Inside(Doubled):
+        pass
+
+    with pytest.raises(InputError, match="is defined inside a function"):
+        recipe(Inside(lanes=2, weight="int3", activation="int4"))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Nameless(Integer):
+    """An integer whose name stands for another format."""
+
+
+def test_a_format_that_its_name_does_not_stand_for_is_refused() -> None:
+    unit = Doubled(lanes=2, weight=Nameless(4), activation="int4")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="register the formats int4"):
+        recipe(unit)
+
+
+def test_a_class_that_is_gone_is_named() -> None:
+    with pytest.raises(InputError, match="cannot find Gone of fractions"):
+        Place("fractions", "Gone").find()
 
 
 def test_results_depend_on_the_source_of_others(
