@@ -1,8 +1,8 @@
 """A unit as plain values, from which a process that has imported nothing makes it again.
 
 Workers of a cluster get the tasks of a sweep as text. A name would do for hwsim's own units only:
-classes of others are found by :class:`~hwsim.registration.Place`, and so are those of formats, whose
-names are read once the modules that register them are imported.
+classes of others are found by :class:`~hwsim.registration.Place`, and so are those of formats,
+whose names are read once the modules that register them are imported.
 """
 
 from dataclasses import fields
