@@ -6,12 +6,12 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hwsim.cli.phrases import errors_phrase
 
 from cost_models import estimate as estimates
 from cost_models import frames, metrics, technology
 from cost_models.cost import Cost, Objective
 from cost_models.estimate import End, between, densest, estimate, estimate_all, estimate_each
+from cost_models.phrases import errors_phrase
 from cost_models.synthesis import synthesize
 from cost_models.technology import Curve, Technology
 from hwsim.errors import InputError

@@ -141,7 +141,7 @@ def test_addresses(tmp_path):
 
 def test_tasks_and_results_cross_as_plain_text(tmp_path, specification):
     tensors = Tensors(TensorSource(path=tmp_path / "layers.npz"), 8)
-    integer = make("integer", lanes=2, weight="int4_g32", activation="int8", state="carry_save")
+    integer = make("integer", lanes=2, weight="int4_g32", activation="int8", accumulator_bits=40)
     mine = Target("mine", replace(simple("mine"), units=[]), sha256="1", clock_ns=2.5)
     own = make("integer", lanes=2, weight="int4", activation="int8")
     emit.write(own, tmp_path / "verilog")

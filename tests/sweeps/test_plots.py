@@ -385,7 +385,7 @@ def test_without_feasible_points_all_are_drawn(tmp_path):
     assert sum(len(line.get_xdata()) for line in marks(figure)) == 12
     assert not any(line.get_drawstyle().startswith("steps") for line in figure.axes[0].lines)
     assert "0 of 12 points feasible: delay (ns) ≤ 0.1." in figure.texts[1].get_text()
-    assert len(plots.write(sweep, rows, tmp_path)) == 2
+    assert len(plots.write(sweep, rows, tmp_path)) == 3
 
 
 def test_infeasible_points_are_not_on_the_front():

@@ -235,8 +235,8 @@ def test_the_command_prints_the_schema(capsys):
 
 #: Designs of every specification that ships.
 COUNTS = {
-    "accumulators": 109, "block_formats": 41, "families": 50, "formats": 205, "llm_weights": 109,
-    "quickstart": 92, "stages": 55, "w4a8": 88,
+    "accumulators": 74, "block_formats": 41, "families": 50, "formats": 205, "llm_weights": 109,
+    "quickstart": 92, "w4a8": 80,
 }  # fmt: skip
 
 
@@ -244,12 +244,6 @@ COUNTS = {
 def test_shipped_specifications_are_read(name):
     path = next(path for path in SPECS if path.stem == name)
     assert len(spec.read(path).designs) == COUNTS[name]
-
-
-@pytest.mark.exhaustive
-def test_the_large_specification_is_read():
-    path = next(path for path in SPECS if path.stem == "pareto_35k")
-    assert len(spec.read(path).designs) == 36248
 
 
 def test_formats_has_all_that_a_unit_computes():
