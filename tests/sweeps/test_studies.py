@@ -56,6 +56,11 @@ def has(*patterns: str) -> Callable[[str, str], bool]:
 SKY130 = {"libraries": {"sky130": ABSENT}}
 NO_REAL = "" if REAL else "(?!.*real)"
 
+#: Families that the page on verification has.
+MUTATED = [
+    "integer", "float", "product_rom", "codebook", "lmul", "serial_add", "ternary_add",
+    "ternary_lut", "lut_table", "hif8", "flint", "dybit",
+]  # fmt: skip
 SAMPLES = {
     "accuracy": Sample(has(r"^(INT\d|E2M\d|NVFP4|NF4) .*>> (MiniLM, (W|KV)$|cosine)"), 2,
                        has(r">> (MiniLM|cosine|rank)")),
@@ -83,7 +88,7 @@ SAMPLES = {
     "speedups": Sample(has(r"(speed|energy), ", r"^(?!arrays).* >> BitMoD .*generative$",
                            r"^(prefill|decode) \| "), 12, has(r"own model|equal area|um\^2")),
     "verification": Sample(has(r"^\w+ >> (independent|stable)$"), 1, has(r"^\w+ >> "),
-                           {"families": ["integer"]}),
+                           {"families": MUTATED}),
 }  # fmt: skip
 
 
