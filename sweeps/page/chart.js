@@ -11,8 +11,11 @@ const PAD = 0.04;
 const LABELLED = 40;
 const LETTER = { width: 5.7, height: 14 };
 
+/** A colour of the style sheet as it is in the present theme: that of an element which has it. */
 function cssColour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const probe = document.getElementById("probe");
+  probe.style.color = `var(${name})`;
+  return getComputedStyle(probe).color;
 }
 
 /** Which hue and outline each level of a column has: the most frequent ones first. */
