@@ -34,7 +34,7 @@ _MAIN = ("__main__", "__mp_main__")
 #: Its name where it is run again for its classes alone.
 _SCRIPT = "__hwsim_script__"
 #: Packages whose source belongs to hwsim.
-_OWN = ("hwsim", "rtl", "cost_models", "sweeps")
+OWN_PACKAGES = ("hwsim", "rtl", "cost_models", "sweeps")
 
 
 def resolve(reference: str) -> Any:
@@ -255,7 +255,9 @@ def sources_digest(modules: Iterable[str]) -> str:
 
     As hexadecimal text; empty if all are hwsim's, whose source every result depends on anyway.
     """
-    roots = sorted({name.partition(".")[0] for name in modules} - {*_OWN, *sys.stdlib_module_names})
+    roots = sorted(
+        {name.partition(".")[0] for name in modules} - {*OWN_PACKAGES, *sys.stdlib_module_names}
+    )
     if not roots:
         return ""
     return hashlib.sha256("".join(map(_source, roots)).encode()).hexdigest()

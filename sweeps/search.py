@@ -16,6 +16,7 @@ whoever computes them, and a search that is run again finds its own points in th
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from hwsim.decode import Value
@@ -74,12 +75,8 @@ def read(value: Value, most: int) -> Search:
 
 def check_installed() -> None:
     """Raise MissingToolError if the optimiser is not there."""
-    try:
-        import optuna  # noqa: F401
-    except ImportError:
-        raise MissingToolError(
-            "search: method: nsga2 needs Optuna; pip install 'hwsim[search]'"
-        ) from None
+    if find_spec("optuna") is None:
+        raise MissingToolError("search: method: nsga2 needs Optuna; pip install 'hwsim[search]'")
 
 
 #: Computes designs and returns the points of those that could be.

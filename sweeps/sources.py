@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import hwsim
+from hwsim.registration import OWN_PACKAGES
 from hwsim.units import UnitSpec
 
 _ROOT = Path(hwsim.__file__).parent.parent
-_OWN = ("hwsim", "rtl", "cost_models", "sweeps")
 #: Modules that only say what went wrong or how far it is, and the package that runs everything.
 _TELLING = frozenset({"hwsim.errors", "hwsim.progress", "hwsim.tables", "sweeps"})
 
@@ -94,7 +94,7 @@ def _of_value(value: Any) -> frozenset[str]:
 
 
 def _is_own(module: str) -> bool:
-    return module.partition(".")[0] in _OWN
+    return module.partition(".")[0] in OWN_PACKAGES
 
 
 def _file(module: str) -> Path | None:

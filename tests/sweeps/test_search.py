@@ -4,7 +4,7 @@ import pytest
 
 import sweeps.costs
 from hwsim.errors import MissingToolError
-from sweeps import run_sweep, spec
+from sweeps import run_sweep, search, spec
 from sweeps.run import run
 
 from .conftest import formula
@@ -111,15 +111,6 @@ def test_a_space_that_is_smaller_than_the_search_ends_it(bred, costs, tmp_path, 
 
 
 def test_a_missing_optimiser_is_one_error(bred, monkeypatch):
-    import builtins
-
-    imported = builtins.__import__
-
-    def missing(name, *rest, **keywords):
-        if name == "optuna":
-            raise ImportError(name)
-        return imported(name, *rest, **keywords)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+    monkeypatch.setattr(search, "find_spec", lambda name: None)
     with pytest.raises(MissingToolError, match=r"needs Optuna; pip install 'hwsim\[search\]'"):
         bred()

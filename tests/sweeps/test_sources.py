@@ -94,6 +94,7 @@ import json, sys
 from pathlib import Path
 import hwsim.formats.ifairy
 from hwsim.formats import parse_scalar, scalar_names
+from hwsim.registration import OWN_PACKAGES
 from hwsim.tensors.load import TensorSource
 from hwsim.tensors.quality import formats_of
 from hwsim.units import make
@@ -125,7 +126,7 @@ files = {Path(code.co_filename) for code in seen if code.co_name not in ("<modul
 inside = {file.relative_to(root).with_suffix("") for file in files if file.is_relative_to(root)}
 ran = {".".join(name.parts).removesuffix(".__init__") for name in inside}
 # An environment may lie beside the packages.
-ran = {name for name in ran if name.partition(".")[0] in sources._OWN}
+ran = {name for name in ran if name.partition(".")[0] in OWN_PACKAGES}
 print(json.dumps(sorted(ran - sources.closure({"sweeps.costs", "sweeps.qualities", *found}))))
 """
 #: Small units of all kinds: exact, rounded, of blocks, of tables, with metadata, of elements.
