@@ -290,7 +290,13 @@ def rtlil_text(unit: UnitSpec) -> str:
     """
     if isinstance(unit, verilog.HandMade):
         return verilog.rtlil(unit)
-    return str(rtlil.convert(rtl.create(unit), name=unit.name, emit_src=False))
+    component = rtl.create(replace(unit, stages=1))
+    text = str(rtlil.convert(component, name=unit.name, emit_src=False))
+    if unit.stages == 1:
+        return text
+    from rtl.pipeline import pipelined
+
+    return pipelined(text, unit.name, unit.stages)
 
 
 @lru_cache(maxsize=256)

@@ -31,6 +31,11 @@ def create(unit: UnitSpec) -> Unit:
         For what is no unit, and as :func:`generator`.
     """
     check_unit(unit)
+    if unit.stages > 1:
+        raise InputError(
+            f"stages={unit.stages}: a component of Amaranth is in one stage, registers are placed "
+            "in its RTLIL (rtl.pipeline); allowed: 1"
+        )
     made = unit.create()
     if not isinstance(made, Unit):
         raise InputError(f"unit={unit!r}: its generator makes {made!r}, which is no rtl.Unit")

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shlex
+from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -57,12 +58,17 @@ def verilog(unit: UnitSpec, component: Unit | None = None) -> str:
 def _of_unit(unit: UnitSpec) -> str:
     if isinstance(unit, HandMade):
         return f"{_banner(unit)}// {unit.verilog.label}\n{unit.verilog.text}"
-    return _of_component(unit, create(unit))
+    return _of_component(unit, create(replace(unit, stages=1)))
 
 
 def _of_component(unit: UnitSpec, component: Unit) -> str:
     text = once(rtlil.convert(component, name=unit.name, emit_src=False))
-    names = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
+    if unit.stages > 1:
+        # SciPy takes longer to import than most units to emit.
+        from rtl.pipeline import pipelined
+
+        text = pipelined(text, unit.name, unit.stages)
+    names = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding", "hdlname")
     attributes = " ".join(f"-remove {name}" for name in names)
     with files.temporary_folder() as folder:
         (folder / "unit.il").write_text(text)

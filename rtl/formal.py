@@ -10,6 +10,7 @@ thing in each copy, as after a power-up or after beats that were offered during 
 must not tell the copies apart. So nothing needs an initial value and nothing leaves a trace.
 """
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ class Property(StrEnum):
     CONSERVED = "conserved"
     #: A reset of one cycle forgets everything.
     RESET = "reset"
-    #: It does what a sum of products does that is written plainly; of ``integer`` alone.
+    #: It does what a sum of products does that is written plainly; of ``integer`` in one stage.
     REFERENCE = "reference"
 
 
@@ -129,7 +130,7 @@ def prove(
     emitted = emit.verilog(unit) if text is None else text
     findings = []
     for one in properties:
-        if one is Property.REFERENCE and unit.family != "integer":
+        if one is Property.REFERENCE and (unit.family != "integer" or unit.stages > 1):
             continue
         started = time.perf_counter()
         with temporary_folder() as folder, yosys.session(folder, seconds) as session:
@@ -160,7 +161,7 @@ def _stable(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> 
 def _conserved(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> _Said:
     outcome, said = Outcome.OPEN, ""
     for owed in _OWED:
-        outcome, said = _monitored(unit, session, folder, "surplus, late, many", owed)
+        outcome, said = _monitored(unit, session, folder, "surplus, late, many, lost", owed)
         said = f"at most {owed} owed, {said}"
         if outcome is not Outcome.REFUTED or "many" not in said:
             break
@@ -222,6 +223,7 @@ def _monitored(
 ) -> _Said:
     """Prove that some wires of the monitor are never set."""
     latency = unit.timing().latency + unit.group_interval
+    held = _Held.read((folder / "unit.v").read_text())
     (folder / "monitor.v").write_text(
         _MONITOR.format(
             beat=unit.beat_bits,
@@ -232,6 +234,8 @@ def _monitored(
             checks=checks,
             top_check=len(checks.split(",")) - 1,
             command=_command(unit),
+            wires=held.wires,
+            held=held.owed,
         )
     )
     session.run(
@@ -271,6 +275,41 @@ def _command(unit: UnitSpec) -> str:
             terms.append(f"i__payload[{low + width - 1}:{low}] != {fields[name].codes[0]}")
         low += width
     return " || ".join(terms) or "1'b0"
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What a unit in stages holds, as the monitor sees it.
+
+    Ranks before the sum hold beats, of which the last ones are owed for; the sum and the ranks
+    behind it hold results.
+    """
+
+    names: tuple[str, ...]
+
+    @classmethod
+    def read(cls, text: str) -> "_Held":
+        """Return what stands in the Verilog of a unit."""
+        found = re.findall(r"^  (?:reg|wire) (rank_\d+_(?:valid|last)|sum_valid)\b", text, re.M)
+        return cls(tuple(sorted({*found})))
+
+    @property
+    def wires(self) -> str:
+        """Declarations of the registers, which Yosys finds inside the unit."""
+        return "".join(f"  (* hierconn *) wire \\inner.{name} ;\n" for name in self.names)
+
+    @property
+    def owed(self) -> str:
+        """The number of results that are owed for it."""
+        # The last register's valid is that of the results; the sum's has a name of its own if
+        # there are ranks behind it.
+        terms = ["o__valid"]
+        for name in self.names:
+            rank, _, what = name.rpartition("_")
+            if what == "valid":
+                last = f" && \\inner.{rank}_last " if f"{rank}_last" in self.names else ""
+                terms.append(f"(\\inner.{name} {last})")
+        return " + ".join(terms) if len(terms) > 1 else "owes"
 
 
 _PROVE = {
@@ -331,6 +370,8 @@ module monitor(clk, rst, i__payload, i__valid, o__ready, ok, bad);
   wire withdrawn = !rst && stalled && !o__valid;
   wire changed = !rst && stalled && o__valid && o__payload != offered;
 
+  // What registers between the stages hold.
+{wires}
   // Results that are owed for beats that were taken, and for how long none is offered.
   reg [7:0] owes;
   reg [7:0] waiting;
@@ -340,6 +381,8 @@ module monitor(clk, rst, i__payload, i__valid, o__ready, ok, bad);
   wire surplus = !rst && o__valid && owes == 0;
   wire many = !rst && owes > {owed};
   wire late = !rst && none && waiting >= {latency};
+  wire [7:0] inside = {held};
+  wire lost = !rst && owes != inside;
 
   always @(posedge clk) begin
     waits <= i__valid && !i__ready && !rst;

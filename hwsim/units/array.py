@@ -147,6 +147,8 @@ class ArrayUnit(UnitSpec):
         for name in names:
             object.__setattr__(self, name, getattr(element, name))
         object.__setattr__(self, "processing_element", element)
+        if self.stages > 1:
+            raise InputError(f"stages={self.stages}: an array's units take 1")
         try:
             element.check_layers()
         except InputError as error:
@@ -331,7 +333,7 @@ class ArrayUnit(UnitSpec):
 
     # Time.
 
-    def timing(self) -> Timing:
+    def _timing(self) -> Timing:
         timing = self.processing_element.timing()
         return replace(timing, latency=timing.latency + self.skew * timing.interval)
 

@@ -96,6 +96,10 @@ class UnitSpec(KeepsRepr, LayerOperands):
         follow from it, such as a block size.
     weight_tensor, activation_tensor
         The block formats that were given, or None. Not given themselves.
+    stages
+        Pipeline stages from the beat to the result, each one more cycle of latency; 1 to 8, fewer
+        where a unit works on a beat for several cycles or hands sums on. Registers are placed where
+        the longest path is shortest; the sum over the beats stays in one stage.
 
     Raises
     ------
@@ -113,11 +117,16 @@ class UnitSpec(KeepsRepr, LayerOperands):
     #: Parameters of small units that coefficients of technologies are fitted to and judged by.
     fitting: ClassVar[Configurations] = ()
 
+    stages: int = 1
+
     def __post_init__(self) -> None:
         self._take_tensor_formats()
         convert_fields(self)
         if not 1 <= self.lanes <= MAX_LANES:
             raise InputError(f"lanes must be 1 to {MAX_LANES}, not {self.lanes}")
+        if not 1 <= self.stages <= self.most_stages:
+            allowed = "1" if self.most_stages == 1 else f"1 to {self.most_stages}"
+            raise InputError(f"stages={self.stages}: {self.structure} takes {allowed}")
 
     def __repr__(self) -> str:
         """Return the call that makes the unit, without parameters that have their default."""
@@ -142,9 +151,26 @@ class UnitSpec(KeepsRepr, LayerOperands):
         """Whether results are exact sums of exact products, as long as no accumulator overflows."""
         return not isinstance(self.result, RoundedResult)
 
-    @abstractmethod
     def timing(self) -> Timing:
         """Return the declared latency and initiation interval."""
+        plain = self._timing()
+        if self.stages == 1:
+            return plain
+        # A unit that would hold a beat on the stream takes it into the first registers.
+        stores = plain.stores_beats or plain.interval > 1
+        return replace(plain, latency=plain.latency + self.stages - 1, stores_beats=stores)
+
+    @abstractmethod
+    def _timing(self) -> Timing:
+        """Return :meth:`timing` of the unit in one stage."""
+
+    #: What :attr:`most_stages` is for units that take a beat a cycle.
+    MAX_STAGES: ClassVar[int] = 8
+
+    @property
+    def most_stages(self) -> int:
+        """The most stages that the unit can be given."""
+        return self.MAX_STAGES
 
     #: Parameters that :meth:`chosen` looks at and that say which other parameters there are.
     chooses: ClassVar[frozenset[str]] = frozenset()

@@ -260,7 +260,11 @@ class BitPlaneTable(TileSpec):
         beat = self.tables * entry * 2.0 ** (self.weight.bits + 1)
         return int(entry <= sums.table_format.max and beat <= sums.accumulator.max)
 
-    def timing(self) -> Timing:
+    @property
+    def most_stages(self) -> int:
+        return 2
+
+    def _timing(self) -> Timing:
         cycles = self.weight.bits + self.correction_cycles
         return Timing(latency=cycles, interval=cycles)
 

@@ -138,7 +138,11 @@ class BitSerialUnit(IntegerUnit):
             return bits
         return (bits + 1) // 2 if _signed(self.weight) else bits // 2 + 1
 
-    def timing(self) -> Timing:
+    @property
+    def most_stages(self) -> int:
+        return 2
+
+    def _timing(self) -> Timing:
         longest = self.weight_digits
         if self.serial is Serial.BOTH:
             longest *= self.activation.bits

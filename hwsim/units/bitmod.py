@@ -457,7 +457,11 @@ class BitmodUnit(UnitSpec):
     def safe_beats(self) -> int:
         return self.group_beats << (self.result.width - self.scaled_group_bits)
 
-    def timing(self) -> Timing:
+    @property
+    def most_stages(self) -> int:
+        return 1
+
+    def _timing(self) -> Timing:
         slowest, fastest = max(TERMS.values()), min(TERMS.values())
         return Timing(
             latency=slowest + self.group_interval + 1,

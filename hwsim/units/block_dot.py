@@ -279,7 +279,7 @@ class BlockDotUnit(UnitSpec):
     def safe_beats(self) -> int:
         return 0
 
-    def timing(self) -> Timing:
+    def _timing(self) -> Timing:
         return Timing(latency=1, interval=1)
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:

@@ -188,7 +188,7 @@ class CodebookUnit(UnitSpec):
         fmt = self.entries
         weight = fmt.units if isinstance(fmt, FixedPoint) else fmt
         if isinstance(self.activation, Minifloat):
-            given: dict[str, Format] = {"accumulator": self.accumulator} if self.accumulator else {}
+            given: dict[str, Any] = {"accumulator": self.accumulator} if self.accumulator else {}
             return FmaUnit(lanes=self.lanes, weight=weight, activation=self.activation, **given)
         return IntegerUnit(
             lanes=self.lanes,
@@ -287,7 +287,11 @@ class CodebookUnit(UnitSpec):
     def safe_beats(self) -> int:
         return self.multiplier.safe_beats
 
-    def timing(self) -> Timing:
+    @property
+    def most_stages(self) -> int:
+        return self.MAX_STAGES if self.table is Table.CONSTANT else 2
+
+    def _timing(self) -> Timing:
         if self.table is Table.CONSTANT:
             return Timing(latency=1, interval=1)
         # The first beat takes a cycle to store the entries.

@@ -128,7 +128,7 @@ class ExactSum(UnitSpec):
     def safe_beats(self) -> int:
         return accumulator.safe_beats(self.exact_result.width, self.lanes * self.largest_product)
 
-    def timing(self) -> Timing:
+    def _timing(self) -> Timing:
         return Timing(latency=1, interval=1)
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:

@@ -108,7 +108,7 @@ class FmaUnit(RoundedSum):
     def safe_beats(self) -> int:
         return int(self.holds_a_beat)
 
-    def timing(self) -> Timing:
+    def _timing(self) -> Timing:
         return Timing(latency=1, interval=1)
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:

@@ -76,7 +76,7 @@ class IntegerUnit(UnitSpec):
     def safe_beats(self) -> int:
         return accumulator.safe_beats(self.result.width, self.largest_beat)
 
-    def timing(self) -> Timing:
+    def _timing(self) -> Timing:
         return Timing(latency=1, interval=1)
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:

@@ -135,7 +135,7 @@ class LutTableUnit(UnitSpec):
             return int(self.table_lanes * self.activation.max <= self.sums.table_format.max)
         return 1
 
-    def timing(self) -> Timing:
+    def _timing(self) -> Timing:
         return Timing(latency=1, interval=1)
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:

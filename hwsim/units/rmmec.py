@@ -356,7 +356,7 @@ class RmmecUnit(UnitSpec):
             beats.append(accumulator.safe_beats(width, products * units))
         return min(beats)
 
-    def timing(self) -> Timing:
+    def _timing(self) -> Timing:
         return Timing(latency=1, interval=1)
 
     @property

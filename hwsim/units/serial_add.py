@@ -61,7 +61,11 @@ class SerialAddUnit(AdderTile):
         signed = isinstance(self.weight, Integer) and self.weight.signed
         return 1 << (self.weight.bits - 1) if signed else (1 << self.weight.bits) - 1
 
-    def timing(self) -> Timing:
+    @property
+    def most_stages(self) -> int:
+        return 2
+
+    def _timing(self) -> Timing:
         return Timing(latency=self.weight.bits, interval=self.weight.bits)
 
     def digits(self, weights: Codes, plane: int) -> Int64:

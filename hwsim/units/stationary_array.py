@@ -220,7 +220,7 @@ class StationaryArray(ArrayUnit):
     encode_operands = UnitSpec.encode_operands
     store_weights = UnitSpec.store_weights
 
-    def timing(self) -> Timing:
+    def _timing(self) -> Timing:
         interval = self.words_per_beat
         return Timing(latency=interval - 1 + self.skew + LATENCY, interval=interval)
 

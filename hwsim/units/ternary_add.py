@@ -66,7 +66,7 @@ class TernaryAddUnit(AdderTile):
     def largest_weight(self) -> int:
         return 1
 
-    def timing(self) -> Timing:
+    def _timing(self) -> Timing:
         return Timing(latency=1, interval=1)
 
     def _add_beat(self, totals: Values, activations: Values, weights: Codes) -> Values:

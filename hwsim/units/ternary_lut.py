@@ -162,7 +162,7 @@ class TernaryLutUnit(AdderTile):
             stored = np.abs(t) | (t < 0) << self.index_bits
         return stored.astype(self.weight.code_dtype)
 
-    def timing(self) -> Timing:
+    def _timing(self) -> Timing:
         return Timing(latency=1, interval=1)
 
     def _add_beat(self, totals: Values, activations: Values, weights: Codes) -> Values:

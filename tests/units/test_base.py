@@ -256,7 +256,7 @@ class Tile(TileSpec):
     result = property(lambda self: Result(20, shape=self.result_shape))
     safe_beats = 1
 
-    def timing(self) -> Timing:
+    def _timing(self) -> Timing:
         return Timing(1, 1)
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:

@@ -1,0 +1,122 @@
+"""Units in stages: declared latency, one beat a cycle, and the same results."""
+
+from dataclasses import replace
+
+import pytest
+
+import rtl
+from hwsim.errors import InputError
+from hwsim.units import FAMILIES, make
+from rtl import emit
+from rtl.formal import Property, prove, small
+from rtl.induction import Outcome
+from rtl.verification import verify
+from rtl.verilog import with_verilog
+
+INTEGER = {"lanes": 2, "weight": "int3", "activation": "int3", "accumulator_bits": 10}
+STAGED = [family for family in FAMILIES if family != "array" and small(family).most_stages > 1]
+
+
+def test_all_families_but_bitmod_and_arrays_have_stages():
+    assert {*FAMILIES} - {*STAGED} == {"array", "bitmod", "bitmod_tile"}
+
+
+@pytest.mark.parametrize("family", STAGED)
+def test_every_family_computes_the_same_in_stages(family):
+    unit = small(family)
+    staged = replace(unit, stages=min(3, unit.most_stages))
+    result = verify(staged)
+    assert result.passed, result
+    assert staged.timing().latency == unit.timing().latency + staged.stages - 1
+    assert staged.timing().interval == unit.timing().interval
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("stages", [2, 4, 8])
+@pytest.mark.parametrize("family", STAGED)
+def test_every_configuration_computes_the_same_in_stages(family, stages):
+    units = [make(family, **values) for values in FAMILIES[family].configurations]
+    for unit in units:
+        if unit.lanes <= 8 and stages <= unit.most_stages:
+            result = verify(replace(unit, stages=stages))
+            assert result.passed, result
+
+
+#: Faults of ranks, as text of the emitted Verilog and what stands in its place.
+FAULTS = {
+    "loaded while stalled": ("if (rank_1_load) rank_1_last", "rank_1_last"),
+    "valid while stalled": ("else if (i__ready) rank_1_valid", "else rank_1_valid"),
+    "valid without reset": ("if (rst) rank_1_valid <= 1'h0;\n    else if", "if"),
+    "another beat's end": ("rank_2_last <= rank_1_last", "rank_2_last <= i__payload[12]"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_of_ranks_are_found(name, tmp_path):
+    unit = make("integer", **INTEGER, stages=3)
+    text = emit.verilog(unit)
+    old, new = FAULTS[name]
+    assert old in text
+    path = tmp_path / "unit.v"
+    path.write_text(text.replace(old, new))
+    assert not verify(with_verilog(unit, [path])).passed
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        make("integer", **INTEGER, stages=3),
+        make("bit_serial", lanes=1, weight="int2", activation="int2", stages=2),
+        # Ranks behind the sum.
+        make("posit", lanes=1, weight="posit4_1", activation="posit4_1", accumulator="posit4_1",
+             stages=4),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_protocol_of_stages_is_proved(unit):
+    assert {one.property: one.outcome for one in prove(unit)} == {
+        one: Outcome.PROVED for one in Property if one is not Property.REFERENCE
+    }
+
+
+def test_a_rank_that_loses_a_beat_is_refuted():
+    unit = make("integer", **INTEGER, stages=3)
+    text = emit.verilog(unit).replace("else if (i__ready) rank_1_valid", "else rank_1_valid")
+    (found,) = prove(unit, text, [Property.CONSERVED])
+    assert found.outcome is Outcome.REFUTED
+
+
+def test_loops_that_follow_one_another_have_stages_of_their_own():
+    # The sum of a block is carried from beat to beat, and so is that of the blocks.
+    unit = make("mx_dot", lanes=2, weight="e2m1", activation="e2m1", stages=3)
+    text = emit.verilog(unit)
+    ranks = [line for line in text.splitlines() if line.startswith("  reg") and "rank_2" in line]
+    assert any("block_0_sum" in line or "magnitude" in line for line in ranks), ranks
+
+
+def test_a_unit_in_one_stage_has_no_ranks():
+    assert "rank_" not in emit.verilog(make("integer", **INTEGER))
+
+
+def test_a_component_of_amaranth_has_one_stage():
+    with pytest.raises(InputError, match="stages=2: a component of Amaranth"):
+        rtl.create(make("integer", **INTEGER, stages=2))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({**INTEGER, "stages": 0}, "stages=0: integer takes 1 to 8"),
+        ({**INTEGER, "stages": 9}, "stages=9: integer takes 1 to 8"),
+    ],
+)
+def test_stages_out_of_range_are_refused(values, said):
+    with pytest.raises(InputError, match=said):
+        make("integer", **values)
+
+
+def test_arrays_and_bitmod_are_in_one_stage():
+    with pytest.raises(InputError, match="stages=2: an array's units take 1"):
+        make("array", element="integer", rows=2, columns=1, **INTEGER, stages=2)
+    with pytest.raises(InputError, match="stages=2: bitmod takes 1"):
+        make("bitmod", lanes=1, activation="fp16", stages=2)
