@@ -56,6 +56,7 @@ STUDIES = {
         Study("peers", "our arithmetic beside public RTL, by one flow", ("libraries",)),
         Study("rmmec", "RMMEC: area and energy per mode against fixed units", ("libraries",)),
         Study("speedups", "BitMoD's speed-ups, by its assumptions and by our own model"),
+        Study("stages", "pipeline stages: period and throughput per area", ("libraries",)),
         Study("verification", "faults that verify finds, and what is proved", ("families",)),
     )
 }

@@ -1,0 +1,195 @@
+"""Stages: what pipeline registers do to the shortest period, and to throughput per area.
+
+Units in one to four stages are mapped for the least delay with every library that is given; the
+estimate of the same stands in a table of its own, as its error.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from statistics import mean
+from typing import TYPE_CHECKING, NamedTuple
+
+from cost_models.estimate import estimate
+from cost_models.synthesis import opensta, yosys
+from hwsim.files import temporary_folder
+from hwsim.tables import number
+from hwsim.units import UnitSpec, make
+from sweeps.studies.page import Cell, Measured, Page, Piece, Table, paragraph
+
+if TYPE_CHECKING:
+    from cost_models.synthesis.liberty import Library
+
+STAGES = (1, 2, 3, 4)
+
+UNITS: dict[str, UnitSpec] = {
+    "INT8 x 16": make("integer", lanes=16, weight="int8", activation="int8"),
+    "fma, FP16": make("fma", lanes=1, weight="fp16", activation="fp16", accumulator="fp16"),
+    "FP16 x 4, rounded to FP32": make(
+        "float", lanes=4, weight="fp16", activation="fp16", accumulator="fp32"
+    ),
+    "FP16 x 4, aligned24": make(
+        "float", lanes=4, weight="fp16", activation="fp16", accumulation="aligned24"
+    ),
+    "E4M3 x 16, aligned13": make(
+        "float", lanes=16, weight="e4m3", activation="e4m3", accumulation="aligned13"
+    ),
+    "E4M3 x 16, exact": make("float", lanes=16, weight="e4m3", activation="e4m3"),
+    "MXFP8 x 8": make("mx_dot", lanes=8, weight="e4m3", activation="e4m3"),
+    "posit16, quire": make("posit", lanes=1, weight="posit16_1", activation="posit16_1"),
+    "posit16, quire rounded": make(
+        "posit", lanes=1, weight="posit16_1", activation="posit16_1", accumulator="posit16_1"
+    ),
+    "LUT Tensor Core, INT2 by INT8": make(
+        "lut_tensor_core", lanes=4, weight="int2", activation="int8", column_count=8
+    ),
+    "BitMoD, FP16 x 4": make("bitmod", lanes=4, activation="fp16"),
+}
+
+INTRODUCTION = """
+`stages=N` puts N - 1 ranks of registers into a unit, where they make its longest path shortest
+(`rtl/pipeline`); results stay the same, and a beat a cycle passes as before. Here every unit is
+mapped for the least delay in one to four stages. What limits the clock in the end is the sum over
+the beats, which needs its own result in the next cycle: an integer addition is short, a rounded one
+has to align, add, normalise and round. Units that work on a beat for several cycles take one rank,
+before them, and BitMoD none.
+"""
+
+METHOD = """
+Synthesis: Yosys and ABC map to the library for the least delay, OpenSTA times the result without
+wires, inputs and outputs without delay. *Registers* are flip-flops of the mapped netlist. GMAC/s/mm^2 is at the
+shortest period. ABC's result moves by some per cent with irrelevant changes of its input.
+"""
+
+ERRORS = """
+What the estimate (`hwsim cost UNIT --objective speed`) says of the same units, as its error against
+synthesis in per cent. Its coefficients were fitted to units in one stage, and none of these is
+among them.
+"""
+
+
+class Task(NamedTuple):
+    """A unit by its name above, its stages, and a technology."""
+
+    unit: str
+    stages: int
+    technology: str
+
+
+class Found(NamedTuple):
+    """Area in um^2, the shortest period in ns, and flip-flops."""
+
+    area: float
+    period: float
+    registers: int
+
+
+Figures = Measured[Task, Found]
+
+
+def staged(task: Task) -> UnitSpec:
+    """Return the unit of a task."""
+    return replace(UNITS[task.unit], stages=task.stages)
+
+
+def _mapped(libraries: "Mapping[str, Library]", task: Task) -> Found:
+    opensta.find()
+    with temporary_folder() as folder:
+        mapped = yosys.Flow(staged(task), libraries[task.technology], folder).fastest()
+        return Found(mapped.area_um2, mapped.delay_ns, len(mapped.netlist.flip_flops))
+
+
+def tasks(technologies: Sequence[str]) -> list[Task]:
+    """Return everything that is mapped."""
+    return [
+        Task(name, stages, one)
+        for one in technologies
+        for name, unit in UNITS.items()
+        for stages in STAGES
+        if stages <= unit.most_stages
+    ]
+
+
+def density(task: Task, found: Found) -> float:
+    """Return GMAC/s/mm^2 at the shortest period."""
+    return UNITS[task.unit].macs_per_cycle / found.period / found.area * 1e6
+
+
+def page(libraries: "Mapping[str, Library]") -> Page:
+    """Return the page for these libraries."""
+    figures: Figures = Measured(partial(_mapped, libraries))
+    pieces: list[Piece] = [paragraph(INTRODUCTION), paragraph(METHOD)]
+    for name in libraries:
+        pieces += [f"## {name}", _table(figures, name), partial(_gains, figures, name)]
+    pieces += ["## How far the estimate is from it", paragraph(ERRORS), _errors(figures, libraries)]
+    todo = tasks([*libraries])
+    return Page("Units in stages", pieces, lambda workers: figures.measure(todo, workers))
+
+
+def _table(figures: Figures, name: str) -> Table:
+    def cells(task: Task) -> list[Cell]:
+        return [
+            lambda: number(figures[task].area),
+            lambda: number(figures[task].period),
+            lambda: str(figures[task].registers),
+            lambda: number(density(task, figures[task])),
+            lambda: f"{_gain(figures, task):.2f}",
+        ]
+
+    return Table(
+        ["unit", "stages", "area um^2", "period ns", "registers", "GMAC/s/mm^2",
+         "GMAC/s/mm^2 over one stage"],
+        [[task.unit, str(task.stages), *cells(task)] for task in tasks([name])],
+    )  # fmt: skip
+
+
+def _gain(figures: Figures, task: Task) -> float:
+    one = task._replace(stages=1)
+    return density(task, figures[task]) / density(one, figures[one])
+
+
+def _gains(figures: Figures, name: str) -> str:
+    """Say what the best number of stages gives each unit."""
+    best = {
+        unit: max((t for t in tasks([name]) if t.unit == unit), key=lambda t: _gain(figures, t))
+        for unit in UNITS
+    }
+    won = [
+        f"{unit} {_gain(figures, task):.2f} ({task.stages} stages)"
+        for unit, task in best.items()
+        if task.stages > 1
+    ]
+    lost = [unit for unit, task in best.items() if task.stages == 1 and UNITS[unit].most_stages > 1]
+    said = f"Throughput per area over one stage, at the best number of stages: {'; '.join(won)}."
+    if lost:
+        said += f" No number of stages pays for {' and '.join(lost)}."
+    return paragraph(said)
+
+
+def _errors(figures: Figures, libraries: "Mapping[str, Library]") -> Table:
+    """Return errors of the estimate in per cent, by number of stages."""
+
+    def error(task: Task, quantity: str) -> float:
+        cost = estimate(staged(task), task.technology, objective="speed")
+        found = figures[task]
+        measured = found.area if quantity == "area" else found.period
+        return 100 * ((cost.area_um2 if quantity == "area" else cost.delay_ns) / measured - 1)
+
+    def cells(name: str, stages: int) -> list[Cell]:
+        chosen = [task for task in tasks([name]) if task.stages == stages]
+
+        def said(quantity: str) -> str:
+            errors = [error(task, quantity) for task in chosen]
+            return f"{mean(map(abs, errors)):.1f} ({min(errors):+.1f} to {max(errors):+.1f})"
+
+        return [partial(said, "area"), partial(said, "period")]
+
+    return Table(
+        ["technology", "stages", "units", "area, mean (range)", "period, mean (range)"],
+        [
+            [name, str(count), str(sum(task.stages == count for task in tasks([name]))),
+             *cells(name, count)]
+            for name in libraries
+            for count in STAGES
+        ],
+    )  # fmt: skip
