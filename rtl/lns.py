@@ -51,9 +51,7 @@ class Lns(ExactSum):
         return self.spec.dropped_bits
 
     def product(self, stages: Stages, lane: int) -> Product:
-        beat = self.i.payload
-        a = operand(stages.decode, beat.activations[lane], f"activation_{lane}")
-        w = operand(stages.decode, beat.weights[lane], f"weight_{lane}")
+        a, w = self.operands(stages.decode, lane)
         m = stages.multiply
         fraction, shift = self.split(m, a, w, lane)
         there = wire(m, ~(a.reserved | w.reserved), f"there_{lane}")
@@ -65,6 +63,14 @@ class Lns(ExactSum):
             # A magnitude is truncated toward zero, a negative number would not be.
             return Product(value, shift, flags, negative)
         return Product(wire(m, Mux(negative, -value, value), f"product_{lane}"), shift, flags)
+
+    def operands(self, m: Module, lane: int) -> tuple[Operand, Operand]:
+        """Return the parts of activation and weight of a lane."""
+        beat = self.i.payload
+        return (
+            operand(m, beat.activations[lane], f"activation_{lane}"),
+            operand(m, beat.weights[lane], f"weight_{lane}"),
+        )
 
     def split(self, m: Module, a: Operand, w: Operand, lane: int) -> tuple[Value, Value]:
         """Return the fraction of the product's logarithm, and its integer part as a shift."""

@@ -1,17 +1,17 @@
 """Dot product of logarithmic numbers: adders and a table in the place of multipliers.
 
 The logarithm of a product is the sum of two logarithms. Its integer part is an exponent; its
-fraction f, of F bits, goes through a table of 2**F significands 2**(f / 2**F), each rounded to
-nearest in ``table_bits`` fraction bits. So a product is a significand to be shifted, as those of
-minifloats are, and is added as these are: in one fixed-point number, exactly. F is the larger number
-of fraction bits of the two formats.
+fraction f, of F bits (those of the format that has more), goes through a table of 2**F significands
+2**(f / 2**F), each rounded to nearest in ``table_bits`` fraction bits. So a product is a
+significand to be shifted, as in floating point, and is added as such: exactly, in one fixed-point
+number.
 
-The table is all that is approximate. An entry is off by 2**-(table_bits + 1) of its product at most,
-by default, F + 4 bits, a tenth of what rounding a number to the format takes. Entries are constants:
-the sums are those that LNS-Madam gets from a bin for each fraction and one multiplication a bin at
-the end. Without fraction bits (``lns5_0``) there is no table, and sums are exact.
+The table is all that is approximate. An entry is off by 2**-(table_bits + 1) of its product at
+most: by default, with F + 4 bits, a tenth of what rounding a number to the format takes. Without
+fraction bits (``lns5_0``) there is no table, and sums are exact. A bin for each fraction, and the
+bins times these constants at the end, as LNS-Madam has it, make the same sums.
 
-The sum spans the exponents of both formats: 39 bits for the products of lns8_3, 267 for lns16_8.
+The sum spans the exponents of both formats: 39 bits for the products of lns8_3, 268 for lns16_8.
 ``window_bits`` keeps the highest places of the largest product only, as designs with accumulators
 of 24 or 32 bits do. What a product has below is truncated, toward zero.
 
