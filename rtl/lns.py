@@ -58,7 +58,7 @@ class Lns(ExactSum):
         significand = self.significand(m, fraction, lane)
         value = wire(m, significand & there.replicate(len(significand)), f"significand_{lane}")
         flags = {"nan": wire(m, (a.reserved & a.sign) | (w.reserved & w.sign), f"nan_{lane}")}
-        negative = wire(m, self.sign(a, w), f"negative_{lane}")
+        negative = wire(m, a.sign ^ w.sign, f"negative_{lane}")
         if self.spec.dropped_bits:
             # A magnitude is truncated toward zero, a negative number would not be.
             return Product(value, shift, flags, negative)
@@ -80,8 +80,8 @@ class Lns(ExactSum):
             for one, places in zip((a, w), spec.alignments, strict=True)
         ]
         lowest = spec.lowest_exponent << spec.fraction_bits
-        # Both logarithms count from their reserved ones; with two fraction bits or more nothing
-        # has to be added to make the least sum's integer part 0.
+        # Both logarithms count from their reserved ones. Where both formats have two fraction bits or
+        # more, and integer bits, the integer part of the least sum is then 0 as it should be.
         reserved = sum(
             (fmt.largest_logarithm + 1) << places
             for fmt, places in zip(spec.operand_formats(), spec.alignments, strict=True)
@@ -96,10 +96,6 @@ class Lns(ExactSum):
     def significand(self, m: Module, fraction: Value, lane: int) -> Value:
         """Return the significand of a product, from the fraction of its logarithm."""
         return look_up(m, fraction, self.spec.table, f"table_{lane}")
-
-    def sign(self, a: Operand, w: Operand) -> Value:
-        """Return whether the product is negative."""
-        return a.sign ^ w.sign
 
 
 def operand(m: Module, code: Value, name: str) -> Operand:

@@ -28,8 +28,9 @@ LARGE = make("lns", lanes=2, weight="lns12_6", activation="lns12_6")
 class PositiveWeights(Lns):
     """Products have the sign of the activation."""
 
-    def sign(self, a: Operand, w: Operand) -> Value:
-        return a.sign
+    def operands(self, m: Module, lane: int) -> tuple[Operand, Operand]:
+        a, w = super().operands(m, lane)
+        return a, replace(w, sign=w.sign & w.reserved)
 
 
 class ZeroIsSmallest(Lns):
