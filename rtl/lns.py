@@ -80,8 +80,8 @@ class Lns(ExactSum):
             for one, places in zip((a, w), spec.alignments, strict=True)
         ]
         lowest = spec.lowest_exponent << spec.fraction_bits
-        # Both logarithms count from their reserved ones. Where both formats have two fraction bits or
-        # more, and integer bits, the integer part of the least sum is then 0 as it should be.
+        # Both logarithms count from their reserved ones. Where both formats have integer bits, and
+        # two fraction bits or more, the integer part of the least sum is 0 as it should be.
         reserved = sum(
             (fmt.largest_logarithm + 1) << places
             for fmt, places in zip(spec.operand_formats(), spec.alignments, strict=True)
