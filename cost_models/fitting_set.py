@@ -71,7 +71,8 @@ def generator(unit: UnitSpec) -> str:
 
     Families whose generators have a common base below :class:`rtl.base.Unit` are built alike, so
     none of them is unseen if another was seen. Exact sums are two kinds of hardware: those of
-    minifloats, and those behind the decoders of tapered formats, of which the quire is one.
+    minifloats, and those behind the decoders of tapered formats, of which the quire is one and
+    logarithms are another.
     """
     if isinstance(unit, ExactSum) and unit.format_class is not Minifloat:
         return "tapered"

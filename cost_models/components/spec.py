@@ -133,7 +133,7 @@ class Component(UnitSpec):
     def safe_beats(self) -> int:
         return 1
 
-    def timing(self) -> Timing:
+    def _timing(self) -> Timing:
         return Timing(latency=1, interval=1)
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:

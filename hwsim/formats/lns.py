@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hwsim.errors import InputError
-from hwsim.formats.base import Bools, Float64
+from hwsim.formats.base import Bools, Codes, Float64, Int64
 from hwsim.formats.grid import GridFormat
 from hwsim.formats.scaling import ScaleRule
 
@@ -70,7 +70,7 @@ class Logarithmic(GridFormat):
             )
         if not 1 < self.base < float("inf"):
             raise InputError(f"base of logarithmic numbers must be above 1, not {self.base}")
-        if (self._last + 1) / 2**self.fraction * np.log2(self.base) > 1000:
+        if (self.largest_logarithm + 1) / 2**self.fraction * np.log2(self.base) > 1000:
             raise InputError(f"the largest value of {self.name} is beyond 2**1000")
 
     @property
@@ -91,9 +91,14 @@ class Logarithmic(GridFormat):
         return self.width
 
     @property
-    def _last(self) -> int:
-        """The largest logarithm, in steps; the smallest is its negative."""
+    def largest_logarithm(self) -> int:
+        """The largest logarithm, in steps of 2**-fraction; the smallest is its negative."""
         return (1 << (self.width - 2)) - 1
+
+    def logarithms(self, codes: Codes) -> Int64:
+        """Return the logarithms of ``codes`` in steps, of 0 and NaN the one below the smallest."""
+        half = 1 << (self.width - 2)
+        return ((codes.astype(np.int64) + half) & (2 * half - 1)) - half
 
     def _values(self) -> Float64:
         half = 1 << (self.width - 2)
@@ -106,12 +111,12 @@ class Logarithmic(GridFormat):
         return values
 
     def _outside(self) -> tuple[float, float]:
-        (follows,) = _powers(self.base, self.fraction, [self._last + 1])
+        (follows,) = _powers(self.base, self.fraction, [self.largest_logarithm + 1])
         return -follows.nearest, follows.nearest
 
     def _split(self, lower: Float64, upper: Float64) -> tuple[Float64, Bools]:
         # Half steps around every positive value: (2 k + 1) / 2 for k from below the smallest on.
-        halves = range(-2 * self._last - 1, 2 * self._last + 2, 2)
+        halves = range(-2 * self.largest_logarithm - 1, 2 * self.largest_logarithm + 2, 2)
         powers = _powers(self.base, self.fraction + 1, halves)
         positive = np.array([bounds.above for bounds in powers])
         negative = np.array([-bounds.below for bounds in powers])

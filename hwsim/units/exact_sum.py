@@ -63,6 +63,7 @@ class ExactSum(UnitSpec):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.operand_formats()
+        self._set_products()
         if self.accumulator_bits is None:
             object.__setattr__(self, "accumulator_bits", self._default("accumulator_bits"))
         elif self.has_exact_accumulator:
@@ -72,6 +73,9 @@ class ExactSum(UnitSpec):
                 f"a product of {self.weight.name} and {self.activation.name}",
                 max(accumulator.MAX_BITS, self.beat_sum_bits + MAX_HEADROOM),
             )
+
+    def _set_products(self) -> None:
+        """Set and check the parameters that products, and so the accumulator's width, depend on."""
 
     def _default(self, key: str) -> Any:
         if key == "accumulator_bits" and self.has_exact_accumulator:

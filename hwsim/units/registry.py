@@ -44,6 +44,7 @@ OWN = {
     "hif8": "hwsim.units.hif8:HiFloat8Unit",
     "flint": "hwsim.units.flint:FlintUnit",
     "dybit": "hwsim.units.dybit:DyBitUnit",
+    "lns": "hwsim.units.lns:LnsUnit",
     "array": "hwsim.units.array:ArrayUnit",
 }
 

@@ -32,6 +32,8 @@ EVERY_ROUNDED_LANE = 1 << 14
 #: Beats of the longest dot products: of exact sums of beats that take a cycle, and of others.
 LONGEST = 1024
 LONG = 260
+#: Further pairs with the largest or the most negative product that are tested.
+_TIES = 6
 #: Bits of operands of a longest dot product.
 _LONGEST_BITS = 1 << 17
 #: Cycles up to which every order of two values of metadata is tested.
@@ -251,7 +253,8 @@ def extremes(unit: UnitSpec, rng: np.random.Generator, most: int | None = None) 
     """Return dot products that drive the sum to either end, and from one to the other.
 
     All lanes hold the pair with the largest or the most negative product, from one beat to as many
-    as wrap the accumulator, or ``most``, by default :func:`longest`.
+    as wrap the accumulator, or ``most``, by default :func:`longest`. Where several pairs have such a
+    product, each of the others comes in one beat.
     """
     ends = _end_pairs(unit)
     length = most or longest(unit)
@@ -266,24 +269,34 @@ def extremes(unit: UnitSpec, rng: np.random.Generator, most: int | None = None) 
                 continue
             turn = max(1, beats // 3)
             pair = np.where(np.arange(beats) < turn, first, second)
-            rows = [
-                np.repeat(ends[pair, side], lanes)[np.newaxis].astype(fmt.code_dtype)
-                for side, (lanes, fmt) in enumerate(
-                    ((unit.activation_lanes, unit.activation), (unit.weight_lanes, unit.weight))
-                )
-            ]
-            found.append(Operands(rows[0], rows[1], random_metadata(unit, 1, beats, rng)))
-    return found
+            found.append(_all_lanes(unit, ends[pair], rng))
+    return found + [_all_lanes(unit, ends[[k]], rng) for k in range(2, len(ends))]
+
+
+def _all_lanes(unit: UnitSpec, pairs: Int64, rng: np.random.Generator) -> Operands:
+    """Return a dot product whose beats hold a pair each in all lanes; ``pairs`` is (beats, 2)."""
+    sides = ((unit.activation_lanes, unit.activation), (unit.weight_lanes, unit.weight))
+    rows = [
+        np.repeat(pairs[:, side], lanes)[np.newaxis].astype(fmt.code_dtype)
+        for side, (lanes, fmt) in enumerate(sides)
+    ]
+    return Operands(rows[0], rows[1], random_metadata(unit, 1, len(pairs), rng))
 
 
 def _end_pairs(unit: UnitSpec) -> Int64:
-    """Return the pairs of corner codes with the largest and the most negative finite product."""
+    """Return the pairs of corner codes with the largest and the most negative finite product.
+
+    Further pairs with one of these products, such as those with both signs the other way, follow.
+    """
     a, w = _corners_of(unit)
     x, y = unit.activation.decode(a), unit.weight.decode(w)
     with np.errstate(invalid="ignore", over="ignore"):
         products = x[:, np.newaxis] * y
     products[~np.isfinite(products)] = 0
-    places = [np.unravel_index(k, products.shape) for k in (products.argmax(), products.argmin())]
+    ends = [np.argwhere(products == end) for end in (products.max(), products.min())]
+    firsts = [end[0] for end in ends]
+    others = [place for end in ends for place in end[1:] if products[tuple(place)]]
+    places = [*firsts, *others[:_TIES]]
     return np.array([(a[row], w[column]) for row, column in places], np.int64)
 
 

@@ -51,6 +51,8 @@ LAYER_UNITS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("hif8", {"lanes": 4, "weight": "hif8", "activation": "hif8"}),
     ("flint", {"lanes": 4, "weight": "flint4", "activation": "flint4"}),
     ("dybit", {"lanes": 4, "weight": "dybit4", "activation": "dybit8"}),
+    ("lns", {"lanes": 4, "weight": "lns8_3_g64", "activation": "lns16_8"}),
+    ("lns", {"lanes": 4, "weight": "lns5_0", "activation": "lns6_0"}),
     ("array", {"element": "integer", "rows": 2, "columns": 2, "lanes": 4, "weight": "int4_g32",
                "activation": "int8"}),
     ("array", {"element": "mx_dot", "rows": 2, "columns": 2, "lanes": 8, "weight": "mxfp4",

@@ -23,6 +23,7 @@ ACTIVATIONS = RNG.standard_normal((3, 384)) * 2
 INEXACT = {
     "aligned13": 50, "fp16": 45, "lmul": 15, "loaded": 15, "nf4": 30, "bitmod": 45,
     "bitmod_tile": 45, "shift_add": 45, "mx_dot": 100, "nvfp4_dot": 100, "bfp_dot": 100, "tmac": 30,
+    "lns16_8": 80,
 }  # fmt: skip
 
 
