@@ -3,6 +3,7 @@
 import json
 from contextlib import suppress
 
+import numpy as np
 import pytest
 
 from hwsim import cache
@@ -144,3 +145,10 @@ def test_every_mutant_that_is_not_equivalent_is_killed(family):
     found = mutate(small(family), 24, 1, workers=1)
     assert len(found.trials) >= 40
     assert [str(trial) for trial in found.of(Fate.LEFT)] == []
+
+
+def test_a_sum_that_starts_again_is_a_fault_of_units_that_add_beats_up():
+    rng = np.random.default_rng(1)
+    assert around.KINDS["restart"](UNIT, rng) is not None
+    table = make("lut_table", lanes=2, activation="int2")
+    assert around.KINDS["restart"](table, rng) is None
