@@ -253,8 +253,8 @@ def extremes(unit: UnitSpec, rng: np.random.Generator, most: int | None = None) 
     """Return dot products that drive the sum to either end, and from one to the other.
 
     All lanes hold the pair with the largest or the most negative product, from one beat to as many
-    as wrap the accumulator, or ``most``, by default :func:`longest`. Where several pairs have such a
-    product, each of the others comes in one beat.
+    as wrap the accumulator, or ``most``, by default :func:`longest`. Where several pairs have such
+    a product, each of the others comes in one beat.
     """
     ends = _end_pairs(unit)
     length = most or longest(unit)

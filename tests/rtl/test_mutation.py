@@ -150,5 +150,5 @@ def test_every_mutant_that_is_not_equivalent_is_killed(family):
 def test_a_sum_that_starts_again_is_a_fault_of_units_that_add_beats_up():
     rng = np.random.default_rng(1)
     assert around.KINDS["restart"](UNIT, rng) is not None
-    table = make("lut_table", lanes=2, activation="int2")
+    table = make("lut_table", lanes=4, activation="int2")
     assert around.KINDS["restart"](table, rng) is None
