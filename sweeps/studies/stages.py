@@ -66,7 +66,8 @@ before them, and BitMoD none.
 METHOD = """
 Synthesis: Yosys and ABC map to the library for the least delay, OpenSTA times the result without
 wires, inputs and outputs without delay. *Registers* are flip-flops of the mapped netlist.
-GMAC/s/mm^2 is at the shortest period. ABC's result moves by some per cent with irrelevant changes of its input.
+GMAC/s/mm^2 is at the shortest period. ABC's result moves by some per cent with irrelevant changes
+of its input.
 """
 
 ERRORS = """
