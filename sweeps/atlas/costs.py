@@ -15,8 +15,8 @@ from sweeps.progress import Progress
 
 #: Technologies that estimates are made for.
 TECHNOLOGIES = ("sky130", "asap7")
-#: Bits of a beat up to which the parts of an example are told apart; it takes as long as the estimate
-#: of a unit that is mapped for the first time, and a minute for the largest.
+#: Bits of a beat up to which the parts of an example are told apart, which is not kept from run to
+#: run and would take a minute for the largest.
 PARTS_BITS = 512
 #: Small units a family, beside its example.
 SMALL = 3

@@ -1,6 +1,7 @@
 """The page of a format: what it is, its figures, number lines, codes, errors, and who takes it."""
 
 import math
+import shlex
 from collections.abc import Sequence
 
 import numpy as np
@@ -55,15 +56,9 @@ def page(found: Survey, fmt: AnyFormat) -> str:
         else None,
         html.section("Who takes it", *_users(found, fmt), id_="users"),
         html.section("Literature", prose.to_html(sources, address)) if sources else None,
-        html.section("Commands", html.commands([f"hwsim formats show {_quoted(fmt.name)}"])),
+        html.section("Commands", html.commands([f"hwsim formats show {shlex.quote(fmt.name)}"])),
         html.around(neighbours, fmt.name),
     )
-
-
-def _quoted(name: str) -> str:
-    from shlex import quote
-
-    return quote(name)
 
 
 # Scalar formats.
@@ -111,17 +106,19 @@ def _figures(fmt: Format, figures: FormatRow) -> list[tuple[str, str | None]]:
 
 def _widths(fmt: Format) -> str:
     """Return what the bits of a code are, if all codes have the same fields."""
-    if fmt.bits > MAX_BITS:
-        shapes = {
-            _shape(fields(fmt, code)) for code in (0, 1, 2**fmt.bits - 1, 2 ** (fmt.bits - 2))
-        }
-    else:
-        shapes = {_shape(fields(fmt, code)) for code in range(2**fmt.bits)}
+    shapes = {_shape(fields(fmt, code)) for code in _different(fmt)}
     if len(shapes) > 1:
         names = dict.fromkeys(name for shape in sorted(shapes, key=_most) for name, _ in shape)
         return f"{', '.join(names)}: of different widths from code to code"
     (shape,) = shapes
     return ", ".join(f"{width} {name}" for name, width in shape)
+
+
+def _different(fmt: Format) -> list[int]:
+    """Return codes with fields of every shape: all, or of wide formats runs of every length."""
+    if fmt.bits <= TABLE_BITS:
+        return list(range(2**fmt.bits))
+    return [0, *[code for k in range(fmt.bits) for code in (1 << k, (2 << k) - 1)]]
 
 
 def _shape(found: Fields) -> tuple[tuple[str, int], ...]:
@@ -265,8 +262,8 @@ def _example(fmt: BlockFormat) -> list[Markup]:
         for x, code, y in zip(*columns, strict=True)
     ]
     count = len(shown["numbers"])
-    error = np.array(shown["values"]) - np.array(shown["numbers"])
-    power, noise = np.square(shown["numbers"]).sum(), np.square(error).sum()
+    power = np.square(shown["numbers"]).sum()
+    noise = np.square(np.subtract(shown["values"], shown["numbers"])).sum()
     ratio = f"{10 * math.log10(power / noise):.1f} dB" if noise else "exact"
     first = f", the first {SHOWN} of them" if count > SHOWN else ""
     scales = ", ".join(_number(scale) for scale in shown["scales"][:4])
@@ -306,7 +303,9 @@ def _users(found: Survey, fmt: AnyFormat) -> list[Markup]:
         html.table(
             ["unit", "as"],
             [
-                html.row(tag("td", tag("a", name, href=f"{ROOT}units/{name}.html")), ", ".join(keys))
+                html.row(
+                    tag("td", tag("a", name, href=f"{ROOT}units/{name}.html")), ", ".join(keys)
+                )
                 for name, keys in users.items()
             ],
             label="Units that take the format",

@@ -130,7 +130,7 @@ def trail(root: str, kind: str, place: str, name: str) -> Markup:
 
 
 def around(names: Sequence[tuple[str, str]], name: str) -> Markup:
-    """Return links to the pages before and after the one of ``name``; pairs are name and address."""
+    """Return links to the pages before and after that of ``name``, of names with addresses."""
     k = next(k for k, (one, _) in enumerate(names) if one == name)
     before = names[k - 1] if k else None
     after = names[k + 1] if k + 1 < len(names) else None

@@ -14,7 +14,10 @@ NONE = "–"
 
 def page(found: Survey) -> str:
     """Return the index."""
-    counts = f"{len(found.scalars) + len(found.complexes)} formats, {len(found.blocks)} block formats and {len(found.families)} families of units"
+    counts = (
+        f"{len(found.scalars) + len(found.complexes)} formats, {len(found.blocks)} block formats "
+        f"and {len(found.families)} families of units"
+    )
     return html.page(
         "hwsim atlas",
         "",
@@ -41,8 +44,10 @@ def page(found: Survey) -> str:
 
 def _filter(found: Survey) -> Markup:
     """Return the filter, which scripts show."""
-    families = sorted({fmt.family for fmt in (*found.scalars, *found.complexes)})
-    bits = sorted({fmt.bits for fmt in (*found.scalars, *found.complexes)})
+    widths = [(fmt.family, fmt.bits) for fmt in found.scalars]
+    widths += [(fmt.family, fmt.bits) for fmt in found.complexes]
+    families = sorted({family for family, _ in widths})
+    bits = sorted({width for _, width in widths})
     return tag(
         "form",
         tag(

@@ -102,20 +102,22 @@ def _next(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     if first.startswith(" "):
         return _at(lines, _while(lines, lambda line: not line.strip() or line.startswith(" ")))
     if _MARK.match(first) or _is_term(lines):
-        # With all that is indented below it, and further items.
-        similar = _MARK.match if _MARK.match(first) else None
+        # With all that is indented below it, and further items of its kind.
         end = 1
         while end < len(lines):
-            line = lines[end]
-            inside = not line.strip() or line.startswith(" ")
-            another = similar(line) if similar else _is_term(lines[end:])
-            if not (inside or another):
+            inside = not lines[end].strip() or lines[end].startswith(" ")
+            if not inside and _kind(lines[end:]) != _kind(lines):
                 break
             end += 1
         return _at(lines, end)
-    return _at(
-        lines, 1 + _while(lines[1:], lambda line: bool(line.strip()) and not _MARK.match(line))
-    )
+    return _at(lines, _while(lines, lambda line: bool(line.strip())))
+
+
+def _kind(lines: Sequence[str]) -> str:
+    """Return what an item is of: a list without or with numbers, terms, or nothing."""
+    if _MARK.match(lines[0]):
+        return "ol" if lines[0][0].isdigit() else "ul"
+    return "dl" if _is_term(lines) else ""
 
 
 def _at(lines: Sequence[str], end: int) -> tuple[Sequence[str], Sequence[str]]:
@@ -138,8 +140,7 @@ def _block(block: Sequence[str], addresses: Addresses) -> Markup:
     if first.startswith(" "):
         return tag("pre", dedent("\n".join(block)).strip("\n"), tabindex="0")
     if _MARK.match(first):
-        kind = "ol" if first[0].isdigit() else "ul"
-        return tag(kind, *[tag("li", item) for item in _items(block, addresses)])
+        return tag(_kind(block), *[tag("li", item) for item in _items(block, addresses)])
     if _is_term(block):
         return tag("dl", *_terms(block, addresses))
     return tag("p", inline(_joined(block), addresses))

@@ -14,11 +14,12 @@ from hwsim.formats.ifairy import IFairy
 from hwsim.formats.registry import COMPLEX, SCALARS, complex_names
 from hwsim.units import FAMILIES, UnitSpec, make, manual
 from hwsim.units.layer_operands import OPERANDS
+from sweeps.atlas.prose import doc
 
 AnyFormat = Format | BlockFormat | IFairy
 
 #: Letters that file systems tell apart, and take.
-_PLAIN = re.compile(r"[a-z0-9][a-z0-9_.]*")
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9_.]{0,79}")
 
 
 def file_name(name: str, ending: str = ".html") -> str:
@@ -74,7 +75,7 @@ class Survey:
 
     @cached_property
     def _unit_names(self) -> dict[str, str]:
-        found = {}
+        found: dict[str, str] = {}
         for name in self.families:
             for key in (FAMILIES[name].__module__, FAMILIES[name].__name__):
                 found.setdefault(key, f"units/{name}.html")
@@ -87,7 +88,7 @@ class Survey:
         As in one of the family's configurations, with this format in the place of its own; operands
         also with both of this format.
         """
-        return {name: _taken(name, [fmt.name for fmt in self.formats]) for name in self.families}
+        return {name: _taken(name, self.formats) for name in self.families}
 
     def users(self, fmt: AnyFormat) -> dict[str, list[str]]:
         """Return the parameters that take a format, by family."""
@@ -119,8 +120,6 @@ def survey(formats: Iterable[str] | None = None, families: Iterable[str] | None 
 
 def home(fmt: AnyFormat) -> str:
     """Return the docstring that explains a format: that of the module that gives it its name."""
-    from sweeps.atlas.prose import doc
-
     for name in (*SCALARS, *COMPLEX):
         module = import_module(f"hwsim.formats.{name}")
         if fmt.name in module.NAMES and module.__doc__:
@@ -139,19 +138,26 @@ def small(family: str, count: int) -> list[UnitSpec]:
     return [make(family, **one) for one in (cls.fitting or cls.configurations[1:])[:count]]
 
 
-def _taken(family: str, names: Sequence[str]) -> dict[str, list[str]]:
+def _taken(family: str, formats: Sequence[AnyFormat]) -> dict[str, list[str]]:
     cls = FAMILIES[family]
     keys = [one.name for one in manual.parameters(family) if one.type == "format"]
-    found: dict[str, list[str]] = {key: [] for key in keys}
     both = [key for key in OPERANDS if key in keys]
-    for name in names:
-        for key in keys:
-            trials = [{key: name}] + ([dict.fromkeys(both, name)] if key in both else [])
-            if any(
-                _makes(family, {**one, **trial}) for one in cls.configurations for trial in trials
-            ):
-                found[key].append(name)
+    found: dict[str, list[str]] = {}
+    for key in keys:
+        ways = [[key], both] if key in both else [[key]]
+        bases = [(own, one) for own in ways for one in _without(cls, own)]
+        found[key] = [
+            fmt.name
+            for fmt in formats
+            if any(_makes(family, {**one, **dict.fromkeys(own, fmt)}) for own, one in bases)
+        ]
     return found
+
+
+def _without(cls: type[UnitSpec], keys: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the different configurations of a family if these parameters are left out."""
+    rest = [{k: v for k, v in one.items() if k not in keys} for one in cls.configurations]
+    return [one for place, one in enumerate(rest) if one not in rest[:place]]
 
 
 def _makes(family: str, parameters: Mapping[str, Any]) -> bool:
