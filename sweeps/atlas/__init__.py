@@ -83,13 +83,10 @@ def files(found: Survey, examined: Mapping[str, list[Examined]]) -> dict[str, st
 
 
 def _check(folder: Path, force: bool) -> None:
-    """Refuse a folder that is not an atlas's, and one that would be written through a link."""
+    """Make the folder; refuse one that is not an atlas's, or would be written through a link."""
+    make_folder(folder)
     try:
         held = {entry.name for entry in folder.iterdir()}
-    except FileNotFoundError:
-        held = set()
-    except NotADirectoryError:
-        raise InputError(f"{folder} is a file, or inside one; choose another folder") from None
     except OSError as error:
         raise InputError(f"{folder}: cannot be read: {reason(error)}") from None
     if held and MARKER not in held and not force:
@@ -97,7 +94,6 @@ def _check(folder: Path, force: bool) -> None:
             f"{folder} is not empty and holds no atlas; choose another folder, or --force (in "
             "Python force=True) to write into it"
         )
-    make_folder(folder)
     for name in FOLDERS:
         place = folder / name
         if os.path.lexists(place) and (place.is_symlink() or not place.is_dir()):
