@@ -271,7 +271,8 @@ def _example(fmt: BlockFormat) -> list[Markup]:
         tag("p", f"{count} normally distributed numbers{first}. Signal to noise of all: {ratio}. "
                  f"Scale: {scales}."),
         html.table(
-            ["number", "code", "value", "error"], rows, label="A block", numbers=(0, 1, 2, 3)
+            ["number", "code", "value", "error"], rows, label="A block", numbers=(0, 1, 2, 3),
+            class_="narrow",
         ),
     ]  # fmt: skip
 
@@ -309,6 +310,7 @@ def _users(found: Survey, fmt: AnyFormat) -> list[Markup]:
                 for name, keys in users.items()
             ],
             label="Units that take the format",
+            class_="narrow",
         ),
     ] if users else [tag("p", "No unit of the registry takes it as it is.")]  # fmt: skip
     blocks = [

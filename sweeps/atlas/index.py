@@ -2,6 +2,7 @@
 
 import math
 
+from hwsim import tables
 from hwsim.formats.table import block_row, format_row
 from hwsim.units import manual
 from sweeps.atlas import html, svg
@@ -117,7 +118,7 @@ def _name(found: Survey, name: str) -> Markup:
 
 
 def _number(value: float) -> str:
-    return f"{value:.4g}".replace("-", "−")
+    return tables.cell(value).replace("-", "−")
 
 
 def _blocks(found: Survey) -> Markup:

@@ -72,8 +72,8 @@ def _example(unit: UnitSpec) -> list[Markup]:
         tag("p", _breakable(unit.name), class_="name"),
         tag("p", datapath(unit)),
         html.facts([
-            ("latency", f"{timing.latency} cycles"),
-            ("initiation interval", f"{interval} cycles a beat"),
+            ("latency, in cycles", str(timing.latency)),
+            ("initiation interval, in cycles a beat", interval),
             ("throughput", f"{tables.cell(unit.macs_per_cycle)} MAC/cycle"),
             ("beat", f"{unit.beat_bits} bits: {beat}"),
             ("result", f"{unit.result.bits} bits"),
@@ -84,6 +84,7 @@ def _example(unit: UnitSpec) -> list[Markup]:
             [html.row(tag("td", tag("code", name)), way, str(bits), meaning, number=(2,))
              for name, way, bits, meaning in ports(unit)],
             label="Ports",
+            class_="ports",
             numbers=(2,),
         ),
     ]  # fmt: skip
@@ -123,7 +124,7 @@ def _files(unit: UnitSpec, examined: Sequence[Examined]) -> list[Markup]:
     kinds = {".json": "description", "_tb.v": "self-checking testbench", ".v": "hardware"}
     rows = [
         html.row(
-            tag("td", tag("a", name, href=f"{ROOT}verilog/{name}", download=True)),
+            tag("td", tag("a", _breakable(name), href=f"{ROOT}verilog/{name}", download=True)),
             next(kind for ending, kind in kinds.items() if name.endswith(ending)),
             f"{len(text.encode()) / 1000:.1f} kB",
             number=(2,),
