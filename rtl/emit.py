@@ -324,6 +324,19 @@ def _memory(name: str, bits: int, words: list[int]) -> str:
     return "\n".join(f"    {name}[{k}] = {bits}'h{word:x};" for k, word in enumerate(words))
 
 
+def texts(unit: UnitSpec) -> dict[str, str]:
+    """Return the text of ``<name>.v``, ``<name>.json`` and ``<name>_tb.v`` by these names.
+
+    Raises InputError for a ``unit`` that is none.
+    """
+    text = verilog(unit)
+    return {
+        f"{unit.name}.v": text,
+        f"{unit.name}.json": json.dumps(description(unit, text), indent=2) + "\n",
+        f"{unit.name}_tb.v": self_checking_testbench(unit),
+    }
+
+
 def write(unit: UnitSpec, folder: Path, force: bool = False) -> list[Path]:
     """Write ``<name>.v``, ``<name>.json`` and ``<name>_tb.v`` into a folder.
 
@@ -342,19 +355,14 @@ def write(unit: UnitSpec, folder: Path, force: bool = False) -> list[Path]:
     check_unit(unit)
     folder = files.as_path("folder", folder)
     files.make_folder(folder)
-    text = verilog(unit)
-    texts = {
-        folder / f"{unit.name}.v": text,
-        folder / f"{unit.name}.json": json.dumps(description(unit, text), indent=2) + "\n",
-        folder / f"{unit.name}_tb.v": self_checking_testbench(unit),
-    }
-    others = [path for path, content in texts.items() if not _holds(path, content)]
+    made = {folder / name: text for name, text in texts(unit).items()}
+    others = [path for path, content in made.items() if not _holds(path, content)]
     for path in others:
         if os.path.lexists(path):
             _check_replaceable(path, unit.name, force)
     for path in others:
-        files.write_text(path, texts[path])
-    return list(texts)
+        files.write_text(path, made[path])
+    return list(made)
 
 
 def _holds(path: Path, text: str) -> bool:

@@ -99,7 +99,7 @@ NO_OUTPUT = {
     "": "allowed: the path of a file or folder, not ''",
     "a\0b": "allowed: the path of a file or folder, not 'a\\x00b'",
 }
-TO_FOLDERS = (f"generate {TINY} -o", "cost-model report -o")
+TO_FOLDERS = (f"generate {TINY} -o", "cost-model report -o", "atlas -o")
 
 #: Where files of a technology cannot be read, and why.
 NO_INPUT = {
@@ -130,6 +130,14 @@ CASES: list[tuple[str, str]] = [
     (f"generate {TINY}", "required: -o/--output"),
     ("sweep x.yaml", "required: -o/--output"),
     ("characterise", "required: --liberty, -o/--output"),
+    ("atlas", "required: -o/--output"),
+    ("atlas e4m3 -o x", "unknown argument 'e4m3'"),
+    ("atlas -o x --workers 0", "--workers='0': allowed: whole numbers from 1"),
+    (
+        "atlas -o {w}/full",
+        "/full is not empty and holds no atlas; choose another folder, or --force",
+    ),
+    ("atlas -o {w}/full --no-costs -q", "/full is not empty and holds no atlas"),
     # Units and parameters.
     ("generate intger -o x", "unknown unit 'intger'; did you mean 'integer'?"),
     ("generate INTEGER lanes=1 -o x", "did you mean 'integer'?"),

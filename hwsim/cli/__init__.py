@@ -16,6 +16,7 @@ from hwsim import __version__
 from hwsim.cli import (
     accuracy,
     allocate,
+    atlas,
     characterise,
     cost,
     cost_model,
@@ -45,7 +46,7 @@ TOOL_FAILED, MISSING_TOOL, INTERRUPTED = 1, 3, 130
 #: One module a command, in the order of the help; each has ``add`` and does the work in ``run``.
 COMMANDS = (
     formats, units, generate, verify, prove, mutate, cost, memory, published, simulate, accuracy,
-    allocate, sweep, report, study, characterise, cost_model, doctor,
+    allocate, sweep, report, atlas, study, characterise, cost_model, doctor,
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import textwrap
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,6 +25,36 @@ DPI = 200
 #: Ticks are powers of two and ten, which matplotlib writes as mathematics.
 SETTINGS: dict[str, str | float | bool] = {"text.parse_math": True}
 BLUE, ORANGE = "#0072B2", "#D55E00"
+
+
+class Errors(NamedTuple):
+    """Relative errors of rounding positive numbers to nearest even, with saturation.
+
+    Attributes
+    ----------
+    numbers, relative
+        ``SAMPLES`` numbers a factor of two, ascending, and the error of each over its size.
+    exponents
+        Powers of two where binades begin and end, one more than there are binades.
+    rms
+        Root mean square of the errors of each binade.
+    """
+
+    numbers: Float64
+    relative: Float64
+    exponents: Float64
+    rms: Float64
+
+
+def errors(fmt: Format, smallest: float, largest: float) -> Errors:
+    """Return the errors of ``fmt`` from ``MARGIN`` binades below one magnitude to as many above."""
+    low = int(np.floor(np.log2(smallest))) - MARGIN
+    high = int(np.ceil(np.log2(largest))) + MARGIN
+    # The middle of each step, so that powers of two themselves are not the sample.
+    numbers = np.exp2(low + (np.arange((high - low) * SAMPLES) + 0.5) / SAMPLES)
+    relative = np.abs(fmt.quantize(numbers) - numbers) / numbers
+    rms = np.sqrt(np.square(relative).reshape(-1, SAMPLES).mean(axis=1))
+    return Errors(numbers, relative, np.arange(low, high + 1.0), rms)
 
 
 def write(fmt: Format, path: Path) -> None:
@@ -90,19 +121,20 @@ def _draw_values(axes: Axes, values: Float64) -> None:
 
 
 def _draw_error(axes: Axes, fmt: Format, values: Float64) -> None:
-    low = int(np.floor(np.log2(values[0]))) - MARGIN
-    high = int(np.ceil(np.log2(values[-1]))) + MARGIN
-    # The middle of each step, so that powers of two themselves are not the sample.
-    exponents = low + (np.arange((high - low) * SAMPLES) + 0.5) / SAMPLES
-    x = np.exp2(exponents)
-    relative = np.abs(fmt.quantize(x) - x) / x
-    axes.plot(x, relative, color=BLUE, linewidth=0.6, label="error of each number")
-    rms = np.sqrt(np.square(relative).reshape(-1, SAMPLES).mean(axis=1))
-    binades = np.exp2(np.arange(low, high + 1))
-    axes.stairs(rms, binades, color=ORANGE, label="root mean square a binade", zorder=3)
+    found = errors(fmt, values[0], values[-1])
+    axes.plot(
+        found.numbers, found.relative, color=BLUE, linewidth=0.6, label="error of each number"
+    )
+    axes.stairs(
+        found.rms,
+        np.exp2(found.exponents),
+        color=ORANGE,
+        label="root mean square a binade",
+        zorder=3,
+    )
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    axes.set_ylim(rms.min() / 30, 2)
+    axes.set_ylim(found.rms.min() / 30, 2)
     axes.set_xlabel("magnitude")
     axes.set_ylabel("relative rounding error")
     axes.grid(color="0.92")

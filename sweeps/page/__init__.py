@@ -6,8 +6,6 @@ what the page writes it writes as text. Besides, its security policy names the d
 scripts: a browser runs no other one, and loads nothing from anywhere.
 """
 
-import base64
-import hashlib
 import html
 import json
 from collections.abc import Sequence
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hwsim.files import as_path, write_text
+from sweeps.markup import digest, theme
 from sweeps.page.content import content
 
 #: The scripts, in the order in which they need each other.
@@ -54,7 +53,7 @@ def page(found: dict[str, Any]) -> str:
     parts = {
         "policy": _policy(scripts),
         "title": html.escape(found["title"]),
-        "style": _text("style.css"),
+        "style": theme() + _text("style.css"),
         "data": _inert(found),
         "script": scripts[0],
         "library": scripts[1],
@@ -85,15 +84,11 @@ def _policy(scripts: Sequence[str]) -> str:
 
     The library compiles drawing functions for WebGL while it runs, and sets styles of elements.
     """
-    digests = " ".join(f"'sha256-{_sha256(script)}'" for script in scripts)
+    digests = " ".join(map(digest, scripts))
     return (
         f"default-src 'none'; script-src {digests} 'unsafe-eval'; style-src 'unsafe-inline'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
-
-
-def _sha256(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _inert(found: dict[str, Any]) -> str:
