@@ -376,6 +376,7 @@ def estimate_each(
     unit: UnitSpec,
     wanted: Sequence[tuple[str | Technology, Objective, float | None]],
     operands: Operands | None = None,
+    clock_gating: bool = False,
 ) -> list[Cost]:
     """Return the estimated cost of ``unit`` for each technology, objective and clock period in ns.
 
@@ -383,7 +384,7 @@ def estimate_each(
     errors are those of :func:`estimate`.
     """
     check_unit(unit)
-    measured = features(unit, operands)
+    measured = features(unit, operands, clock_gating=clock_gating)
     counted: dict[str, Hazards] = {}
     costs = []
     for name, objective, clock_ns in wanted:

@@ -39,4 +39,6 @@ def estimated(task: Costing) -> list[Cost]:
         (target.coefficients or target.technology, target.objective, target.clock_ns)
         for target in task.targets
     ]
-    return estimate_each(task.unit, wanted, task.operands())
+    # One sweep has gates or has none.
+    gating = task.targets[0].clock_gating
+    return estimate_each(task.unit, wanted, task.operands(), clock_gating=gating)

@@ -427,6 +427,8 @@ def _title(sweep: Sweep, target: Target) -> str:
         "clock": f"clock of {target.clock}",
     }
     parts = [sweep.name, target.technology, sweep.method, clock[target.mapped_for]]
+    if target.clock_gating:
+        parts.append("clock gates")
     if target.workload is not None:
         parts.insert(1, target.workload.model)
     if sweep.tensors:

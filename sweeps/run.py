@@ -589,6 +589,8 @@ class _Engine:
         }
         if target.objective != "area":
             described["objective"] = target.objective
+        if target.clock_gating:
+            described["clock_gating"] = True
         if design.plan is not None and target.workload is not None:
             described["accelerator"] = design.plan.described()
             described["workload_sha256"] = target.workload.sha256

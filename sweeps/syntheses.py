@@ -16,5 +16,6 @@ def synthesised(task: Costing) -> list[Cost]:
             task.operands(),
             target.objective,
             target.clock_ns,
+            target.clock_gating,
         )
     ]

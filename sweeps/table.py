@@ -175,6 +175,8 @@ def _of(target: Target) -> Row:
         "clock_ns": target.clock_ns,
         "objective": target.mapped_for,
     }
+    if target.clock_gating:
+        found["clock_gating"] = True
     if target.workload is not None:
         found["workload"] = target.workload.name
     return found

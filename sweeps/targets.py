@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from cost_models import technology
+from cost_models.clock_gating import check_gates
 from cost_models.cost import Objective
 from cost_models.synthesis.liberty import OSU018, opened
 from cost_models.technology import Technology
@@ -44,6 +45,8 @@ class Target:
         What units are mapped for without a clock.
     workload
         What accelerators work on; None for units alone.
+    clock_gating
+        Whether registers with an enable are behind clock gates.
     """
 
     technology: str
@@ -54,12 +57,18 @@ class Target:
     clock_ns: float | None = None
     objective: Objective = "area"
     workload: NamedWorkload | None = None
+    clock_gating: bool = False
 
     @property
     def name(self) -> str:
         """Technology, clock and workload, which no other target of a sweep has all of."""
         work = "" if self.workload is None else self.workload.name
-        return " ".join(filter(None, [self.technology, self.clock, work]))
+        return " ".join(filter(None, [self.technology, self.clock, self.gates, work]))
+
+    @property
+    def gates(self) -> str:
+        """Whether there are clock gates, in words; empty if there are none."""
+        return "clock gates" if self.clock_gating else ""
 
     @property
     def clock(self) -> str:
@@ -78,7 +87,7 @@ class Target:
     def stem(self) -> str:
         """The name of its chart as a part of names of files: all workloads of a model share one."""
         model = "" if self.workload is None else self.workload.model
-        name = "_".join(filter(None, [self.technology, self.clock, model]))
+        name = "_".join(filter(None, [self.technology, self.clock, self.gates, model]))
         return re.sub(r"[^\w.+-]", "_", name)
 
 
@@ -179,6 +188,13 @@ def _at_clocks(technologies: Sequence[Target], clocks: Clocks) -> tuple[Target, 
                 place.fail(f"{target.name!r} stands twice")
             found[target.stem] = target
     return tuple(found.values())
+
+
+def with_clock_gates(value: Value, targets: Sequence[Target]) -> tuple[Target, ...]:
+    """Return every target with clock gates; fail if one of estimates has none."""
+    estimates = [one.coefficients or one.technology for one in targets if not one.liberty]
+    value.refine(lambda: check_gates(technology.load_all(estimates)))
+    return tuple(replace(target, clock_gating=True) for target in targets)
 
 
 def with_workloads(

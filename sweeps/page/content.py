@@ -36,7 +36,8 @@ PUBLISHED = {
 }
 #: What targets differ in.
 TARGET = (
-    "method", "technology", "clock_ns", "objective", "workload", "tensors", "group", "network",
+    "method", "technology", "clock_ns", "objective", "clock_gating", "workload", "tensors", "group",
+    "network",
 )  # fmt: skip
 #: Ends of the names of columns that are the error of another, which the page has by metric.
 _BAND = "_ratio_error_percent"
@@ -157,7 +158,8 @@ def _target(key: Mapping[str, Any], differing: set[str]) -> dict[str, str]:
         clock = "each at its best density"
     elif key["method"] == "published":
         clock = ""
-    said = [key["technology"], clock, key["workload"]]
+    gates = "clock gates" if key["clock_gating"] else ""
+    said = [key["technology"], clock, gates, key["workload"]]
     said += [key[name] for name in ("tensors", "network") if name in differing]
     return {
         "name": " · ".join(filter(None, said)),

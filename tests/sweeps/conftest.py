@@ -65,7 +65,7 @@ def costs(monkeypatch):
     """Replace the estimator by the formula; the list holds the units it was asked for."""
     calls = []
 
-    def estimate_each(unit, wanted, operands=None):
+    def estimate_each(unit, wanted, operands=None, clock_gating=False):
         calls.append(unit.name)
         return [formula(unit, *one) for one in wanted]
 

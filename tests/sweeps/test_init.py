@@ -18,7 +18,7 @@ def test_success(specification, costs, tmp_path, capsys):
 
 
 def test_failures_are_listed(specification, tmp_path, monkeypatch, capsys):
-    def estimate_each(unit, wanted, operands=None):
+    def estimate_each(unit, wanted, operands=None, clock_gating=False):
         raise RuntimeError("no gates")
 
     monkeypatch.setattr(sweeps.costs, "estimate_each", estimate_each)
@@ -34,7 +34,7 @@ def test_a_sweep_that_fails_everywhere_has_no_report(specification, costs, tmp_p
     assert run_sweep(specification, folder, 1) == 0
     monkeypatch.setattr("sweeps.sources.digest", lambda modules: "changed")
 
-    def estimate_each(unit, wanted, operands=None):
+    def estimate_each(unit, wanted, operands=None, clock_gating=False):
         raise RuntimeError("no gates")
 
     monkeypatch.setattr(sweeps.costs, "estimate_each", estimate_each)
@@ -65,7 +65,7 @@ sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)
 
 
 def test_ctrl_c(specification, tmp_path, monkeypatch, capsys):
-    def estimate_each(unit, wanted, operands=None):
+    def estimate_each(unit, wanted, operands=None, clock_gating=False):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sweeps.costs, "estimate_each", estimate_each)

@@ -49,7 +49,7 @@ def stop_after(monkeypatch, costs):
     behaved = sweeps.costs.estimate_each
 
     def arrange(count, error):
-        def estimate_each(unit, wanted, operands=None):
+        def estimate_each(unit, wanted, operands=None, clock_gating=False):
             if len(costs) >= count:
                 raise error
             return behaved(unit, wanted)
@@ -659,3 +659,21 @@ def test_energy_of_a_file_is_that_of_the_command_line(real, family, capsys):
     # They are the file's, and not those that are taken without one.
     other = estimate(units[family], "sky130").energy_pj_per_mac
     assert other != pytest.approx(cost["energy_pj_per_mac"], rel=1e-3)
+
+
+def test_clock_gates_are_of_the_estimate_and_of_its_key(specification, tmp_path):
+    units = "units:\n  - {unit: integer, weight: int2, activation: int2, lanes: 1}\nobjectives"
+    text = re.sub(r"units:.*objectives", units, specification.read_text(), flags=re.DOTALL)
+    text = text.replace("tensors: {path: layers.npz, group: 8}\n", "")
+    text = text.replace(", output_sqnr_db", "")
+    found = {}
+    for gated in (False, True):
+        specification.write_text(f"{text}clock_gating: {str(gated).lower()}\n")
+        outcome = run(spec.read(specification), tmp_path / "out")
+        assert outcome.failures == []
+        for point in outcome.points:
+            unit, name = point.unit, point.target.technology
+            assert point.cost == estimate(unit, name, clock_gating=gated)
+            assert point.target.name == name + " clock gates" * gated
+            found[gated, name] = point.cost
+    assert found[True, "sky130"].clock_pj < found[False, "sky130"].clock_pj

@@ -59,7 +59,7 @@ def test_a_search_repeats_and_goes_on(bred, costs, tmp_path, monkeypatch):
     assert (again.points, again.computed, costs) == (first.points, 0, [])
     behaved, calls = sweeps.costs.estimate_each, []
 
-    def interrupted(unit, wanted, operands=None):
+    def interrupted(unit, wanted, operands=None, clock_gating=False):
         if len(calls) == 77:
             raise KeyboardInterrupt
         calls.append(unit)
@@ -84,7 +84,7 @@ def test_points_that_break_a_constraint_do_not_breed(bred, costs, tmp_path):
 
 
 def test_failing_points_do_not_stop_a_search(bred, tmp_path, monkeypatch, capsys):
-    def estimate_each(unit, wanted, operands=None):
+    def estimate_each(unit, wanted, operands=None, clock_gating=False):
         if unit.lanes > 16:
             raise RuntimeError("no gates")
         return [formula(unit, *one) for one in wanted]
