@@ -9,7 +9,10 @@ from amaranth.lib.wiring import In, Out
 from hwsim.formats.base import Format
 from hwsim.formats.integer import Integer
 from hwsim.units import Result, UnitSpec
+from hwsim.units.adders import MergedSum, State
 from rtl.blocks.accumulator import Accumulator
+from rtl.blocks.columns import Columns
+from rtl.blocks.fold import Fold, SavedFold
 
 
 def code_shape(fmt: Format) -> Shape:
@@ -100,3 +103,29 @@ class Unit(wiring.Component):
             any_lane = [Cat(*bits).any() for bits in flags]
             m.d.comb += accumulator.i.payload.flags.eq(Cat(*any_lane))
         return accumulator
+
+    def merge(
+        self, m: Module, columns: Columns, flags: Sequence[Sequence[Value]] = ()
+    ) -> Fold | SavedFold:
+        """Add all terms of ``columns`` up over the beats, one beat a cycle, in one tree.
+
+        The output is left to connect; for ``flags`` see :meth:`accumulate`.
+        """
+        spec, width = self.spec, self.sum.width
+        assert isinstance(spec, MergedSum)
+        count = len(self.sum.flags)
+        fold: Fold | SavedFold
+        if spec.state is State.CARRY_SAVE:
+            m.submodules.accumulator = fold = SavedFold(width, count)
+            rows = columns.rows(fold.state[:width], fold.state[width : 2 * width])
+        else:
+            m.submodules.accumulator = fold = Fold(width + count)
+            rows = (columns.total(fold.state[:width]),)
+        sticky = [Cat(*bits).any() for bits in flags]
+        m.d.comb += [
+            fold.i.payload.value.eq(Cat(*rows, fold.state[-count:] | Cat(*sticky) if count else ())),
+            fold.i.payload.last.eq(self.i.payload.last),
+            fold.i.valid.eq(self.i.valid),
+            self.i.ready.eq(fold.i.ready),
+        ]
+        return fold

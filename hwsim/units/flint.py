@@ -22,7 +22,7 @@ class FlintUnit(ExactSum):
 
     Parameters
     ----------
-    lanes, weight, activation, accumulator_bits
+    lanes, weight, activation, accumulator_bits, adders, state
         See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are flints, signed or
         unsigned, of any widths.
     """
@@ -36,6 +36,8 @@ class FlintUnit(ExactSum):
         {"lanes": 16, "weight": "flint4", "activation": "flint4"},
         {"lanes": 16, "weight": "flint4", "activation": "flint4u"},
         {"lanes": 16, "weight": "flint8", "activation": "flint8u"},
+        {"lanes": 16, "weight": "flint4", "activation": "flint4u", "adders": "merged"},
+        *dots((3, "flint4", "flint4"), adders="merged", state="carry_save"),
         {"lanes": 1, "weight": "flint2u", "activation": "flint3", "accumulator_bits": 6},
     )  # fmt: skip
     fitting: ClassVar[Configurations] = dots(

@@ -51,7 +51,7 @@ class PositUnit(ExactSum):
 
     Parameters
     ----------
-    lanes, weight, activation, accumulator_bits
+    lanes, weight, activation, accumulator_bits, adders, state
         See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are posits and may differ.
     accumulation
         ``quire``, or ``none`` for the products of the last beat, which has no accumulator_bits.
@@ -127,6 +127,10 @@ class PositUnit(ExactSum):
         {"lanes": 8, "weight": "posit4_1", "activation": "posit8_2"},
         {"lanes": 2, "weight": "posit16_1", "activation": "posit16_1", "accumulator_bits": 127},
         {"lanes": 1, "weight": "posit2_0", "activation": "posit3_1", "accumulator_bits": 6},
+        *dots((16, "posit8_0", "posit8_0"), (1, "posit4_1", "posit8_2"), adders="merged"),
+        *dots((3, "posit6_1", "posit6_1"), adders="merged", state="carry_save"),
+        *dots((2, "posit6_1", "posit6_1"), adders="merged", state="carry_save",
+              accumulator="posit8_1"),
         {"lanes": 4, "weight": "posit6_1", "activation": "posit6_1", "accumulator": "posit8_1"},
         {"lanes": 1, "weight": "posit16_2", "activation": "posit16_2", "accumulator": "posit16_2"},
         {"lanes": 8, "weight": "posit8_1", "activation": "posit8_1", "accumulator": "posit8_1",

@@ -1,6 +1,6 @@
 """The register at the end of every unit: carries a value from beat to beat, offers the last."""
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -55,4 +55,59 @@ class Fold(wiring.Component):
                 first.eq(self.i.payload.last),
                 self.o.valid.eq(self.i.payload.last),
             ]
+        return m
+
+
+class SavedFold(wiring.Component):
+    """A fold of a sum of two numbers, its carries being saved, with flags that stick.
+
+    The two are added up behind their registers: the path from these to the result is that adder,
+    and the one from state to state has none.
+
+    Parameters
+    ----------
+    width : int
+        Width of the sum, modulo 2**width.
+    flags : int
+        Number of sticky flags, 0 or more.
+
+    Members
+    -------
+    i : In(stream.Signature({"value": unsigned(2 * width + flags), "last": 1}))
+        The state after this beat, a combinational function of ``state``: both numbers, and above
+        them the flags; ``last`` ends the fold.
+    state : Out(2 * width + flags)
+        The state before this beat: 0 in the first one.
+    o : Out(stream.Signature(unsigned(width + flags)))
+        The sum after the last beat, and above it the flags.
+
+    Timing: latency 1, interval 1.
+    """
+
+    def __init__(self, width: int, flags: int = 0) -> None:
+        self.width = width
+        self.bits = 2 * width + flags
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.StructLayout({"value": self.bits, "last": 1}))),
+                "state": Out(self.bits),
+                "o": Out(stream.Signature(unsigned(width + flags))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.fold = fold = Fold(self.bits)
+        wiring.connect(m, wiring.flipped(self.i), fold.i)
+        first, second, flags = (
+            fold.o.payload[: self.width],
+            fold.o.payload[self.width : 2 * self.width],
+            fold.o.payload[2 * self.width :],
+        )
+        m.d.comb += [
+            self.state.eq(fold.state),
+            self.o.payload.eq(Cat((first + second)[: self.width], flags)),
+            self.o.valid.eq(fold.o.valid),
+            fold.o.ready.eq(self.o.ready),
+        ]
         return m
