@@ -104,6 +104,12 @@ class Unit(wiring.Component):
             m.d.comb += accumulator.i.payload.flags.eq(Cat(*any_lane))
         return accumulator
 
+    def columns(self, m: Module) -> Columns:
+        """Return columns as wide as the sum, for :meth:`merge`."""
+        # Text of a module of this name is put in order (rtl.in_order).
+        m.submodules.merge = tree = Module()
+        return Columns(tree, self.sum.width)
+
     def merge(
         self, m: Module, columns: Columns, flags: Sequence[Sequence[Value]] = ()
     ) -> Fold | SavedFold:

@@ -1,6 +1,5 @@
 """Exact dot product in fixed point; see :mod:`hwsim.units.exact_sum`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ from hwsim.units.exact_sum import ExactSum as ExactSumSpec
 from hwsim.units.result import Result
 from rtl.base import Unit
 from rtl.blocks.adder_tree import tree_sum
-from rtl.blocks.columns import PLACED, Columns
+from rtl.blocks.columns import PLACED
 from rtl.blocks.decode import decode, surplus
 from rtl.blocks.minifloat import Decoded, product_flags
 from rtl.blocks.wire import wire
@@ -87,7 +86,12 @@ class ExactSum(Unit):
 
         flags = [[product.flags[name] for product in products] for name in self.sum.flags]
         if self.spec.is_merged:
-            columns = self.columns(stages.tree, products, placed)
+            columns = self.columns(m)
+            for product, value in zip(products, placed, strict=True):
+                if product.negative is None:
+                    columns.add(value, PLACED)
+                else:
+                    columns.add_signed(value, product.negative, PLACED)
             self.deliver(m, self.merge(m, columns, flags).o)
         else:
             total = self.leave(stages.tree, tree_sum(placed), "total")
@@ -163,13 +167,3 @@ class ExactSum(Unit):
         if product.negative is None:
             return wire(m, shifted[self.surplus : end + 1].as_signed(), f"placed_{lane}")
         return wire(m, shifted[self.surplus : end], f"magnitude_{lane}")
-
-    def columns(self, m: Module, products: Sequence[Product], shifted: Sequence[Value]) -> Columns:
-        """Return the columns of all lanes."""
-        columns = Columns(m, self.sum.width, "tree")
-        for product, value in zip(products, shifted, strict=True):
-            if product.negative is None:
-                columns.add(value, PLACED)
-            else:
-                columns.add_signed(value, product.negative, PLACED)
-        return columns

@@ -6,7 +6,6 @@ from amaranth.lib import wiring
 from hwsim.units.integer import IntegerUnit
 from rtl.base import Unit
 from rtl.blocks.adder_tree import tree_sum
-from rtl.blocks.columns import Columns
 from rtl.blocks.partial_products import add_product
 from rtl.blocks.wire import wire
 
@@ -28,7 +27,7 @@ class Integer(Unit):
         m = Module()
         beat = self.i.payload
         if self.spec.is_merged:
-            columns = Columns(m, self.sum.width, "tree")
+            columns = self.columns(m)
             for k in range(self.spec.lanes):
                 add_product(columns, beat.activations[k], beat.weights[k], f"product_{k}")
             wiring.connect(m, self.merge(m, columns).o, wiring.flipped(self.o))

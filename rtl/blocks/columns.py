@@ -41,14 +41,11 @@ class Columns:
         Where terms and adders are.
     width : int
         Width of the sum.
-    name : str
-        What the signals' names begin with.
     """
 
-    def __init__(self, m: Module, width: int, name: str) -> None:
+    def __init__(self, m: Module, width: int) -> None:
         self.m = m
         self.width = width
-        self.name = name
         self._constant = 0
         self._terms: list[_Term] = []
 
@@ -60,11 +57,11 @@ class Columns:
         if value.shape().signed:
             negative |= 1 << (len(value) - 1)
         self._constant -= negative << place
-        name = f"{self.name}_{len(self._terms)}"
-        bits = value.as_unsigned()[: max(self.width - place, 0)]
-        inverted = C(negative & ((1 << len(bits)) - 1), len(bits))
-        term = wire(self.m, bits ^ inverted if inverted.value else bits, name)
-        self._terms.append(_Term(term, arrival, place))
+        name = f"term_{len(self._terms)}"
+        term = wire(self.m, value.as_unsigned()[: max(self.width - place, 0)], name)
+        inverted = wire(self.m, ~term, f"{name}_not") if negative else term
+        bits = [(inverted if negative >> k & 1 else term)[k] for k in range(len(term))]
+        self._terms.append(_Term(bits, arrival, place))
 
     def add_signed(self, magnitude: Value, negative: Value, arrival: float) -> None:
         """Add ``magnitude``, negated if ``negative`` is set: inverted, and one more."""
@@ -76,7 +73,7 @@ class Columns:
         """Return the sum of all terms and ``state``."""
         plan = self._plan(((1 << self.width) - 1, 0), _SHORT)
         first, second = self._build(plan, [state, C(0, self.width)])
-        return wire(self.m, (first + second)[: self.width], f"{self.name}_total")
+        return wire(self.m, first + second, "total")[: self.width]
 
     def rows(self, first: Value, second: Value) -> tuple[Value, Value]:
         """Return two numbers whose sum is that of all terms, ``first`` and ``second``.
@@ -96,9 +93,9 @@ class Columns:
         columns: list[list[_Bit]] = [[] for _ in range(self.width)]
         number = 0
         for term in self._terms:
-            for k in range(len(term.value)):
+            for k in range(len(term.bits)):
                 columns[term.place + k].append(_Bit(term.arrival, number + k))
-            number += len(term.value)
+            number += len(term.bits)
         for mask, arrival in (*((mask, STATE) for mask in masks), (self._constant, _CONSTANT)):
             for place, column in enumerate(columns):
                 if mask >> place & 1:
@@ -110,8 +107,9 @@ class Columns:
     def _build(self, plan: "_Plan", states: Sequence[Value]) -> tuple[Value, Value]:
         """Return the two rows of a plan."""
         constant = C(self._constant % (1 << self.width), self.width)
-        values = Cat(*(term.value for term in self._terms), *states, constant)
-        return _build(self.m, plan, [values[k] for k in range(len(values))], self.name)
+        values = [bit for term in self._terms for bit in term.bits]
+        values += [number[k] for number in (*states, constant) for k in range(self.width)]
+        return _build(self.m, plan, values)
 
 
 #: By how much more than it takes to two full rows a tree may take, to shorten the second row: for
@@ -120,9 +118,9 @@ _SHORT, _SAVED = 0.0, 3.0
 
 
 class _Term(NamedTuple):
-    """A number to be added, ``value << place``."""
+    """Bits to be added, the first of which weighs 2**place."""
 
-    value: Value
+    bits: list[Value]
     arrival: float
     place: int
 
@@ -201,7 +199,7 @@ def _reduce_column(
     return adders, bits, carries
 
 
-def _build(m: Module, plan: _Plan, values: list[Value], name: str) -> tuple[Value, Value]:
+def _build(m: Module, plan: _Plan, values: list[Value]) -> tuple[Value, Value]:
     """Return the two rows of a plan whose bits are ``values``.
 
     Adders of a level are vectors: simulators take one operation of many bits for one.
@@ -211,7 +209,7 @@ def _build(m: Module, plan: _Plan, values: list[Value], name: str) -> tuple[Valu
     for adder in plan.adders:
         groups[adder.level, len(adder.taken)].append(adder)
     for (level, inputs), adders in sorted(groups.items()):
-        stem = f"{name}_{'half' if inputs == 2 else 'full'}_{level}"
+        stem = f"{'half' if inputs == 2 else 'full'}_{level}"
         a, b, *more = (
             wire(m, Cat(*(made[adder.taken[k]] for adder in adders)), f"{stem}_{'abc'[k]}")
             for k in range(inputs)
@@ -226,7 +224,7 @@ def _build(m: Module, plan: _Plan, values: list[Value], name: str) -> tuple[Valu
             made[adder.made], made[adder.made + 1] = total[k], carry[k]
     rows = [
         wire(m, Cat(*(made[bits[row].number] if len(bits) > row else C(0, 1) for bits in plan.left)),
-             f"{name}_{label}")
+             label)
         for row, label in enumerate(("first", "second"))
     ]  # fmt: skip
     return rows[0], rows[1]

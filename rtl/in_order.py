@@ -1,0 +1,49 @@
+"""Verilog of trees of bits as statements in order, which event-driven simulators run faster.
+
+Every ``assign`` is a process of its own, which runs whenever one of its operands changes: the sums
+of a deep tree change many times before they settle, and an operation on a vector runs for each of
+its bits. Statements of one block run once for all that changed at the same time. On Icarus that
+verifies an INT8 dot product of 16 lanes some ten times as fast. Synthesis sees the same gates.
+"""
+
+import re
+from graphlib import TopologicalSorter
+
+_MODULE = re.compile(r"(?ms)^module \S+___merge \(.*?^endmodule$")
+_ASSIGN = re.compile(r"^  assign (.*?) = (.*);\n", re.MULTILINE)
+_NAME = re.compile(r"\\\S+ |(?<![\w'])[A-Za-z_]\w*")
+
+
+def in_order(text: str) -> str:
+    """Return Verilog in which modules called ``merge`` are one block of statements each."""
+    return _MODULE.sub(lambda found: _block(found[0]), text)
+
+
+def _block(module: str) -> str:
+    statements = [(found[1], found[2]) for found in _ASSIGN.finditer(module)]
+    writers: dict[str, list[int]] = {}
+    for k, (target, _) in enumerate(statements):
+        for name in _NAME.findall(target):
+            writers.setdefault(name, []).append(k)
+    before = {
+        k: [writer for name in _NAME.findall(value) for writer in writers.get(name, ())]
+        for k, (_, value) in enumerate(statements)
+    }
+    lines = [f"    {' = '.join(statements[k])};" for k in TopologicalSorter(before).static_order()]
+    head = _ASSIGN.sub("", module).removesuffix("endmodule")
+    for name in writers:
+        head = re.sub(rf"^  wire ((?:\[\d+:0\] )?{re.escape(name)};)", r"  reg \1", head, flags=re.M)
+    ports, rest = head.split(");\n", 1)
+    return "\n".join(
+        [
+            f"{ports});",
+            "  reg _comb_init;",
+            f"{rest}  always @* begin",
+            # As in the other blocks: it has to run at the start, too.
+            "    if (_comb_init) begin end",
+            *lines,
+            "  end",
+            "  initial _comb_init = 0;",
+            "endmodule",
+        ]
+    )
