@@ -121,15 +121,16 @@ class Unit(wiring.Component):
         assert isinstance(spec, MergedSum)
         count = len(self.sum.flags)
         fold: Fold | SavedFold
+        rows: tuple[Value, ...]
         if spec.state is State.CARRY_SAVE:
             m.submodules.accumulator = fold = SavedFold(width, count)
             rows = columns.rows(fold.state[:width], fold.state[width : 2 * width])
         else:
             m.submodules.accumulator = fold = Fold(width + count)
             rows = (columns.total(fold.state[:width]),)
-        sticky = [Cat(*bits).any() for bits in flags]
+        seen = fold.state[len(fold.state) - count :]
         m.d.comb += [
-            fold.i.payload.value.eq(Cat(*rows, fold.state[-count:] | Cat(*sticky) if count else ())),
+            fold.i.payload.value.eq(Cat(*rows, seen | Cat(*(Cat(*bits).any() for bits in flags)))),
             fold.i.payload.last.eq(self.i.payload.last),
             fold.i.valid.eq(self.i.valid),
             self.i.ready.eq(fold.i.ready),

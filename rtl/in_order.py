@@ -11,7 +11,8 @@ from graphlib import TopologicalSorter
 
 _MODULE = re.compile(r"(?ms)^module \S+___merge \(.*?^endmodule$")
 _ASSIGN = re.compile(r"^  assign (.*?) = (.*);\n", re.MULTILINE)
-_NAME = re.compile(r"\\\S+ |(?<![\w'])[A-Za-z_]\w*")
+#: A name, and the bits of it; a name that is escaped ends with a space.
+_BITS = re.compile(r"(\\\S+ |(?<![\w'])[A-Za-z_]\w*)(?:\[(\d+)(?::(\d+))?\])?")
 
 
 def in_order(text: str) -> str:
@@ -21,18 +22,25 @@ def in_order(text: str) -> str:
 
 def _block(module: str) -> str:
     statements = [(found[1], found[2]) for found in _ASSIGN.finditer(module)]
+    written = [_references(target) for target, _ in statements]
     writers: dict[str, list[int]] = {}
-    for k, (target, _) in enumerate(statements):
-        for name in _NAME.findall(target):
+    for k, targets in enumerate(written):
+        for name, _ in targets:
             writers.setdefault(name, []).append(k)
     before = {
-        k: [writer for name in _NAME.findall(value) for writer in writers.get(name, ())]
+        k: {
+            writer
+            for name, bits in _references(value)
+            for writer in writers.get(name, ())
+            if any(name == other and _overlap(bits, some) for other, some in written[writer])
+        }
         for k, (_, value) in enumerate(statements)
     }
     lines = [f"    {' = '.join(statements[k])};" for k in TopologicalSorter(before).static_order()]
     head = _ASSIGN.sub("", module).removesuffix("endmodule")
     for name in writers:
-        head = re.sub(rf"^  wire ((?:\[\d+:0\] )?{re.escape(name)};)", r"  reg \1", head, flags=re.M)
+        wire = re.compile(rf"^  wire ((?:\[\d+:0\] )?{re.escape(name)};)", re.MULTILINE)
+        head = wire.sub(r"  reg \1", head)
     ports, rest = head.split(");\n", 1)
     return "\n".join(
         [
@@ -47,3 +55,18 @@ def _block(module: str) -> str:
             "endmodule",
         ]
     )
+
+
+def _references(text: str) -> list[tuple[str, range | None]]:
+    """Return the names in an expression, each with the bits that are meant; None for all."""
+    return [
+        (name, range(int(low or high), int(high) + 1) if high else None)
+        for name, high, low in _BITS.findall(text)
+    ]
+
+
+def _overlap(some: range | None, others: range | None) -> bool:
+    """Whether two ranges of bits have one in common."""
+    if some is None or others is None:
+        return True
+    return some.start < others.stop and others.start < some.stop

@@ -1,12 +1,12 @@
 """Sums of products by one tree of counters over all their bits: merged arithmetic.
 
-A sum of products is a heap of bits, each with a weight. A full adder takes three bits of one weight,
-whatever operand they are of, and leaves one of it and one of the next, until two rows are left. Only
-these two are added with carries that propagate. So a dot product has one such adder, where
-multipliers, the adders of a tree and the accumulator would have one each.
+A sum of products is a heap of bits, each with a weight. A full adder takes three bits of one
+weight, whatever operand they are of, and leaves one of it and one of the next, until two rows are
+left. Only these two are added with carries that propagate. So a dot product has one such adder,
+where multipliers, the adders of a tree and the accumulator would have one each.
 
-No bit is repeated for its sign: a bit b that weighs -2**k counts as ~b at 2**k, and the -2**k of all
-bits together are one constant (Baugh-Wooley).
+No bit is repeated for its sign: a bit b that weighs -2**k counts as ~b at 2**k, and the -2**k of
+all bits together are one constant (Baugh-Wooley).
 
 Cost: as many full adders as there are bits more than two a column. Where a carry would be late the
 two rows are left as they are; elsewhere half adders join them, as every pair that is left makes the
@@ -222,9 +222,8 @@ def _build(m: Module, plan: _Plan, values: list[Value]) -> tuple[Value, Value]:
         carry = wire(m, carry, f"{stem}_carry")
         for k, adder in enumerate(adders):
             made[adder.made], made[adder.made + 1] = total[k], carry[k]
-    rows = [
-        wire(m, Cat(*(made[bits[row].number] if len(bits) > row else C(0, 1) for bits in plan.left)),
-             label)
-        for row, label in enumerate(("first", "second"))
-    ]  # fmt: skip
-    return rows[0], rows[1]
+    first, second = (
+        [made[bits[row].number] if len(bits) > row else C(0, 1) for bits in plan.left]
+        for row in (0, 1)
+    )
+    return wire(m, Cat(*first), "first"), wire(m, Cat(*second), "second")
