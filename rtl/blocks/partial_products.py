@@ -20,11 +20,11 @@ def add_product(columns: Columns, a: Value, b: Value, name: str) -> None:
     """Add the exact product of two numbers, signed or unsigned, to ``columns``."""
     least = min(_booth_cost(a, b), _booth_cost(b, a))
     if len(a) * len(b) * (_AND + _ADDER) <= least:
-        _add_ands(columns, a, b)
+        add_and_rows(columns, a, b)
     elif _booth_cost(a, b) == least:
-        _add_booth(columns, a, b, name)
+        add_booth_rows(columns, a, b, name)
     else:
-        _add_booth(columns, b, a, name)
+        add_booth_rows(columns, b, a, name)
 
 
 def _booth_cost(a: Value, b: Value) -> int:
@@ -32,7 +32,7 @@ def _booth_cost(a: Value, b: Value) -> int:
     return digits * ((len(b) + 1) * _BOOTH + (len(b) + 3) * _ADDER + _DIGIT)
 
 
-def _add_ands(columns: Columns, a: Value, b: Value) -> None:
+def add_and_rows(columns: Columns, a: Value, b: Value) -> None:
     """Add one row a bit of ``a``; products with one sign bit have negative weights."""
     top = 1 << (len(b) - 1) if b.shape().signed else 0
     everything = (1 << len(b)) - 1
@@ -42,7 +42,7 @@ def _add_ands(columns: Columns, a: Value, b: Value) -> None:
         columns.add(row, AND_ROW, k, top ^ signs)
 
 
-def _add_booth(columns: Columns, a: Value, b: Value, name: str) -> None:
+def add_booth_rows(columns: Columns, a: Value, b: Value, name: str) -> None:
     """Add one row a digit of ``a``."""
     signed = a.shape().signed
     digits = (len(a) + 1) // 2 if signed else len(a) // 2 + 1
