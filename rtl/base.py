@@ -121,16 +121,16 @@ class Unit(wiring.Component):
         assert isinstance(spec, MergedSum)
         count = len(self.sum.flags)
         fold: Fold | SavedFold
-        rows: tuple[Value, ...]
         if spec.state is State.CARRY_SAVE:
-            m.submodules.accumulator = fold = SavedFold(width, count)
-            rows = columns.rows(fold.state[:width], fold.state[width : 2 * width])
+            fold = SavedFold(width, columns.saved, count)
+            term = columns.rows(fold.state[: len(fold.state) - count])
         else:
-            m.submodules.accumulator = fold = Fold(width + count)
-            rows = (columns.total(fold.state[:width]),)
-        seen = fold.state[len(fold.state) - count :]
+            fold = Fold(width + count)
+            term = columns.total(fold.state[:width])
+        m.submodules.accumulator = fold
+        sticky = fold.state[len(term) :] | Cat(*(Cat(*bits).any() for bits in flags))
         m.d.comb += [
-            fold.i.payload.value.eq(Cat(*rows, seen | Cat(*(Cat(*bits).any() for bits in flags)))),
+            fold.i.payload.value.eq(Cat(term, sticky)),
             fold.i.payload.last.eq(self.i.payload.last),
             fold.i.valid.eq(self.i.valid),
             self.i.ready.eq(fold.i.ready),

@@ -48,10 +48,11 @@ class MergedSum(UnitSpec):
     lanes, weight, activation
         See :class:`~hwsim.units.base.UnitSpec`.
     adders
-        ``operators``, or ``merged`` for one tree over all lanes and the running sum.
+        ``operators`` of Verilog, from which tools for FPGAs infer DSP blocks, or ``merged``, one
+        tree of full adders over all lanes and the running sum: smaller and faster in cells.
     state
-        ``carry_propagate``, or ``carry_save`` for a running sum of two numbers, which takes
-        ``adders=merged``.
+        ``carry_propagate``, one number, or ``carry_save``, two that are added up behind the
+        register, for a shorter cycle and more flip-flops; takes ``adders=merged``.
     """
 
     adders: Adders = Adders.OPERATORS

@@ -22,7 +22,7 @@ class DyBitUnit(ExactSum):
 
     Parameters
     ----------
-    lanes, weight, activation, accumulator_bits, adders, state
+    lanes, weight, activation, accumulator_bits
         See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are DyBits, signed or
         unsigned, of any widths.
     """

@@ -54,8 +54,7 @@ class ExactSum(MergedSum):
         than a beat needs. It wraps; :attr:`safe_beats` says from when, and is 0 where one beat can
         wrap. The default is what 256 beats need.
     adders, state
-        See :class:`~hwsim.units.adders.MergedSum`. Merged, products are added as they are shifted,
-        and negated by inversion, the ones that this lacks being bits of their own.
+        See :class:`~hwsim.units.adders.MergedSum`. Products enter the tree when they are shifted.
     """
 
     #: The class of both operands' formats, and what messages call them.

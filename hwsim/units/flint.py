@@ -22,7 +22,7 @@ class FlintUnit(ExactSum):
 
     Parameters
     ----------
-    lanes, weight, activation, accumulator_bits, adders, state
+    lanes, weight, activation, accumulator_bits
         See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are flints, signed or
         unsigned, of any widths.
     """

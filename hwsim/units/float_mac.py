@@ -108,8 +108,10 @@ class FloatUnit(ExactSum, RoundedSum):
     ----------
     lanes, weight, activation
         See :class:`~hwsim.units.base.UnitSpec`; both formats are minifloats, signed or unsigned.
-    accumulator_bits, adders, state
-        See :class:`~hwsim.units.exact_sum.ExactSum`; only exact sums have them.
+    accumulator_bits
+        See :class:`~hwsim.units.exact_sum.ExactSum`; only exact sums have it.
+    adders, state
+        See :class:`~hwsim.units.exact_sum.ExactSum`; only exact sums are merged.
     accumulation
         ``exact``, ``rounded``, or ``alignedF`` with F from 0 to 40. The default is ``rounded`` if
         an ``accumulator`` is given, else ``exact``.

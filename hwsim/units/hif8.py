@@ -23,7 +23,7 @@ class HiFloat8Unit(ExactSum):
 
     Parameters
     ----------
-    lanes, weight, activation, accumulator_bits, adders, state
+    lanes, weight, activation, accumulator_bits
         See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are ``hif8``.
     """
 

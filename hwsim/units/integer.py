@@ -95,7 +95,7 @@ class IntegerUnit(IntegerSum, MergedSum):
     lanes, weight, activation, accumulator_bits
         See :class:`~hwsim.units.integer.IntegerSum`.
     adders, state
-        See :class:`~hwsim.units.adders.MergedSum`. Merged, products are partial products.
+        See :class:`~hwsim.units.adders.MergedSum`. Products enter the tree as partial products.
     """
 
     family: ClassVar[str] = "integer"

@@ -76,7 +76,7 @@ class LmulUnit(ExactSum):
 
     Parameters
     ----------
-    lanes, weight, activation, accumulator_bits, adders, state
+    lanes, weight, activation, accumulator_bits
         See :class:`~hwsim.units.exact_sum.ExactSum`; both operands have one format, with at
         least one mantissa bit and normal values.
     reading

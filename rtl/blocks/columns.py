@@ -20,6 +20,7 @@ earliest bits first); Baugh and Wooley, IEEE TC C-22(12), 1973.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from amaranth.hdl import C, Cat, Module, Value
@@ -71,40 +72,47 @@ class Columns:
 
     def total(self, state: Value) -> Value:
         """Return the sum of all terms and ``state``."""
-        plan = self._plan(((1 << self.width) - 1, 0), _SHORT)
+        plan = self._plan(0, _SHORT)
         first, second = self._build(plan, [state, C(0, self.width)])
-        return wire(self.m, first + second, "total")[: self.width]
+        return wire(self.m, Cat(*first) + Cat(*second), "total")[: self.width]
 
-    def rows(self, first: Value, second: Value) -> tuple[Value, Value]:
-        """Return two numbers whose sum is that of all terms, ``first`` and ``second``.
+    @cached_property
+    def saved(self) -> int:
+        """Mask of the places at which :meth:`rows` has a second bit; there are no terms to come."""
+        saved = 0
+        while (pairs := self._plan(saved, _SAVED).pairs) != saved:
+            saved = pairs
+        return saved
 
-        ``first`` and ``second`` are what was returned for the terms before: where the second row
-        never has a bit, none is read.
+    def rows(self, state: Value) -> Value:
+        """Return two numbers whose sum is that of all terms and those of ``state``.
+
+        Both are a number of all bits and above it the second number's bits at the places
+        :attr:`saved`, the others being 0.
         """
-        read = 0
-        while True:
-            plan = self._plan(((1 << self.width) - 1, read), _SAVED)
-            if not plan.pairs & ~read:
-                return self._build(plan, [first, second])
-            read |= plan.pairs
+        plan = self._plan(self.saved, _SAVED)
+        numbers = [state[: self.width], spread(state[self.width :], self.saved, self.width)]
+        first, second = self._build(plan, numbers)
+        return Cat(*first, *(bit for k, bit in enumerate(second) if self.saved >> k & 1))
 
-    def _plan(self, masks: tuple[int, int], slack: float) -> "_Plan":
-        """Plan the sum of all terms, the constant, and numbers that have the bits of ``masks``."""
+    def _plan(self, saved: int, slack: float) -> "_Plan":
+        """Plan the sum of all terms, the constant, and a state whose second number is ``saved``."""
+        masks = ((1 << self.width) - 1, STATE), (saved, STATE), (self._constant, _CONSTANT)
         columns: list[list[_Bit]] = [[] for _ in range(self.width)]
         number = 0
         for term in self._terms:
             for k in range(len(term.bits)):
                 columns[term.place + k].append(_Bit(term.arrival, number + k))
             number += len(term.bits)
-        for mask, arrival in (*((mask, STATE) for mask in masks), (self._constant, _CONSTANT)):
+        for mask, arrival in masks:
             for place, column in enumerate(columns):
                 if mask >> place & 1:
                     column.append(_Bit(arrival, number + place))
             number += self.width
         shortest = _reduce(columns, number, 0.0)
-        return _reduce(columns, number, shortest.latest + slack)
+        return _reduce(columns, number, shortest.latest + slack, saved)
 
-    def _build(self, plan: "_Plan", states: Sequence[Value]) -> tuple[Value, Value]:
+    def _build(self, plan: "_Plan", states: Sequence[Value]) -> tuple[list[Value], list[Value]]:
         """Return the two rows of a plan."""
         constant = C(self._constant % (1 << self.width), self.width)
         values = [bit for term in self._terms for bit in term.bits]
@@ -156,8 +164,17 @@ class _Plan:
         return sum(1 << place for place, bits in enumerate(self.left) if len(bits) == 2)
 
 
-def _reduce(columns: Sequence[Sequence[_Bit]], number: int, budget: float) -> _Plan:
-    """Plan adders that leave one bit of a column where that is there by ``budget``, else two."""
+def spread(bits: Value, mask: int, width: int) -> Value:
+    """Return a number with ``bits`` at the places of a mask, and 0 at the others."""
+    rest = iter(bits)
+    return Cat(*(next(rest) if mask >> k & 1 else C(0, 1) for k in range(width)))
+
+
+def _reduce(columns: Sequence[Sequence[_Bit]], number: int, budget: float, pairs: int = 0) -> _Plan:
+    """Plan adders that leave one bit of a column where that is there by ``budget``, else two.
+
+    Two are left of the columns of the mask ``pairs``, which have two at least.
+    """
     plan = _Plan([], [], 0.0)
     latest = 0.0
     carries: list[_Bit] = []
@@ -165,7 +182,7 @@ def _reduce(columns: Sequence[Sequence[_Bit]], number: int, budget: float) -> _P
         made = number + 2 * len(plan.adders)
         waiting = [*column, *carries]
         adders, left, carries = _reduce_column(waiting, place, made, 1)
-        if _latest(left, carries) > budget:
+        if pairs >> place & 1 or _latest(left, carries) > budget:
             adders, left, carries = _reduce_column(waiting, place, made, 2)
         latest = max(latest, _latest(left, carries))
         plan.adders.extend(adders)
@@ -199,7 +216,7 @@ def _reduce_column(
     return adders, bits, carries
 
 
-def _build(m: Module, plan: _Plan, values: list[Value]) -> tuple[Value, Value]:
+def _build(m: Module, plan: _Plan, values: list[Value]) -> tuple[list[Value], list[Value]]:
     """Return the two rows of a plan whose bits are ``values``.
 
     Adders of a level are vectors: simulators take one operation of many bits for one.
@@ -226,4 +243,4 @@ def _build(m: Module, plan: _Plan, values: list[Value]) -> tuple[Value, Value]:
         [made[bits[row].number] if len(bits) > row else C(0, 1) for bits in plan.left]
         for row in (0, 1)
     )
-    return wire(m, Cat(*first), "first"), wire(m, Cat(*second), "second")
+    return first, second

@@ -4,6 +4,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from rtl.blocks.columns import spread
+
 
 class Fold(wiring.Component):
     """State that starts as 0, is replaced once a beat, and is the result after the last beat.
@@ -68,15 +70,17 @@ class SavedFold(wiring.Component):
     ----------
     width : int
         Width of the sum, modulo 2**width.
+    saved : int
+        Mask of the places at which the second number has bits.
     flags : int
         Number of sticky flags, 0 or more.
 
     Members
     -------
-    i : In(stream.Signature({"value": unsigned(2 * width + flags), "last": 1}))
-        The state after this beat, a combinational function of ``state``: both numbers, and above
-        them the flags; ``last`` ends the fold.
-    state : Out(2 * width + flags)
+    i : In(stream.Signature({"value": unsigned(bits), "last": 1}))
+        The state after this beat, a combinational function of ``state``: the first number, the
+        bits of the second, and the flags; ``last`` ends the fold.
+    state : Out(bits)
         The state before this beat: 0 in the first one.
     o : Out(stream.Signature(unsigned(width + flags)))
         The sum after the last beat, and above it the flags.
@@ -84,9 +88,11 @@ class SavedFold(wiring.Component):
     Timing: latency 1, interval 1.
     """
 
-    def __init__(self, width: int, flags: int = 0) -> None:
+    def __init__(self, width: int, saved: int, flags: int = 0) -> None:
         self.width = width
-        self.bits = 2 * width + flags
+        self.saved = saved
+        self.flags = flags
+        self.bits = width + saved.bit_count() + flags
         super().__init__(
             {
                 "i": In(stream.Signature(data.StructLayout({"value": self.bits, "last": 1}))),
@@ -99,14 +105,12 @@ class SavedFold(wiring.Component):
         m = Module()
         m.submodules.fold = fold = Fold(self.bits)
         wiring.connect(m, wiring.flipped(self.i), fold.i)
-        first, second, flags = (
-            fold.o.payload[: self.width],
-            fold.o.payload[self.width : 2 * self.width],
-            fold.o.payload[2 * self.width :],
-        )
+        numbers = fold.o.payload[: self.bits - self.flags]
+        second = spread(numbers[self.width :], self.saved, self.width)
+        total = (numbers[: self.width] + second)[: self.width]
         m.d.comb += [
             self.state.eq(fold.state),
-            self.o.payload.eq(Cat((first + second)[: self.width], flags)),
+            self.o.payload.eq(Cat(total, fold.o.payload[len(numbers) :])),
             self.o.valid.eq(fold.o.valid),
             fold.o.ready.eq(self.o.ready),
         ]
