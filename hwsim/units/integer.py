@@ -109,14 +109,14 @@ class IntegerUnit(IntegerSum, MergedSum):
         {"lanes": 1, "weight": "uint5", "activation": "uint6"},
         {"lanes": 7, "weight": "int16", "activation": "int16"},
         {"lanes": 2, "weight": "int32", "activation": "uint32"},
-        {"lanes": 5, "weight": "int4", "activation": "int4", "accumulator_bits": 10},
-        {"lanes": 2, "weight": "int16", "activation": "int16", "accumulator_bits": 32},
         *dots((16, "int8", "int8"), (3, "uint7", "int4"), (1, "int8", "uint8"), adders="merged"),
         *dots((3, "int3", "int2"), (1, "int1", "int1"), adders="merged", accumulator_bits=6),
         *dots((16, "int8", "int8"), (3, "int2", "uint8"), (1, "uint5", "uint6"),
               adders="merged", state="carry_save"),
         *dots((5, "int4", "int4"), adders="merged", state="carry_save", accumulator_bits=10),
         *dots((1, "int3", "uint1"), adders="merged", state="carry_save", accumulator_bits=90),
+        {"lanes": 5, "weight": "int4", "activation": "int4", "accumulator_bits": 10},
+        {"lanes": 2, "weight": "int16", "activation": "int16", "accumulator_bits": 32},
     )  # fmt: skip
     fitting: ClassVar[Configurations] = dots(
         (1, "int3", "int8"),

@@ -58,8 +58,10 @@ class Columns:
         if value.shape().signed:
             negative |= 1 << (len(value) - 1)
         self._constant -= negative << place
+        if place >= self.width:
+            return
         name = f"term_{len(self._terms)}"
-        term = wire(self.m, value.as_unsigned()[: max(self.width - place, 0)], name)
+        term = wire(self.m, value.as_unsigned()[: self.width - place], name)
         inverted = wire(self.m, ~term, f"{name}_not") if negative else term
         bits = [(inverted if negative >> k & 1 else term)[k] for k in range(len(term))]
         self._terms.append(_Term(bits, arrival, place))
