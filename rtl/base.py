@@ -12,7 +12,7 @@ from hwsim.units import Result, UnitSpec
 from hwsim.units.adders import MergedSum, State
 from rtl.blocks.accumulator import Accumulator
 from rtl.blocks.columns import Columns
-from rtl.blocks.fold import Fold, SavedFold
+from rtl.blocks.fold import SumFold
 
 
 def code_shape(fmt: Format) -> Shape:
@@ -110,9 +110,7 @@ class Unit(wiring.Component):
         m.submodules.merge = tree = Module()
         return Columns(tree, self.sum.width)
 
-    def merge(
-        self, m: Module, columns: Columns, flags: Sequence[Sequence[Value]] = ()
-    ) -> Fold | SavedFold:
+    def merge(self, m: Module, columns: Columns, flags: Sequence[Sequence[Value]] = ()) -> SumFold:
         """Add all terms of ``columns`` up over the beats, one beat a cycle, in one tree.
 
         The output is left to connect; for ``flags`` see :meth:`accumulate`.
@@ -120,12 +118,11 @@ class Unit(wiring.Component):
         spec, width = self.spec, self.sum.width
         assert isinstance(spec, MergedSum)
         count = len(self.sum.flags)
-        fold: Fold | SavedFold
         if spec.state is State.CARRY_SAVE:
-            fold = SavedFold(width, columns.saved, count)
+            fold = SumFold(width, columns.saved, count)
             term = columns.rows(fold.state[: len(fold.state) - count])
         else:
-            fold = Fold(width + count)
+            fold = SumFold(width, 0, count)
             term = columns.total(fold.state[:width])
         m.submodules.accumulator = fold
         sticky = fold.state[len(term) :] | Cat(*(Cat(*bits).any() for bits in flags))

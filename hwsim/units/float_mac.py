@@ -324,7 +324,7 @@ class FloatUnit(ExactSum, RoundedSum):
         {"lanes": 2, "weight": "bf16", "activation": "bf16"},
         {"lanes": 3, "weight": "e3m2", "activation": "e3m2", "accumulator_bits": 21},
         *dots((16, "e4m3", "e4m3"), (1, "e2m1", "e5m2"), adders="merged"),
-        *dots((16, "e4m3", "e4m3"), (3, "e2m3", "e3m2"), adders="merged", state="carry_save"),
+        *dots((4, "e4m3", "e4m3"), (3, "e2m3", "e3m2"), adders="merged", state="carry_save"),
         *dots((3, "e3m2", "e3m2"), adders="merged", state="carry_save", accumulator_bits=21),
         {"lanes": 16, "weight": "e5m2", "activation": "e4m3u", "subnormals": "flush"},
         {"lanes": 16, "weight": "e2m3", "activation": "e5m2", "specials": "exclude"},

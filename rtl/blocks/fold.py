@@ -60,8 +60,8 @@ class Fold(wiring.Component):
         return m
 
 
-class SavedFold(wiring.Component):
-    """A fold of a sum of two numbers, its carries being saved, with flags that stick.
+class SumFold(wiring.Component):
+    """A fold of a sum, with flags that stick; of two numbers where its carries are saved.
 
     The two are added up behind their registers: the path from these to the result is that adder,
     and the one from state to state has none.
@@ -71,7 +71,7 @@ class SavedFold(wiring.Component):
     width : int
         Width of the sum, modulo 2**width.
     saved : int
-        Mask of the places at which the second number has bits.
+        Mask of the places at which the second number has bits, 0 for one number.
     flags : int
         Number of sticky flags, 0 or more.
 
@@ -106,8 +106,10 @@ class SavedFold(wiring.Component):
         m.submodules.fold = fold = Fold(self.bits)
         wiring.connect(m, wiring.flipped(self.i), fold.i)
         numbers = fold.o.payload[: self.bits - self.flags]
-        second = spread(numbers[self.width :], self.saved, self.width)
-        total = (numbers[: self.width] + second)[: self.width]
+        total = numbers[: self.width]
+        if self.saved:
+            second = spread(numbers[self.width :], self.saved, self.width)
+            total = (total + second)[: self.width]
         m.d.comb += [
             self.state.eq(fold.state),
             self.o.payload.eq(Cat(total, fold.o.payload[len(numbers) :])),
