@@ -8,7 +8,7 @@ carries propagate.
 of one tree of full adders, and one adder with carries that propagate comes last. Products of
 integers enter as partial products, rows of AND gates or Booth rows, so there are no multipliers;
 those of other formats enter when they are multiplied and shifted. This merged arithmetic makes an
-INT8 dot product of 16 lanes about 0.85 times as large and its cycle 0.8 times as long.
+INT8 dot product of 16 lanes 0.84 times as large and its cycle 0.83 times as long (sky130).
 
 ``state="carry_save"`` keeps the running sum as two numbers, which are added up behind the register
 that offers the result. The cycle is that of the tree, or of the last adder alone; the price is a
