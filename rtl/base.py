@@ -9,7 +9,10 @@ from amaranth.lib.wiring import In, Out
 from hwsim.formats.base import Format
 from hwsim.formats.integer import Integer
 from hwsim.units import Result, UnitSpec
+from hwsim.units.adders import MergedSum, State
 from rtl.blocks.accumulator import Accumulator
+from rtl.blocks.columns import Columns
+from rtl.blocks.fold import SumFold
 
 
 def code_shape(fmt: Format) -> Shape:
@@ -100,3 +103,33 @@ class Unit(wiring.Component):
             any_lane = [Cat(*bits).any() for bits in flags]
             m.d.comb += accumulator.i.payload.flags.eq(Cat(*any_lane))
         return accumulator
+
+    def columns(self, m: Module) -> Columns:
+        """Return columns as wide as the sum, for :meth:`merge`."""
+        # Text of a module of this name is put in order (rtl.in_order).
+        m.submodules.merge = tree = Module()
+        return Columns(tree, self.sum.width)
+
+    def merge(self, m: Module, columns: Columns, flags: Sequence[Sequence[Value]] = ()) -> SumFold:
+        """Add all terms of ``columns`` up over the beats, one beat a cycle, in one tree.
+
+        The output is left to connect; for ``flags`` see :meth:`accumulate`.
+        """
+        spec, width = self.spec, self.sum.width
+        assert isinstance(spec, MergedSum)
+        count = len(self.sum.flags)
+        if spec.state is State.CARRY_SAVE:
+            fold = SumFold(width, columns.saved, count)
+            term = columns.rows(fold.state[: len(fold.state) - count])
+        else:
+            fold = SumFold(width, 0, count)
+            term = columns.total(fold.state[:width])
+        m.submodules.accumulator = fold
+        sticky = fold.state[len(term) :] | Cat(*(Cat(*bits).any() for bits in flags))
+        m.d.comb += [
+            fold.i.payload.value.eq(Cat(term, sticky)),
+            fold.i.payload.last.eq(self.i.payload.last),
+            fold.i.valid.eq(self.i.valid),
+            self.i.ready.eq(fold.i.ready),
+        ]
+        return fold

@@ -29,6 +29,7 @@ from hwsim.units.base import check_unit
 from hwsim.units.stimulus import corner_mix, corners, directed, extremes, random_codes
 from rtl import Unit, create, yosys
 from rtl.base import ports
+from rtl.in_order import in_order
 from rtl.once import once
 from rtl.player import PATIENCE, Kind, Script, Sink, Step, player
 from rtl.verilog import HandMade
@@ -85,7 +86,7 @@ def _of_component(unit: UnitSpec, component: Unit) -> str:
             ],
             folder,
         )
-        return _banner(unit) + _tidy((folder / "unit.v").read_text(), unit.name)
+        return _banner(unit) + in_order(_tidy((folder / "unit.v").read_text(), unit.name))
 
 
 def _tidy(text: str, name: str) -> str:

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from amaranth.hdl import Module, Mux, Value
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units.exact_sum import ExactSum as ExactSumSpec
 from hwsim.units.result import Result
 from rtl.base import Unit
-from rtl.blocks.accumulator import Accumulator
 from rtl.blocks.adder_tree import tree_sum
+from rtl.blocks.columns import PLACED
 from rtl.blocks.decode import decode, surplus
 from rtl.blocks.minifloat import Decoded, product_flags
 from rtl.blocks.wire import wire
@@ -78,14 +78,24 @@ class ExactSum(Unit):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         stages = self.stages(m)
+        place = self.shift if self.spec.is_merged else self.place
         products, placed = [], []
         for k in range(self.spec.lanes):
             products.append(self.product(stages, k))
-            placed.append(self.place(stages.align, products[k], k))
-        total = self.leave(stages.tree, tree_sum(placed), "total")
+            placed.append(place(stages.align, products[k], k))
 
         flags = [[product.flags[name] for product in products] for name in self.sum.flags]
-        self.deliver(m, self.accumulate(m, total, flags))
+        if self.spec.is_merged:
+            columns = self.columns(m)
+            for product, value in zip(products, placed, strict=True):
+                if product.negative is None:
+                    columns.add(value, PLACED)
+                else:
+                    columns.add_signed(value, product.negative, PLACED)
+            self.deliver(m, self.merge(m, columns, flags).o)
+        else:
+            total = self.leave(stages.tree, tree_sum(placed), "total")
+            self.deliver(m, self.accumulate(m, total, flags).o)
         return m
 
     @property
@@ -110,9 +120,9 @@ class ExactSum(Unit):
     def sum(self) -> Result:
         return self.spec.exact_result
 
-    def deliver(self, m: Module, accumulator: Accumulator) -> None:
-        """Connect the accumulator to the output."""
-        wiring.connect(m, accumulator.o, wiring.flipped(self.o))
+    def deliver(self, m: Module, total: stream.Interface) -> None:
+        """Connect the accumulator's result to the output."""
+        wiring.connect(m, total, wiring.flipped(self.o))
 
     def product(self, stages: Stages, lane: int) -> Product:
         """Return the product of a lane."""
@@ -143,11 +153,17 @@ class ExactSum(Unit):
 
     def place(self, m: Module, product: Product, lane: int) -> Value:
         """Return the product in units of the sum."""
+        shifted = self.shift(m, product, lane)
+        if product.negative is None:
+            return shifted
+        return wire(m, Mux(product.negative, -shifted, shifted), f"placed_{lane}")
+
+    def shift(self, m: Module, product: Product, lane: int) -> Value:
+        """Return the product in units of the sum, its magnitude if it is negated after."""
         # The shift amount's range is wider than the shifts that occur; drop what stays 0 or
         # repeats the sign.
         shifted = product.value << product.shift
         end = self.surplus + self.spec.product_bits
         if product.negative is None:
             return wire(m, shifted[self.surplus : end + 1].as_signed(), f"placed_{lane}")
-        magnitude = wire(m, shifted[self.surplus : end], f"magnitude_{lane}")
-        return wire(m, Mux(product.negative, -magnitude, magnitude), f"placed_{lane}")
+        return wire(m, shifted[self.surplus : end], f"magnitude_{lane}")

@@ -1,12 +1,11 @@
 """Posit dot product in a quire, and posit multipliers; see :mod:`hwsim.units.posit`."""
 
 from amaranth.hdl import Cat, Module
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 
 from hwsim.formats.posit import Posit as PositFormat
 from hwsim.units.posit import Accumulation, PositUnit
 from rtl.blocks import posit
-from rtl.blocks.accumulator import Accumulator
 from rtl.blocks.fold import Fold
 from rtl.blocks.posit import Parts
 from rtl.blocks.wire import wire
@@ -63,18 +62,18 @@ class Posit(ExactSum):
         wiring.connect(m, fold.o, wiring.flipped(self.o))
         return m
 
-    def deliver(self, m: Module, accumulator: Accumulator) -> None:
+    def deliver(self, m: Module, total: stream.Interface) -> None:
         if self.spec.accumulator is None:
-            super().deliver(m, accumulator)
+            super().deliver(m, total)
             return
         m.submodules.round = rounding = Module()
-        quire, nar = accumulator.o.payload[:-1].as_signed(), accumulator.o.payload[-1]
+        quire, nar = total.payload[:-1].as_signed(), total.payload[-1]
         exponent = self.sum.exponent
         code = posit.round_quire(rounding, self.accumulator_format, quire, exponent, nar, "quire")
         m.d.comb += [
             self.o.payload.eq(code),
-            self.o.valid.eq(accumulator.o.valid),
-            accumulator.o.ready.eq(self.o.ready),
+            self.o.valid.eq(total.valid),
+            total.ready.eq(self.o.ready),
         ]
 
     def operands(self, m: Module, lane: int) -> tuple[Parts, Parts]:

@@ -38,7 +38,7 @@ from hwsim.formats.base import Bools, Codes, Format, Int64
 from hwsim.formats.integer import Integer
 from hwsim.units.base import Timing
 from hwsim.units.configurations import Configurations, dots
-from hwsim.units.integer import IntegerUnit
+from hwsim.units.integer import IntegerSum
 from hwsim.units.metadata import Metadata, Operand
 from hwsim.units.result import Integers
 
@@ -72,13 +72,13 @@ class Precision(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BitSerialUnit(IntegerUnit):
+class BitSerialUnit(IntegerSum):
     """Dot product of integers, digits serial; results are those of ``integer``.
 
     Parameters
     ----------
     lanes, weight, activation, accumulator_bits
-        See :class:`~hwsim.units.integer.IntegerUnit`.
+        See :class:`~hwsim.units.integer.IntegerSum`.
     serial
         ``weight``, or ``both``, which goes with binary recoding and all digits only.
     recoding

@@ -23,7 +23,8 @@ from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Codes, Format, Int64, Kind, Unpacked
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units import accumulator
-from hwsim.units.base import Timing, UnitSpec
+from hwsim.units.adders import MergedSum
+from hwsim.units.base import Timing
 from hwsim.units.result import Integers, Result, RoundedResult, exact_sums
 
 #: Most bits that the accumulator may have above what one beat needs.
@@ -41,7 +42,7 @@ class Products(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExactSum(UnitSpec):
+class ExactSum(MergedSum):
     """Dot product, exact; a family says which formats it takes, and the formats choose decoders.
 
     Parameters
@@ -52,6 +53,8 @@ class ExactSum(UnitSpec):
         Width of the two's complement accumulator, from what holds a product to 1024, or to 64 more
         than a beat needs. It wraps; :attr:`safe_beats` says from when, and is 0 where one beat can
         wrap. The default is what 256 beats need.
+    adders, state
+        See :class:`~hwsim.units.adders.MergedSum`. Products enter the tree when they are shifted.
     """
 
     #: The class of both operands' formats, and what messages call them.
@@ -64,6 +67,10 @@ class ExactSum(UnitSpec):
         super().__post_init__()
         self.operand_formats()
         self._set_products()
+        if self.is_merged and not self.has_exact_accumulator:
+            raise InputError(
+                f"adders={self.adders}: only an exact sum is merged; allowed here: operators"
+            )
         if self.accumulator_bits is None:
             object.__setattr__(self, "accumulator_bits", self._default("accumulator_bits"))
         elif self.has_exact_accumulator:

@@ -110,6 +110,8 @@ class FloatUnit(ExactSum, RoundedSum):
         See :class:`~hwsim.units.base.UnitSpec`; both formats are minifloats, signed or unsigned.
     accumulator_bits
         See :class:`~hwsim.units.exact_sum.ExactSum`; only exact sums have it.
+    adders, state
+        See :class:`~hwsim.units.exact_sum.ExactSum`; only exact sums are merged.
     accumulation
         ``exact``, ``rounded``, or ``alignedF`` with F from 0 to 40. The default is ``rounded`` if
         an ``accumulator`` is given, else ``exact``.
@@ -321,6 +323,9 @@ class FloatUnit(ExactSum, RoundedSum):
         {"lanes": 4, "weight": "fp16", "activation": "e4m3"},
         {"lanes": 2, "weight": "bf16", "activation": "bf16"},
         {"lanes": 3, "weight": "e3m2", "activation": "e3m2", "accumulator_bits": 21},
+        *dots((16, "e4m3", "e4m3"), (1, "e2m1", "e5m2"), adders="merged"),
+        *dots((4, "e4m3", "e4m3"), (3, "e2m3", "e3m2"), adders="merged", state="carry_save"),
+        *dots((3, "e3m2", "e3m2"), adders="merged", state="carry_save", accumulator_bits=21),
         {"lanes": 16, "weight": "e5m2", "activation": "e4m3u", "subnormals": "flush"},
         {"lanes": 16, "weight": "e2m3", "activation": "e5m2", "specials": "exclude"},
         {"lanes": 16, "weight": "e4m3", "activation": "e4m3", "accumulation": "aligned13"},

@@ -3,6 +3,7 @@
 The baseline of the field. Each lane has a full multiplier, an array of weight x activation AND
 gates and adders; a balanced tree sums the lanes, and one adder accumulates. One beat a cycle.
 Area grows with lanes x weight bits x activation bits; the accumulator is paid once for all lanes.
+With ``adders=merged`` one tree over all partial products takes the place of all of these.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Format
 from hwsim.formats.integer import Integer
 from hwsim.units import accumulator
+from hwsim.units.adders import MergedSum
 from hwsim.units.base import Timing, UnitSpec
 from hwsim.units.configurations import Configurations, dots
 from hwsim.units.result import Integers, Result, exact_sums
@@ -26,8 +28,8 @@ def require_integer(parameter: str, fmt: Format, family: str) -> Integer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IntegerUnit(UnitSpec):
-    """Dot product of integers, exact modulo 2**accumulator_bits.
+class IntegerSum(UnitSpec):
+    """Dot product of integers, exact modulo 2**accumulator_bits: what all units of it share.
 
     Parameters
     ----------
@@ -38,9 +40,6 @@ class IntegerUnit(UnitSpec):
         :attr:`safe_beats` says from when, and is 0 where one beat can wrap. The default is 32, or
         what 256 beats need if that is more.
     """
-
-    family: ClassVar[str] = "integer"
-    generator: ClassVar[str] = "rtl.integer:Integer"
 
     accumulator_bits: int | None = None
 
@@ -86,6 +85,22 @@ class IntegerUnit(UnitSpec):
         products = a * w if bits < 63 else a.astype(object) * w.astype(object)
         return self.result.pack(exact_sums(products, bits))
 
+
+@dataclass(frozen=True, kw_only=True)
+class IntegerUnit(IntegerSum, MergedSum):
+    """Bit-parallel dot product of integers.
+
+    Parameters
+    ----------
+    lanes, weight, activation, accumulator_bits
+        See :class:`~hwsim.units.integer.IntegerSum`.
+    adders, state
+        See :class:`~hwsim.units.adders.MergedSum`. Products enter the tree as partial products.
+    """
+
+    family: ClassVar[str] = "integer"
+    generator: ClassVar[str] = "rtl.integer:Integer"
+
     configurations: ClassVar[Configurations] = (
         {"lanes": 64, "weight": "int8", "activation": "int8"},
         {"lanes": 16, "weight": "int4", "activation": "int8"},
@@ -94,6 +109,12 @@ class IntegerUnit(UnitSpec):
         {"lanes": 1, "weight": "uint5", "activation": "uint6"},
         {"lanes": 7, "weight": "int16", "activation": "int16"},
         {"lanes": 2, "weight": "int32", "activation": "uint32"},
+        *dots((16, "int8", "int8"), (3, "uint7", "int4"), (1, "int8", "uint8"), adders="merged"),
+        *dots((3, "int3", "int2"), (1, "int1", "int1"), adders="merged", accumulator_bits=6),
+        *dots((16, "int8", "int8"), (3, "int2", "uint8"), (1, "uint5", "uint6"),
+              adders="merged", state="carry_save"),
+        *dots((5, "int4", "int4"), adders="merged", state="carry_save", accumulator_bits=10),
+        *dots((1, "int3", "uint1"), adders="merged", state="carry_save", accumulator_bits=90),
         {"lanes": 5, "weight": "int4", "activation": "int4", "accumulator_bits": 10},
         {"lanes": 2, "weight": "int16", "activation": "int16", "accumulator_bits": 32},
     )  # fmt: skip

@@ -210,6 +210,8 @@ class LmulUnit(ExactSum):
         {"lanes": 32, "weight": "e3m4", "activation": "e3m4", "reading": "formula"},
         {"lanes": 16, "weight": "e5m2fnuz", "activation": "e5m2fnuz", "reading": "formula"},
         {"lanes": 1, "weight": "e2m1", "activation": "e2m1"},
+        {"lanes": 16, "weight": "e4m3", "activation": "e4m3", "adders": "merged"},
+        *dots((3, "e3m2", "e3m2"), adders="merged", state="carry_save"),
         {"lanes": 3, "weight": "e3m2", "activation": "e3m2", "accumulator_bits": 12},
         {"lanes": 2, "weight": "fp16", "activation": "fp16"},
         {"lanes": 1, "weight": "bf16", "activation": "bf16", "reading": "formula"},

@@ -30,7 +30,7 @@ from hwsim.formats.codebook import Codebook
 from hwsim.units.configurations import Configurations, dots
 from hwsim.units.dyadic import Dyadic, dyadic
 from hwsim.units.exact_sum import flag_names, product_flags, sticky
-from hwsim.units.integer import IntegerUnit
+from hwsim.units.integer import IntegerSum
 from hwsim.units.result import Integers, Result, exact_sums
 
 #: Wider operands have more products than a ROM is worth.
@@ -38,7 +38,7 @@ MAX_OPERAND_BITS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProductRomUnit(IntegerUnit):
+class ProductRomUnit(IntegerSum):
     """Dot product of two formats of up to 4 bits, exact modulo 2**accumulator_bits.
 
     Parameters
@@ -49,7 +49,7 @@ class ProductRomUnit(IntegerUnit):
         Scalar formats of 1 to 4 bits whose values are small integers times powers of two. A
         codebook of other values is refused; it is what ``codebook`` takes.
     accumulator_bits
-        See :class:`~hwsim.units.integer.IntegerUnit`.
+        See :class:`~hwsim.units.integer.IntegerSum`.
     """
 
     family: ClassVar[str] = "product_rom"

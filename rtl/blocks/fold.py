@@ -1,8 +1,10 @@
 """The register at the end of every unit: carries a value from beat to beat, offers the last."""
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+
+from rtl.blocks.columns import spread
 
 
 class Fold(wiring.Component):
@@ -55,4 +57,63 @@ class Fold(wiring.Component):
                 first.eq(self.i.payload.last),
                 self.o.valid.eq(self.i.payload.last),
             ]
+        return m
+
+
+class SumFold(wiring.Component):
+    """A fold of a sum, with flags that stick; of two numbers where its carries are saved.
+
+    The two are added up behind their registers: the path from these to the result is that adder,
+    and the one from state to state has none.
+
+    Parameters
+    ----------
+    width : int
+        Width of the sum, modulo 2**width.
+    saved : int
+        Mask of the places at which the second number has bits, 0 for one number.
+    flags : int
+        Number of sticky flags, 0 or more.
+
+    Members
+    -------
+    i : In(stream.Signature({"value": unsigned(bits), "last": 1}))
+        The state after this beat, a combinational function of ``state``: the first number, the
+        bits of the second, and the flags; ``last`` ends the fold.
+    state : Out(bits)
+        The state before this beat: 0 in the first one.
+    o : Out(stream.Signature(unsigned(width + flags)))
+        The sum after the last beat, and above it the flags.
+
+    Timing: latency 1, interval 1.
+    """
+
+    def __init__(self, width: int, saved: int, flags: int = 0) -> None:
+        self.width = width
+        self.saved = saved
+        self.flags = flags
+        self.bits = width + saved.bit_count() + flags
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.StructLayout({"value": self.bits, "last": 1}))),
+                "state": Out(self.bits),
+                "o": Out(stream.Signature(unsigned(width + flags))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.fold = fold = Fold(self.bits)
+        wiring.connect(m, wiring.flipped(self.i), fold.i)
+        numbers = fold.o.payload[: self.bits - self.flags]
+        total = numbers[: self.width]
+        if self.saved:
+            second = spread(numbers[self.width :], self.saved, self.width)
+            total = (total + second)[: self.width]
+        m.d.comb += [
+            self.state.eq(fold.state),
+            self.o.payload.eq(Cat(total, fold.o.payload[len(numbers) :])),
+            self.o.valid.eq(fold.o.valid),
+            fold.o.ready.eq(self.o.ready),
+        ]
         return m

@@ -388,7 +388,7 @@ def test_sweep_without_tensors(specification, costs, tmp_path):
 def synthesis(specification, costs, monkeypatch):
     """A sweep by synthesis in two libraries, one of which has nothing that it needs."""
 
-    def synthesize(unit, technology, liberty, operands, objective, clock_ns):
+    def synthesize(unit, technology, liberty, operands, objective, clock_ns, clock_gating):
         assert operands.weights.shape == (64, 64 * unit.lanes)
         assert [path.name for path in liberty] == [f"{technology}.lib"]
         if technology == "theirs":
@@ -438,7 +438,7 @@ def test_synthesis_is_for_one_clock_at_a_time(synthesis, tmp_path, monkeypatch):
     asked = []
     behaved = sweeps.syntheses.synthesize
 
-    def synthesize(unit, technology, liberty, operands, objective, clock_ns):
+    def synthesize(unit, technology, liberty, operands, objective, clock_ns, clock_gating):
         asked.append((unit, technology, objective, clock_ns))
         return behaved(unit, technology, liberty, operands, objective, clock_ns)
 
