@@ -440,7 +440,7 @@ def test_synthesis_is_for_one_clock_at_a_time(synthesis, tmp_path, monkeypatch):
 
     def synthesize(unit, technology, liberty, operands, objective, clock_ns, clock_gating):
         asked.append((unit, technology, objective, clock_ns))
-        return behaved(unit, technology, liberty, operands, objective, clock_ns)
+        return behaved(unit, technology, liberty, operands, objective, clock_ns, clock_gating)
 
     monkeypatch.setattr(sweeps.syntheses, "synthesize", synthesize)
     synthesis.write_text(synthesis.read_text().replace("clock: [none]", "clock: [3, best]"))
@@ -670,7 +670,7 @@ def test_clock_gates_are_of_the_estimate_and_of_its_key(specification, tmp_path)
     for gated in (False, True):
         specification.write_text(f"{text}clock_gating: {str(gated).lower()}\n")
         outcome = run(spec.read(specification), tmp_path / "out")
-        assert outcome.failures == []
+        assert outcome.failures == ()
         for point in outcome.points:
             unit, name = point.unit, point.target.technology
             assert point.cost == estimate(unit, name, clock_gating=gated)

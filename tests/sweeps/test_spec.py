@@ -137,7 +137,8 @@ def test_paths_are_relative_to_the_file(specification):
          "10: scren: unknown key 'scren'; did you mean 'screen'?"),
         ("screen: 2.5", "clock_gating: yes", "10: clock_gating: must be true or false, not 'yes'"),
         ("[sky130]\nmethod", "[osu018]\nclock_gating: true\nmethod",
-         "3: clock_gating: clock_gating=True: osu018 has no clock gate for rising edges"),
+         "3: clock_gating: clock_gating=True: osu018 has no clock gate for rising edges; allowed: "
+         "technologies that have one, such as asap7, sky130"),
         ("name: good", "name: " + "[" * 9999,
          "1: lists and mappings in more than 20 levels"),
         ("name: good", "name: &a [*a]", "1: name: must be text, not a list"),
