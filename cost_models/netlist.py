@@ -296,7 +296,7 @@ def rtlil_text(unit: UnitSpec) -> str:
         return text
     from rtl.pipeline import pipelined
 
-    return pipelined(text, unit.name, unit.stages)
+    return pipelined(text, unit.name, unit.stages, unit.turns)
 
 
 @lru_cache(maxsize=256)

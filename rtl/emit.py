@@ -68,7 +68,7 @@ def _of_component(unit: UnitSpec, component: Unit) -> str:
         # SciPy takes longer to import than most units to emit.
         from rtl.pipeline import pipelined
 
-        text = pipelined(text, unit.name, unit.stages)
+        text = pipelined(text, unit.name, unit.stages, unit.turns)
     names = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding", "hdlname")
     attributes = " ".join(f"-remove {name}" for name in names)
     with files.temporary_folder() as folder:

@@ -5,7 +5,7 @@ from amaranth.hdl import C, Cat, Module, Value
 from hwsim.units.float_mac import EXACT, FloatUnit
 from rtl.blocks.aligned import AlignedSum, Term
 from rtl.blocks.fma import Operand
-from rtl.blocks.fold import Fold
+from rtl.blocks.fold import Fold, InterleavedFold
 from rtl.blocks.wire import wire
 from rtl.exact_sum import ExactSum
 from rtl.rounded_sum import RoundedSum
@@ -43,13 +43,13 @@ class Float(RoundedSum, ExactSum):
         m.submodules.add = adder = Module()
         return multiplier, adder
 
-    def deliver_state(self, m: Module, fold: Fold) -> None:
+    def deliver_state(self, m: Module, fold: Fold | InterleavedFold) -> None:
         padding = self.spec.result.bits - self.spec.state_format.bits
         m.d.comb += [
             self.o.valid.eq(fold.o.valid),
             fold.o.ready.eq(self.o.ready),
             # Fraction bits that are not kept are 0.
-            self.o.payload.eq(Cat(C(0, padding), fold.o.payload)),
+            self.o.payload.eq(Cat(C(0, padding), self.combined(m, fold))),
         ]
 
     def total(self, multiplier: Module, adder: Module, state: Value) -> Value:

@@ -8,7 +8,7 @@ from hwsim.units.rounded_sum import RoundedSum as RoundedSumSpec
 from hwsim.units.rounding import Subnormals
 from rtl.base import Unit
 from rtl.blocks.fma import FusedAdd, Operand, choose, multiply, operand
-from rtl.blocks.fold import Fold
+from rtl.blocks.fold import Fold, InterleavedFold
 from rtl.blocks.wire import wire
 
 
@@ -38,7 +38,10 @@ class RoundedSum(Unit):
         m = Module()
         fmt = self.spec.state_format
         multiplier, adder = self.parts(m)
-        m.submodules.fold = fold = Fold(fmt.bits)
+        count = self.spec.interleaved_sums
+        m.submodules.fold = fold = (
+            Fold(fmt.bits) if count == 1 else InterleavedFold(fmt.bits, count)
+        )
         state = wire(m, fold.state, "accumulated")
         total = self.total(multiplier, adder, state)
         m.d.comb += [
@@ -50,9 +53,30 @@ class RoundedSum(Unit):
         self.deliver_state(m, fold)
         return m
 
-    def deliver_state(self, m: Module, fold: Fold) -> None:
+    def deliver_state(self, m: Module, fold: Fold | InterleavedFold) -> None:
         """Connect the accumulator to the output."""
-        wiring.connect(m, fold.o, wiring.flipped(self.o))
+        if isinstance(fold, Fold):
+            wiring.connect(m, fold.o, wiring.flipped(self.o))
+            return
+        m.d.comb += [
+            self.o.valid.eq(fold.o.valid),
+            fold.o.ready.eq(self.o.ready),
+            self.o.payload.eq(self.combined(m, fold)),
+        ]
+
+    def combined(self, m: Module, fold: Fold | InterleavedFold) -> Value:
+        """Return the code of the sum: of the accumulator, or of all partial sums in order."""
+        if isinstance(fold, Fold):
+            return fold.o.payload
+        m.submodules.combine = combine = Module()
+        fmt = self.spec.state_format
+        total, *others = (fold.o.payload.word_select(k, fmt.bits) for k in range(fold.count))
+        for k, code in enumerate(others, 1):
+            part = operand(combine, fmt, code, f"partial_{k}", self.flush)
+            total = wire(
+                combine, self.fused_add(part).sum(combine, total, f"combined_{k}"), f"sum_{k}"
+            )
+        return total
 
     def parts(self, m: Module) -> tuple[Module, Module]:
         """Return the modules that multiply and add."""

@@ -164,6 +164,11 @@ class UnitSpec(KeepsRepr, LayerOperands):
     def _timing(self) -> Timing:
         """Return :meth:`timing` of the unit in one stage."""
 
+    @property
+    def turns(self) -> int:
+        """Sums that beats are added to in turn, and so the stages that an addition may take."""
+        return 1
+
     #: What :attr:`most_stages` is for units that take a beat a cycle.
     MAX_STAGES: ClassVar[int] = 8
 

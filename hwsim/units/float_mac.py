@@ -123,6 +123,9 @@ class FloatUnit(ExactSum, RoundedSum):
         accumulator, the others being 0. By default F, or the most and least that is allowed.
     rounding
         Of a rounded or aligned sum, by default ``nearest_even`` and ``toward_zero``.
+    interleaved_sums
+        See :class:`~hwsim.units.rounded_sum.RoundedSum`. Partial sums of an aligned sum are added
+        up with a rounding each, too. An exact sum has one.
     subnormals
         See :class:`~hwsim.units.rounding.Subnormals`. An exact sum has none.
     specials
@@ -182,6 +185,11 @@ class FloatUnit(ExactSum, RoundedSum):
             "rounding": (ROUNDED, ALIGNED),
             "fraction_bits": (ALIGNED,),
         }
+        if self.interleaved_sums > 1 and self.kind == EXACT:
+            raise InputError(
+                f"interleaved_sums={self.interleaved_sums}: only accumulation=rounded and aligned "
+                "have several sums, not exact"
+            )
         for key, kinds in parts.items():
             value = getattr(self, key)
             if value is not None and self.kind not in kinds:
@@ -305,10 +313,15 @@ class FloatUnit(ExactSum, RoundedSum):
     def _aligned(self, a: Unpacked, w: Unpacked, bits: int) -> Codes:
         terms = aligned.products(self.operand_formats(), a, w)
         fmt = self.state_format
-        codes = np.zeros(a.sign.shape[:-1], np.int64)
-        for start in range(0, a.sign.shape[-1], self.lanes):
+        sums = [np.zeros(a.sign.shape[:-1], np.int64)] * self.interleaved_sums
+        for k, start in enumerate(range(0, a.sign.shape[-1], self.lanes)):
             beat = terms.part(slice(start, start + self.lanes))
-            codes = aligned.add(fmt, beat, codes, bits, self.sum_rounding, self.subnormals)
+            own = k % self.interleaved_sums
+            sums[own] = aligned.add(fmt, beat, sums[own], bits, self.sum_rounding, self.subnormals)
+        codes = sums[0]
+        if len(sums) > 1:
+            total = self.combined([fmt.decode(one) for one in sums])
+            codes = rounding.encode(fmt, total).astype(np.int64)
         padding = self.sum_format.mantissa - fmt.mantissa
         return (codes << padding).astype(self.sum_format.code_dtype)
 
@@ -344,6 +357,10 @@ class FloatUnit(ExactSum, RoundedSum):
          "subnormals": "flush", "specials": "exclude"},
         {"lanes": 3, "weight": "e3m2", "activation": "e2m1", "accumulator": "e5m2",
          "rounding": "toward_zero", "subnormals": "flush"},
+        {"lanes": 3, "weight": "e2m1", "activation": "e3m2", "accumulation": "aligned9",
+         "interleaved_sums": 2, "stages": 3},
+        {"lanes": 1, "weight": "e2m1", "activation": "e2m3", "accumulator": "e5m2",
+         "rounding": "toward_zero", "subnormals": "flush", "interleaved_sums": 2},
     )  # fmt: skip
     fitting: ClassVar[Configurations] = (
         *dots(

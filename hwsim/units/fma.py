@@ -49,6 +49,8 @@ class FmaUnit(RoundedSum):
         Format that sums are rounded to: a signed minifloat that has NaN; fp32 by default.
     wide
         A second weight format as wide as all weights of a beat, or none.
+    interleaved_sums
+        See :class:`~hwsim.units.rounded_sum.RoundedSum`.
     """
 
     family: ClassVar[str] = "fma"
@@ -132,6 +134,10 @@ class FmaUnit(RoundedSum):
         {"lanes": 1, "weight": "uint4", "activation": "e5m2"},
         {"lanes": 2, "weight": "e2m1", "activation": "fp16", "accumulator": "fp16",
          "wide": "int8"},
+        {"lanes": 1, "weight": "e2m1", "activation": "e4m3", "accumulator": "e5m2",
+         "interleaved_sums": 2},
+        {"lanes": 2, "weight": "int3", "activation": "e3m2", "accumulator": "fp16",
+         "interleaved_sums": 3, "stages": 4},
     )  # fmt: skip
     fitting: ClassVar[Configurations] = (
         *dots((1, "e2m1", "e5m2"), (1, "e3m2", "e3m2"), accumulator="e5m2"),

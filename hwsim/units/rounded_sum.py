@@ -12,23 +12,52 @@ is always delivered as the format's one quiet NaN. What overflows becomes infini
 format without infinity, unless the rounding says otherwise. The sign of zero is that of IEEE 754
 (section 6.3).
 
+An addition needs the sum before it, so its whole way, to align, add, normalise and round, is one
+cycle. With ``interleaved_sums=K`` beat i is added to partial sum i mod K, and each has K cycles for
+an addition that is spread over as many stages. The K sums are added up in order after the last
+beat, with a rounding each, by K - 1 more adders behind the registers.
+
 Source: IEEE 754-2019 section 5.4.1 (fusedMultiplyAdd).
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from hwsim.errors import InputError
 from hwsim.formats.base import Codes, Float64, Format
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units import rounding
 from hwsim.units.base import UnitSpec
 from hwsim.units.rounding import Subnormals, SumRounding
 
+#: The most partial sums.
+MAX_SUMS = 8
 
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RoundedSum(UnitSpec):
-    """Dot product in floating point, one rounding a product; a family says what it takes."""
+    """Dot product in floating point, one rounding a product; a family says what it takes.
+
+    Parameters
+    ----------
+    lanes, weight, activation
+        See :class:`~hwsim.units.base.UnitSpec`.
+    interleaved_sums
+        Partial sums that beats are added to in turn, 1 to 8, each starting from +0. They are added
+        up at the end, in order and with a rounding each. So many ``stages`` may share the addition.
+    """
+
+    interleaved_sums: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.interleaved_sums <= MAX_SUMS:
+            raise InputError(
+                f"interleaved_sums must be 1 to {MAX_SUMS}, not {self.interleaved_sums}"
+            )
 
     @abstractmethod
     def operand_formats(self) -> tuple[Minifloat, Format]:
@@ -38,6 +67,10 @@ class RoundedSum(UnitSpec):
     @abstractmethod
     def state_format(self) -> Minifloat:
         """Format of the sum from step to step."""
+
+    @property
+    def turns(self) -> int:
+        return self.interleaved_sums
 
     @property
     def wide(self) -> Format | None:
@@ -75,9 +108,9 @@ class RoundedSum(UnitSpec):
         beats = (*activations.shape[:-1], -1, self.lanes)
         a = self._read(activation, activations).reshape(beats)
         w = self._read(weight, weights).reshape(beats)
-        accumulated = np.zeros(a.shape[:-2])
+        sums = [np.zeros(a.shape[:-2])] * self.interleaved_sums
         for beat in range(a.shape[-2]):
-            total = accumulated
+            total = accumulated = sums[beat % self.interleaved_sums]
             for lane in range(self.lanes):
                 total = self.step(a[..., beat, lane], w[..., beat, lane], total)
             if self.wide is not None:
@@ -85,8 +118,15 @@ class RoundedSum(UnitSpec):
                 wide = self._read(self.wide, words)
                 alone = self.step(a[..., beat, 0], wide, accumulated)
                 total = np.where(metadata["wide"][..., beat], alone, total)
-            accumulated = total
-        return rounding.encode(self.state_format, accumulated)
+            sums[beat % self.interleaved_sums] = total
+        return rounding.encode(self.state_format, self.combined(sums))
+
+    def combined(self, sums: Sequence[Float64]) -> Float64:
+        """Return the sum of partial sums, added up in order."""
+        total = sums[0]
+        for one in sums[1:]:
+            total = rounding.add(self.state_format, total, one, self.sum_rounding, self.subnormals)
+        return total
 
     def step(self, a: Float64, w: Float64, accumulated: Float64) -> Float64:
         """Return ``a * w + accumulated`` rounded once to ``state_format``."""

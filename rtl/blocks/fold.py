@@ -1,10 +1,13 @@
 """The register at the end of every unit: carries a value from beat to beat, offers the last."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.blocks.columns import spread
+
+#: What the registers of interleaved states are called, with a number behind.
+INTERLEAVED = "interleaved_state_"
 
 
 class Fold(wiring.Component):
@@ -116,4 +119,75 @@ class SumFold(wiring.Component):
             self.o.valid.eq(fold.o.valid),
             fold.o.ready.eq(self.o.ready),
         ]
+        return m
+
+
+class InterleavedFold(wiring.Component):
+    """Several states, to which beats go in turn, and which are the result after the last beat.
+
+    Beat i of a result replaces state i mod ``count``; it reads what the beat ``count`` before left.
+    What is read and what is written have counters of their own, so that beats may be under way
+    between the two: up to ``count`` - 1 (:mod:`rtl.pipeline`).
+
+    Parameters
+    ----------
+    width : int
+        Width of a state.
+    count : int
+        Number of states, 2 or more.
+
+    Members
+    -------
+    i : In(stream.Signature({"value": unsigned(width), "last": 1}))
+        The state after this beat, a combinational function of ``state``; ``last`` ends the fold.
+    state : Out(width)
+        The state that this beat replaces: 0 in the first ``count`` beats.
+    o : Out(stream.Signature(unsigned(count * width)))
+        All states after the last beat, the first lowest; 0 for those that no beat went to.
+
+    Timing: latency 1, interval 1.
+    """
+
+    def __init__(self, width: int, count: int) -> None:
+        self.width = width
+        self.count = count
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.StructLayout({"value": width, "last": 1}))),
+                "state": Out(width),
+                "o": Out(stream.Signature(unsigned(count * width))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        # The pipeline knows these registers by their names.
+        states = [
+            Signal(self.width, reset_less=True, name=f"{INTERLEAVED}{k}") for k in range(self.count)
+        ]
+        taken, last = Signal(), self.i.payload.last
+        read, full = Signal(range(self.count)), Signal()
+        write, used = Signal(range(self.count)), Signal(self.count)
+        first = Signal(init=1)
+        m.d.comb += [
+            self.i.ready.eq(~self.o.valid | self.o.ready),
+            taken.eq(self.i.valid & self.i.ready),
+            self.state.eq(Mux(full, Array(states)[read], 0)),
+            self.o.payload.eq(Cat(Mux(used[k], state, 0) for k, state in enumerate(states))),
+        ]
+        read_end, write_end = read == self.count - 1, write == self.count - 1
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(taken):
+            m.d.sync += [
+                read.eq(Mux(last | read_end, 0, read + 1)),
+                full.eq(~last & (full | read_end)),
+                write.eq(Mux(last | write_end, 0, write + 1)),
+                self.o.valid.eq(last),
+            ]
+            for k, state in enumerate(states):
+                with m.If(write == k):
+                    m.d.sync += state.eq(self.i.payload.value)
+                m.d.sync += used[k].eq((write == k) | (used[k] & ~first))
+            m.d.sync += first.eq(last)
         return m

@@ -12,6 +12,10 @@ whole loop, which limits the clock. Where several loops follow one another, as t
 and the sum of blocks, each may have its own stage: a stage knows by its own valid and ready when a
 beat passes it.
 
+A rounded sum's loop is its whole addition. Where beats go to K sums in turn
+(``interleaved_sums=K``), a sum is read by a beat when the beat K before has left the last stage, so
+reading and replacing may lie K - 1 ranks apart: the addition is spread over K stages.
+
 1. :mod:`rtl.pipeline.graph` reads the unit's cells as a graph of delays, estimated by word.
 2. :mod:`rtl.pipeline.schedule` finds the shortest period, and of the cuts that meet it those with
    the fewest registers, by a minimum cut.

@@ -16,6 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from hwsim.errors import InputError
+from rtl.blocks.fold import INTERLEAVED
 from rtl.flat import Bit, Flat
 from rtl.pipeline.delays import delay
 
@@ -38,6 +39,9 @@ class Graph:
         Bits of every node's output that something reads.
     registers, sources, last
         Which nodes keep a state, which are given, which belong in the last stage.
+    interleaved
+        Which nodes read a state that has several cycles: they may be so many stages before the
+        last, less one, and no earlier.
     """
 
     delays: list[float] = field(default_factory=list)
@@ -46,6 +50,7 @@ class Graph:
     registers: list[bool] = field(default_factory=list)
     sources: list[bool] = field(default_factory=list)
     last: list[bool] = field(default_factory=list)
+    interleaved: dict[int, int] = field(default_factory=dict)
 
     def add(
         self,
@@ -180,6 +185,9 @@ class DataPath:
     ----------
     flat
         The unit, all registers of which are ``$dff``, and whose memories are tables.
+    interleaved
+        Beats from one that replaces a state to the next that reads it, of registers that are called
+        :data:`~rtl.blocks.fold.INTERLEAVED`. So many stages may lie between reading and replacing.
 
     Attributes
     ----------
@@ -194,8 +202,9 @@ class DataPath:
         If results depend on a beat that is still offered.
     """
 
-    def __init__(self, flat: Flat) -> None:
+    def __init__(self, flat: Flat, interleaved: int = 1) -> None:
         self.flat = flat
+        self.interleaved = interleaved
         self.cells = [Cell(name, cell) for name, cell in flat.cells.items()]
         self.drivers = {bit: cell for cell in self.cells for bit in cell.bits("output")}
         (self.valid,), (self.ready,), (self.taken,), (self.offered,) = (
@@ -204,6 +213,13 @@ class DataPath:
         self.common = {bit for name in ("clk", "rst") for bit in self._port(name)}
         self.beat = self._port("i__payload")
         self.result = self._port("o__payload")
+        self.states = {
+            bit
+            for name, net in flat.module["netnames"].items()
+            if INTERLEAVED in name
+            for bit in net["bits"]
+            if isinstance(bit, int)
+        }
         self.controls = self._controls()
         self.readers = self._readers()
         if self._sources(self.result) & {*self.beat, self.valid, self.taken}:
@@ -352,7 +368,10 @@ class DataPath:
         part.add([], None, last=True)
         for node, one in enumerate(part.cells):
             if one is not None:
-                part.connect(node, self.data(one.bits("input")))
+                data = self.data(one.bits("input"))
+                if not one.is_register and self.states & data.keys():
+                    part.graph.interleaved[node] = self.interleaved
+                part.connect(node, {b: late for b, late in data.items() if b not in self.states})
         driver = self.drivers.get(self.ready)
         bits = [self.offered, *(driver.bits("input") if driver else ())]
         part.connect(len(part.cells) - 1, self.data(bits))

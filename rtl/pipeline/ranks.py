@@ -27,7 +27,7 @@ _TO_CELLS = (
 _FROM_CELLS = ("opt_expr", "opt_clean -purge")
 
 
-def pipelined(text: str, name: str, count: int) -> str:
+def pipelined(text: str, name: str, count: int, interleaved: int = 1) -> str:
     """Return a unit in ``count`` stages.
 
     Parameters
@@ -38,6 +38,8 @@ def pipelined(text: str, name: str, count: int) -> str:
         Of its top module.
     count
         Stages.
+    interleaved
+        Sums that beats are added to in turn, and so the stages that an addition may take.
 
     Returns
     -------
@@ -49,16 +51,22 @@ def pipelined(text: str, name: str, count: int) -> str:
     InputError
         If results depend on a beat that is still offered.
     """
+    path = data_path(text, name, interleaved)
+    _Ranks(path, count - 1).write()
+    with files.temporary_folder() as folder:
+        path.flat.write(folder / "staged.json")
+        written = ("read_json staged.json", *_FROM_CELLS, "write_rtlil staged.il")
+        yosys.run(written, folder)
+        return (folder / "staged.il").read_text()
+
+
+def data_path(text: str, name: str, interleaved: int = 1) -> DataPath:
+    """Return the data path of a unit; parameters and errors are those of :func:`pipelined`."""
     with files.temporary_folder() as folder:
         (folder / "unit.il").write_text(text)
         read = ("read_rtlil unit.il", f"hierarchy -top {name}", *_TO_CELLS, "write_json unit.json")
         yosys.run(read, folder)
-        flat = Flat.read(folder / "unit.json", name)
-        _Ranks(flat, count - 1).write()
-        flat.write(folder / "staged.json")
-        written = ("read_json staged.json", *_FROM_CELLS, "write_rtlil staged.il")
-        yosys.run(written, folder)
-        return (folder / "staged.il").read_text()
+        return DataPath(Flat.read(folder / "unit.json", name), interleaved)
 
 
 class _Ranks:
@@ -66,17 +74,17 @@ class _Ranks:
 
     Parameters
     ----------
-    flat
-        The unit, to be changed.
+    path
+        The unit, whose cells are to be changed.
     ranks
         Ranks of registers to add.
     """
 
-    def __init__(self, flat: Flat, ranks: int) -> None:
-        self.flat = flat
+    def __init__(self, path: DataPath, ranks: int) -> None:
+        self.flat = flat = path.flat
         self.ranks = ranks
-        self.path = DataPath(flat)
-        forward, behind = self.path.forward, self.path.behind
+        self.path = path
+        forward, behind = path.forward, path.behind
         before = [shortest_period(forward.graph, count) for count in range(ranks + 1)]
         after = [shortest_period(behind.graph, count) for count in range(ranks + 1)]
         # Of equal splits the one with the most ranks before the sum, which see fewer stalls.
@@ -172,6 +180,9 @@ class _Ranks:
         if not path.is_data(bit):
             return self._driven(bit, stage)
         own = self.stage[bit]
+        if bit in path.states and self.last - path.interleaved < stage < own:
+            # What the beat before in the same turn has left, which is there by now.
+            return bit
         assert own <= stage, "a net is used in its stage or later"
         for rank in range(own, stage):
             key = (bit, rank)

@@ -67,6 +67,9 @@ def earliest(graph: Graph, ranks: int, period: float) -> list[int] | None:
         at = max((stage[before] for before in outside), default=1)
         if any(graph.last[node] for node in loop):
             at = ranks + 1
+        for node in loop:
+            if node in graph.interleaved:
+                at = max(at, ranks + 2 - graph.interleaved[node])
         for chosen in (at, at + 1):
             if chosen > ranks + 1:
                 return None

@@ -125,3 +125,29 @@ def test_bad_parameters(parameters: dict[str, object], message: str) -> None:
     with pytest.raises(InputError) as error:
         fma(**parameters)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+@pytest.mark.parametrize("beats", [1, 2, 7, 20])
+def test_beats_go_to_interleaved_sums_in_turn(count: int, beats: int) -> None:
+    formats = {"weight": "e2m3", "activation": "e3m2"}
+    one = fma(lanes=2, **formats, accumulator="fp16")
+    unit = fma(lanes=2, **formats, accumulator="fp16", interleaved_sums=count)
+    a, w, _ = random_codes(unit, 300, beats, np.random.default_rng(2))
+    apart = [codes.reshape(300, beats, 2) for codes in (a, w)]
+    total = np.zeros(300, np.float16)
+    for k in range(min(count, beats)):
+        own = [codes[:, k::count].reshape(300, -1) for codes in apart]
+        total = total + one.result.decode(one.dot(*own)).astype(np.float16)
+    np.testing.assert_array_equal(unit.result.decode(unit.dot(a, w)).astype(np.float16), total)
+
+
+@pytest.mark.parametrize("count", [0, 9])
+def test_numbers_of_interleaved_sums_out_of_range_are_refused(count: int) -> None:
+    with pytest.raises(InputError, match=f"interleaved_sums must be 1 to 8, not {count}"):
+        fma(interleaved_sums=count)
+
+
+def test_an_exact_sum_is_not_interleaved() -> None:
+    with pytest.raises(InputError, match="interleaved_sums=2: only accumulation=rounded"):
+        make("float", lanes=1, weight="e2m1", activation="e2m1", interleaved_sums=2)

@@ -3,13 +3,17 @@
 from dataclasses import replace
 
 import pytest
+from amaranth.back import rtlil
 
 import rtl
 from hwsim.errors import InputError
 from hwsim.units import FAMILIES, make
-from rtl import emit
+from rtl import emit, yosys
 from rtl.formal import Property, prove, small
 from rtl.induction import Outcome
+from rtl.pipeline import pipelined
+from rtl.pipeline.ranks import data_path
+from rtl.pipeline.schedule import shortest_period
 from rtl.verification import verify
 from rtl.verilog import with_verilog
 
@@ -120,3 +124,38 @@ def test_arrays_and_bitmod_are_in_one_stage():
         make("array", element="integer", rows=2, columns=1, **INTEGER, stages=2)
     with pytest.raises(InputError, match="stages=2: bitmod takes 1"):
         make("bitmod", lanes=1, activation="fp16", stages=2)
+
+
+INTERLEAVED = {"lanes": 1, "weight": "e2m1", "activation": "e3m2", "accumulator": "e5m2"}
+
+
+def test_interleaved_sums_share_the_addition_among_stages():
+    def period(**values):
+        text = str(rtlil.convert(rtl.create(make("fma", **INTERLEAVED, **values)), name="unit"))
+        path = data_path(text, "unit", values["interleaved_sums"])
+        return shortest_period(path.forward.graph, 3)
+
+    assert period(interleaved_sums=2) < 0.6 * period(interleaved_sums=1)
+    assert period(interleaved_sums=3) < 0.45 * period(interleaved_sums=1)
+
+
+@pytest.mark.parametrize(("count", "stages"), [(2, 2), (3, 3), (3, 6)])
+def test_interleaved_sums_are_right_in_stages(count, stages):
+    result = verify(make("fma", **INTERLEAVED, interleaved_sums=count, stages=stages))
+    assert result.passed, result
+
+
+def test_a_sum_that_is_read_too_early_is_found(tmp_path):
+    unit = make("fma", **INTERLEAVED, interleaved_sums=2, stages=4)
+    early = pipelined(
+        str(rtlil.convert(rtl.create(replace(unit, stages=1)), name=unit.name)), unit.name, 4, 3
+    )
+    (tmp_path / "unit.il").write_text(early)
+    yosys.run(["read_rtlil unit.il", "write_verilog unit.v"], tmp_path)
+    assert not verify(with_verilog(unit, [tmp_path / "unit.v"])).passed
+
+
+def test_the_protocol_of_interleaved_sums_is_proved():
+    unit = make("fma", **INTERLEAVED, interleaved_sums=2, stages=3)
+    found = prove(unit, properties=[Property.INDEPENDENT, Property.STABLE, Property.CONSERVED])
+    assert {one.outcome for one in found} == {Outcome.PROVED}
