@@ -34,6 +34,9 @@ KIND = "stages"
 UNITS: dict[str, UnitSpec] = {
     "INT8 x 16": make("integer", lanes=16, weight="int8", activation="int8"),
     "fma, FP16": make("fma", lanes=1, weight="fp16", activation="fp16", accumulator="fp16"),
+    "fma, FP16, 2 sums": make(
+        "fma", lanes=1, weight="fp16", activation="fp16", accumulator="fp16", interleaved_sums=2
+    ),
     "FP16, rounded to FP32": make(
         "float", lanes=1, weight="fp16", activation="fp16", accumulator="fp32"
     ),
@@ -43,7 +46,18 @@ UNITS: dict[str, UnitSpec] = {
     "E4M3 x 16, aligned13": make(
         "float", lanes=16, weight="e4m3", activation="e4m3", accumulation="aligned13"
     ),
+    "E4M3 x 16, aligned13, 2 sums": make(
+        "float",
+        lanes=16,
+        weight="e4m3",
+        activation="e4m3",
+        accumulation="aligned13",
+        interleaved_sums=2,
+    ),
     "MXFP8 x 8": make("mx_dot", lanes=8, weight="e4m3", activation="e4m3"),
+    "INT8 x 16, merged and saved": make(
+        "integer", lanes=16, weight="int8", activation="int8", adders="merged", state="carry_save"
+    ),
     "posit16, quire": make("posit", lanes=1, weight="posit16_1", activation="posit16_1"),
     "posit16, quire rounded": make(
         "posit", lanes=1, weight="posit16_1", activation="posit16_1", accumulator="posit16_1"
@@ -59,7 +73,8 @@ INTRODUCTION = """
 (`rtl/pipeline`); results stay the same, and a beat a cycle passes as before. Here every unit is
 mapped for the least delay in one to four stages. What limits the clock in the end is the sum over
 the beats, which needs its own result in the next cycle: an integer addition is short, a rounded one
-has to align, add, normalise and round. Units that work on a beat for several cycles take one rank,
+has to align, add, normalise and round. With `interleaved_sums=2` two sums take turns, and two
+stages share the addition. Units that work on a beat for several cycles take one rank,
 before them, and BitMoD none.
 """
 
