@@ -5,8 +5,8 @@ A dot product is lanes side by side and a tree that adds them, whose adders are 
 lanes: area, leakage and settled energy are all but straight lines in the lanes, and a longest path
 is one in the levels of the tree, log2(lanes) rounded up. Where lanes are no power of two some
 operands wait for others, which hazards notice: what a unit takes on top then goes with
-:func:`unevenness`, by an anchor that is uneven, too. A wider accumulator adds a straight line, whose
-slope is known at the fewest lanes and a few more, and which stays as it is beyond.
+:func:`unevenness`, by an anchor that is uneven, too. A wider accumulator adds a straight line,
+whose slope is known at the fewest lanes and a few more, and which stays as it is beyond.
 
 So all is linear in the anchors, which are reproduced. What is interpolated are the ends of a unit's
 curve (:class:`~cost_models.estimate.End`), so that clocks mean what they mean elsewhere.
@@ -31,6 +31,7 @@ WIDE = 2
 
 _FIELDS = tuple(field.name for field in fields(End))
 _DELAY = _FIELDS.index("delay_ns")
+_IS_DELAY = np.arange(len(_FIELDS)) == _DELAY
 
 
 class Place(NamedTuple):
@@ -51,7 +52,9 @@ def anchors(places: Sequence[Place]) -> list[Place]:
     uneven = [one for one in lanes if even[0] < one < even[-1] and one & (one - 1)]
     uneven = [one for one in uneven if one not in even]
     # The nearest, of which there may be two.
-    uneven = sorted(uneven, key=lambda one: (abs(one - UNEVEN), one))[:1] if len(even) > WIDE else []
+    uneven = (
+        sorted(uneven, key=lambda one: (abs(one - UNEVEN), one))[:1] if len(even) > WIDE else []
+    )
     found = [Place(one, widths[0]) for one in sorted([*even, *uneven])]
     if len(widths) > 1:
         found += [Place(one, widths[-1]) for one in even[:WIDE]]
@@ -87,36 +90,27 @@ class Interpolation:
     def curve(self, place: Place) -> CostCurve:
         """Return the curve of the unit at a place."""
         of_amounts, of_delays = (_weights(self.places, place, kind) for kind in (False, True))
-        smallest, fastest, rates = (
-            np.where(self._is_delay, of_delays @ values, of_amounts @ values)
-            if values.shape[1] == len(_FIELDS)
-            else of_amounts @ values
-            for values in self._values
+        smallest, fastest = (
+            # More lanes and bits take no less than the fewest of them.
+            np.maximum(np.where(_IS_DELAY, of_delays @ ends, of_amounts @ ends), ends.min(axis=0))
+            for ends in self._ends
         )
-        # More lanes and bits take no less than the fewest of them.
-        smallest = np.maximum(smallest, self._least[0])
-        fastest = np.maximum(fastest, self._least[1])
         fastest[_DELAY] = min(fastest[_DELAY], smallest[_DELAY])
-        return CostCurve(End(*smallest.tolist()), End(*fastest.tolist()), *rates.tolist(), {})
+        rate, error = (of_amounts @ self._rates).tolist()
+        return CostCurve(End(*smallest.tolist()), End(*fastest.tolist()), rate, max(error, 0.0), {})
 
     @cached_property
-    def _is_delay(self) -> NDArray[np.bool_]:
-        return np.array([name == "delay_ns" for name in _FIELDS])
-
-    @cached_property
-    def _values(self) -> tuple[Floats, Floats, Floats]:
-        """Both ends and the rates of the anchors, a row each."""
-        rates = [(one.macs_per_cycle, one.macs_per_cycle_error) for one in self.curves]
+    def _ends(self) -> tuple[Floats, Floats]:
+        """The ends of the anchors' curves, a row each."""
         return (
             np.array([astuple(one.smallest) for one in self.curves], np.float64),
             np.array([astuple(one.fastest) for one in self.curves], np.float64),
-            np.array(rates, np.float64),
         )
 
     @cached_property
-    def _least(self) -> tuple[Floats, Floats]:
-        smallest, fastest, _ = self._values
-        return smallest.min(axis=0), fastest.min(axis=0)
+    def _rates(self) -> Floats:
+        """MACs per cycle of the anchors with their standard errors."""
+        return np.array([(one.macs_per_cycle, one.macs_per_cycle_error) for one in self.curves])
 
 
 def _weights(anchors: Sequence[Place], place: Place, of_delay: bool) -> Floats:
@@ -155,7 +149,11 @@ def _along_lanes(lanes: Sequence[int], wanted: int, of_delay: bool) -> Floats:
         # How far the uneven anchor is off the line, by as much as this place is more uneven.
         at_odd = _on_line(along[even], along[odd])
         scale = extra[odd] - at_odd @ extra[even]
-        part = (extra[-1] - straight @ extra[even]) / scale if scale > 0 else float(wanted == lanes[odd])
+        part = (
+            (extra[-1] - straight @ extra[even]) / scale
+            if scale > 0
+            else float(wanted == lanes[odd])
+        )
         found[odd] += part
         found[even] -= part * at_odd
     return found

@@ -67,7 +67,7 @@ def run_sweep(
     folder = as_path("folder", folder)
 
     from hwsim.pool import WorkerDiedError
-    from sweeps import report, table
+    from sweeps import interpolate, report, table
     from sweeps.run import SweepInterruptedError, check, run
     from sweeps.store import locked
 
@@ -84,6 +84,11 @@ def run_sweep(
         print(f"{error}; finished points are kept in {folder}", file=sys.stderr)
         return 1
     print(f"{len(outcome.points)} points, {outcome.computed} of them computed now")
+    if sweep.families:
+        anchors = {one for family in sweep.families for one, _ in family.anchors}
+        print(f"{outcome.interpolated} points interpolated, from {len(anchors)} anchors")
+        for line in interpolate.said(outcome.compared):
+            print(line)
     if sweep.screen is not None:
         print(f"{len(outcome.pruned)} candidates left out by the screen, see pruned.csv")
     rows = table.rows(sweep, outcome.points)

@@ -41,7 +41,9 @@ _COMPARED = {
 }  # fmt: skip
 
 
-def read(value: Value, family: str, types: Mapping[str, Any], axes: Collection[str]) -> tuple[str, ...]:
+def read(
+    value: Value, family: str, types: Mapping[str, Any], axes: Collection[str]
+) -> tuple[str, ...]:
     """Return the axes of an entry along which costs are interpolated.
 
     Parameters
@@ -153,6 +155,14 @@ class Compared:
         return found | {"area_times_delay": found["area"] + found["delay"]}
 
 
+def by_target(compared: Iterable[Compared]) -> dict[str, list[Compared]]:
+    """Return what was compared by the name of its target."""
+    found: dict[str, list[Compared]] = defaultdict(list)
+    for one in compared:
+        found[one.target.name].append(one)
+    return found
+
+
 def bands(compared: Sequence[Compared]) -> dict[str, dict[str, float]]:
     """Return the errors of interpolation by quantity, in percent, as those of estimates are stated.
 
@@ -177,3 +187,19 @@ def interpolated(cost: Cost, anchors: Sequence[Design]) -> Cost:
     return replace(
         cost, method="interpolated", provenance=cost.provenance | {"interpolated_from": names}
     )
+
+
+def said(compared: Iterable[Compared]) -> list[str]:
+    """Return a line a target about how far interpolation is from estimates."""
+    lines = []
+    for name, found in by_target(compared).items():
+        errors = ", ".join(
+            f"{quantity.replace('_', ' ')} {one['mean_percent']:.2g} / "
+            f"{one[error_key(LEVELS[-1])]:.2g} / {one['max_percent']:.2g}"
+            for quantity, one in bands(found).items()
+        )
+        lines.append(
+            f"error of interpolation in {name}: {errors} (in %, mean / {LEVELS[-1]} % / largest "
+            f"of {len(found)} that were estimated, too)"
+        )
+    return lines

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from cost_models import technology as technologies
-from cost_models.cost import Cost
 from cost_models.anchors import Interpolation
+from cost_models.cost import Cost
 from cost_models.estimate import CostCurve, End, price_on_curve
 from cost_models.synthesis import opensta
 from hwsim.errors import InputError
@@ -42,7 +42,7 @@ from sweeps.accuracies import Combination, Measured, combination
 from sweeps.cluster import Each, opened
 from sweeps.costs import Costing, curves, estimated
 from sweeps.designs import Design
-from sweeps.interpolate import Compared, Family
+from sweeps.interpolate import Compared
 from sweeps.metrics import METRICS
 from sweeps.networks import Network
 from sweeps.pareto import pareto
@@ -541,14 +541,17 @@ class _Engine:
                     curve = lines[target.technology].curve(place)
                     cost = interpolate.interpolated(self._priced(design, curve, target), designs)
                     costs[design, target] = cost
-        for place in [one for one in self._missing() if one in costs]:
-            self._set(*place, costs[place])
+        for one in list(self._missing()):
+            if one in costs:
+                self._set(*one, costs[one])
         return costs
 
     def _anchor_curves(self) -> dict[tuple[UnitSpec, str], CostCurve]:
         """Return the curves of anchors by unit and technology, and finish their own points."""
         by_technology = {target.technology: target for target in self.sweep.targets}
-        units = dict.fromkeys(one.unit for family in self.sweep.families for one, _ in family.anchors)
+        units = dict.fromkeys(
+            one.unit for family in self.sweep.families for one, _ in family.anchors
+        )
         found: dict[tuple[UnitSpec, str], CostCurve] = {}
         tasks = []
         for unit in sorted(units, key=lambda one: -one.beat_bits * one.result.bits):

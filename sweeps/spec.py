@@ -392,7 +392,7 @@ def _designs(
                 "or give the key 'search'"
             )
         made = space.all()
-        found = ()
+        found: tuple[Family, ...] = ()
         if any(entry.interpolate for entry in space.entries):
             from sweeps.interpolate import families
 

@@ -26,6 +26,7 @@ from hwsim.tensors.quality import formats_of
 from hwsim.units import UnitSpec
 from rtl.verilog import HandMade
 from sweeps.accuracies import Measured
+from sweeps.interpolate import Compared, bands, by_target
 from sweeps.metrics import METRICS
 from sweeps.networks import Network
 from sweeps.pareto import pareto, within_band
@@ -323,11 +324,27 @@ def write_csv(path: Path, table: Sequence[Row], columns: Iterable[str]) -> None:
     write_text(path, text.getvalue())
 
 
-def write_parquet(path: Path, sweep: Sweep, table: Sequence[Row]) -> None:
+def compared_row(one: Compared) -> Row:
+    """Return what is told of a point that was interpolated and estimated."""
+    errors = {
+        f"{quantity}_error_percent": 100 * np.expm1(error)
+        for quantity, error in one.errors().items()
+    }
+    figures = {
+        f"{name}_{cost.method}": getattr(cost, name)
+        for name in ("area_um2", "delay_ns", "energy_pj_per_mac", "settled_energy_pj_per_mac")
+        for cost in (one.interpolated, one.estimated)
+    }
+    return _described(one.design.unit) | _of(one.target) | figures | errors
+
+
+def write_parquet(
+    path: Path, sweep: Sweep, table: Sequence[Row], compared: Sequence[Compared] = ()
+) -> None:
     """Write rows as Parquet.
 
-    The file's metadata have the name of the sweep, its objectives and constraints as JSON, and the
-    versions.
+    The file's metadata have the name of the sweep, its objectives and constraints as JSON, the
+    errors of interpolation by target (:func:`sweeps.interpolate.bands`), and the versions.
     """
     metadata = {
         "sweep": sweep.name,
@@ -335,6 +352,10 @@ def write_parquet(path: Path, sweep: Sweep, table: Sequence[Row]) -> None:
         "constraints": json.dumps([asdict(limit) for limit in sweep.constraints]),
         **versions(),
     }
+    if compared:
+        metadata["interpolation_errors"] = json.dumps(
+            {name: bands(found) for name, found in by_target(compared).items()}
+        )
     columns = pa.Table.from_pylist(list(table)).replace_schema_metadata(metadata)
     pq.write_table(columns, path)
 
