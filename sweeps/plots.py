@@ -6,8 +6,9 @@ objectives on its horizontal axis. Strong marks are Pareto-optimal in all object
 ones in rings are behind these by no more than errors may be, other faint ones are dominated, grey
 outlines break a constraint. Dots are interpolated, as nothing on a front is. The line is the front
 of the panel's own two objectives, and its points are labelled; the shade behind it is as far as
-errors like theirs reach. Families differ in colour and in marker; the colours are those of Okabe and Ito (2008), which stay apart for colour-blind
-readers. An SVG or PDF of the same results is the same bytes.
+errors like theirs reach. Families differ in colour and in marker; the colours are those of Okabe
+and Ito (2008), which stay apart for colour-blind readers. An SVG or PDF of the same results is the
+same bytes.
 
 Two panels fill the width of a page, and more begin another row. Title, legend and small print are
 broken to that width, and the figure is as high as they need.
