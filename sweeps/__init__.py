@@ -76,7 +76,8 @@ def run_sweep(
         # Nobody else may write between the run and its report.
         with locked(folder):
             outcome = run(sweep, folder, workers, scheduler, quiet)
-            paths = report.write(sweep, outcome, folder)
+            rows = table.rows(sweep, outcome.points)
+            paths = report.write(sweep, outcome, folder, rows)
     except SweepInterruptedError as error:
         print(str(error), file=sys.stderr)
         return 130
@@ -91,7 +92,6 @@ def run_sweep(
             print(line)
     if sweep.screen is not None:
         print(f"{len(outcome.pruned)} candidates left out by the screen, see pruned.csv")
-    rows = table.rows(sweep, outcome.points)
     if sweep.constraints:
         print(f"{sum(row['feasible'] for row in rows)} of {len(rows)} points feasible")
     if missed := sum((row["slack_ns"] or 0) < 0 for row in rows):

@@ -181,12 +181,10 @@ def bands(compared: Sequence[Compared]) -> dict[str, dict[str, float]]:
     return found
 
 
-def interpolated(cost: Cost, anchors: Sequence[Design]) -> Cost:
+def interpolated(cost: Cost, anchors: Sequence[str]) -> Cost:
     """Return a cost that says what it is interpolated from."""
-    names = [one.name for one in anchors]
-    return replace(
-        cost, method="interpolated", provenance=cost.provenance | {"interpolated_from": names}
-    )
+    said = cost.provenance | {"interpolated_from": anchors}
+    return replace(cost, method="interpolated", provenance=said)
 
 
 def said(compared: Iterable[Compared]) -> list[str]:

@@ -21,7 +21,9 @@ VERILOG = "verilog"
 _NEW = ".sweep.report"
 
 
-def write(sweep: Sweep, outcome: Outcome, folder: Path) -> list[Path]:
+def write(
+    sweep: Sweep, outcome: Outcome, folder: Path, rows: Sequence[Row] | None = None
+) -> list[Path]:
     """Write the results of a sweep into its folder.
 
     ``results.csv`` and ``results.parquet`` hold all points, ``pareto.csv`` the Pareto-optimal ones
@@ -30,7 +32,8 @@ def write(sweep: Sweep, outcome: Outcome, folder: Path) -> list[Path]:
     interpolated and estimated, if anything was interpolated,
     ``pareto_<target>`` as PNG, SVG and PDF the charts, a target being a technology at a clock, and
     ``verilog/<unit>/`` the files of every Pareto-optimal unit. What an earlier report left there is
-    replaced. Without a finished point there is nothing but ``pruned.csv``.
+    replaced. Without a finished point there is nothing but ``pruned.csv``. ``rows`` are those of
+    the table, if they are known.
 
     Returns
     -------
@@ -43,7 +46,7 @@ def write(sweep: Sweep, outcome: Outcome, folder: Path) -> list[Path]:
         If another process works in the folder, if a file cannot be written, or if one is in the
         way that no report wrote.
     """
-    rows = table.rows(sweep, outcome.points)
+    rows = table.rows(sweep, outcome.points) if rows is None else rows
     with locked(folder) as store:
         new = inside(folder, PurePosixPath(_NEW, "file")).parent
         with writing(folder):

@@ -262,6 +262,7 @@ class _Engine:
         }
         self.errors: dict[Pair, QuantisationError] = {}
         self.unit_errors: dict[UnitSpec, UnitError] = {}
+        self.formats: dict[tuple[Any, ...], Pair] = {}
         self.accuracies: dict[Design, Measured] = {}
         self.points: dict[tuple[Design, Target], Point] = {}
         self.failures: dict[tuple[Design, Target], Failure] = {}
@@ -292,7 +293,8 @@ class _Engine:
     def compute(self, designs: Sequence[Design]) -> dict[Design, Point]:
         """Fill ``points``, ``failures`` and ``pruned`` for designs; return points of one target."""
         self.designs += designs
-        self.current = designs
+        # Those that take longest come first.
+        self.current = sorted(designs, key=lambda d: -d.unit.beat_bits * d.unit.result.bits)
         self._find_points()
         if self.sweep.tensors:
             self._measure(self.sweep.tensors)
@@ -336,7 +338,7 @@ class _Engine:
 
     def _wanted(self) -> Iterator[tuple[Design, Target]]:
         """Designs and targets at hand, those that take longest first."""
-        for design in sorted(self.current, key=lambda d: -d.unit.beat_bits * d.unit.result.bits):
+        for design in self.current:
             for target in self.sweep.targets:
                 yield design, target
 
@@ -350,7 +352,7 @@ class _Engine:
         """Fill ``errors`` for the formats of all missing points."""
         wanted: dict[BlockFormat, list[Format | BlockFormat]] = defaultdict(list)
         for weight, activation in dict.fromkeys(
-            formats_of(design.unit, tensors.group) for design, _ in self._missing()
+            self._formats_of(design.unit) for design, _ in self._missing()
         ):
             content = self.store.load("errors", self._error_key(weight, activation))
             if content is None:
@@ -378,7 +380,7 @@ class _Engine:
 
     def _fail_formats(self, task: Measurement, error: Exception) -> None:
         for design, target in list(self._missing()):
-            weight, activation = formats_of(design.unit, task.tensors.group)
+            weight, activation = self._formats_of(design.unit)
             if weight == task.weight and activation in task.activations:
                 self._fail(design, target, error)
 
@@ -465,11 +467,19 @@ class _Engine:
                 if place not in self.failures:
                     self.failures[place] = Failure(design, target, f"accuracy: {told(error)}")
 
+    def _formats_of(self, unit: UnitSpec) -> Pair:
+        """Return how a unit's tensors are quantised; units that compute alike share it."""
+        assert self.sweep.tensors is not None
+        alike = type(unit), *arithmetic(unit, 1).items()
+        if alike not in self.formats:
+            self.formats[alike] = formats_of(unit, self.sweep.tensors.group)
+        return self.formats[alike]
+
     def _quality(self, unit: UnitSpec) -> Quality | None:
         """Return what is known of the quality of a unit that was measured in this run."""
         if self.sweep.tensors is None:
             return None
-        formats = self.errors[formats_of(unit, self.sweep.tensors.group)]
+        formats = self.errors[self._formats_of(unit)]
         if unit in self.unit_errors:
             return self.unit_errors[unit].quality(formats)
         return Quality(formats.weight, None, None, None)
@@ -531,6 +541,7 @@ class _Engine:
             designs = [design for design, _ in family.anchors]
             if any((one.unit, name) not in found for one in designs for name in technologies):
                 continue
+            names = [design.name for design in designs]
             places = tuple(place for _, place in family.anchors)
             lines = {
                 name: Interpolation(places, tuple(found[one.unit, name] for one in designs))
@@ -539,7 +550,7 @@ class _Engine:
             for design, place in family.others:
                 for target in self.sweep.targets:
                     curve = lines[target.technology].curve(place)
-                    cost = interpolate.interpolated(self._priced(design, curve, target), designs)
+                    cost = interpolate.interpolated(self._priced(design, curve, target), names)
                     costs[design, target] = cost
         for one in list(self._missing()):
             if one in costs:
@@ -825,7 +836,7 @@ class _Engine:
         """Return the modules of a unit, and of the formats of its tensors."""
         found = sources.of_unit(unit)
         if self.sweep.tensors is not None:
-            for fmt in formats_of(unit, self.sweep.tensors.group):
+            for fmt in self._formats_of(unit):
                 found |= sources.of_format(fmt)
         return found
 

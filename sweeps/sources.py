@@ -97,6 +97,7 @@ def _is_own(module: str) -> bool:
     return module.partition(".")[0] in OWN_PACKAGES
 
 
+@cache
 def _file(module: str) -> Path | None:
     place = _ROOT.joinpath(*module.split("."))
     for path in (place / "__init__.py", place.with_suffix(".py")):

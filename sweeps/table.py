@@ -22,7 +22,7 @@ from hwsim.errors import InputError
 from hwsim.files import as_path, reason, write_text
 from hwsim.formats.base import Bools
 from hwsim.formats.block import BlockFormat
-from hwsim.tensors.quality import formats_of
+from hwsim.tensors.quality import arithmetic, formats_of
 from hwsim.units import UnitSpec
 from rtl.verilog import HandMade
 from sweeps.accuracies import Measured
@@ -48,6 +48,8 @@ COMMON = ("lanes", "weight", "activation")
 QUANTISERS = (
     "weight_quantiser", "activation_quantiser", "weight_scale_rule", "activation_scale_rule",
 )  # fmt: skip
+#: What is known of how units' tensors are quantised.
+_quantised: dict[tuple[Any, ...], Row] = {}
 #: Columns of a network beside its metrics.
 BESIDE = {
     "decoder": ("perplexity_float32", "nll_difference", "nll_difference_error", "predictions"),
@@ -296,11 +298,15 @@ def _quantisers(unit: UnitSpec, group: int | None) -> Row:
     """Return how a unit's tensors were quantised."""
     if group is None:
         return dict.fromkeys(QUANTISERS)
-    weight, activation = formats_of(unit, group)
-    once = "" if isinstance(activation, BlockFormat) else " per token"
-    rules = [str(getattr(fmt, "scale_rule", "")) or None for fmt in (weight, activation)]
-    values = weight.name, f"{activation.name}{once}", *rules
-    return dict(zip(QUANTISERS, values, strict=True))
+    # Units that compute alike share it.
+    alike = type(unit), group, *arithmetic(unit, 1).items()
+    if alike not in _quantised:
+        weight, activation = formats_of(unit, group)
+        once = "" if isinstance(activation, BlockFormat) else " per token"
+        rules = [str(getattr(fmt, "scale_rule", "")) or None for fmt in (weight, activation)]
+        values = weight.name, f"{activation.name}{once}", *rules
+        _quantised[alike] = dict(zip(QUANTISERS, values, strict=True))
+    return _quantised[alike]
 
 
 def _errors(cost: Cost) -> Row:
