@@ -25,7 +25,7 @@ from cost_models.estimate import CostCurve, End
 Floats = NDArray[np.float64]
 
 #: Lanes whose units are anchors, if they are among those asked for; beyond them lines go on.
-EVEN, UNEVEN = (1, 4, 16), 9
+EVEN, UNEVEN = (1, 4, 16, 64), 9
 #: How many of the fewest even lanes have an anchor with the widest accumulator.
 WIDE = 2
 
