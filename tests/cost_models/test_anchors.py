@@ -38,10 +38,12 @@ def interpolation(places, of=curve):
 
 
 def test_anchors_are_few_and_cheap():
-    assert anchors(PLACES) == [(1, 20), (4, 20), (9, 20), (16, 20), (1, 32), (4, 32)]
-    assert anchors([Place(one) for one in (1, 2, 4, 8, 16, 32)]) == [(1, 0), (4, 0), (16, 0)]
+    narrow = [(1, 20), (4, 20), (9, 20), (16, 20), (64, 20)]
+    assert anchors(PLACES) == [*narrow, (1, 32), (4, 32)]
+    powers = [Place(one) for one in (1, 2, 4, 8, 16, 32)]
+    assert anchors(powers) == [(1, 0), (4, 0), (16, 0), (32, 0)]
     assert anchors([Place(4, one) for one in WIDTHS]) == [(4, 20), (4, 32)]
-    assert anchors([Place(3), Place(40)]) == [(3, 0), (40, 0)]
+    assert anchors([Place(3), Place(64)]) == [(3, 0), (64, 0)]
     assert anchors([Place(7)]) == [(7, 0)]
 
 

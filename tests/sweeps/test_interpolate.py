@@ -89,7 +89,7 @@ def methods(outcome):
 def test_few_are_estimated_and_the_front_is(path, costs, tmp_path):
     sweep = spec.read(path)
     assert [len(family.designs) for family in sweep.families] == [44, 44]
-    assert [len(family.anchors) for family in sweep.families] == [6, 6]
+    assert [len(family.anchors) for family in sweep.families] == [7, 7]
     outcome = run(sweep, tmp_path / "out", workers=1, quiet=True)
     found = methods(outcome)
     assert (len(found), outcome.failures) == (89, ())
@@ -122,7 +122,7 @@ def test_what_interpolation_errs_by_is_told_and_kept(path, costs, tmp_path, caps
     folder = tmp_path / "out"
     run_sweep(path, folder, 1, quiet=True)
     told = capsys.readouterr().out
-    assert "points interpolated, from 12 anchors" in told
+    assert "points interpolated, from 14 anchors" in told
     assert "error of interpolation in sky130 8 ns: area " in told
     metadata = pq.read_schema(folder / "results.parquet").metadata
     errors = json.loads(metadata[b"interpolation_errors"])["sky130 8 ns"]
@@ -211,7 +211,7 @@ def test_anchors_are_of_what_conditions_leave(path, costs, tmp_path):
     path.write_text(text)
     sweep = spec.read(path)
     lanes = [design.unit.lanes for design, _ in sweep.families[0].anchors]
-    assert lanes == [1, 4, 6, 16, 1, 4]
+    assert lanes == [1, 4, 6, 16, 24, 1, 4]
     assert len(run(sweep, tmp_path / "out", 1, quiet=True).points) == 81
 
 
