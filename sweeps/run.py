@@ -598,7 +598,9 @@ class _Engine:
 
     def _compare(self, known: dict[tuple[Design, Target], Cost]) -> None:
         """Estimate a sample of what is interpolated, and say in all costs how far they are off."""
-        drawn = set(interpolate.sample(dict.fromkeys(place[0] for place in known if place in self.points)))
+        drawn = set(
+            interpolate.sample(dict.fromkeys(place[0] for place in known if place in self.points))
+        )
         chosen = [place for place in known if place[0] in drawn]
         self._estimate_interpolated(chosen, "sample")
         for place in chosen:
