@@ -28,13 +28,13 @@ _TELLING = frozenset({"hwsim.errors", "hwsim.progress", "hwsim.tables", "sweeps"
 
 def digest(modules: Iterable[str]) -> str:
     """Return the SHA-256 of modules and of all that they import, as hexadecimal text."""
-    return _digest(frozenset(name for name in modules if _file(name) is not None))
+    return _digest(frozenset(modules))
 
 
 @lru_cache(maxsize=1024)
 def _digest(modules: frozenset[str]) -> str:
     state = hashlib.sha256()
-    for name in sorted(closure(modules)):
+    for name in sorted(closure(name for name in modules if _file(name) is not None)):
         state.update(f"{name} {_module(name)[0]}\n".encode())
     return state.hexdigest()
 
@@ -97,7 +97,6 @@ def _is_own(module: str) -> bool:
     return module.partition(".")[0] in OWN_PACKAGES
 
 
-@cache
 def _file(module: str) -> Path | None:
     place = _ROOT.joinpath(*module.split("."))
     for path in (place / "__init__.py", place.with_suffix(".py")):
