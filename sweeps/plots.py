@@ -262,7 +262,7 @@ def _groups(
         if row["feasible"]:
             within = WITHIN_BAND if row["pareto_within_band"] else "dominated"
             state = "optimal" if row["pareto"] else within
-        if row["method"] == INTERPOLATED:
+        if row.get("method") == INTERPOLATED:
             state = f"{INTERPOLATED}, {state}" if state == "infeasible" else INTERPOLATED
         approximate = left_out and row.get("exact_arithmetic") is False
         indices[_kind(row), state, approximate].append(index)
@@ -493,7 +493,7 @@ def _small_print(sweep: Sweep, table: Sequence[Row], approximate: bool) -> list[
         f"Labels: {said}. {_count(len(table), 'point')}, {optimal} Pareto-optimal in all "
         "objectives together (strong marks)."
     ]
-    if dots := sum(row["method"] == INTERPOLATED for row in table):
+    if dots := sum(row.get("method") == INTERPOLATED for row in table):
         lines.append(
             f"{_count(dots, 'point')} interpolated from estimates of similar units (dots); none of "
             "a front is."
