@@ -18,7 +18,7 @@ from hwsim.errors import InputError, check_known
 if TYPE_CHECKING:
     from cost_models.wires import Wires
 
-Method = Literal["estimate", "synthesis"]
+Method = Literal["estimate", "interpolated", "synthesis"]
 
 #: What a unit is mapped for, unless a clock is given: the least area, the least delay, or the least
 #: area times delay, which is its best GMAC/s/mm^2.
@@ -100,7 +100,8 @@ class Cost:
     unit, technology
         Names of the unit and of the technology.
     method
-        ``estimate`` or ``synthesis``; the two are different kinds of number.
+        ``estimate`` or ``synthesis``, which are different kinds of number, or ``interpolated``,
+        from estimates of similar units (:mod:`cost_models.anchors`).
     area_um2
         Sum of cell areas in um^2.
     delay_ns

@@ -398,6 +398,18 @@ def estimate_each(
     return costs
 
 
+def cost_curves(
+    unit: UnitSpec,
+    names: Sequence[str | Technology],
+    operands: Operands | None = None,
+    clock_gating: bool = False,
+) -> "list[CostCurve]":
+    """Return the curve of ``unit`` in each technology; it is mapped and simulated once."""
+    check_unit(unit)
+    measured = features(unit, operands, clock_gating=clock_gating)
+    return [cost_curve(unit, measured, one) for one in technologies.load_all(names)]
+
+
 @dataclass(frozen=True)
 class End:
     """A unit at one end of its curve; what the fields are, :class:`~cost_models.cost.Cost` says."""
@@ -479,6 +491,49 @@ def densest(smallest: End, fastest: End, curve: Curve) -> End:
     return min(met, key=lambda one: one.area_um2 * one.delay_ns)
 
 
+@dataclass(frozen=True)
+class CostCurve:
+    """What a unit takes in one technology, whatever it is mapped for.
+
+    Attributes
+    ----------
+    smallest, fastest
+        The ends of its curve.
+    macs_per_cycle, macs_per_cycle_error
+        Of the operands.
+    mapping
+        What ``Cost.provenance`` says of its gates.
+    """
+
+    smallest: End
+    fastest: End
+    macs_per_cycle: float
+    macs_per_cycle_error: float
+    mapping: Mapping[str, Any]
+
+
+def cost_curve(
+    unit: UnitSpec, measured: Features, technology: Technology, counted: Hazards | None = None
+) -> CostCurve:
+    """Return the curve of a unit whose features are known, and ``counted``, if hazards are."""
+    if counted is None:
+        counted = hazards(measured, technology.hazards)
+    gates = technology.clock_gates
+    return CostCurve(
+        end(measured, counted, technology.least_area, gates),
+        end(measured, counted, technology.least_delay, gates),
+        measured.counted.macs_per_cycle,
+        measured.counted.macs_per_cycle_error,
+        {
+            "style": measured.netlist.style,
+            "effort": "bounded" if measured.netlist.bounded else "full",
+            **verilog.provenance(unit),
+            "gates": dict(zip(TYPES, measured.counts.astype(int).tolist(), strict=True)),
+            "toggles_per_net_and_cycle": measured.counted.mean_activity,
+        },
+    )
+
+
 def price(
     unit: UnitSpec,
     measured: Features,
@@ -488,24 +543,31 @@ def price(
     counted: Hazards | None = None,
 ) -> Cost:
     """Return the cost of a unit whose features are known, and ``counted``, if hazards are."""
-    if counted is None:
-        counted = hazards(measured, technology.hazards)
-    gates = technology.clock_gates
-    smallest = end(measured, counted, technology.least_area, gates)
-    fastest = end(measured, counted, technology.least_delay, gates)
+    curve = cost_curve(unit, measured, technology, counted)
+    return price_on_curve(unit, curve, technology, objective, clock_ns)
+
+
+def price_on_curve(
+    unit: UnitSpec,
+    curve: CostCurve,
+    technology: Technology,
+    objective: Objective = "area",
+    clock_ns: float | None = None,
+) -> Cost:
+    """Return the cost of a unit whose curve is known."""
     if clock_ns is not None:
-        chosen = between(smallest, fastest, technology.curve, clock_ns)
+        chosen = between(curve.smallest, curve.fastest, technology.curve, clock_ns)
     elif objective == "density":
-        chosen = densest(smallest, fastest, technology.curve)
+        chosen = densest(curve.smallest, curve.fastest, technology.curve)
     else:
-        chosen = smallest if objective == "area" else fastest
+        chosen = curve.smallest if objective == "area" else curve.fastest
     return Cost(
         unit=unit.name,
         technology=technology.name,
         method="estimate",
         **vars(chosen),
-        macs_per_cycle=measured.counted.macs_per_cycle,
-        macs_per_cycle_error=measured.counted.macs_per_cycle_error,
+        macs_per_cycle=curve.macs_per_cycle,
+        macs_per_cycle_error=curve.macs_per_cycle_error,
         clock_ns=clock_ns,
         provenance={
             "coefficients": technology.provenance,
@@ -514,11 +576,7 @@ def price(
             # Verilog of one's own is no hardware of the family.
             "band": technology.band(UNSEEN_FAMILIES if isinstance(unit, HandMade) else unit.family),
             "tools": {"yosys": version()},
-            "style": measured.netlist.style,
-            "effort": "bounded" if measured.netlist.bounded else "full",
-            **verilog.provenance(unit),
-            "gates": dict(zip(TYPES, measured.counts.astype(int).tolist(), strict=True)),
-            "toggles_per_net_and_cycle": measured.counted.mean_activity,
+            **curve.mapping,
         },
     )
 

@@ -149,10 +149,24 @@ def _band(cost: Cost) -> Mapping[str, Mapping[str, float | None]]:
 
     Families have bands of the least area; what is mapped for another has the errors of all.
     """
-    if cost.method == "estimate" and not is_least_area(cost):
-        return errors(cost)
     found: Mapping[str, Mapping[str, float | None]] = cost.provenance.get("band", {})
-    return found
+    if cost.method != "synthesis" and not is_least_area(cost):
+        found = errors(cost)
+    of_interpolation = cost.provenance.get("interpolation_errors")
+    return found if of_interpolation is None else _together(found, of_interpolation)
+
+
+def _together(
+    one: Mapping[str, Mapping[str, float | None]], other: Mapping[str, Mapping[str, float]]
+) -> Mapping[str, Mapping[str, float | None]]:
+    """Return the errors of what errs twice, in ways that have nothing to do with each other."""
+    return {
+        quantity: {
+            key: None if error is None else math.hypot(error, other.get(quantity, {}).get(key, 0.0))
+            for key, error in levels.items()
+        }
+        for quantity, levels in one.items()
+    }
 
 
 def spreads(cost: Cost) -> dict[str, float]:
@@ -189,7 +203,7 @@ def plain(priced: Priced) -> dict[str, Any]:
     cost = priced.cost
     error = (
         {"error_percent": percents(cost)}
-        if cost.method == "estimate"
+        if cost.method != "synthesis"
         else {"spread_percent": spreads(cost)}
     )
     return cost.to_dict() | values(priced) | error

@@ -67,7 +67,7 @@ def run_sweep(
     folder = as_path("folder", folder)
 
     from hwsim.pool import WorkerDiedError
-    from sweeps import report, table
+    from sweeps import interpolate, report, table
     from sweeps.run import SweepInterruptedError, check, run
     from sweeps.store import locked
 
@@ -76,7 +76,8 @@ def run_sweep(
         # Nobody else may write between the run and its report.
         with locked(folder):
             outcome = run(sweep, folder, workers, scheduler, quiet)
-            paths = report.write(sweep, outcome, folder)
+            rows = table.rows(sweep, outcome.points)
+            paths = report.write(sweep, outcome, folder, rows)
     except SweepInterruptedError as error:
         print(str(error), file=sys.stderr)
         return 130
@@ -84,9 +85,13 @@ def run_sweep(
         print(f"{error}; finished points are kept in {folder}", file=sys.stderr)
         return 1
     print(f"{len(outcome.points)} points, {outcome.computed} of them computed now")
+    if sweep.families:
+        anchors = {one for family in sweep.families for one, _ in family.anchors}
+        print(f"{outcome.interpolated} points interpolated, from {len(anchors)} anchors")
+        for line in interpolate.said(outcome.compared):
+            print(line)
     if sweep.screen is not None:
         print(f"{len(outcome.pruned)} candidates left out by the screen, see pruned.csv")
-    rows = table.rows(sweep, outcome.points)
     if sweep.constraints:
         print(f"{sum(row['feasible'] for row in rows)} of {len(rows)} points feasible")
     if missed := sum((row["slack_ns"] or 0) < 0 for row in rows):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cost_models.cost import Cost
-from cost_models.estimate import estimate_each
+from cost_models.estimate import CostCurve, cost_curves, estimate_each
 from cost_models.operands import STREAMS, of_layers, stream_beats
 from hwsim.units import UnitSpec
 from hwsim.units.operands import Operands
@@ -42,3 +42,9 @@ def estimated(task: Costing) -> list[Cost]:
     # One sweep has gates or has none.
     gating = task.targets[0].clock_gating
     return estimate_each(task.unit, wanted, task.operands(), clock_gating=gating)
+
+
+def curves(task: Costing) -> list[CostCurve]:
+    """Return the curve of a unit for each target, which are of different technologies."""
+    names = [target.coefficients or target.technology for target in task.targets]
+    return cost_curves(task.unit, names, task.operands(), task.targets[0].clock_gating)

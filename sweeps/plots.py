@@ -4,10 +4,11 @@ Accelerators have one a model, with a row of panels for each of its workloads.
 The panels share the vertical axis, the sweep's last objective; each has one of the other
 objectives on its horizontal axis. Strong marks are Pareto-optimal in all objectives together, faint
 ones in rings are behind these by no more than errors may be, other faint ones are dominated, grey
-outlines break a constraint. The line is the front of the panel's own two objectives, and its points
-are labelled; the shade behind it is as far as errors like theirs reach. Families differ in colour
-and in marker; the colours are those of Okabe and Ito (2008), which stay apart for colour-blind
-readers. An SVG or PDF of the same results is the same bytes.
+outlines break a constraint. Dots are interpolated, as nothing on a front is. The line is the front
+of the panel's own two objectives, and its points are labelled; the shade behind it is as far as
+errors like theirs reach. Families differ in colour and in marker; the colours are those of Okabe
+and Ito (2008), which stay apart for colour-blind readers. An SVG or PDF of the same results is the
+same bytes.
 
 Two panels fill the width of a page, and more begin another row. Title, legend and small print are
 broken to that width, and the figure is as high as they need.
@@ -59,8 +60,14 @@ LABEL_ROOM = 0.28
 FEW = 64
 #: The state of points that errors cannot tell from Pareto-optimal ones.
 WITHIN_BAND = "within band"
+#: The state of points that are interpolated, in front of those that break a constraint.
+INTERPOLATED = "interpolated"
+#: All states, in the order in which they are drawn.
+STATES = (
+    f"{INTERPOLATED}, infeasible", "infeasible", INTERPOLATED, "dominated", WITHIN_BAND, "optimal",
+)  # fmt: skip
 #: Sizes of strong and of other marks, in typographic points.
-STRONG, FAINT = 4.5, 3.5
+STRONG, FAINT, DOT = 4.5, 3.5, 1.2
 #: Size of the ring around a mark that errors cannot tell from the front's, and its line's width.
 RING, RING_WIDTH = 7.5, 0.6
 #: Shade of what lies within errors behind a front.
@@ -225,6 +232,11 @@ def _look(colour: str, marker: str, state: str, approximate: bool) -> dict[str, 
             if approximate
             else {"markeredgewidth": 0.4}
         )
+    if state.startswith(INTERPOLATED):
+        # There may be tens of thousands.
+        look |= {"marker": ".", "markersize": DOT, "markeredgewidth": 0, "zorder": 1.5}
+        look["rasterized"] = True
+        return look | ({"alpha": 0.5} if state == INTERPOLATED else {"color": "0.75"})
     look |= {"markersize": FAINT * size, "zorder": 2}
     if state == "infeasible":
         return look | {"color": "0.6", "markerfacecolor": "none", "markeredgewidth": 0.5}
@@ -241,7 +253,7 @@ def _groups(
     left_out = not OF_FORMATS.isdisjoint(sweep.objectives)
     indices: dict[tuple[str, str, bool], list[int]] = {
         (kind, state, approximate): []
-        for state in ("infeasible", "dominated", WITHIN_BAND, "optimal")
+        for state in STATES
         for kind in looks
         for approximate in (False, True)
     }
@@ -250,6 +262,8 @@ def _groups(
         if row["feasible"]:
             within = WITHIN_BAND if row["pareto_within_band"] else "dominated"
             state = "optimal" if row["pareto"] else within
+        if row.get("method") == INTERPOLATED:
+            state = f"{INTERPOLATED}, {state}" if state == "infeasible" else INTERPOLATED
         approximate = left_out and row.get("exact_arithmetic") is False
         indices[_kind(row), state, approximate].append(index)
     return [_Group(*key, looks[key[0]], found) for key, found in indices.items() if found]
@@ -452,9 +466,11 @@ def _handles(
     if any(approximate for _, approximate in states):
         look = _look("0.25", "o", "optimal", approximate=True)
         handles.append(Line2D([], [], label=f"approximate {DAGGER}", **look))
-    for state in ("dominated", "infeasible"):
+    for state in ("dominated", INTERPOLATED, "infeasible", f"{INTERPOLATED}, infeasible"):
         if any(state == found for found, _ in states):
             look = _look("0.4", "o", state, approximate=False)
+            if state.startswith(INTERPOLATED):
+                look |= {"markersize": FAINT, "alpha": 1}
             handles.append(Line2D([], [], label=state, **look))
     if any(state == WITHIN_BAND for state, _ in states):
         ring = Line2D(
@@ -479,6 +495,11 @@ def _small_print(sweep: Sweep, table: Sequence[Row], approximate: bool) -> list[
         f"Labels: {said}. {_count(len(table), 'point')}, {optimal} Pareto-optimal in all "
         "objectives together (strong marks)."
     ]
+    if dots := sum(row.get("method") == INTERPOLATED for row in table):
+        lines.append(
+            f"{_count(dots, 'point')} interpolated from estimates of similar units (dots); none of "
+            "a front is."
+        )
     if within := sum(row["pareto_within_band"] for row in table) - optimal:
         kind = (
             f"errors of {RATIO_LEVEL} % of pairs of units"

@@ -21,15 +21,19 @@ VERILOG = "verilog"
 _NEW = ".sweep.report"
 
 
-def write(sweep: Sweep, outcome: Outcome, folder: Path) -> list[Path]:
+def write(
+    sweep: Sweep, outcome: Outcome, folder: Path, rows: Sequence[Row] | None = None
+) -> list[Path]:
     """Write the results of a sweep into its folder.
 
     ``results.csv`` and ``results.parquet`` hold all points, ``pareto.csv`` the Pareto-optimal ones
     and those that errors cannot tell from them (``pareto_within_band`` alone), ``pruned.csv`` the
-    candidates that the screen left out, if there is one,
+    candidates that the screen left out, if there is one, ``interpolation.csv`` what was both
+    interpolated and estimated, if anything was interpolated,
     ``pareto_<target>`` as PNG, SVG and PDF the charts, a target being a technology at a clock, and
     ``verilog/<unit>/`` the files of every Pareto-optimal unit. What an earlier report left there is
-    replaced. Without a finished point there is nothing but ``pruned.csv``.
+    replaced. Without a finished point there is nothing but ``pruned.csv``. ``rows`` are those of
+    the table, if they are known.
 
     Returns
     -------
@@ -42,7 +46,7 @@ def write(sweep: Sweep, outcome: Outcome, folder: Path) -> list[Path]:
         If another process works in the folder, if a file cannot be written, or if one is in the
         way that no report wrote.
     """
-    rows = table.rows(sweep, outcome.points)
+    rows = table.rows(sweep, outcome.points) if rows is None else rows
     with locked(folder) as store:
         new = inside(folder, PurePosixPath(_NEW, "file")).parent
         with writing(folder):
@@ -59,11 +63,15 @@ def _write(sweep: Sweep, outcome: Outcome, rows: Sequence[Row], folder: Path) ->
     if rows:
         paths += [folder / name for name in ("results.csv", table.FILE, "pareto.csv")]
         table.write_csv(paths[0], rows, rows[0])
-        table.write_parquet(paths[1], sweep, rows)
+        table.write_parquet(paths[1], sweep, rows, outcome.compared)
         table.write_csv(paths[2], [row for row in rows if row["pareto_within_band"]], rows[0])
     if sweep.screen is not None:
         paths.append(folder / "pruned.csv")
         table.write_csv(paths[-1], [table.pruned_row(one) for one in outcome.pruned], table.PRUNED)
+    if outcome.compared:
+        paths.append(folder / "interpolation.csv")
+        compared = [table.compared_row(one) for one in outcome.compared]
+        table.write_csv(paths[-1], compared, compared[0])
     paths += plots.write(sweep, rows, folder)
     optimal = {row["unit"] for row in rows if row["pareto"]}
     units = dict.fromkeys(point.unit for point in outcome.points if point.unit.name in optimal)

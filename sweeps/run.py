@@ -21,25 +21,31 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cost_models import technology as technologies
+from cost_models.anchors import Interpolation
 from cost_models.cost import Cost
+from cost_models.estimate import CostCurve, End, price_on_curve
 from cost_models.synthesis import opensta
 from hwsim.errors import InputError
 from hwsim.formats import Format
 from hwsim.formats.block import BlockFormat
 from hwsim.registration import sources_digest
-from hwsim.tensors.quality import Quality, UnitError, formats_of
+from hwsim.tensors.quality import Quality, UnitError, arithmetic, formats_of
 from hwsim.tensors.quantise import Pair, QuantisationError, check_group
 from hwsim.units import UnitSpec
 from hwsim.units.sources import source_digest as unit_source_digest
 from rtl.verilog import HandMade
-from sweeps import accuracies, search, sources
+from sweeps import accuracies, interpolate, search, sources
 from sweeps.accuracies import Combination, Measured, combination
 from sweeps.cluster import Each, opened
-from sweeps.costs import Costing, estimated
+from sweeps.costs import Costing, curves, estimated
 from sweeps.designs import Design
+from sweeps.interpolate import Compared
 from sweeps.metrics import METRICS
 from sweeps.networks import Network
+from sweeps.pareto import pareto
 from sweeps.plain import told
 from sweeps.progress import Progress
 from sweeps.qualities import Measurement, UnitMeasurement, measure, measure_unit
@@ -118,13 +124,21 @@ class Outcome:
     points, failures, pruned
         Together one for every design and target; ``pruned`` are those that the screen left out.
     computed
-        How many of the points were computed by this run; the others were found.
+        How many of the points were computed by this run; the others were found, or interpolated.
+    compared
+        Points that were estimated to see how far interpolation is from it.
     """
 
     points: tuple[Point, ...]
     failures: tuple[Failure, ...]
     pruned: tuple[Pruned, ...]
     computed: int
+    compared: tuple[Compared, ...] = ()
+
+    @property
+    def interpolated(self) -> int:
+        """How many of the points are interpolated."""
+        return sum(point.cost.method == "interpolated" for point in self.points)
 
     def __repr__(self) -> str:
         return (
@@ -184,8 +198,9 @@ def run(
         try:
             return engine.run()
         except KeyboardInterrupt:
+            kept = sum(point.cost.method != "interpolated" for point in engine.points.values())
             raise SweepInterruptedError(
-                f"interrupted: {len(engine.points)} of {engine.total} points are kept in {folder}; "
+                f"interrupted: {kept} of {engine.total} points are kept in {folder}; "
                 "run the same command again to continue"
             ) from None
 
@@ -247,12 +262,14 @@ class _Engine:
         }
         self.errors: dict[Pair, QuantisationError] = {}
         self.unit_errors: dict[UnitSpec, UnitError] = {}
+        self.formats: dict[tuple[Any, ...], Pair] = {}
         self.accuracies: dict[Design, Measured] = {}
         self.points: dict[tuple[Design, Target], Point] = {}
         self.failures: dict[tuple[Design, Target], Failure] = {}
         self.pruned: dict[tuple[Design, Target], Pruned] = {}
         self.best: dict[tuple[Target, str], float] = {}
         self.computed = 0
+        self.compared: list[Compared] = []
 
     def run(self) -> Outcome:
         if self.sweep.designs:
@@ -270,12 +287,14 @@ class _Engine:
             tuple(self.failures[place] for place in order if place in self.failures),
             tuple(self.pruned[place] for place in order if place in self.pruned),
             self.computed,
+            tuple(self.compared),
         )
 
     def compute(self, designs: Sequence[Design]) -> dict[Design, Point]:
         """Fill ``points``, ``failures`` and ``pruned`` for designs; return points of one target."""
         self.designs += designs
-        self.current = designs
+        # Those that take longest come first.
+        self.current = sorted(designs, key=lambda d: -d.unit.beat_bits * d.unit.result.bits)
         self._find_points()
         if self.sweep.tensors:
             self._measure(self.sweep.tensors)
@@ -319,7 +338,7 @@ class _Engine:
 
     def _wanted(self) -> Iterator[tuple[Design, Target]]:
         """Designs and targets at hand, those that take longest first."""
-        for design in sorted(self.current, key=lambda d: -d.unit.beat_bits * d.unit.result.bits):
+        for design in self.current:
             for target in self.sweep.targets:
                 yield design, target
 
@@ -333,7 +352,7 @@ class _Engine:
         """Fill ``errors`` for the formats of all missing points."""
         wanted: dict[BlockFormat, list[Format | BlockFormat]] = defaultdict(list)
         for weight, activation in dict.fromkeys(
-            formats_of(design.unit, tensors.group) for design, _ in self._missing()
+            self._formats_of(design.unit) for design, _ in self._missing()
         ):
             content = self.store.load("errors", self._error_key(weight, activation))
             if content is None:
@@ -361,7 +380,7 @@ class _Engine:
 
     def _fail_formats(self, task: Measurement, error: Exception) -> None:
         for design, target in list(self._missing()):
-            weight, activation = formats_of(design.unit, task.tensors.group)
+            weight, activation = self._formats_of(design.unit)
             if weight == task.weight and activation in task.activations:
                 self._fail(design, target, error)
 
@@ -369,25 +388,33 @@ class _Engine:
         """Fill ``unit_errors`` for the units of all missing points."""
         if any(layer.activations is None for layer in tensors.source.load()):
             return
-        tasks = []
+        # Units that compute alike have one error.
+        alike: dict[str, list[UnitSpec]] = defaultdict(list)
         for unit in dict.fromkeys(design.unit for design, _ in self._missing()):
-            content = self.store.load("unit_errors", self._unit_key(unit))
+            alike[self._unit_key(unit)].append(unit)
+        names: dict[UnitSpec, str] = {}
+        for name, units in alike.items():
+            content = self.store.load("unit_errors", name)
             if content is None:
-                tasks.append(UnitMeasurement(tensors, unit))
+                names[units[0]] = name
             else:
-                self.unit_errors[unit] = UnitError(**content["noise_to_signal"])
+                found = UnitError(**content["noise_to_signal"])
+                self.unit_errors |= dict.fromkeys(units, found)
+        tasks = [UnitMeasurement(tensors, unit) for unit in names]
         self.progress.start("unit error", len(tasks))
         for task, result in self.each(measure_unit, tasks):
+            name = names[task.unit]
             if isinstance(result, Exception):
+                failed = {*alike[name]}
                 for design, target in list(self._missing()):
-                    if design.unit == task.unit:
+                    if design.unit in failed:
                         self._fail(design, target, result)
                 continue
-            self.unit_errors[task.unit] = result
+            self.unit_errors |= dict.fromkeys(alike[name], result)
             self.store.save(
                 "unit_errors",
-                self._unit_key(task.unit),
-                self._described_unit(task.unit) | {"noise_to_signal": asdict(result)},
+                name,
+                self._described_arithmetic(task.unit) | {"noise_to_signal": asdict(result)},
             )
             self.progress.finish(task.unit.name)
 
@@ -440,11 +467,19 @@ class _Engine:
                 if place not in self.failures:
                     self.failures[place] = Failure(design, target, f"accuracy: {told(error)}")
 
+    def _formats_of(self, unit: UnitSpec) -> Pair:
+        """Return how a unit's tensors are quantised; units that compute alike share it."""
+        assert self.sweep.tensors is not None
+        alike = type(unit), *arithmetic(unit, 1).items()
+        if alike not in self.formats:
+            self.formats[alike] = formats_of(unit, self.sweep.tensors.group)
+        return self.formats[alike]
+
     def _quality(self, unit: UnitSpec) -> Quality | None:
         """Return what is known of the quality of a unit that was measured in this run."""
         if self.sweep.tensors is None:
             return None
-        formats = self.errors[formats_of(unit, self.sweep.tensors.group)]
+        formats = self.errors[self._formats_of(unit)]
         if unit in self.unit_errors:
             return self.unit_errors[unit].quality(formats)
         return Quality(formats.weight, None, None, None)
@@ -487,8 +522,145 @@ class _Engine:
 
     def _cost(self) -> None:
         """Fill ``points`` and ``failures`` for all missing points."""
+        known = self._interpolate() if self.sweep.families else {}
+        self._start_points()
+        self._cost_of(list(self._missing()))
+        if known:
+            self._compare(known)
+            self._settle_fronts()
+
+    def _interpolate(self) -> dict[tuple[Design, Target], Cost]:
+        """Fill ``points`` that are no anchors, where none is known; return all interpolated costs.
+
+        Families of which an anchor fails are left out.
+        """
+        found = self._anchor_curves()
+        technologies = {target.technology for target in self.sweep.targets}
+        costs: dict[tuple[Design, Target], Cost] = {}
+        for family in self.sweep.families:
+            designs = [design for design, _ in family.anchors]
+            if any((one.unit, name) not in found for one in designs for name in technologies):
+                continue
+            names = [design.name for design in designs]
+            places = tuple(place for _, place in family.anchors)
+            lines = {
+                name: Interpolation(places, tuple(found[one.unit, name] for one in designs))
+                for name in technologies
+            }
+            for design, place in family.others:
+                for target in self.sweep.targets:
+                    curve = lines[target.technology].curve(place)
+                    cost = interpolate.interpolated(self._priced(design, curve, target), names)
+                    costs[design, target] = cost
+        for one in list(self._missing()):
+            if one in costs:
+                self._set(*one, costs[one])
+        return costs
+
+    def _anchor_curves(self) -> dict[tuple[UnitSpec, str], CostCurve]:
+        """Return the curves of anchors by unit and technology, and finish their own points."""
+        by_technology = {target.technology: target for target in self.sweep.targets}
+        units = dict.fromkeys(
+            one.unit for family in self.sweep.families for one, _ in family.anchors
+        )
+        found: dict[tuple[UnitSpec, str], CostCurve] = {}
+        tasks = []
+        for unit in sorted(units, key=lambda one: -one.beat_bits * one.result.bits):
+            missing = []
+            for name, target in by_technology.items():
+                content = self.store.load("anchors", self._anchor_key(unit, target))
+                if content is None:
+                    missing.append(target)
+                else:
+                    found[unit, name] = _curve(content["curve"])
+            if missing:
+                tasks.append(Costing(unit, tuple(missing), self.sweep.tensors))
+        self.progress.start("anchor", len(units), len(units) - len(tasks))
+        for task, result in self.each(curves, tasks):
+            if isinstance(result, Exception):
+                self.progress.warn(f"anchor {task.unit.name}: FAILED: {told(result)}")
+                continue
+            for target, curve in zip(task.targets, result, strict=True):
+                found[task.unit, target.technology] = curve
+                content = self._described_unit(task.unit) | {"curve": asdict(curve)}
+                self.store.save("anchors", self._anchor_key(task.unit, target), content)
+            self.progress.finish(task.unit.name)
+        self._start_points()
+        for design, target in list(self._missing()):
+            if (design.unit, target.technology) in found and design.unit in units:
+                curve = found[design.unit, target.technology]
+                self._finish(design, target, self._priced(design, curve, target))
+        return found
+
+    def _priced(self, design: Design, curve: CostCurve, target: Target) -> Cost:
+        technology = target.coefficients or technologies.load(target.technology)
+        return price_on_curve(design.unit, curve, technology, target.objective, target.clock_ns)
+
+    def _compare(self, known: dict[tuple[Design, Target], Cost]) -> None:
+        """Estimate a sample of what is interpolated, and say in all costs how far they are off."""
+        drawn = set(
+            interpolate.sample(dict.fromkeys(place[0] for place in known if place in self.points))
+        )
+        chosen = [place for place in known if place[0] in drawn]
+        self._estimate_interpolated(chosen, "sample")
+        for place in chosen:
+            if place in self.points:
+                self.compared.append(Compared(*place, known[place], self.points[place].cost))
+        for target in self.sweep.targets:
+            errors = interpolate.bands([one for one in self.compared if one.target == target])
+            for place, cost in known.items():
+                point = self.points.get(place)
+                if place[1] == target and point and point.cost.method == "interpolated":
+                    said = cost.provenance | {"interpolation_errors": errors}
+                    self.points[place] = replace(point, cost=replace(cost, provenance=said))
+
+    def _settle_fronts(self) -> None:
+        """Estimate what is interpolated on a front, until nothing there is."""
+        while places := [
+            place
+            for target in self.sweep.targets
+            for place in self._on_fronts(target)
+            if self.points[place].cost.method == "interpolated"
+        ]:
+            self._estimate_interpolated(places, "front")
+
+    def _on_fronts(self, target: Target) -> list[tuple[Design, Target]]:
+        """Return the feasible points on the front of all objectives, or of two in a chart."""
+        places = [
+            place
+            for place in self.points
+            if place[1] == target
+            and not any(
+                limit.violation(limit.value(self._point(place))) for limit in self.sweep.constraints
+            )
+        ]
+        metrics = self.sweep.metrics
+        values = np.array(
+            [[metric.value(self._point(place)) for metric in metrics] for place in places],
+            np.float64,
+        ).reshape(-1, len(metrics))
+        on_front = np.zeros(len(places), bool)
+        last = len(metrics) - 1
+        for chosen in [[*range(len(metrics))], *([one, last] for one in range(last))]:
+            on_front |= pareto(values[:, chosen], [metrics[k].maximise for k in chosen])
+        return [place for place, is_on in zip(places, on_front, strict=True) if is_on]
+
+    def _estimate_interpolated(self, places: list[tuple[Design, Target]], step: str) -> None:
+        """Estimate what is interpolated of these points."""
+        wanted = [
+            place
+            for place in places
+            if place in self.points and self.points[place].cost.method == "interpolated"
+        ]
+        self.progress.start(step, len(wanted))
+        for place in wanted:
+            del self.points[place]
+        self._cost_of(wanted)
+
+    def _cost_of(self, places: Sequence[tuple[Design, Target]]) -> None:
+        """Fill ``points`` and ``failures`` for these."""
         missing: dict[UnitSpec, list[Target]] = defaultdict(list)
-        for design, target in self._missing():
+        for design, target in places:
             missing[design.unit].append(target)
         tasks = [
             Costing(unit, targets, self.sweep.tensors)
@@ -496,7 +668,6 @@ class _Engine:
             for targets in self._batches(wanted)
         ]
         compute = estimated if self.sweep.method == "estimate" else synthesised
-        self._start_points()
         for task, result in self.each(compute, tasks):
             design = Design(task.unit)
             if isinstance(result, Exception):
@@ -542,13 +713,18 @@ class _Engine:
         if simulated is not None:
             content["simulated"] = asdict(simulated)
         self._save(design, target, content)
-        self.points[design, target] = Point(
-            design, target, cost, quality, self.sweep.group, simulated
-        )
+        self._set(design, target, cost, simulated)
         self.computed += 1
         self.progress.finish(
             f"{design.name} {target.name}: {_found(cost, simulated)}",
             self._best(self.points[design, target]),
+        )
+
+    def _set(
+        self, design: Design, target: Target, cost: Cost, simulated: Simulated | None = None
+    ) -> None:
+        self.points[design, target] = Point(
+            design, target, cost, self._quality(design.unit), self.sweep.group, simulated
         )
 
     def _start_points(self) -> None:
@@ -604,6 +780,18 @@ class _Engine:
         found = (target.workload for target in self.sweep.targets)
         return sorted({one.sha256 for one in found if one is not None})
 
+    def _described_arithmetic(self, unit: UnitSpec) -> dict[str, Any]:
+        """Return what decides a unit's outputs on the layers."""
+        given = arithmetic(unit, self._inputs)
+        return {k: v for k, v in self._described_unit(unit).items() if k in given or k == "unit"
+                or k not in unit.parameters()}  # fmt: skip
+
+    @cached_property
+    def _inputs(self) -> int:
+        """The longest dot product of the layers."""
+        assert self.sweep.tensors is not None
+        return max(layer.weight.shape[1] for layer in self.sweep.tensors.source.load())
+
     def _described_unit(self, unit: UnitSpec) -> dict[str, Any]:
         described: dict[str, Any] = {"unit": unit.family, **unit.parameters()}
         if others := unit_source_digest(unit):
@@ -626,8 +814,15 @@ class _Engine:
 
     def _unit_key(self, unit: UnitSpec) -> str:
         return digest([
-            self._described_unit(unit), self.context["tensors"], self.context["versions"],
+            self._described_arithmetic(unit), self.context["tensors"], self.context["versions"],
             sources.digest({_QUALITIES, *self._modules(unit)}),
+        ])  # fmt: skip
+
+    def _anchor_key(self, unit: UnitSpec, target: Target) -> str:
+        technology = target.sha256 or _content(target.technology)
+        return digest([
+            self._described_unit(unit), technology, target.clock_gating, self.context,
+            self._source_of(Design(unit)),
         ])  # fmt: skip
 
     def _source_of(self, design: Design) -> str:
@@ -646,9 +841,14 @@ class _Engine:
         """Return the modules of a unit, and of the formats of its tensors."""
         found = sources.of_unit(unit)
         if self.sweep.tensors is not None:
-            for fmt in formats_of(unit, self.sweep.tensors.group):
+            for fmt in self._formats_of(unit):
                 found |= sources.of_format(fmt)
         return found
+
+
+def _curve(content: dict[str, Any]) -> CostCurve:
+    ends = {name: End(**content[name]) for name in ("smallest", "fastest")}
+    return CostCurve(**content | ends)
 
 
 def _found(cost: Cost, simulated: Simulated | None) -> str:

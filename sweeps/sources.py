@@ -28,13 +28,13 @@ _TELLING = frozenset({"hwsim.errors", "hwsim.progress", "hwsim.tables", "sweeps"
 
 def digest(modules: Iterable[str]) -> str:
     """Return the SHA-256 of modules and of all that they import, as hexadecimal text."""
-    return _digest(frozenset(name for name in modules if _file(name) is not None))
+    return _digest(frozenset(modules))
 
 
 @lru_cache(maxsize=1024)
 def _digest(modules: frozenset[str]) -> str:
     state = hashlib.sha256()
-    for name in sorted(closure(modules)):
+    for name in sorted(closure(name for name in modules if _file(name) is not None)):
         state.update(f"{name} {_module(name)[0]}\n".encode())
     return state.hexdigest()
 

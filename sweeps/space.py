@@ -36,6 +36,8 @@ class Entry:
         Returns the design of a combination, or raises InputError with file, line and key.
     plain
         Returns a choice as a number or text, for conditions.
+    interpolate
+        Axes along which costs are interpolated, see :mod:`sweeps.interpolate`.
     """
 
     place: Value
@@ -43,6 +45,7 @@ class Entry:
     conditions: tuple[Condition, ...]
     make: Callable[[Mapping[str, Any]], Design]
     plain: Callable[[Any], int | float | str]
+    interpolate: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -70,6 +73,15 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Made:
+    """A design, and the combination of an entry that it was made of."""
+
+    entry: Entry
+    choice: Mapping[str, Any]
+    design: Design
+
+
+@dataclass(frozen=True)
 class Space:
     """All entries.
 
@@ -92,7 +104,7 @@ class Space:
         """Combinations, with those that conditions leave out."""
         return sum(entry.size for entry in self.entries)
 
-    def all(self) -> tuple[Design, ...]:
+    def all(self) -> tuple[Made, ...]:
         """Return the designs of all combinations; InputError with file, line and key."""
         made = self._distinct(
             (entry, entry.choice(number)) for entry in self.entries for number in range(entry.size)
@@ -108,8 +120,8 @@ class Space:
             With file, line and key: as :meth:`all`, and if there are not as many.
         """
         designs: list[Design] = []
-        for design in self._distinct(self._draws(DRAWS * points, seed)):
-            designs.append(design)
+        for made in self._distinct(self._draws(DRAWS * points, seed)):
+            designs.append(made.design)
             if len(designs) == points:
                 return tuple(designs)
         return self.place.fail(
@@ -137,7 +149,7 @@ class Space:
             if len(seen) == self.size:
                 return
 
-    def _distinct(self, choices: Iterator[tuple[Entry, dict[str, Any]]]) -> Iterator[Design]:
+    def _distinct(self, choices: Iterator[tuple[Entry, dict[str, Any]]]) -> Iterator[Made]:
         places: dict[Any, str] = {}
         for entry, choice in choices:
             design = entry.design(choice)
@@ -147,12 +159,12 @@ class Space:
             if key in places:
                 entry.place.fail(self.twice(design, places[key]))
             places[key] = entry.place.place
-            yield design
+            yield Made(entry, choice, design)
 
-    def _some(self, designs: tuple[Design, ...]) -> tuple[Design, ...]:
-        if not designs:
+    def _some(self, made: tuple[Made, ...]) -> tuple[Made, ...]:
+        if not made:
             self.place.fail("conditions leave no combination")
-        return designs
+        return made
 
 
 def plain_text(value: object) -> int | float | str:

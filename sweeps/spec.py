@@ -48,6 +48,11 @@ metric has its direction; ``{output_sqnr_db: maximise}`` in place of its name sa
 ``where`` in an entry has conditions between its axes (:mod:`sweeps.conditions`), such as
 ``weight.bits <= activation.bits``, which leave combinations out.
 
+``interpolate: [lanes, accumulator_bits]`` in an entry estimates a few units of every combination of
+its other axes, and interpolates the costs of all between and beyond (:mod:`sweeps.interpolate`).
+Such points have ``interpolated`` for a ``method``; what is on a front is estimated, and so is a
+sample, which says how large the error is.
+
 Keys of an entry besides ``unit`` are parameters of that unit, see ``hwsim units``, and ``verilog``
 and ``top``: a unit's hardware from files in place of the generator's (:mod:`rtl.verilog`), in an
 entry of single values::
@@ -94,6 +99,7 @@ if TYPE_CHECKING:
     from hwsim.formats import Format
     from hwsim.tensors.load import TensorSource
     from hwsim.units import UnitSpec
+    from sweeps.interpolate import Family
     from sweeps.targets import Target
 
 METHODS = ("estimate", "synthesis")
@@ -113,6 +119,9 @@ def _metric_names() -> list[str]:
 #: Keys of an entry that are no parameters.
 OF_ENTRY = {
     "where": Key("conditions between the axes", axis(TEXT)),
+    "interpolate": Key(
+        "axes along which costs are interpolated", axis(one_of(("lanes", "accumulator_bits")))
+    ),
     "verilog": Key("files of Verilog that are the unit's hardware", axis(TEXT)),
     "top": Key("the module of these files that is the unit", TEXT),
 }
@@ -236,6 +245,7 @@ class Sweep:
     """A decoded specification; its points are the product of ``designs`` and ``targets``.
 
     A ``search`` that breeds designs has none before it runs, and ``space`` in their place.
+    ``families`` are those designs whose costs are interpolated from one another's.
     """
 
     name: str
@@ -249,6 +259,7 @@ class Sweep:
     network: Network | None = None
     search: Search | None = None
     space: Space | None = field(default=None, compare=False, repr=False)
+    families: "tuple[Family, ...]" = field(default=(), repr=False)
 
     @property
     def group(self) -> int | None:
@@ -297,7 +308,8 @@ def read(path: Path) -> Sweep:
     chooser = _search(keys)
     tensors = _tensors(keys["tensors"]) if "tensors" in keys else None
     space = _space(keys, at)
-    designs = _designs(space, chooser)
+    _check_interpolation(space, keys)
+    designs, families = _designs(space, chooser)
     works = workloads.read(keys["workloads"]) if "workloads" in keys else ()
     network = None
     if "network" in keys:
@@ -322,7 +334,7 @@ def read(path: Path) -> Sweep:
         )
     return Sweep(
         name, chosen, method, tensors, designs, objectives, constraints, screen, network,
-        chooser, None if designs else space,
+        chooser, None if designs else space, families,
     )  # fmt: skip
 
 
@@ -366,8 +378,22 @@ def _space(keys: dict[str, Value], at: Clocks) -> Space:
     return accelerators.read(keys["accelerators"], has_clock="clock" in keys)
 
 
-def _designs(space: Space, chooser: Search | None) -> tuple[Design, ...]:
-    """Return the designs that are known before the first is computed."""
+def _check_interpolation(space: Space, keys: dict[str, Value]) -> None:
+    """Refuse what does not go together with entries that interpolate."""
+    for entry in space.entries:
+        if entry.interpolate:
+            place = entry.place.mapping()["interpolate"]
+            if keys["method"].text() != "estimate":
+                place.fail("goes with method: estimate")
+            for key in ("search", "screen"):
+                if key in keys:
+                    place.fail(f"leaves nothing to {key!r}; give one of them")
+
+
+def _designs(
+    space: Space, chooser: Search | None
+) -> "tuple[tuple[Design, ...], tuple[Family, ...]]":
+    """Return the designs that are known before the first is computed, and their families."""
     if chooser is None:
         if space.size > MAX_UNITS:
             kind = space.place.key
@@ -375,10 +401,16 @@ def _designs(space: Space, chooser: Search | None) -> tuple[Design, ...]:
                 f"{space.size} {kind}, and a sweep has at most {MAX_UNITS}; make several of it, "
                 "or give the key 'search'"
             )
-        return space.all()
+        made = space.all()
+        found: tuple[Family, ...] = ()
+        if any(entry.interpolate for entry in space.entries):
+            from sweeps.interpolate import families
+
+            found = families(made)
+        return tuple(one.design for one in made), found
     if chooser.method == search.RANDOM:
-        return space.drawn(chooser.points, chooser.seed)
-    return ()
+        return space.drawn(chooser.points, chooser.seed), ()
+    return (), ()
 
 
 def _check_slack(constraints: tuple[Constraint, ...], at: Clocks) -> None:
@@ -448,12 +480,20 @@ def _entry(
     value: Value, computes_layers: bool, labels: "dict[tuple[UnitSpec, str], Value]"
 ) -> Entry:
     """Return an entry of units; ``labels`` has those with files by unit and names of files."""
-    family, axes = _axes(value)
+    family, axes, types = _axes(value)
     given = {key: one for key, one in value.mapping().items() if key in OF_ENTRY}
     found = conditions.read(given["where"], axes) if "where" in given else ()
-    entry = Entry(value, axes, found, partial(_made, value, family, computes_layers), plain_text)
+    make = partial(_made, value, family, computes_layers)
+    along: tuple[str, ...] = ()
+    if "interpolate" in given:
+        from sweeps import interpolate
+
+        along = interpolate.read(given["interpolate"], family, types, axes)
+    entry = Entry(value, axes, found, make, plain_text, along)
     if not given.keys() & {*_OF_VERILOG}:
         return entry
+    if along:
+        given["interpolate"].fail("and files of Verilog, which are one unit, do not go together")
     if "verilog" not in given:
         given["top"].fail("goes with the key 'verilog'")
     if entry.size != 1:
@@ -472,8 +512,8 @@ def _made(entry: Value, family: str, computes_layers: bool, choice: Mapping[str,
     return Design(unit)
 
 
-def _axes(entry: Value) -> "tuple[str, dict[str, list[Format | int | str]]]":
-    """Return the family of an entry, and for each parameter its choices."""
+def _axes(entry: Value) -> "tuple[str, dict[str, list[Format | int | str]], dict[str, Any]]":
+    """Return the family of an entry, for each parameter its choices, and the types of all."""
     from hwsim.units import FAMILIES
     from hwsim.units.base import parameter_fields
     from hwsim.units.spelling import former
@@ -494,10 +534,11 @@ def _axes(entry: Value) -> "tuple[str, dict[str, list[Format | int | str]]]":
     for key, one in axes.items():
         if key not in types:
             one.fail(str(unknown(f"parameter of {family}", key, [*known, *OF_ENTRY])))
-    return family, {
+    choices = {
         key: [_parameter(item, key, types[key]) for item in one.scalars()]
         for key, one in axes.items()
     }
+    return family, choices, types
 
 
 def _with_verilog(

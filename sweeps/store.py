@@ -29,7 +29,7 @@ from hwsim.files import write_text
 MARKER = "sweep.json"
 LOCK = "sweep.lock"
 #: Folders of finished work.
-KINDS = ("points", "errors", "unit_errors", "accuracies")
+KINDS = ("points", "errors", "unit_errors", "accuracies", "anchors")
 #: Packages whose versions decide a result.
 TOOLS = ("amaranth", "numpy", "pyosys")
 #: All source and data.

@@ -22,10 +22,11 @@ from hwsim.errors import InputError
 from hwsim.files import as_path, reason, write_text
 from hwsim.formats.base import Bools
 from hwsim.formats.block import BlockFormat
-from hwsim.tensors.quality import formats_of
+from hwsim.tensors.quality import arithmetic, formats_of
 from hwsim.units import UnitSpec
 from rtl.verilog import HandMade
 from sweeps.accuracies import Measured
+from sweeps.interpolate import Compared, bands, by_target
 from sweeps.metrics import METRICS
 from sweeps.networks import Network
 from sweeps.pareto import pareto, within_band
@@ -47,6 +48,8 @@ COMMON = ("lanes", "weight", "activation")
 QUANTISERS = (
     "weight_quantiser", "activation_quantiser", "weight_scale_rule", "activation_scale_rule",
 )  # fmt: skip
+#: What is known of how units' tensors are quantised.
+_quantised: dict[tuple[Any, ...], Row] = {}
 #: Columns of a network beside its metrics.
 BESIDE = {
     "decoder": ("perplexity_float32", "nll_difference", "nll_difference_error", "predictions"),
@@ -297,11 +300,15 @@ def _quantisers(unit: UnitSpec, group: int | None) -> Row:
     """Return how a unit's tensors were quantised."""
     if group is None:
         return dict.fromkeys(QUANTISERS)
-    weight, activation = formats_of(unit, group)
-    once = "" if isinstance(activation, BlockFormat) else " per token"
-    rules = [str(getattr(fmt, "scale_rule", "")) or None for fmt in (weight, activation)]
-    values = weight.name, f"{activation.name}{once}", *rules
-    return dict(zip(QUANTISERS, values, strict=True))
+    # Units that compute alike share it.
+    alike = type(unit), group, *arithmetic(unit, 1).items()
+    if alike not in _quantised:
+        weight, activation = formats_of(unit, group)
+        once = "" if isinstance(activation, BlockFormat) else " per token"
+        rules = [str(getattr(fmt, "scale_rule", "")) or None for fmt in (weight, activation)]
+        values = weight.name, f"{activation.name}{once}", *rules
+        _quantised[alike] = dict(zip(QUANTISERS, values, strict=True))
+    return _quantised[alike]
 
 
 def _errors(cost: Cost) -> Row:
@@ -325,11 +332,27 @@ def write_csv(path: Path, table: Sequence[Row], columns: Iterable[str]) -> None:
     write_text(path, text.getvalue())
 
 
-def write_parquet(path: Path, sweep: Sweep, table: Sequence[Row]) -> None:
+def compared_row(one: Compared) -> Row:
+    """Return what is told of a point that was interpolated and estimated."""
+    errors = {
+        f"{quantity}_error_percent": 100 * np.expm1(error)
+        for quantity, error in one.errors().items()
+    }
+    figures = {
+        f"{name}_{cost.method}": getattr(cost, name)
+        for name in ("area_um2", "delay_ns", "energy_pj_per_mac", "settled_energy_pj_per_mac")
+        for cost in (one.interpolated, one.estimated)
+    }
+    return _described(one.design.unit) | _of(one.target) | figures | errors
+
+
+def write_parquet(
+    path: Path, sweep: Sweep, table: Sequence[Row], compared: Sequence[Compared] = ()
+) -> None:
     """Write rows as Parquet.
 
-    The file's metadata have the name of the sweep, its objectives and constraints as JSON, and the
-    versions.
+    The file's metadata have the name of the sweep, its objectives and constraints as JSON, the
+    errors of interpolation by target (:func:`sweeps.interpolate.bands`), and the versions.
     """
     metadata = {
         "sweep": sweep.name,
@@ -337,6 +360,10 @@ def write_parquet(path: Path, sweep: Sweep, table: Sequence[Row]) -> None:
         "constraints": json.dumps([asdict(limit) for limit in sweep.constraints]),
         **versions(),
     }
+    if compared:
+        metadata["interpolation_errors"] = json.dumps(
+            {name: bands(found) for name, found in by_target(compared).items()}
+        )
     columns = pa.Table.from_pylist(list(table)).replace_schema_metadata(metadata)
     pq.write_table(columns, path)
 

@@ -80,6 +80,21 @@ def formats_of(unit: UnitSpec, group: int) -> Pair:
     return unit.weight_quantiser(group), one if one == two else one.element
 
 
+def arithmetic(unit: UnitSpec, inputs: int) -> dict[str, int | str | None]:
+    """Return the parameters that a unit's outputs depend on, of dot products of up to ``inputs``.
+
+    Units of one family and equal ones have the same outputs: registers between stages change none,
+    nor do lanes whose sums are exact, nor an accumulator that is wide enough.
+    """
+    given = {key: value for key, value in unit.parameters().items() if key != "stages"}
+    if unit.lanes_decide:
+        return given
+    ignored = {"lanes"}
+    if unit.safe_beats >= -(-inputs // unit.lanes):
+        ignored.add("accumulator_bits")
+    return {key: value for key, value in given.items() if key not in ignored}
+
+
 class UnitMeter:
     """Measures the error of many units on the same layers.
 

@@ -151,6 +151,14 @@ class UnitSpec(KeepsRepr, LayerOperands):
         """Whether results are exact sums of exact products, as long as no accumulator overflows."""
         return not isinstance(self.result, RoundedResult)
 
+    @property
+    def lanes_decide(self) -> bool:
+        """Whether a dot product's result depends on how many lanes a beat has.
+
+        Not where sums are exact, or wrap, until all beats or those of a block are added up.
+        """
+        return True
+
     def timing(self) -> Timing:
         """Return the declared latency and initiation interval."""
         plain = self._timing()

@@ -279,6 +279,10 @@ class BlockDotUnit(UnitSpec):
     def safe_beats(self) -> int:
         return 0
 
+    @property
+    def lanes_decide(self) -> bool:
+        return False
+
     def _timing(self) -> Timing:
         return Timing(latency=1, interval=1)
 

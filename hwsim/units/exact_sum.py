@@ -139,6 +139,10 @@ class ExactSum(MergedSum):
     def safe_beats(self) -> int:
         return accumulator.safe_beats(self.exact_result.width, self.lanes * self.largest_product)
 
+    @property
+    def lanes_decide(self) -> bool:
+        return not self.has_exact_accumulator
+
     def _timing(self) -> Timing:
         return Timing(latency=1, interval=1)
 

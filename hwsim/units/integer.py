@@ -75,6 +75,10 @@ class IntegerSum(UnitSpec):
     def safe_beats(self) -> int:
         return accumulator.safe_beats(self.result.width, self.largest_beat)
 
+    @property
+    def lanes_decide(self) -> bool:
+        return False
+
     def _timing(self) -> Timing:
         return Timing(latency=1, interval=1)
 

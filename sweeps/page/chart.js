@@ -1,7 +1,7 @@
 /* The scatter: what is shown as WebGL, the fronts as lines over it. Plotly draws, zooms and picks. */
 
-const SYMBOLS = { estimate: "circle", synthesis: "square", fpga: "triangle-up", published: "diamond" };
-const GLYPHS = { estimate: "●", synthesis: "■", fpga: "▲", published: "◆" };
+const SYMBOLS = { estimate: "circle", interpolated: "hexagon", synthesis: "square", fpga: "triangle-up", published: "diamond" };
+const GLYPHS = { estimate: "●", interpolated: "⬢", synthesis: "■", fpga: "▲", published: "◆" };
 /** Levels of a colour are told apart by hue, then by outline; the rest is grey. */
 const HUES = 8;
 const ROUNDS = ["", "-open"];

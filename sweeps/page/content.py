@@ -25,6 +25,7 @@ from sweeps.table import Row, errors_of, read_parquet
 #: Kinds of points by method, and what is said of each.
 METHODS = {
     "estimate": "estimated by a model that was fitted to synthesis",
+    "interpolated": "interpolated from estimates of units with other lanes and accumulators",
     "synthesis": "synthesised: mapped by Yosys, measured by OpenSTA",
     "fpga": "placed and routed for an FPGA",
     "published": "as papers print them; other tools, libraries and operands",
@@ -171,7 +172,7 @@ def _target(key: Mapping[str, Any], differing: set[str]) -> dict[str, str]:
 
 def _corner(name: str, method: str) -> str:
     """Return the corner of a technology that comes with hwsim, and empty text for others."""
-    if method != "estimate" or name not in technology.shipped():
+    if method not in ("estimate", "interpolated") or name not in technology.shipped():
         return ""
     return corner_phrase(technology.load(name).provenance["corner"])
 
