@@ -288,8 +288,9 @@ def _paper(figures: Mapped, synthesised: Measured[str, Cost]) -> str:
         {100 * (1 - element / 2 / fused):.0f} % smaller per MAC/cycle with 4-bit weights, where it
         does two. A MAC takes {over_fp16(int8)} times the energy of the FP16 unit's with INT8
         weights, and {over_fp16(fp4)} times with FP4. Clock pins take
-        {100 * int8.clock_pj / int8.energy_pj:.0f} % of it with INT8 weights, as nothing is gated;
-        the FP16 unit, at half the clock rate, has hardly any, but hazards are
+        {100 * int8.clock_pj / int8.energy_pj:.0f} % of it with INT8 weights, as nothing is gated
+        ([gating.md](gating.md) has it with gates); the FP16 unit, at half the clock rate, has
+        hardly any, but hazards are
         {100 * fp16.glitch_pj / fp16.energy_pj:.0f} % of its energy: no register stands between its
         multiplier, adder and rounding. The
         authors' own RTL gave the same order in this flow (element 1.25 to 1.27 times their FP16 x
