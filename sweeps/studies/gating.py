@@ -299,7 +299,7 @@ def _units(figures: Figures) -> Table:
     )  # fmt: skip
 
 
-#: From which change of the clock's energy on something is saved.
+#: Gates save something where the clock's energy falls by more than this share.
 _NOTHING = 0.02
 
 
@@ -328,8 +328,8 @@ def _saved(figures: Figures) -> str:
     said = f"""With beats in every cycle gates save energy of the clock where registers wait:
         {each or "nowhere"}. """
     if others:
-        said += f"""Nothing is saved, within {100 * _NOTHING:.0f} %, or gates cost more than they
-            save, where registers are loaded in every cycle or few are behind a gate:
+        said += f"""Where registers are loaded in every cycle nothing is saved, and the gates' own
+            energy comes on top of the clock's:
             {"; ".join(f"{unit} {100 * change(figures, unit, 'clock'):+.0f} %" for unit in others)}.
             """
     least = max(UNITS, key=lambda unit: change(figures, unit, "idle"))
