@@ -148,6 +148,24 @@ def measure_curve(
     )
 
 
+def measure_streams(
+    unit: UnitSpec,
+    technology: str,
+    library: Library,
+    streams: Sequence[Operands | None],
+    clock_gating: bool = False,
+) -> list[Cost]:
+    """Map a unit once, for the least area, and return its cost for each of several operands.
+
+    Other parameters and errors are those of :func:`synthesize`, with an opened library.
+    """
+    check_flags(clock_gating=clock_gating)
+    opensta.find()
+    with temporary_folder() as folder:
+        mapped = yosys.Flow(unit, library, folder, clock_gating).smallest()
+    return [_priced(unit, technology, library, one, mapped, None, "area") for one in streams]
+
+
 def _priced(
     unit: UnitSpec,
     technology: str,

@@ -47,6 +47,7 @@ STUDIES = {
         Study("accuracy", "what formats cost networks: perplexity, embeddings", ("text", "device")),
         Study("bitmod", "BitMoD: area, energy, and the error of its sums", ("libraries",)),
         Study("external", "the estimates beside published numbers", ("libraries",)),
+        Study("gating", "clock gates: area and energy, BitMoD by type of weights", ("libraries",)),
         Study("hazards", "which of two formats takes less, by how hazards count", ("libraries",)),
         Study(
             "lut", "tables, adders or multipliers for narrow weights", ("technology", "libraries")

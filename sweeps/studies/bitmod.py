@@ -21,7 +21,7 @@ from hwsim.formats import parse_block
 from hwsim.tables import number
 from hwsim.tensors.load import TensorSource
 from hwsim.units import UnitSpec, make
-from hwsim.units.bitmod import BitmodUnit, WeightType
+from hwsim.units.bitmod import CODE_BITS, BitmodUnit, WeightType
 from hwsim.units.metadata import group_ends
 from hwsim.units.operands import Operands
 from sweeps.studies.page import Cell, Measured, Page, Piece, Table, paragraph
@@ -216,16 +216,20 @@ def _smaller(figures: Mapped) -> str:
 # Costs of whole units.
 
 
-def typed_operands(spec: UnitSpec, kind: WeightType) -> Operands:
-    """Return normal operands whose weights are quantised to one of the types."""
+def typed_operands(spec: UnitSpec, kind: WeightType, bits: int | None = None) -> Operands:
+    """Return normal operands whose weights are quantised to one of the types.
+
+    Integers have ``bits``, and as many as the type if None.
+    """
     operands = default_operands(spec)
     rng = np.random.default_rng(1)
     values = rng.standard_normal(operands.weights.shape)
     codes = np.zeros(values.shape, np.uint8)
     if kind in (WeightType.INT8, WeightType.INT6):
-        width = 8 if kind == WeightType.INT8 else 6
-        scaled = values * ((1 << (width - 1)) - 1) / np.abs(values).max(axis=1, keepdims=True)
-        codes = (np.rint(scaled).astype(np.int64) & ((1 << width) - 1)).astype(np.uint8)
+        largest = (1 << ((bits or CODE_BITS[kind]) - 1)) - 1
+        scaled = values * largest / np.abs(values).max(axis=1, keepdims=True)
+        mask = (1 << CODE_BITS[kind]) - 1
+        codes = (np.rint(scaled).astype(np.int64) & mask).astype(np.uint8)
     else:
         name = "bitmod4" if kind == WeightType.FP4 else "bitmod3"
         codes = parse_block(name).quantize(values).codes.reshape(values.shape).astype(np.uint8)
@@ -284,8 +288,9 @@ def _paper(figures: Mapped, synthesised: Measured[str, Cost]) -> str:
         {100 * (1 - element / 2 / fused):.0f} % smaller per MAC/cycle with 4-bit weights, where it
         does two. A MAC takes {over_fp16(int8)} times the energy of the FP16 unit's with INT8
         weights, and {over_fp16(fp4)} times with FP4. Clock pins take
-        {100 * int8.clock_pj / int8.energy_pj:.0f} % of it with INT8 weights, as nothing is gated;
-        the FP16 unit, at half the clock rate, has hardly any, but hazards are
+        {100 * int8.clock_pj / int8.energy_pj:.0f} % of it with INT8 weights, as nothing is gated
+        ([gating.md](gating.md) has it with gates); the FP16 unit, at half the clock rate, has
+        hardly any, but hazards are
         {100 * fp16.glitch_pj / fp16.energy_pj:.0f} % of its energy: no register stands between its
         multiplier, adder and rounding. The
         authors' own RTL gave the same order in this flow (element 1.25 to 1.27 times their FP16 x

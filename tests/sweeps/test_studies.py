@@ -73,6 +73,8 @@ SAMPLES = {
                          *([r"^bitmod\d "] if REAL else [])), SKY130),
     "external": Sample(has(r"^INT8 MAC", r"^[14] \| [248] >> .*estimate", r"exact \| 1 \|"), 5,
                        has(r"^(INT8|FP16) MAC", r"^\d+ \| \d", r"(exact|aligned13) \| "), SKY130),
+    "gating": Sample(has(r"^(INT8|fma, FP16) \| `", r"^INT8 \| (free|gated) >> "), 3,
+                     has(r"`.* >> ", r"\| (free|gated) >> ", r"^(BitMoD, |fma)"), SKY130),
     "hazards": Sample(has(r"^(E|INT4|MX).* >> with hazards"), 3,
                       has(r"`.* >> ", r"^INT4 x 4 or"), SKY130),
     "lut": Sample(has(r"^[12] >> (area|energy): multiplier", r"^integer int2 x int8 >> 4 lanes"), 4,

@@ -7,7 +7,7 @@ import pytest
 
 from cost_models import bands, technology
 from cost_models.operands import default_operands
-from cost_models.synthesis import liberty, measure, synthesize, yosys
+from cost_models.synthesis import liberty, measure, measure_streams, synthesize, yosys
 from cost_models.synthesis.mapped import MappingError
 from cost_models.synthesis.opensta import StaError
 from hwsim import cli
@@ -56,6 +56,19 @@ def test_operands_set_the_energy(cost):
     assert rest.clock_pj == pytest.approx(cost.clock_pj)
     assert rest.clock_pj <= rest.settled_pj
     assert rest.settled_pj - rest.clock_pj < 0.2 * (cost.settled_pj - cost.clock_pj)
+
+
+def test_several_operands_share_a_netlist(library):
+    """Each costs what it does alone."""
+    busy = default_operands(SMALL)
+    idle = Operands(np.zeros_like(busy.activations), np.zeros_like(busy.weights))
+    alone = [measure(SMALL, "osu018", library, one) for one in (idle, None)]
+    assert measure_streams(SMALL, "osu018", library, [idle, None]) == alone
+    assert alone[0].settled_pj < alone[1].settled_pj
+    with pytest.raises(InputError, match="no clock gate for rising edges"):
+        measure_streams(SMALL, "osu018", library, [None], clock_gating=True)
+    with pytest.raises(InputError, match="clock_gating='yes': allowed: True, False"):
+        measure_streams(SMALL, "osu018", library, [None], clock_gating="yes")
 
 
 @pytest.fixture(scope="module")
