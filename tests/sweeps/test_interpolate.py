@@ -61,7 +61,7 @@ def costs(monkeypatch):
         calls.append(unit.name)
         return [curve(unit, 0.1) for _ in names]
 
-    def estimate_each(unit, wanted, operands=None):
+    def estimate_each(unit, wanted, operands=None, clock_gating=False):
         calls.append(unit.name)
         found = curve(unit, 0.1)
         return [price_on_curve(unit, found, load("sky130"), *one[1:]) for one in wanted]
@@ -144,7 +144,7 @@ def test_a_run_that_was_ended_goes_on(path, costs, tmp_path, monkeypatch):
     whole = run(sweep, tmp_path / "other", 1, quiet=True)
     behaved, count = sweeps.costs.cost_curves, len(costs)
 
-    def ends(unit, names, operands=None):
+    def ends(unit, names, operands=None, clock_gating=False):
         if len(costs) - count >= 5:
             raise KeyboardInterrupt
         return behaved(unit, names)
@@ -167,7 +167,7 @@ def test_a_run_that_was_ended_goes_on(path, costs, tmp_path, monkeypatch):
 def test_units_of_an_anchor_that_fails_are_estimated(path, costs, tmp_path, monkeypatch):
     behaved = sweeps.costs.cost_curves
 
-    def fails(unit, names, operands=None):
+    def fails(unit, names, operands=None, clock_gating=False):
         if unit.weight.name == "int2" and unit.lanes == 9:
             raise InputError("no")
         return behaved(unit, names)
