@@ -23,7 +23,7 @@ ESTIMATE, LONGEST = 0.02, 0.5
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 
-def logged(log, unit, wanted, operands=None):
+def logged(log, unit, wanted, operands=None, clock_gating=False):
     """Estimate a unit by the formula, and note what was asked for once it is known."""
     time.sleep(ESTIMATE)
     with log.open("a") as file:
