@@ -75,7 +75,8 @@ mapped for the least delay in one to four stages. What limits the clock in the e
 the beats, which needs its own result in the next cycle: an integer addition is short, a rounded one
 has to align, add, normalise and round. With `interleaved_sums=2` two sums take turns, and two
 stages share the addition. Units that work on a beat for several cycles take one rank,
-before them, and BitMoD none.
+before them, and BitMoD none. Registers stand between words: no adder or multiplier is cut, so two
+saved rows are added up in one stage.
 """
 
 METHOD = """
@@ -195,7 +196,7 @@ def _gains(figures: Figures, name: str) -> str:
     lost = [unit for unit, task in best.items() if task.stages == 1 and UNITS[unit].most_stages > 1]
     said = f"Throughput per area over one stage, at the best number of stages: {'; '.join(won)}."
     if lost:
-        said += f" No number of stages pays for {' and '.join(lost)}."
+        said += f" No number of stages pays for {'; '.join(lost)}."
     return paragraph(said)
 
 
