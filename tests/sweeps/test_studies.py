@@ -60,8 +60,9 @@ NO_REAL = "" if REAL else "(?!.*real)"
 
 #: Families that the page on verification has.
 MUTATED = [
-    "integer", "float", "product_rom", "codebook", "lmul", "serial_add", "ternary_add",
-    "ternary_lut", "lut_table", "hif8", "flint", "dybit",
+    "integer", "float", "fma", "bit_serial", "shift_add", "product_rom", "codebook", "lmul",
+    "mx_dot", "nvfp4_dot", "bfp_dot", "serial_add", "ternary_add", "ternary_lut", "lut_table",
+    "flint", "dybit", "lns",
 ]  # fmt: skip
 SAMPLES = {
     "accuracy": Sample(has(r"^(INT\d|E2M\d|NVFP4|NF4) .*>> (MiniLM, (W|KV)$|cosine)"), 2,
