@@ -247,6 +247,6 @@ def _worst(figures: Figures, libraries: "Mapping[str, Library]") -> str:
     others = [error for name, found in errors.items() if name not in wrong for error in found]
     return paragraph(
         f"On average more than {WRONG} % wrong are the periods of {'; '.join(wrong)}; those of the "
-        f"others are off by {mean(others):.1f} % on average and {max(others):.0f} % at most. No unit "
-        "with a merged sum or interleaved sums was fitted to."
+        f"others are off by {mean(others):.1f} % on average and {max(others):.0f} % at most. No "
+        "unit with a merged sum or interleaved sums was fitted to."
     )
