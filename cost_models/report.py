@@ -349,7 +349,9 @@ def _technologies() -> list[Technology]:
 
 
 def _introduction(technology: Technology) -> str:
-    units = fitting_set.units()
+    # A family that is newer than the coefficients has no part in them.
+    known = {row["family"] for row in technology.units}
+    units = [unit for unit in fitting_set.units() if unit.family in known]
     return _INTRODUCTION.format(
         components=technology.provenance["components"],
         fitting=technology.provenance["fitting_units"],

@@ -103,7 +103,9 @@ def test_targets_of_one_unit_are_simulated_once(monkeypatch: pytest.MonkeyPatch)
     calls: list[str] = []
     features, hazards = estimates.features, estimates.hazards
     monkeypatch.setattr(
-        estimates, "features", lambda *given: calls.append("features") or features(*given)
+        estimates,
+        "features",
+        lambda *given, **named: calls.append("features") or features(*given, **named),
     )
     monkeypatch.setattr(
         estimates, "hazards", lambda *given: calls.append("hazards") or hazards(*given)

@@ -234,7 +234,7 @@ def test_a_page_is_written_and_says_by_which_command(tmp_path, capsys, monkeypat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("nothing", "unknown 'nothing'; allowed: accumulation, accuracy"),
+        ("quartz", "unknown 'quartz'; allowed: accumulation, accuracy"),
         ("memory --technology sky130", "unknown argument '--technology'"),
         ("peers", "the study peers maps our units: --liberty is missing"),
         ("rmmec --liberty {library}", "allowed: "),
