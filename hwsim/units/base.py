@@ -294,7 +294,7 @@ class UnitSpec(KeepsRepr, LayerOperands):
     @property
     def structure(self) -> str:
         """What kind of hardware it is: the family, with a parameter that changes it altogether."""
-        return self.family
+        return self.family if self.stages == 1 else f"{self.family}, stages"
 
     @property
     def macs_per_beat(self) -> int:

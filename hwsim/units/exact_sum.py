@@ -23,7 +23,7 @@ from hwsim.errors import InputError
 from hwsim.formats.base import Bools, Codes, Format, Int64, Kind, Unpacked
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units import accumulator
-from hwsim.units.adders import MergedSum
+from hwsim.units.adders import Adders, MergedSum
 from hwsim.units.base import Timing
 from hwsim.units.result import Integers, Result, RoundedResult, exact_sums
 
@@ -55,6 +55,7 @@ class ExactSum(MergedSum):
         wrap. The default is what 256 beats need.
     adders, state
         See :class:`~hwsim.units.adders.MergedSum`. Products enter the tree when they are shifted.
+        Sums that are not exact have ``operators`` alone.
     """
 
     #: The class of both operands' formats, and what messages call them.
@@ -87,6 +88,8 @@ class ExactSum(MergedSum):
     def _default(self, key: str) -> Any:
         if key == "accumulator_bits" and self.has_exact_accumulator:
             return self.beat_sum_bits + accumulator.HEADROOM
+        if key == "adders" and not self.has_exact_accumulator:
+            return Adders.OPERATORS
         return super()._default(key)
 
     @property

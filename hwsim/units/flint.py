@@ -36,8 +36,8 @@ class FlintUnit(ExactSum):
         {"lanes": 16, "weight": "flint4", "activation": "flint4"},
         {"lanes": 16, "weight": "flint4", "activation": "flint4u"},
         {"lanes": 16, "weight": "flint8", "activation": "flint8u"},
-        {"lanes": 16, "weight": "flint4", "activation": "flint4u", "adders": "merged"},
-        *dots((3, "flint4", "flint4"), adders="merged", state="carry_save"),
+        {"lanes": 16, "weight": "flint4", "activation": "flint4u", "adders": "operators"},
+        *dots((3, "flint4", "flint4"), state="carry_save"),
         {"lanes": 1, "weight": "flint2u", "activation": "flint3", "accumulator_bits": 6},
     )  # fmt: skip
     fitting: ClassVar[Configurations] = dots(

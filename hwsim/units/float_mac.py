@@ -287,7 +287,7 @@ class FloatUnit(ExactSum, RoundedSum):
 
     @property
     def structure(self) -> str:
-        return self.family if self.kind == EXACT else f"{self.family}, {self.kind}"
+        return super().structure if self.kind == EXACT else f"{super().structure}, {self.kind}"
 
     @property
     def safe_beats(self) -> int:
@@ -336,9 +336,9 @@ class FloatUnit(ExactSum, RoundedSum):
         {"lanes": 4, "weight": "fp16", "activation": "e4m3"},
         {"lanes": 2, "weight": "bf16", "activation": "bf16"},
         {"lanes": 3, "weight": "e3m2", "activation": "e3m2", "accumulator_bits": 21},
-        *dots((16, "e4m3", "e4m3"), (1, "e2m1", "e5m2"), adders="merged"),
-        *dots((4, "e4m3", "e4m3"), (3, "e2m3", "e3m2"), adders="merged", state="carry_save"),
-        *dots((3, "e3m2", "e3m2"), adders="merged", state="carry_save", accumulator_bits=21),
+        *dots((16, "e4m3", "e4m3"), (1, "e2m1", "e5m2"), adders="operators"),
+        *dots((4, "e4m3", "e4m3"), (3, "e2m3", "e3m2"), state="carry_save"),
+        *dots((3, "e3m2", "e3m2"), state="carry_save", accumulator_bits=21),
         {"lanes": 16, "weight": "e5m2", "activation": "e4m3u", "subnormals": "flush"},
         {"lanes": 16, "weight": "e2m3", "activation": "e5m2", "specials": "exclude"},
         {"lanes": 16, "weight": "e4m3", "activation": "e4m3", "accumulation": "aligned13"},
@@ -371,6 +371,10 @@ class FloatUnit(ExactSum, RoundedSum):
             (3, "e3m2", "e3m2"),
             (8, "e2m1", "e2m3"),
         ),
+        *dots((2, "e3m2", "e3m2"), (2, "e2m3", "e4m3"), state="carry_save"),
+        *dots((2, "e4m3", "e4m3"), (4, "e2m1", "e3m2"), adders="operators"),
+        *dots((2, "e4m3", "e3m2"), (4, "e2m3", "e2m3"), stages=3),
         *dots((2, "e2m1", "e2m3"), (1, "e4m3", "e4m3"), accumulation="aligned9"),
+        *dots((2, "e2m3", "e2m3"), (1, "e4m3", "e2m1"), accumulation="aligned9", stages=2),
         *dots((1, "e2m1", "e4m3"), (1, "e3m2", "e2m1"), accumulator="e5m2"),
     )  # fmt: skip

@@ -142,6 +142,8 @@ class FmaUnit(RoundedSum):
     fitting: ClassVar[Configurations] = (
         *dots((1, "e2m1", "e5m2"), (1, "e3m2", "e3m2"), accumulator="e5m2"),
         *dots((1, "e4m3", "e4m3"), (1, "int4", "e4m3"), accumulator="fp16"),
+        *dots((1, "e3m2", "e4m3"), (1, "e2m1", "e4m3"), accumulator="fp16", stages=2,
+              interleaved_sums=2),
     )  # fmt: skip
 
 

@@ -3,7 +3,8 @@
 The baseline of the field. Each lane has a full multiplier, an array of weight x activation AND
 gates and adders; a balanced tree sums the lanes, and one adder accumulates. One beat a cycle.
 Area grows with lanes x weight bits x activation bits; the accumulator is paid once for all lanes.
-With ``adders=merged`` one tree over all partial products takes the place of all of these.
+That is ``adders=operators``; with ``adders=merged``, the default, one tree over all partial
+products takes the place of multipliers, tree and accumulator.
 """
 
 from collections.abc import Mapping
@@ -106,30 +107,35 @@ class IntegerUnit(IntegerSum, MergedSum):
     generator: ClassVar[str] = "rtl.integer:Integer"
 
     configurations: ClassVar[Configurations] = (
-        {"lanes": 64, "weight": "int8", "activation": "int8"},
+        {"lanes": 16, "weight": "int8", "activation": "int8"},
         {"lanes": 16, "weight": "int4", "activation": "int8"},
         {"lanes": 3, "weight": "int2", "activation": "uint8"},
         {"lanes": 1, "weight": "uint1", "activation": "int1"},
         {"lanes": 1, "weight": "uint5", "activation": "uint6"},
         {"lanes": 7, "weight": "int16", "activation": "int16"},
         {"lanes": 2, "weight": "int32", "activation": "uint32"},
-        *dots((16, "int8", "int8"), (3, "uint7", "int4"), (1, "int8", "uint8"), adders="merged"),
-        *dots((3, "int3", "int2"), (1, "int1", "int1"), adders="merged", accumulator_bits=6),
+        *dots((64, "int8", "int8"), (3, "uint7", "int4"), (1, "int8", "uint8"), adders="operators"),
+        *dots((3, "int3", "int2"), (1, "int1", "int1"), adders="operators", accumulator_bits=6),
         *dots((16, "int8", "int8"), (3, "int2", "uint8"), (1, "uint5", "uint6"),
-              adders="merged", state="carry_save"),
-        *dots((5, "int4", "int4"), adders="merged", state="carry_save", accumulator_bits=10),
-        *dots((1, "int3", "uint1"), adders="merged", state="carry_save", accumulator_bits=90),
+              state="carry_save"),
+        *dots((5, "int4", "int4"), state="carry_save", accumulator_bits=10),
+        *dots((1, "int3", "uint1"), state="carry_save", accumulator_bits=90),
         {"lanes": 5, "weight": "int4", "activation": "int4", "accumulator_bits": 10},
         {"lanes": 2, "weight": "int16", "activation": "int16", "accumulator_bits": 32},
     )  # fmt: skip
-    fitting: ClassVar[Configurations] = dots(
-        (1, "int3", "int8"),
-        (1, "int5", "int5"),
-        (1, "int10", "int10"),
-        (2, "int4", "uint8"),
-        (3, "int8", "int8"),
-        (6, "int4", "int6"),
-        (8, "uint3", "uint4"),
-        (12, "int3", "int3"),
-        (16, "int2", "int6"),
-    )  # fmt: skip
+    fitting: ClassVar[Configurations] = (
+        *dots(
+            (1, "int3", "int8"),
+            (1, "int5", "int5"),
+            (1, "int10", "int10"),
+            (2, "int4", "uint8"),
+            (3, "int8", "int8"),
+            (6, "int4", "int6"),
+            (8, "uint3", "uint4"),
+            (12, "int3", "int3"),
+            (16, "int2", "int6"),
+        ),
+        *dots((1, "int8", "int8"), (6, "int4", "int4"), state="carry_save"),
+        *dots((1, "int8", "int4"), (4, "int4", "int8"), adders="operators"),
+        *dots((2, "int8", "int8"), (8, "int4", "int4"), stages=3),
+    )

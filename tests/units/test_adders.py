@@ -29,15 +29,18 @@ def test_adders_are_no_part_of_a_name_nor_of_a_result(
     family: str, weight: str, activation: str, others: dict[str, str]
 ) -> None:
     plain = unit(family, weight, activation, **others)
-    merged = unit(family, weight, activation, **others, adders="merged", state="carry_save")
-    spelled = unit(family, weight, activation, **others, adders="operators",
-                   state="carry_propagate")  # fmt: skip
+    spelled = unit(family, weight, activation, **others, adders="merged", state="carry_propagate")
     assert spelled == plain
+    assert plain.is_merged
     assert "adders" not in plain.name
-    assert "adders_merged_state_carry_save" in merged.name
+    operators = unit(family, weight, activation, **others, adders="operators")
+    saved = unit(family, weight, activation, **others, state="carry_save")
+    assert "adders_operators" in operators.name
+    assert "state_carry_save" in saved.name
     operands = random_codes(plain, 20, 3, np.random.default_rng(1))
     a, w = operands.activations, operands.weights
-    assert np.array_equal(plain.dot(a, w), merged.dot(a, w))
+    for other in (operators, saved):
+        assert np.array_equal(plain.dot(a, w), other.dot(a, w))
 
 
 @pytest.mark.parametrize(("family", "weight", "activation", "others"), SMALL)
@@ -46,7 +49,7 @@ def test_carries_are_saved_by_the_tree_alone(
 ) -> None:
     message = r"^state=carry_save: allowed with adders=merged only$"
     with pytest.raises(InputError, match=message):
-        unit(family, weight, activation, **others, state="carry_save")
+        unit(family, weight, activation, **others, adders="operators", state="carry_save")
 
 
 @pytest.mark.parametrize(
@@ -64,6 +67,7 @@ def test_sums_that_are_rounded_are_not_merged(
     message = r"^adders=merged: only an exact sum is merged; allowed here: operators$"
     with pytest.raises(InputError, match=message):
         unit(family, fmt, fmt, **others, adders="merged")
+    assert not unit(family, fmt, fmt, **others).is_merged
 
 
 @pytest.mark.parametrize("family", ["bit_serial", "product_rom", "codebook", "fma"])

@@ -88,7 +88,7 @@ def test_wide_products_by_booth_rows(a: Shape, b: Shape) -> None:
 def test_rows_are_of_the_kind_that_takes_fewer_gates(
     weight: str, activation: str, digits: int
 ) -> None:
-    unit = hwsim.make("integer", lanes=1, weight=weight, activation=activation, adders="merged")
+    unit = hwsim.make("integer", lanes=1, weight=weight, activation=activation)
     assert len(set(re.findall(r"product_0_two_\d+", emit.verilog(unit)))) == digits
 
 
