@@ -1,6 +1,5 @@
 """Dot products of scaled blocks; see :mod:`hwsim.units.block_dot`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, signed
@@ -12,14 +11,24 @@ from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units.block_dot import Accumulation, BlockDotUnit
 from rtl.base import Unit
-from rtl.blocks.adder_tree import tree_sum
+from rtl.blocks.columns import PLACED, Columns
 from rtl.blocks.fma import FusedAdd, Operand, multiply, operand, short_operand
 from rtl.blocks.fold import Fold
 from rtl.blocks.minifloat import Decoded, decode
+from rtl.blocks.partial_products import add_product
 from rtl.blocks.place import place
 from rtl.blocks.wire import counter, wire
 
 NONE = C(0, 1)
+
+
+@dataclass(frozen=True)
+class Special:
+    """What is special about a product."""
+
+    nan: Value
+    plus: Value
+    minus: Value
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ def finite(m: Module, fmt: Minifloat, code: Value, name: str) -> Operand:
 
 
 class BlockDot(Unit):
-    """Integer products and one adder tree a block, scale decoders, and what adds up the blocks.
+    """One tree of counters a block, scale decoders, and what adds up the blocks.
 
     Parameters and members are those of :class:`~rtl.base.Unit`, for a
     :class:`~hwsim.units.block_dot.BlockDotUnit`.
@@ -77,10 +86,10 @@ class BlockDot(Unit):
         # Multiply, and add up within the blocks.
         width = spec.lanes // spec.beat_blocks
         step, ends = Signal(), self.block_end(m)
-        sums = []
-        for k in range(spec.beat_blocks):
-            lanes = [self.product(products, k * width + lane) for lane in range(width)]
-            sums.append(self.block_sum(m, products, lanes, step, ends, f"block_{k}"))
+        sums = [
+            self.block_sum(m, products, range(k * width, (k + 1) * width), step, ends, f"block_{k}")
+            for k in range(spec.beat_blocks)
+        ]
 
         # Scale.
         terms = [self.scaled(scale, k, block) for k, block in enumerate(sums)]
@@ -125,44 +134,42 @@ class BlockDot(Unit):
         assert isinstance(fmt, FixedPoint | Integer)
         return code.as_signed() if fmt.signed else code.as_unsigned()
 
-    def product(self, m: Module, lane: int) -> BlockSum:
-        """Return one lane's exact product, in units of the product of the smallest steps."""
+    def add_product(self, m: Module, columns: Columns, lane: int) -> Special:
+        """Add one lane's exact product, in units of the product of the smallest steps."""
         activation, weight = self.spec.elements
         x, y = self.i.payload.activations[lane], self.i.payload.weights[lane]
         if not isinstance(activation, Minifloat) and not isinstance(weight, Minifloat):
-            total = self.integer(activation, x) * self.integer(weight, y)
-            return BlockSum(wire(m, total, f"product_{lane}"), NONE, NONE, NONE)
-        a = self.element(m, activation, x, f"activation_{lane}")
-        w = self.element(m, weight, y, f"weight_{lane}")
-        parts = multiply(m, a, w, f"product_{lane}").parts
+            a, w = self.integer(activation, x), self.integer(weight, y)
+            add_product(columns, a, w, f"product_{lane}")
+            return Special(NONE, NONE, NONE)
+        first = self.element(m, activation, x, f"activation_{lane}")
+        second = self.element(m, weight, y, f"weight_{lane}")
+        parts = multiply(m, first, second, f"product_{lane}").parts
         shifted = (parts.significand << parts.shift)[: self.spec.product_bits]
         magnitude = wire(m, shifted, f"magnitude_{lane}")
-        total = wire(m, self.signed(parts.sign, magnitude), f"signed_{lane}")
-        return BlockSum(total, parts.nan, parts.infinity & ~parts.sign, parts.infinity & parts.sign)
-
-    def signed(self, sign: Value, magnitude: Value) -> Value:
-        """Return a product's value."""
-        return Mux(sign, -magnitude, magnitude)
+        columns.add_signed(magnitude, parts.sign, PLACED)
+        return Special(parts.nan, parts.infinity & ~parts.sign, parts.infinity & parts.sign)
 
     def block_sum(
-        self,
-        m: Module,
-        products: Module,
-        lanes: Sequence[BlockSum],
-        step: Value,
-        ends: Value,
-        name: str,
+        self, m: Module, products: Module, lanes: range, step: Value, ends: Value, name: str
     ) -> BlockSum:
-        """Return the sum of a block's products up to this beat."""
-        total = wire(products, tree_sum([lane.total for lane in lanes]), f"{name}_beat")
+        """Return the sum of a block's products up to this beat, by one tree of counters."""
+        # Text of a module called merge is put in order (rtl.in_order).
+        m.submodules[name] = block = Module()
+        block.submodules.merge = tree = Module()
+        width = self.spec.block_bits + 1
+        columns = Columns(tree, width)
+        specials = [self.add_product(products, columns, lane) for lane in lanes]
         flags = Cat(
-            Cat(getattr(lane, kind) for lane in lanes).any() for kind in ("nan", "plus", "minus")
+            Cat(getattr(special, kind) for special in specials).any()
+            for kind in ("nan", "plus", "minus")
         )
-        if self.spec.group_beats > 1:
-            carried = Signal(signed(self.spec.block_bits + 1), name=f"{name}_carried")
+        if self.spec.group_beats == 1:
+            total = wire(products, self.add_beat(columns, None).as_signed(), f"{name}_sum")
+        else:
+            carried = Signal(signed(width), name=f"{name}_carried")
             carried_flags = Signal(3, name=f"{name}_carried_flags")
-            total = self.add_beat(carried, total)[: self.spec.block_bits + 1].as_signed()
-            total = wire(products, total, f"{name}_sum")
+            total = wire(products, self.add_beat(columns, carried).as_signed(), f"{name}_sum")
             flags = wire(products, carried_flags | flags, f"{name}_flags")
             with m.If(step):
                 m.d.sync += [
@@ -171,9 +178,9 @@ class BlockDot(Unit):
                 ]
         return BlockSum(total, flags[0], flags[1], flags[2])
 
-    def add_beat(self, carried: Value, total: Value) -> Value:
+    def add_beat(self, columns: Columns, carried: Value | None) -> Value:
         """Return the block's sum with this beat's products."""
-        return carried + total
+        return columns.total(carried)
 
     def scaled(self, m: Module, block: int, found: BlockSum) -> ScaledBlock:
         """Return a block's sum times both scales."""
@@ -182,9 +189,12 @@ class BlockDot(Unit):
         x, y = (self.scale(m, spec.scale_format, beat[name], name) for name in names)
         scale = multiply(m, x, y, f"scale_{block}")
         negative = wire(m, found.total[-1], f"negative_{block}")
-        magnitude = Mux(negative, -found.total, found.total)[: spec.block_bits]
-        magnitude = wire(m, magnitude, f"magnitude_{block}")
-        significand = wire(m, magnitude * scale.parts.significand, f"significand_{block}")
+        total = found.total
+        if spec.accumulation is Accumulation.FIXED:
+            # Bits below the unit are dropped of the magnitude.
+            inverted = total.as_unsigned() ^ negative.replicate(len(total))
+            total = wire(m, (inverted + negative)[: spec.block_bits], f"magnitude_{block}")
+        significand = wire(m, total * scale.parts.significand, f"significand_{block}")
         parts = Decoded(
             sign=negative,
             significand=significand,
@@ -232,10 +242,10 @@ class BlockDot(Unit):
         result, parts = self.spec.fixed_result, block.value.parts
         width = result.width
         placed = place(m, block.value, width, result.exponent, f"{name}_place")
-        value = wire(
-            m, Mux(parts.sign, -placed.magnitude, placed.magnitude)[:width], f"{name}_term"
-        )
-        exact = wire(m, total[:width].as_signed() + value.as_signed(), f"{name}_exact")
+        # Negated: inverted, and one more by a carry into the sum.
+        value = wire(m, placed.magnitude ^ parts.sign.replicate(width), f"{name}_term")
+        first = Cat(C(1, 1), total[:width]).as_signed()
+        exact = wire(m, (first + Cat(parts.sign, value).as_signed())[1:], f"{name}_exact")
         raised = {
             "nan": block.nan,
             "positive_infinity": block.plus,

@@ -100,7 +100,11 @@ class AlignedSum:
         ]
 
         # Add, and take the magnitude.
-        total = wire(m, tree_sum(aligned), f"{name}_total")
+        signs = [term.operand.parts.sign for term in terms]
+        inverted = tree_sum(aligned)
+        # The ones that negation adds to what is inverted make the sum no wider.
+        total = (inverted + tree_sum(signs))[: len(inverted)].as_signed()
+        total = wire(m, total, f"{name}_total")
         negative = wire(m, total[-1], f"{name}_negative")
         magnitude = wire(m, Mux(negative, -total, total)[: len(total) - 1], f"{name}_magnitude")
 
@@ -131,17 +135,15 @@ class AlignedSum:
         return largest(m, places, f"{name}_largest")
 
     def align(self, m: Module, term: Term, down: Value, name: str) -> Value:
-        """Return a term shifted down, truncated in magnitude, with its sign."""
+        """Return a term shifted down and truncated in magnitude, inverted if it is negative."""
         parts = term.operand.parts
         excess = max(0, term.fraction - self.bits)
         wide = parts.significand.shift_left(max(0, self.bits - term.fraction))
-        width = len(wide)
         # Never below 0: no term that counts lies above the largest.
         amount = wire(m, down.as_unsigned()[:-1] + excess, f"{name}_down")
-        capped = Mux(amount > width, width, amount)[: width.bit_length()]
-        magnitude = (wide >> capped)[: term.integer_bits + self.bits]
+        magnitude = (wide >> amount)[: term.integer_bits + self.bits]
         magnitude = wire(m, magnitude, f"{name}_cut")
-        return Mux(parts.sign, -magnitude, magnitude)
+        return Cat(magnitude ^ parts.sign.replicate(len(magnitude)), parts.sign).as_signed()
 
     def all_products(self) -> Decoded:
         """Return what is special about the sum of the products."""

@@ -72,10 +72,11 @@ class Columns:
         self.add(Cat(flipped, negative).as_signed(), arrival)
         self.add(negative, arrival)
 
-    def total(self, state: Value) -> Value:
-        """Return the sum of all terms and ``state``."""
-        plan = self._plan(0, _SHORT)
-        first, second = self._build(plan, [state, C(0, self.width)])
+    def total(self, state: Value | None = None) -> Value:
+        """Return the sum of all terms, and of ``state`` if there is one."""
+        nothing = C(0, self.width)
+        plan = self._plan(None if state is None else 0, _SHORT)
+        first, second = self._build(plan, [nothing if state is None else state, nothing])
         return wire(self.m, Cat(*first) + Cat(*second), "total")[: self.width]
 
     @cached_property
@@ -97,9 +98,14 @@ class Columns:
         first, second = self._build(plan, numbers)
         return Cat(*first, *(bit for k, bit in enumerate(second) if self.saved >> k & 1))
 
-    def _plan(self, saved: int, slack: float) -> "_Plan":
-        """Plan the sum of all terms, the constant, and a state whose second number is ``saved``."""
-        masks = ((1 << self.width) - 1, STATE), (saved, STATE), (self._constant, _CONSTANT)
+    def _plan(self, saved: int | None, slack: float) -> "_Plan":
+        """Plan the sum of all terms, the constant, and a state whose second number is ``saved``.
+
+        There is no state where that is None.
+        """
+        first = 0 if saved is None else (1 << self.width) - 1
+        saved = saved or 0
+        masks = (first, STATE), (saved, STATE), (self._constant, _CONSTANT)
         columns: list[list[_Bit]] = [[] for _ in range(self.width)]
         number = 0
         for term in self._terms:

@@ -137,8 +137,12 @@ class FusedAdd:
     sticky                1
     ====================  =========================================================
 
-    A difference is taken without the carry into its lowest bit. A negative one is then negated by
-    inverting it, and for a positive one the rounding takes the carry in.
+    What is subtracted is inverted, without the carry into the lowest bit, and so is a sum that is
+    negative. Where one of the two was, and not both, the rounding takes the carry in.
+
+    A product whose significand is signed is in two's complement and never the most negative number;
+    its sign counts where it is infinite or zero. It then is added to the addend's magnitude, or
+    subtracted if the addend is negative, so that nothing negates it first.
     """
 
     def __init__(
@@ -158,7 +162,8 @@ class FusedAdd:
         few = min(subnormal, self.significand + 2)
         self.below = max(2, few, self.significand + 2 - product.normal_bits)
         # The addend's lowest bit at its highest place.
-        self.highest = self.below + len(product.parts.significand) + 2
+        self.is_signed = product.parts.significand.shape().signed
+        self.highest = self.below + len(product.parts.significand) - self.is_signed + 2
         # With the sticky bit below the window.
         self.width = self.highest + self.significand + 1
         # The least exponent of the sticky bit, above the format's smallest subnormal.
@@ -195,12 +200,15 @@ class FusedAdd:
         )
 
         # Add, or subtract the product and 1.
-        subtract = wire(m, product.sign ^ addend.sign, f"{name}_subtract")
-        fixed = Cat(C(0, self.below + 1), product.significand, C(0, self.significand + 2))
+        value = product.significand
+        subtract = addend.sign if self.is_signed else product.sign ^ addend.sign
+        subtract = wire(m, subtract, f"{name}_subtract")
+        below_zero = value[-1] if self.is_signed else ZERO
+        fixed = Cat(C(0, self.below + 1), value, below_zero.replicate(self.width))[: self.width]
         total = self.add(aligned, fixed ^ subtract.replicate(self.width))
         total = wire(m, total[: self.width + 1], f"{name}_total")
-        negative = wire(m, subtract & ~total[-1], f"{name}_negative")
-        fill = wire(m, subtract & total[-1], f"{name}_fill")
+        negative = wire(m, (subtract ^ below_zero) & ~total[-1], f"{name}_negative")
+        fill = wire(m, subtract ^ negative, f"{name}_fill")
         magnitude = total[:-1] ^ negative.replicate(self.width)
         magnitude = wire(m, magnitude, f"{name}_magnitude")
         magnitude, lowest = raise_tiny(m, self.fmt, magnitude, lowest, self.least, name, fill)
@@ -210,7 +218,8 @@ class FusedAdd:
         if self.flush:
             code = wire(m, flush_subnormal(self.fmt, code), f"{name}_flushed")
         # What cancels to nothing is +0.
-        sign = Mux(negative, product.sign & magnitude.any(), addend.sign)
+        nonzero = C(1, 1) if self.is_signed else magnitude.any()
+        sign = Mux(negative, product.sign & nonzero, addend.sign)
         if not self.fmt.has_negative_zero:
             # The bits of what overflowed may all be 0.
             sign = sign & (code.any() | overflow)

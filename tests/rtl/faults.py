@@ -9,6 +9,7 @@ import rtl.codebook
 from hwsim.units import Result, Scope
 from hwsim.units.bitmod import pair_bits
 from rtl.blocks.accumulator import Accumulator
+from rtl.blocks.columns import Columns
 
 
 class Around(rtl.Unit):
@@ -195,8 +196,8 @@ class NarrowTerm(Accumulator):
 class NarrowBlockSum(rtl.block_dot.BlockDot):
     """The sum that a block carries from beat to beat is one bit short."""
 
-    def add_beat(self, carried: Value, total: Value) -> Value:
-        return (carried + total)[: self.spec.block_bits].as_signed()
+    def add_beat(self, columns: Columns, carried: Value | None) -> Value:
+        return super().add_beat(columns, carried)[: self.spec.block_bits].as_signed()
 
 
 class UnprogrammedValue(rtl.bitmod.Bitmod):

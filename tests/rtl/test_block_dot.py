@@ -10,6 +10,7 @@ import rtl
 from hwsim.formats.base import Format
 from hwsim.units import UnitSpec, make
 from rtl.block_dot import BlockDot, BlockSum, ScaledBlock
+from rtl.blocks.columns import Columns
 from rtl.blocks.fma import FusedAdd, Operand, short_operand
 from rtl.blocks.minifloat import Decoded
 from rtl.blocks.place import place
@@ -37,8 +38,9 @@ class PositiveBlocks(BlockDot):
 class DroppedCarry(BlockDot):
     """No carry passes from the low 5 bits of a block's sum to the rest."""
 
-    def add_beat(self, carried: Value, total: Value) -> Value:
-        return without_carry(carried, total, 5)
+    def add_beat(self, columns: Columns, carried: Value | None) -> Value:
+        assert carried is not None
+        return without_carry(carried, columns.total(), 5)
 
 
 class IgnoredActivationScale(BlockDot):

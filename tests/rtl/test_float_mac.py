@@ -46,9 +46,9 @@ class Floored(AlignedSum):
         parts = term.operand.parts
         signed = Mux(parts.sign, -parts.significand, parts.significand)
         left = max(0, self.bits - term.fraction)
-        return signed.shift_left(left) >> (
-            down.as_unsigned()[:-1] + max(0, term.fraction - self.bits)
-        )
+        amount = down.as_unsigned()[:-1] + max(0, term.fraction - self.bits)
+        # The sum adds the sign.
+        return (signed.shift_left(left) >> amount) - parts.sign
 
 
 class IgnoredAccumulator(AlignedSum):
