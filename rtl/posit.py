@@ -6,6 +6,7 @@ from amaranth.lib import stream, wiring
 from hwsim.formats.posit import Posit as PositFormat
 from hwsim.units.posit import Accumulation, PositUnit
 from rtl.blocks import posit
+from rtl.blocks.booth import booth_multiply
 from rtl.blocks.fold import Fold
 from rtl.blocks.posit import Parts
 from rtl.blocks.wire import wire
@@ -91,10 +92,8 @@ class Posit(ExactSum):
     def signed_product(self, m: Module, a: Parts, w: Parts, lane: int) -> Product:
         """Return the product of a lane, 0 for zero and NaR."""
         nar = wire(m, a.nar | w.nar, f"nar_{lane}")
-        there = ~(nar | a.zero | w.zero)
-        value = wire(m, a.significand * w.significand, f"significand_{lane}")
-        value = (value.as_unsigned() & there.replicate(len(value))).as_signed()
-        value = wire(m, value, f"product_{lane}")
+        exact = booth_multiply(m, a.significand, w.significand, f"significand_{lane}")
+        value = wire(m, exact.as_signed(), f"product_{lane}")
         # From the least sum of two scales to the largest, that of the largest products.
         shift = a.scale + w.scale - (self.sum.exponent - 2)
         shift = shift[: (self.spec.product_bits + 1).bit_length()]

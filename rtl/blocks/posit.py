@@ -34,9 +34,9 @@ class Parts:
     scale
         Signed; of a negative posit one less than the exponent of its leading bit.
     significand
-        Signed, ``fraction_bits + 2`` bits: 01.f, or 10.f if negative.
+        Signed, ``fraction_bits + 2`` bits: 01.f, or 10.f if negative; 0 of zero and NaR.
     zero, nar
-        Whether it is zero or NaR; then scale and significand mean nothing.
+        Whether it is zero or NaR; then scale means nothing.
     """
 
     sign: Value
@@ -65,10 +65,11 @@ def decode(m: Module, fmt: Posit, code: Value, name: str) -> Parts:
     small = wire(m, ~(first ^ sign), f"{name}_small")
     scale = Cat(exponent ^ sign.replicate(es), run ^ small.replicate(len(run)), small)
     none = wire(m, (run == n - 2) & ~first, f"{name}_none")
+    leading = Cat(~(sign | none), sign & ~none)
     return Parts(
         sign=sign,
         scale=wire(m, scale.as_signed(), f"{name}_scale"),
-        significand=wire(m, Cat(fraction, ~sign, sign).as_signed(), f"{name}_significand"),
+        significand=wire(m, Cat(fraction, leading).as_signed(), f"{name}_significand"),
         zero=none & ~sign,
         nar=none & sign,
     )
