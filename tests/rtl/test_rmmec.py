@@ -307,6 +307,15 @@ def test_a_wrong_unit_fails(mutant: type[rtl.Unit]) -> None:
 def test_a_fixed_unit_is_as_small_as_separate_multiply_accumulates() -> None:
     """Four exact E2M1 units with 32-bit accumulators have as many gates as the fixed fp4 unit."""
     fixed = netlist(make("rmmec", modes="fp4"))
-    single = netlist(make("float", lanes=1, weight="e2m1", activation="e2m1", accumulator_bits=32))
+    single = netlist(
+        make(
+            "float",
+            lanes=1,
+            weight="e2m1",
+            activation="e2m1",
+            accumulator_bits=32,
+            adders="operators",
+        )
+    )
     assert single.outputs["o__payload"].size == 32
     assert fixed.counts().sum() <= 4 * single.counts().sum()

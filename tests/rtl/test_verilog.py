@@ -307,7 +307,7 @@ def test_a_wrong_one_fails_its_command(
 
 
 def test_the_example_is_right_and_as_large_as_the_generated_one() -> None:
-    unit = make("integer", lanes=4, weight="int4", activation="int8")
+    unit = make("integer", lanes=4, weight="int4", activation="int8", adders="operators")
     example = Path(__file__).parents[2] / "examples" / "mac.v"
     own = with_verilog(unit, [example])
     assert verify(own, random_dots=64).passed
