@@ -70,11 +70,15 @@ class Codebook(Unit):
         return self.i.payload.weights[k]
 
     def registers(self, m: Module, present: Value) -> Array:
-        """Return the entries, which follow the beat until they are ``present``."""
+        """Return the entries, stored with a beat unless they are ``present``.
+
+        Without a beat they keep what they hold, so that a gate can stop their clock.
+        """
+        stored = self.i.valid & ~present
         entries = []
         for field in self.spec.metadata:
             entry = Signal(field.format.bits, name=f"register_{field.name}", reset_less=True)
-            with m.If(~present):
+            with m.If(stored):
                 m.d.sync += entry.eq(self.i.payload[field.name])
             entries.append(entry)
         return Array(entries)
