@@ -3,7 +3,9 @@
 import argparse
 import shlex
 import textwrap
+from collections.abc import Sequence
 from dataclasses import MISSING, asdict
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from hwsim.cli.arguments import Commands, json_option
@@ -96,8 +98,8 @@ def _describe(name: str, as_json: bool) -> int:
         )
         return 0
     print(f"{name}: {manual.summary(name)}\n")
-    for parameter in parameters:
-        _print_parameter(parameter)
+    for _, alike in groupby(parameters, _meaning):
+        _print_parameters([*alike])
     interval = f"{timing.interval}"
     if timing.min_interval != timing.interval:
         interval = f"{timing.min_interval} to {timing.interval}"
@@ -107,15 +109,19 @@ def _describe(name: str, as_json: bool) -> int:
     return 0
 
 
-def _print_parameter(parameter: "Parameter") -> None:
-    kind = " | ".join(parameter.choices) or parameter.type
-    default = "required" if parameter.required else f"default {parameter.default}"
-    if not parameter.required and parameter.default is None:
-        default = "optional"
-    print(f"  {parameter.name}: {kind}, {default}")
+def _meaning(parameter: "Parameter") -> str:
+    """Return what a parameter does, and what older versions called it."""
     formerly = "".join(f" Formerly {name}." for name in parameter.formerly)
-    print(
-        textwrap.fill(
-            parameter.meaning + formerly, 96, initial_indent=" " * 6, subsequent_indent=" " * 6
-        )
-    )
+    return parameter.meaning + formerly
+
+
+def _print_parameters(alike: Sequence["Parameter"]) -> None:
+    """Print parameters that mean the same, which is said once."""
+    for parameter in alike:
+        kind = " | ".join(parameter.choices) or parameter.type
+        default = "required" if parameter.required else f"default {parameter.default}"
+        if not parameter.required and parameter.default is None:
+            default = "optional"
+        print(f"  {parameter.name}: {kind}, {default}")
+    indent = " " * 6
+    print(textwrap.fill(_meaning(alike[0]), 96, initial_indent=indent, subsequent_indent=indent))

@@ -29,8 +29,10 @@ class AdderTile(TileSpec):
 
     Parameters
     ----------
-    lanes, weight, activation, row_count, column_count
-        See :class:`~hwsim.units.tile.TileSpec`. Activations are integers or signed minifloats.
+    lanes, weight, row_count, column_count
+        See :class:`~hwsim.units.tile.TileSpec`.
+    activation
+        See :class:`~hwsim.units.tile.TileSpec`; an integer or a signed minifloat.
     accumulator_bits
         Width of the two's complement accumulators that integers are added in, from what holds a
         product to 1024. They wrap; :attr:`safe_beats` says from when. The default is 32, or what

@@ -38,8 +38,10 @@ class BfpDotUnit(BlockDotUnit):
 
     Parameters
     ----------
-    lanes, block_size, accumulation, accumulator, accumulator_bits, fraction_bits
-        See :class:`~hwsim.units.block_dot.BlockDotUnit`; 16 elements a block by default.
+    lanes, accumulation, accumulator, accumulator_bits, fraction_bits
+        See :class:`~hwsim.units.block_dot.BlockDotUnit`.
+    block_size
+        See :class:`~hwsim.units.block_dot.BlockDotUnit`; 16 by default.
     weight, activation
         Block formats such as ``bfp8_g16``, or mantissas alone: integers or fixed point, such as
         ``int8`` or ``q2.6``.

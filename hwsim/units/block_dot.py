@@ -78,14 +78,15 @@ class BlockDotUnit(UnitSpec):
 
     Parameters
     ----------
-    lanes, weight, activation
-        See :class:`~hwsim.units.base.UnitSpec`; the formats are those of the elements. ``lanes``
-        divides ``block_size`` or is a multiple of it. Scales are metadata: ``activation_scale`` and
+    lanes
+        See :class:`~hwsim.units.base.UnitSpec`; divides ``block_size`` or is a multiple of it.
+    weight, activation
+        See :class:`~hwsim.units.base.UnitSpec`; the formats are those of the elements.
+    block_size
+        Elements that share a scale, 1 to 65536. Scales are metadata: ``activation_scale`` and
         ``weight_scale``, read in the last beat of a block; with several blocks a beat,
         ``activation_scale_0`` and so on, the first block's in the lowest lanes. A dot product that
         is no multiple of the block size ends with a shorter block.
-    block_size
-        Elements that share a scale, 1 to 65536.
     accumulation
         ``rounded`` or ``fixed``.
     accumulator

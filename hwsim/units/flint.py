@@ -22,7 +22,9 @@ class FlintUnit(ExactSum):
 
     Parameters
     ----------
-    lanes, weight, activation, accumulator_bits
+    lanes, accumulator_bits
+        See :class:`~hwsim.units.exact_sum.ExactSum`.
+    weight, activation
         See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are flints, signed or
         unsigned, of any widths.
     """

@@ -106,7 +106,9 @@ class FloatUnit(ExactSum, RoundedSum):
 
     Parameters
     ----------
-    lanes, weight, activation
+    lanes
+        See :class:`~hwsim.units.base.UnitSpec`.
+    weight, activation
         See :class:`~hwsim.units.base.UnitSpec`; both formats are minifloats, signed or unsigned.
     accumulator_bits
         See :class:`~hwsim.units.exact_sum.ExactSum`; only exact sums have it.

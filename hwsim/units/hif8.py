@@ -23,7 +23,9 @@ class HiFloat8Unit(ExactSum):
 
     Parameters
     ----------
-    lanes, weight, activation, accumulator_bits
+    lanes, accumulator_bits
+        See :class:`~hwsim.units.exact_sum.ExactSum`.
+    weight, activation
         See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are ``hif8``.
     """
 

@@ -34,7 +34,9 @@ class IntegerSum(UnitSpec):
 
     Parameters
     ----------
-    lanes, weight, activation
+    lanes
+        See :class:`~hwsim.units.base.UnitSpec`.
+    weight, activation
         See :class:`~hwsim.units.base.UnitSpec`; both formats are integers of 1 to 32 bits.
     accumulator_bits
         Width of the two's complement accumulator, from what holds a product to 1024. It wraps;

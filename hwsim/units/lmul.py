@@ -76,7 +76,9 @@ class LmulUnit(ExactSum):
 
     Parameters
     ----------
-    lanes, weight, activation, accumulator_bits
+    lanes, accumulator_bits
+        See :class:`~hwsim.units.exact_sum.ExactSum`.
+    weight, activation
         See :class:`~hwsim.units.exact_sum.ExactSum`; both operands have one format, with at
         least one mantissa bit and normal values.
     reading

@@ -50,7 +50,9 @@ class LnsUnit(ExactSum):
 
     Parameters
     ----------
-    lanes, weight, activation, accumulator_bits
+    lanes, accumulator_bits
+        See :class:`~hwsim.units.exact_sum.ExactSum`.
+    weight, activation
         See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are logarithmic, of base 2 and
         up to 10 fraction bits, and may differ.
     table_bits

@@ -46,7 +46,9 @@ class MxDotUnit(BlockDotUnit):
 
     Parameters
     ----------
-    lanes, block_size, accumulation, accumulator, accumulator_bits, fraction_bits
+    lanes, accumulation, accumulator, accumulator_bits, fraction_bits
+        See :class:`~hwsim.units.block_dot.BlockDotUnit`.
+    block_size
         See :class:`~hwsim.units.block_dot.BlockDotUnit`; blocks of MX 1.0 have 32 elements.
     weight, activation
         Block formats under an E8M0 scale, such as ``mxfp4`` or ``bm_e2m3_g48``, or their elements:

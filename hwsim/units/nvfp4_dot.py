@@ -32,7 +32,9 @@ class Nvfp4DotUnit(BlockDotUnit):
 
     Parameters
     ----------
-    lanes, block_size, accumulation, accumulator, accumulator_bits, fraction_bits
+    lanes, accumulation, accumulator, accumulator_bits, fraction_bits
+        See :class:`~hwsim.units.block_dot.BlockDotUnit`.
+    block_size
         See :class:`~hwsim.units.block_dot.BlockDotUnit`; blocks of NVFP4 have 16 elements.
     weight, activation
         ``nvfp4``, also of another block size, or its element, ``e2m1``.

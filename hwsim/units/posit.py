@@ -51,7 +51,9 @@ class PositUnit(ExactSum):
 
     Parameters
     ----------
-    lanes, weight, activation, accumulator_bits
+    lanes, accumulator_bits
+        See :class:`~hwsim.units.exact_sum.ExactSum`.
+    weight, activation
         See :class:`~hwsim.units.exact_sum.ExactSum`; both formats are posits and may differ.
     accumulation
         ``quire``, or ``none`` for the products of the last beat, which has no accumulator_bits.

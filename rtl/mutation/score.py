@@ -30,7 +30,7 @@ from rtl.icarus import IcarusError
 from rtl.induction import Outcome, equivalent
 from rtl.mutation.mutants import Mutant, draw
 from rtl.verification import verify
-from rtl.verification.run import MAX_SEED, first_failure, simulator_version
+from rtl.verification.run import MAX_SEED, first_failure, simulator_version, uninitialised
 
 #: Mutants that Yosys makes, unless told otherwise.
 MUTANTS = 40
@@ -239,7 +239,7 @@ def _failure(mutant: Mutant, seed: int, limit: float) -> str:
         pass
     with temporary_folder() as folder:
         path = folder / "mutant.v"
-        path.write_text(mutant.text)
+        path.write_text(uninitialised(mutant.text))
         try:
             unit = verilog.with_verilog(
                 verilog.plain(mutant.unit), [path], emit.top_module(mutant.unit)

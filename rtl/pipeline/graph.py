@@ -22,6 +22,8 @@ from rtl.pipeline.delays import delay
 
 #: Cells that keep a state.
 REGISTER = "$dff"
+#: Cells that are memories, with all their ports.
+MEMORY = "$mem_v2"
 
 
 @dataclass
@@ -140,6 +142,22 @@ class Cell:
                 yield from (bit for bit in bits if isinstance(bit, int))
 
 
+def _check_memories(flat: Flat) -> None:
+    """Refuse memories that are more than tables, as beats would not meet them in their order."""
+    for cell in flat.cells.values():
+        if cell["type"] != MEMORY:
+            continue
+        parameters = cell["parameters"]
+        is_written = int(parameters["WR_PORTS"], 2) > 0
+        if is_written or "1" in parameters["RD_CLK_ENABLE"]:
+            name = parameters["MEMID"].removeprefix("\\")
+            raise InputError(
+                f"stages of {flat.name}: the memory {name} is "
+                f"{'written' if is_written else 'read at a clock edge'}; allowed: 1, or memories "
+                "that are read within the cycle and never written, which are tables"
+            )
+
+
 @dataclass
 class Part:
     """A part of a unit as a graph.
@@ -199,10 +217,11 @@ class DataPath:
     Raises
     ------
     InputError
-        If results depend on a beat that is still offered.
+        If results depend on a beat that is still offered, and for a memory that keeps a state.
     """
 
     def __init__(self, flat: Flat, interleaved: int = 1) -> None:
+        _check_memories(flat)
         self.flat = flat
         self.interleaved = interleaved
         self.cells = [Cell(name, cell) for name, cell in flat.cells.items()]

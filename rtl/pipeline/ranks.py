@@ -49,7 +49,8 @@ def pipelined(text: str, name: str, count: int, interleaved: int = 1) -> str:
     Raises
     ------
     InputError
-        If results depend on a beat that is still offered.
+        If results depend on a beat that is still offered, and for a memory that is written, or read
+        at a clock edge.
     """
     path = data_path(text, name, interleaved)
     _Ranks(path, count - 1).write()

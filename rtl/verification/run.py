@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,10 @@ DEFAULT_SEED = 1
 MAX_SEED = 2**32 - 1
 #: Dot products of random operands, each of one beat.
 RANDOM_DOTS = 4096
+#: The declaration of a register with its initial value, as Yosys writes it.
+_INITIAL = re.compile(
+    r"^( *reg (?:signed )?(?:\[\d+:\d+\] )?(?:\\\S+ |[\w$]+)) = \d+'\w+;$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,9 @@ def verify(
 ) -> Verdict:
     """Simulate the emitted Verilog of ``unit`` against its golden model.
 
+    Its registers hold X until they are reset or loaded: initial values are left out. What memories
+    hold at first stays, and so does all that files of :func:`~rtl.verilog.with_verilog` say.
+
     Parameters
     ----------
     unit
@@ -143,7 +151,7 @@ def verify(
     simulator = simulator_version()
     started = time.perf_counter()
     own = unit.verilog if isinstance(unit, HandMade) and component is None else None
-    text = own.text if own else emit.verilog(unit, component)
+    text = own.text if own else uninitialised(emit.verilog(unit, component))
     tests = plan(plain(unit), seed, random_dots)
     with temporary_folder() as folder:
         _write(folder, unit, tests, text)
@@ -170,6 +178,11 @@ def verify(
     )
 
 
+def uninitialised(text: str) -> str:
+    """Return Verilog that Yosys wrote, its registers without initial values, so X in simulation."""
+    return _INITIAL.sub(r"\1;", text)
+
+
 def first_failure(unit: UnitSpec, text: str, seed: int = DEFAULT_SEED, seconds: float = 0) -> str:
     """Return the first thing that :func:`verify` would find wrong, or an empty string.
 
@@ -181,7 +194,8 @@ def first_failure(unit: UnitSpec, text: str, seed: int = DEFAULT_SEED, seconds: 
     unit
         Whose golden model counts.
     text
-        Verilog of its hardware, with the top module of ``unit``.
+        Verilog of its hardware, with the top module of ``unit``; initial values that Yosys wrote
+        are left out.
     seed, seconds
         As of :func:`verify`.
 
@@ -193,7 +207,7 @@ def first_failure(unit: UnitSpec, text: str, seed: int = DEFAULT_SEED, seconds: 
     tests = plan(plain(unit), seed, RANDOM_DOTS)
     compiler, runner = icarus.find()
     with temporary_folder() as folder:
-        _write(folder, unit, tests, text)
+        _write(folder, unit, tests, uninitialised(text))
         command = [compiler, "-g2012", "-s", _PLAYER, "-o", _BUILT, SOURCE, _PLAYER_FILE]
         icarus.run(command, folder)
         expected = (folder / EXPECTED).read_text().split()

@@ -4,6 +4,9 @@ from dataclasses import replace
 
 import pytest
 from amaranth.back import rtlil
+from amaranth.hdl import Cat, Module
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
 
 import rtl
 from hwsim.errors import InputError
@@ -96,6 +99,60 @@ def test_loops_that_follow_one_another_have_stages_of_their_own():
     text = emit.verilog(unit)
     ranks = [line for line in text.splitlines() if line.startswith("  reg") and "rank_2" in line]
     assert any("block_0_sum" in line or "magnitude" in line for line in ranks), ranks
+
+
+class Scrambled(rtl.Unit):
+    """A unit that looks the lowest bits of a beat up in a memory.
+
+    Parameters
+    ----------
+    spec
+        The unit behind it.
+    kind
+        ``table``, ``written`` with every beat, or ``clocked``, which reads a cycle late.
+    """
+
+    def __init__(self, spec, kind):
+        super().__init__(spec)
+        self.kind = kind
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.inner = inner = rtl.create(self.spec)
+        m.submodules.scrambler = memory = Memory(shape=2, depth=4, init=[2, 0, 3, 1])
+        read = memory.read_port(domain="sync" if self.kind == "clocked" else "comb")
+        beat = self.i.payload.as_value()
+        m.d.comb += [
+            read.addr.eq(beat[:2]),
+            inner.i.payload.eq(Cat(read.data, beat[2:])),
+            inner.i.valid.eq(self.i.valid),
+            self.i.ready.eq(inner.i.ready),
+        ]
+        if self.kind == "written":
+            write = memory.write_port()
+            m.d.comb += [write.en.eq(self.i.valid), write.addr.eq(beat[:2]), write.data.eq(beat)]
+        wiring.connect(m, inner.o, wiring.flipped(self.o))
+        return m
+
+
+def scrambled(kind, stages):
+    unit = make("integer", **INTEGER)
+    text = str(rtlil.convert(Scrambled(unit, kind), name=unit.name))
+    return pipelined(text, unit.name, stages)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("written", "written"), ("clocked", "read at a clock edge")]
+)
+def test_memories_that_keep_a_state_are_refused(kind, said):
+    with pytest.raises(
+        InputError, match=rf"integer\w*: the memory scrambler\S* is {said}; allowed: 1, or memories"
+    ):
+        scrambled(kind, 2)
+
+
+def test_tables_may_be_memories():
+    assert "rank_1" in scrambled("table", 2)
 
 
 def test_a_unit_in_one_stage_has_no_ranks():

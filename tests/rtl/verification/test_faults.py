@@ -10,7 +10,9 @@ import pytest
 import rtl
 from hwsim.units import FAMILIES, UnitSpec, make
 from rtl import emit
+from rtl.formal import small
 from rtl.verification import verify
+from rtl.verification.run import first_failure, uninitialised
 from rtl.verilog import with_verilog
 from tests.rtl import faults
 from tests.rtl.mutants import with_accumulator
@@ -69,6 +71,25 @@ def survivors(unit: UnitSpec, folder: Path) -> int:
         source.write_text(text)
         passed += verify(with_verilog(unit, [source], top=unit.name)).passed
     return passed
+
+
+def test_a_register_that_is_never_reset_is_undefined() -> None:
+    """Even one that keeps its initial value, as elements that are never NaN set no flag."""
+    unit = small("mx_dot")
+    found = [first_failure(unit, text) for text in without_resets(emit.verilog(unit))]
+    assert len(found) == 5
+    assert all(found)
+    assert "timing: an undefined result" in found
+
+
+def test_registers_lose_their_initial_values_and_memories_do_not() -> None:
+    kept = "  reg [3:0] table [1:0];\n  initial begin\n    table[0] = 4'h3;\n  end\n"
+    given = "  reg signed [10:0] \\fold.sum  = 11'h000;\n  reg o__valid = 1'h0;\n" + kept
+    assert uninitialised(given) == "  reg signed [10:0] \\fold.sum ;\n  reg o__valid;\n" + kept
+    for family in ("mx_dot", "fma", "tmac", "lut_table"):
+        text = emit.verilog(small(family))
+        assert re.search(r"\breg\b.*=", text)
+        assert not re.search(r"\breg\b.*=", uninitialised(text))
 
 
 def test_a_position_that_survives_a_reset_fails(tmp_path: Path) -> None:
