@@ -30,6 +30,9 @@ from rtl.flat import PLAIN, Bit, Bits, Flat, commands
 
 #: Cycles that induction looks back over, one trial after the other.
 DEPTHS = (1, 2, 4)
+#: Lets ABC merge gates that are equal for all inputs, so that what is the same but for how it is
+#: written is the same net, too.
+_SWEEP = ("techmap", "abc -g AND,XOR -script +strash;ifraig;map", "opt_clean")
 #: Control registers whose values conditions are made of: how wide, and how many conditions.
 _CONTROL_BITS, _CONDITIONS = 3, 64
 #: Weights that a stored word has, as bits, up to which its legal codes are listed.
@@ -194,6 +197,7 @@ class Search:
                 "opt_expr",
                 "opt_merge",
                 "opt_clean",
+                *_SWEEP,
                 "tee -q -o sat.txt sat -tempinduct -prove bad 0 -set ok 1 -show bad "
                 f"-maxsteps {depth}",
             ]

@@ -37,6 +37,10 @@ for command in sys.stdin:
 """
 
 
+#: What Yosys says of ABC, a process of its own with the same limit, whose shell says this status.
+_ABC_TIME_OVER = f"failed: return code {128 + signal.SIGXCPU}"
+
+
 class YosysError(ToolError):
     """Yosys refused a command or crashed; the message ends with the last lines of its log."""
 
@@ -81,7 +85,8 @@ class Session:
 
     def _fail(self) -> NoReturn:
         self.child.communicate()
-        if self.child.returncode == -signal.SIGXCPU:
+        self.log.seek(0)
+        if self.child.returncode == -signal.SIGXCPU or _ABC_TIME_OVER in self.log.read():
             raise TimeOverError("Yosys took all of the time that it was given")
         self.log.seek(0)
         tail = "\n".join(self.log.read().splitlines()[-12:])

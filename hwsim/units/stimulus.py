@@ -34,6 +34,8 @@ LONGEST = 1024
 LONG = 260
 #: Further pairs with the largest or the most negative product that are tested.
 _TIES = 6
+#: Beats of which the one with the largest sum is taken.
+_TRIED = 1 << 13
 #: Bits of operands of a longest dot product.
 _LONGEST_BITS = 1 << 17
 #: Cycles up to which every order of two values of metadata is tested.
@@ -254,7 +256,8 @@ def extremes(unit: UnitSpec, rng: np.random.Generator, most: int | None = None) 
 
     All lanes hold the pair with the largest or the most negative product, from one beat to as many
     as wrap the accumulator, or ``most``, by default :func:`longest`. Where several pairs have such
-    a product, each of the others comes in one beat.
+    a product, each of the others comes in one beat. Where exact sums depend on metadata, too, which
+    are random in these, two more take what brings a sum furthest, in all their beats.
     """
     ends = _end_pairs(unit)
     length = most or longest(unit)
@@ -270,7 +273,47 @@ def extremes(unit: UnitSpec, rng: np.random.Generator, most: int | None = None) 
             turn = max(1, beats // 3)
             pair = np.where(np.arange(beats) < turn, first, second)
             found.append(_all_lanes(unit, ends[pair], rng))
-    return found + [_all_lanes(unit, ends[[k]], rng) for k in range(2, len(ends))]
+    found += [_all_lanes(unit, ends[[k]], rng) for k in range(2, len(ends))]
+    if unit.metadata and isinstance(unit.result, Result):
+        found.append(_furthest(unit, length, rng))
+    return found
+
+
+def _furthest(unit: UnitSpec, beats: int, rng: np.random.Generator) -> Operands:
+    """Return two dot products, of which every beat adds as much as any, or takes away as much.
+
+    A beat is the one with the largest or the most negative sum of some with a pair of corner codes
+    in all lanes and metadata from the ends of their ranges.
+    """
+    sides = [
+        np.repeat(rng.choice(codes, (_TRIED, 1)), lanes, axis=1)
+        for codes, lanes in zip(
+            _corners_of(unit), (unit.activation_lanes, unit.weight_lanes), strict=True
+        )
+    ]
+    chosen = {field.name: rng.choice(_ends_of(field), _TRIED) for field in unit.metadata}
+
+    def metadata(rows: Int64, beats: int) -> dict[str, Codes]:
+        found = {}
+        for field in unit.metadata:
+            shape = field_shape(field, (len(rows),), beats, unit.group_beats)
+            codes = chosen[field.name][rows].reshape(-1, *[1] * (len(shape) - 1))
+            found[field.name] = np.broadcast_to(codes, shape).astype(field.format.code_dtype)
+        return found
+
+    results = unit.dot(*sides, **metadata(np.arange(_TRIED), 1))
+    sums = np.asarray(unit.result.decode(results), np.float64).reshape(_TRIED, -1).sum(axis=1)
+    sums = np.nan_to_num(sums, nan=0.0, posinf=0.0, neginf=0.0)
+    rows = np.array([sums.argmax(), sums.argmin()])
+    activations, weights = (np.tile(side[rows], (1, beats)) for side in sides)
+    return Operands(activations, weights, metadata(rows, beats))
+
+
+def _ends_of(field: Metadata) -> Codes:
+    """Return the first and the last legal code, and those of the largest and smallest values."""
+    fmt, lowest, highest = field.format, field.codes[0], field.codes[-1]
+    codes = [lowest, highest, *np.clip(fmt.encode([fmt.min, fmt.max]), lowest, highest)]
+    return np.unique(np.array(codes, fmt.code_dtype))
 
 
 def _all_lanes(unit: UnitSpec, pairs: Int64, rng: np.random.Generator) -> Operands:

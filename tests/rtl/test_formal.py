@@ -90,6 +90,18 @@ def test_equal_versions_are_proved_equal_and_others_are_not():
     assert equivalent(UNIT, (text, other), UNIT.name).outcome is Outcome.REFUTED
 
 
+def test_gates_that_are_equal_are_merged_before_multipliers_are_compared():
+    """Else a multiplication of numbers that are decoded in two ways takes the solver long."""
+    unit = make("integer", lanes=1, weight="int8", activation="int8")
+    first, other = (
+        Around("", {"beat": f"i__payload ^ (({same}) << 3)"})
+        for same in ("i__payload[1] | i__payload[0]",
+                     "i__payload[1] | (i__payload[0] ^ i__payload[1])")
+    )  # fmt: skip
+    texts = (around_unit(first, unit), around_unit(other, unit))
+    assert equivalent(unit, texts, unit.name, seconds=10).outcome is Outcome.PROVED
+
+
 def test_weights_that_a_unit_does_not_take_do_not_tell_versions_apart():
     unit = make("ternary_add", lanes=1, weight="ternary", activation="int2")
     (refused,) = unit.refused_weights

@@ -61,6 +61,21 @@ def test_extremes_reach_both_ends() -> None:
     assert sums.min() == -1024 * 4 * 8 * 127
 
 
+def test_extremes_reach_both_ends_where_metadata_decide() -> None:
+    """In as many beats as any operands and metadata take, of which all are tried here."""
+    given = {"lanes": 1, "weight": "int4", "activation": "int4", "scale": "int4", "group_size": 4}
+    unit = make("shift_add", **given, accumulator_bits=40)
+    codes = np.arange(1 << 16)
+    sides = [(codes >> low & 15).astype(np.uint8)[:, np.newaxis] for low in (0, 4, 8, 12)]
+    metadata = {"zero_point": sides[2], "scale": sides[3]}
+    ends = unit.result.decode(unit.dot(sides[0], sides[1], **metadata))
+    furthest = extremes(unit, generator(), 20)[-1]
+    found = unit.result.decode(
+        unit.dot(furthest.activations, furthest.weights, **furthest.metadata)
+    )
+    assert found.tolist() == [20 * ends.max(), 20 * ends.min()]
+
+
 def test_extremes_wrap_a_narrow_accumulator() -> None:
     unit = make("integer", lanes=4, weight="int4", activation="int8", accumulator_bits=16)
     most = max(one.activations.shape[1] // 4 for one in extremes(unit, generator()))
