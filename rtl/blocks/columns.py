@@ -17,7 +17,7 @@ Multipliers, Alta Frequenza 34, 1965; Oklobdzija, Villeger and Liu, IEEE TC 45(3
 earliest bits first); Baugh and Wooley, IEEE TC C-22(12), 1973.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -218,6 +218,18 @@ def _reduce_column(
     return adders, bits, carries
 
 
+def _rows(adders: Sequence[_Adder]) -> list[_Adder]:
+    """Return adders such that those of neighbouring columns are neighbours: the first of every
+    column, then the second. So many of their bits are neighbours in one signal, too.
+    """
+    before: Counter[int] = Counter()
+    ranks = {}
+    for adder in adders:
+        ranks[adder] = before[adder.place]
+        before[adder.place] += 1
+    return sorted(adders, key=lambda adder: (ranks[adder], adder.place))
+
+
 def _build(m: Module, plan: _Plan, values: list[Value]) -> tuple[list[Value], list[Value]]:
     """Return the two rows of a plan whose bits are ``values``.
 
@@ -227,7 +239,8 @@ def _build(m: Module, plan: _Plan, values: list[Value]) -> tuple[list[Value], li
     groups: dict[tuple[int, int], list[_Adder]] = defaultdict(list)
     for adder in plan.adders:
         groups[adder.level, len(adder.taken)].append(adder)
-    for (level, inputs), adders in sorted(groups.items()):
+    for (level, inputs), group in sorted(groups.items()):
+        adders = _rows(group)
         stem = f"{'half' if inputs == 2 else 'full'}_{level}"
         a, b, *more = (
             wire(m, Cat(*(made[adder.taken[k]] for adder in adders)), f"{stem}_{'abc'[k]}")

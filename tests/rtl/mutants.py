@@ -1,11 +1,15 @@
 """Mistakes that any unit can have; ``verify`` must find every one of them."""
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from dataclasses import replace
+
+from amaranth.hdl import C, Cat, Module, Signal, Value
 from amaranth.lib import wiring
 
 import rtl
 from hwsim.units import UnitSpec
+from hwsim.units.adders import Adders, MergedSum
 from rtl.blocks.accumulator import Accumulator
+from rtl.blocks.columns import Columns
 
 
 class SwappedLanes(rtl.Unit):
@@ -76,8 +80,39 @@ class LateAccumulator(Accumulator):
 
 
 def with_accumulator(unit: UnitSpec, accumulator: type[Accumulator]) -> rtl.Unit:
+    """Return the unit with another accumulator; one that is merged has none of its own."""
+    if isinstance(unit, MergedSum):
+        unit = replace(unit, adders=Adders.OPERATORS)
+
     class Mutant(rtl.generator(type(unit))):
         def accumulator(self, term: Value) -> Accumulator:
             return accumulator(self.sum.width, term.shape(), len(self.sum.flags))
+
+    return Mutant(unit)
+
+
+class LostBit(Columns):
+    """The lowest bit of the first term is not connected."""
+
+    def add(self, value: Value, arrival: float, place: int = 0, negative: int = 0) -> None:
+        if not self._terms:
+            value = Cat(C(0, 1), value[1:]).as_signed() if value.shape().signed else value[1:] << 1
+        super().add(value, arrival, place, negative)
+
+
+class ShortState(Columns):
+    """The highest bit of the running sum is not connected."""
+
+    def total(self, state: Value) -> Value:
+        return super().total(Cat(state[:-1], C(0, 1)))
+
+
+def with_columns(unit: UnitSpec, columns: type[Columns]) -> rtl.Unit:
+    """Return the unit with another tree."""
+
+    class Mutant(rtl.generator(type(unit))):
+        def columns(self, m: Module) -> Columns:
+            m.submodules.merge = tree = Module()
+            return columns(tree, self.sum.width)
 
     return Mutant(unit)

@@ -64,3 +64,32 @@ def test_only_trees_are_put_in_order() -> None:
     assert "assign" not in emit.verilog(hwsim.make("integer", **merged)).split("___merge (")[1]
     other = MODULE.replace("___merge", "___other")
     assert in_order(other) == other
+
+
+REPEATED = r"""module unit___merge (total, a);
+  output [4:0] total;
+  wire [4:0] total;
+  input [3:0] a;
+  wire [3:0] a;
+  wire [4:0] row;
+  assign row = { a[0], a[3:1], 1'h1 } ^ 5'h03;
+  assign total = { a[0], a[3:1], 1'h1 } + row;
+endmodule
+"""
+
+
+def test_what_is_gathered_twice_is_a_variable() -> None:
+    text = in_order(REPEATED)
+    assert text.count("{ a[0], a[3:1], 1'h1 }") == 1
+    assert "  reg [4:0] _shared_0;\n" in text
+    lines = [line.strip() for line in text.splitlines() if " = " in line]
+    assert lines[:3] == [
+        "_shared_0 = { a[0], a[3:1], 1'h1 };",
+        "row = _shared_0 ^ 5'h03;",
+        "total = _shared_0 + row;",
+    ]
+
+
+def test_what_is_assigned_to_is_not_shared() -> None:
+    text = in_order(MODULE.replace("total = { 1'h0, row }", r"total = { \$1 [3], row[2:0] }"))
+    assert r"    { \$1 [3], row[2:0] } = a ^ 4'hb;" in text

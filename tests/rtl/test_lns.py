@@ -7,6 +7,7 @@ from amaranth.hdl import C, Module, Value
 
 import rtl
 from hwsim.units import UnitSpec, make
+from hwsim.units.adders import Adders
 from rtl.blocks.rom import look_up
 from rtl.exact_sum import Product, Stages
 from rtl.lns import Lns, Operand
@@ -22,6 +23,7 @@ from tests.rtl.mutants import (
 WHOLE = make("lns", lanes=4, weight="lns6_2", activation="lns6_2")
 MIXED = make("lns", lanes=2, weight="lns4_0", activation="lns6_2")
 WINDOW = make("lns", lanes=4, weight="lns6_2", activation="lns6_2", window_bits=12)
+SEPARATE = replace(WINDOW, adders=Adders.OPERATORS)
 LARGE = make("lns", lanes=2, weight="lns12_6", activation="lns12_6")
 
 
@@ -72,8 +74,8 @@ class Misaligned(Lns):
 class ShortShift(Lns):
     """The highest bit of the shift is not connected."""
 
-    def place(self, m: Module, product: Product, lane: int) -> Value:
-        return super().place(m, replace(product, shift=product.shift[:-1]), lane)
+    def shift(self, m: Module, product: Product, lane: int) -> Value:
+        return super().shift(m, replace(product, shift=product.shift[:-1]), lane)
 
 
 class Floor(Lns):
@@ -97,7 +99,7 @@ class Floor(Lns):
         (LARGE, WrongEntry),
         (WHOLE, ShortShift),
         (MIXED, Misaligned),
-        (WINDOW, Floor),
+        (SEPARATE, Floor),
         (WINDOW, PositiveWeights),
     ],
 )

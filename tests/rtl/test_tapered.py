@@ -8,6 +8,8 @@ from amaranth.hdl import C, Cat, Module, Value
 import rtl
 import rtl.posit
 from hwsim.units import UnitSpec, make
+from hwsim.units.adders import Adders
+from rtl.blocks.columns import Columns
 from rtl.blocks.minifloat import Decoded
 from rtl.blocks.posit import Parts
 from rtl.exact_sum import ExactSum, Product
@@ -16,8 +18,11 @@ from tests.rtl.mutants import (
     DroppedCarry,
     ExtraCycle,
     LateAccumulator,
+    LostBit,
+    ShortState,
     SwappedLanes,
     with_accumulator,
+    with_columns,
 )
 
 UNITS = {
@@ -52,8 +57,8 @@ class IgnoredNar(rtl.posit.Posit):
 class ShortShift(rtl.posit.Posit):
     """The highest bit of the shift is not connected."""
 
-    def place(self, m: Module, product: Product, lane: int) -> Value:
-        return super().place(m, replace(product, shift=product.shift[:-1]), lane)
+    def shift(self, m: Module, product: Product, lane: int) -> Value:
+        return super().shift(m, replace(product, shift=product.shift[:-1]), lane)
 
 
 class ActivationSign(ExactSum):
@@ -93,6 +98,13 @@ def test_a_wrong_operand_fails(name: str, mistake: type[rtl.Unit]) -> None:
 @pytest.mark.parametrize("name", ["posit", "hif8", "flint", "dybit"])
 def test_a_dropped_carry_fails(name: str) -> None:
     fails(UNITS[name], with_accumulator(UNITS[name], DroppedCarry))
+
+
+@pytest.mark.parametrize("name", ["posit", "hif8", "flint", "dybit"])
+@pytest.mark.parametrize("mistake", [LostBit, ShortState])
+def test_a_wrong_tree_fails(name: str, mistake: type[Columns]) -> None:
+    unit = replace(UNITS[name], adders=Adders.MERGED)
+    fails(unit, with_columns(unit, mistake))
 
 
 def test_a_late_result_fails() -> None:
