@@ -135,11 +135,12 @@ class ExactSum(Unit):
     def multiply(self, m: Module, a: Decoded, w: Decoded, lane: int) -> Product:
         """Return the product of a lane.
 
-        It is negated while it is narrow, that of minifloats once it is shifted.
+        It is negated while it is narrow: a tree would take energy for every place that a wide one
+        inverts. That of minifloats is negated once it is shifted where adders follow.
         """
         negative = self.leave(m, self.sign(a, w), f"negative_{lane}")
         value = self.leave(m, a.significand * w.significand, f"magnitude_{lane}")
-        late = isinstance(self.spec.activation, Minifloat)
+        late = isinstance(self.spec.activation, Minifloat) and not self.spec.is_merged
         if not late:
             value = wire(m, Mux(negative, -value, value), f"product_{lane}")
         every = product_flags(a, w, negative)
