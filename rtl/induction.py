@@ -31,7 +31,7 @@ from rtl.flat import PLAIN, Bit, Bits, Flat, commands
 #: Cycles that induction looks back over, one trial after the other.
 DEPTHS = (1, 2, 4)
 #: Lets ABC merge gates that are equal for all inputs, so that what is the same but for how it is
-#: written is the same net, too.
+#: written is the same net, too. It hides other invariants, so it is what is tried last.
 _SWEEP = ("techmap", "abc -g AND,XOR -script +strash;ifraig;map", "opt_clean")
 #: Control registers whose values conditions are made of: how wide, and how many conditions.
 _CONTROL_BITS, _CONDITIONS = 3, 64
@@ -85,11 +85,16 @@ def equivalent(unit: UnitSpec, texts: Sequence[str], top: str, seconds: float = 
     texts
         Two texts with a module ``top``.
     seconds
-        Processor time that the proof may take; it is open then.
+        Processor time that the proof may take; it is open then. It is tried as written, and then
+        with gates merged that are equal, each in half of the time.
     """
-    with temporary_folder() as folder, yosys.session(folder, seconds) as session:
-        gold, gate = (read(session, folder, text, top) for text in texts)
-        return Search(session, folder, unit, gold, gate).run()
+    for sweep in (False, True):
+        with temporary_folder() as folder, yosys.session(folder, seconds / 2) as session:
+            gold, gate = (read(session, folder, text, top) for text in texts)
+            proof = Search(session, folder, unit, gold, gate, sweep=sweep).run()
+        if proof.outcome is not Outcome.OPEN:
+            break
+    return proof
 
 
 @dataclass
@@ -142,6 +147,8 @@ class Search:
     reset
         Values of registers after a reset. If given, both versions start with these and with
         anything in the others, each its own; else both start with the same, and with a reset.
+    sweep
+        Whether gates that are equal for all inputs are merged.
     """
 
     def __init__(
@@ -152,7 +159,9 @@ class Search:
         gold: Flat,
         gate: Flat,
         reset: Mapping[str, str] | None = None,
+        sweep: bool = False,
     ) -> None:
+        self._sweep = _SWEEP if sweep else ()
         self._session, self._folder, self._unit = session, folder, unit
         self._gold, self._gate = gold, gate
         self._started = time.monotonic()
@@ -197,7 +206,7 @@ class Search:
                 "opt_expr",
                 "opt_merge",
                 "opt_clean",
-                *_SWEEP,
+                *self._sweep,
                 "tee -q -o sat.txt sat -tempinduct -prove bad 0 -set ok 1 -show bad "
                 f"-maxsteps {depth}",
             ]
