@@ -76,4 +76,6 @@ class VsDot(BlockSums):
         """Return the highest bits of a product of scales, to nearest, halves up, saturating."""
         bits, dropped = self.spec.factor_bits, self.spec.dropped_bits
         nearest = wire(m, product[dropped:] + product[dropped - 1], f"nearest_{vector}")
+        if not self.spec.saturates:
+            return nearest[:bits]
         return nearest[:bits] | nearest[bits].replicate(bits)

@@ -91,18 +91,22 @@ class VsDotUnit(BlockUnit):
                 "weight_scale_bits=0 and activation_scale_bits=0: one operand of vs_dot has vector "
                 "scales; integer takes operands without"
             )
-        for key in ("scale_product_bits", "accumulator_bits"):
-            if getattr(self, key) is None:
-                object.__setattr__(self, key, self._default(key))
+        self._fill("scale_product_bits")
         if not 1 <= self.factor_bits <= self.full_factor_bits:
             raise InputError(
                 f"scale_product_bits must be 1 to {self.full_factor_bits}, not {self.factor_bits}"
             )
+        self._fill("accumulator_bits")
         accumulator.check_bits(
             self.result.width,
             self.largest_vector // self.block_size,
             f"a scaled product of {self.weight.name} and {self.activation.name}",
         )
+
+    def _fill(self, key: str) -> None:
+        """Give a parameter that is None its default, which follows from those before it."""
+        if getattr(self, key) is None:
+            object.__setattr__(self, key, self._default(key))
 
     def _default(self, key: str) -> Any:
         if key == "scale_product_bits":
@@ -163,11 +167,24 @@ class VsDotUnit(BlockUnit):
         return self.full_factor_bits - self.factor_bits
 
     @property
+    def _top_factor(self) -> int:
+        """The largest number that a vector's sum is multiplied with."""
+        return min(self._rounded(self._largest_factor), (1 << self.factor_bits) - 1)
+
+    @property
+    def saturates(self) -> bool:
+        """Whether the largest product of scales would be rounded to one bit more."""
+        return bool(self._rounded(self._largest_factor) > self._top_factor)
+
+    def _rounded(self, product: Any) -> Any:
+        """Return products of scales to nearest, halves up, without their dropped bits."""
+        return ((product << 1 >> self.dropped_bits) + 1) >> 1
+
+    @property
     def largest_vector(self) -> int:
         """Bound on the magnitude of a scaled vector, in units of the result."""
         first, second = (largest_magnitude(fmt) for fmt in self.elements)
-        top = (1 << self.factor_bits) - 1 if self.dropped_bits else self._largest_factor
-        return self.block_size * first * second * top
+        return self.block_size * first * second * self._top_factor
 
     @property
     def result(self) -> Result:
@@ -262,10 +279,7 @@ class VsDotUnit(BlockUnit):
         for operand in filter(self.scale_bits, OPERANDS):
             codes = np.stack([metadata[name] for name in self.scale_names(operand)], axis=-1)
             product = product * codes.reshape(*codes.shape[:-2], -1).astype(np.int64)
-        if not self.dropped_bits:
-            return product
-        rounded = ((product >> (self.dropped_bits - 1)) + 1) >> 1
-        return np.minimum(rounded, (1 << self.factor_bits) - 1)
+        return np.minimum(self._rounded(product), self._top_factor)
 
     configurations: ClassVar[Configurations] = (
         {"lanes": 16, "weight": "int4", "activation": "int4"},
