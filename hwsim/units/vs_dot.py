@@ -296,8 +296,6 @@ class VsDotUnit(BlockUnit):
          "weight_scale_bits": 2, "activation_scale_bits": 2, "scale_product_bits": 1},
         {"lanes": 1, "weight": "int1", "activation": "uint1", "block_size": 3,
          "weight_scale_bits": 1, "activation_scale_bits": 1, "accumulator_bits": 2},
-        {"lanes": 2, "weight": "int32", "activation": "uint32", "block_size": 4,
-         "weight_scale_bits": 16},
     )  # fmt: skip
     fitting: ClassVar[Configurations] = (
         *dots((2, "int4", "int4"), block_size=4, weight_scale_bits=4, activation_scale_bits=4),

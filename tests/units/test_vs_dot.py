@@ -60,7 +60,11 @@ def wrapped(total: Fraction, unit: VsDotUnit) -> int:
     return (int(units) + (1 << (width - 1))) % (1 << width) - (1 << (width - 1))
 
 
-@pytest.mark.parametrize("parameters", VsDotUnit.configurations, ids=str)
+#: Wider than NumPy's integers.
+WIDE = {"weight": "int32", "activation": "uint32", "weight_scale_bits": 16}
+
+
+@pytest.mark.parametrize("parameters", [*VsDotUnit.configurations, WIDE], ids=str)
 @pytest.mark.parametrize("beats", [1, 7])
 def test_results_are_those_of_fractions(parameters: dict[str, Any], beats: int) -> None:
     unit = vs_dot(**parameters)
