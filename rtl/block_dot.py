@@ -9,7 +9,7 @@ from hwsim.formats.base import Format
 from hwsim.formats.fixed import FixedPoint
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
-from hwsim.units.block_dot import Accumulation, BlockDotUnit
+from hwsim.units.block_dot import Accumulation, BlockDotUnit, BlockUnit
 from rtl.base import Unit
 from rtl.blocks.columns import PLACED, Columns
 from rtl.blocks.fma import FusedAdd, Operand, multiply, operand, short_operand
@@ -58,61 +58,28 @@ def finite(m: Module, fmt: Minifloat, code: Value, name: str) -> Operand:
     return Operand(parts, fmt.subnormal_exponent, range(longest + 1), 0, fmt.mantissa + 1)
 
 
-class BlockDot(Unit):
-    """One tree of counters a block, scale decoders, and what adds up the blocks.
+class BlockSums(Unit):
+    """What adds up products within blocks, one tree of counters a block.
 
     Parameters and members are those of :class:`~rtl.base.Unit`, for a
-    :class:`~hwsim.units.block_dot.BlockDotUnit`.
-
-    Timing: latency 1, interval 1; the input stalls while a result is not taken. The end of a block
-    is in the path from the operands to the accumulator.
-
-    Numerics: a block's sum is exact; blocks are added with one rounding each, or in fixed point
-    with flags for what does not fit.
-
-    Cost drivers: lanes x mantissa bits squared and, for the width of the tree, 2**exponent bits of
-    the elements; the accumulator's mantissa, once for every block in a beat.
+    :class:`~hwsim.units.block_dot.BlockUnit`.
     """
 
-    spec: BlockDotUnit
+    spec: BlockUnit
 
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        spec, beat = self.spec, self.i.payload
-        m.submodules.multiply = products = Module()
-        m.submodules.scale = scale = Module()
-        m.submodules.accumulate = accumulate = Module()
-
-        # Multiply, and add up within the blocks.
-        width = spec.lanes // spec.beat_blocks
-        step, ends = Signal(), self.block_end(m)
-        sums = [
+    def block_sums(self, m: Module, products: Module, step: Value, ends: Value) -> list[BlockSum]:
+        """Return the sums of a beat's blocks, of the one that it is part of up to this beat."""
+        width = self.spec.lanes // self.spec.beat_blocks
+        return [
             self.block_sum(m, products, range(k * width, (k + 1) * width), step, ends, f"block_{k}")
-            for k in range(spec.beat_blocks)
+            for k in range(self.spec.beat_blocks)
         ]
 
-        # Scale.
-        terms = [self.scaled(scale, k, block) for k, block in enumerate(sums)]
-
-        # Add up over the blocks.
-        m.submodules.fold = fold = Fold(spec.result.bits)
-        state = wire(m, fold.state, "accumulated")
-        total: Value = state
-        for k, term in enumerate(terms):
-            add = self.add_fixed if spec.accumulation is Accumulation.FIXED else self.add_rounded
-            total = wire(accumulate, add(accumulate, term, total, f"sum_{k}"), f"total_{k}")
-        m.d.comb += [
-            fold.i.payload.value.eq(Mux(ends, total, state)),
-            fold.i.payload.last.eq(beat.last),
-            fold.i.valid.eq(self.i.valid),
-            self.i.ready.eq(fold.i.ready),
-            step.eq(fold.i.valid & fold.i.ready),
-        ]
-        if spec.group_beats > 1:
+    def count_beats(self, m: Module, step: Value, ends: Value) -> None:
+        """Count the beats of a block, for :meth:`block_end`."""
+        if self.spec.group_beats > 1:
             with m.If(step):
                 m.d.sync += self.position.eq(Mux(ends, 0, self.position + 1))
-        wiring.connect(m, fold.o, wiring.flipped(self.o))
-        return m
 
     def block_end(self, m: Module) -> Value:
         """Return whether the beat ends its block."""
@@ -181,6 +148,57 @@ class BlockDot(Unit):
     def add_beat(self, columns: Columns, carried: Value | None) -> Value:
         """Return the block's sum with this beat's products."""
         return columns.total(carried)
+
+
+class BlockDot(BlockSums):
+    """One tree of counters a block, scale decoders, and what adds up the blocks.
+
+    Parameters and members are those of :class:`~rtl.base.Unit`, for a
+    :class:`~hwsim.units.block_dot.BlockDotUnit`.
+
+    Timing: latency 1, interval 1; the input stalls while a result is not taken. The end of a block
+    is in the path from the operands to the accumulator.
+
+    Numerics: a block's sum is exact; blocks are added with one rounding each, or in fixed point
+    with flags for what does not fit.
+
+    Cost drivers: lanes x mantissa bits squared and, for the width of the tree, 2**exponent bits of
+    the elements; the accumulator's mantissa, once for every block in a beat.
+    """
+
+    spec: BlockDotUnit
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec, beat = self.spec, self.i.payload
+        m.submodules.multiply = products = Module()
+        m.submodules.scale = scale = Module()
+        m.submodules.accumulate = accumulate = Module()
+
+        # Multiply, and add up within the blocks.
+        step, ends = Signal(), self.block_end(m)
+        sums = self.block_sums(m, products, step, ends)
+
+        # Scale.
+        terms = [self.scaled(scale, k, block) for k, block in enumerate(sums)]
+
+        # Add up over the blocks.
+        m.submodules.fold = fold = Fold(spec.result.bits)
+        state = wire(m, fold.state, "accumulated")
+        total: Value = state
+        for k, term in enumerate(terms):
+            add = self.add_fixed if spec.accumulation is Accumulation.FIXED else self.add_rounded
+            total = wire(accumulate, add(accumulate, term, total, f"sum_{k}"), f"total_{k}")
+        m.d.comb += [
+            fold.i.payload.value.eq(Mux(ends, total, state)),
+            fold.i.payload.last.eq(beat.last),
+            fold.i.valid.eq(self.i.valid),
+            self.i.ready.eq(fold.i.ready),
+            step.eq(fold.i.valid & fold.i.ready),
+        ]
+        self.count_beats(m, step, ends)
+        wiring.connect(m, fold.o, wiring.flipped(self.o))
+        return m
 
     def scaled(self, m: Module, block: int, found: BlockSum) -> ScaledBlock:
         """Return a block's sum times both scales."""

@@ -73,8 +73,8 @@ DEFAULTS: dict[Accumulation, dict[str, Any]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockDotUnit(UnitSpec):
-    """Dot product of scaled blocks.
+class BlockUnit(UnitSpec):
+    """Dot product of blocks whose sums are exact, and are scaled before they are added up.
 
     Parameters
     ----------
@@ -87,19 +87,9 @@ class BlockDotUnit(UnitSpec):
         ``weight_scale``, read in the last beat of a block; with several blocks a beat,
         ``activation_scale_0`` and so on, the first block's in the lowest lanes. A dot product that
         is no multiple of the block size ends with a shorter block.
-    accumulation
-        ``rounded`` or ``fixed``.
-    accumulator
-        Format of a rounded sum, a signed minifloat that has NaN; fp32 by default.
-    accumulator_bits, fraction_bits
-        Of a sum in fixed point: width, and fraction bits of its unit; 64 and 32 by default.
     """
 
     block_size: int
-    accumulation: Accumulation = Accumulation.ROUNDED
-    accumulator: Format | None = None
-    accumulator_bits: int | None = None
-    fraction_bits: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -110,6 +100,76 @@ class BlockDotUnit(UnitSpec):
             raise InputError(f"lanes={lanes} must divide block_size={size} or be a multiple of it")
         for name, fmt in (("activation", self.activation), ("weight", self.weight)):
             self._check_element(name, fmt)
+
+    @abstractmethod
+    def _check_element(self, parameter: str, fmt: Format) -> None:
+        """Raise InputError if ``fmt`` is no format of this unit's elements."""
+
+    @property
+    def elements(self) -> tuple[Element, Element]:
+        """The formats of the activations' and the weights' elements."""
+        formats = (self.activation, self.weight)
+        activation, weight = (fmt for fmt in formats if isinstance(fmt, Element))
+        return activation, weight
+
+    @property
+    def beat_blocks(self) -> int:
+        """Blocks in a beat; 1 where a block takes one or more beats."""
+        return max(1, self.lanes // self.block_size)
+
+    @property
+    def group_beats(self) -> int:
+        return max(1, self.block_size // self.lanes)
+
+    def scale_names(self, operand: str) -> tuple[str, ...]:
+        """Return the metadata that hold the scales of ``activation`` or ``weight``, in order."""
+        if self.beat_blocks == 1:
+            return (f"{operand}_scale",)
+        return tuple(f"{operand}_scale_{k}" for k in range(self.beat_blocks))
+
+    @property
+    def product_bits(self) -> int:
+        """Width of the largest product's magnitude."""
+        first, second = (largest_magnitude(fmt) for fmt in self.elements)
+        return (first * second).bit_length()
+
+    @property
+    def block_bits(self) -> int:
+        """Width of the largest magnitude of a block's sum."""
+        first, second = (largest_magnitude(fmt) for fmt in self.elements)
+        return (self.block_size * first * second).bit_length()
+
+    @property
+    def lanes_decide(self) -> bool:
+        return False
+
+    def _timing(self) -> Timing:
+        return Timing(latency=1, interval=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockDotUnit(BlockUnit):
+    """Dot product of scaled blocks.
+
+    Parameters
+    ----------
+    lanes, weight, activation, block_size
+        See :class:`BlockUnit`.
+    accumulation
+        ``rounded`` or ``fixed``.
+    accumulator
+        Format of a rounded sum, a signed minifloat that has NaN; fp32 by default.
+    accumulator_bits, fraction_bits
+        Of a sum in fixed point: width, and fraction bits of its unit; 64 and 32 by default.
+    """
+
+    accumulation: Accumulation = Accumulation.ROUNDED
+    accumulator: Format | None = None
+    accumulator_bits: int | None = None
+    fraction_bits: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._check_accumulator()
 
     def _check_accumulator(self) -> None:
@@ -134,10 +194,6 @@ class BlockDotUnit(UnitSpec):
     def _default(self, key: str) -> Any:
         defaults = DEFAULTS[self.accumulation]
         return defaults[key] if key in defaults else super()._default(key)
-
-    @abstractmethod
-    def _check_element(self, parameter: str, fmt: Format) -> None:
-        """Raise InputError if ``fmt`` is no format of this unit's elements."""
 
     @property
     @abstractmethod
@@ -194,32 +250,10 @@ class BlockDotUnit(UnitSpec):
         return scales
 
     @property
-    def elements(self) -> tuple[Element, Element]:
-        """The formats of the activations' and the weights' elements."""
-        formats = (self.activation, self.weight)
-        activation, weight = (fmt for fmt in formats if isinstance(fmt, Element))
-        return activation, weight
-
-    @property
     def sum_format(self) -> Minifloat:
         """Format of a sum of blocks that is rounded."""
         assert self.accumulator is not None
         return rounding.rounded_format("accumulator", self.accumulator)
-
-    @property
-    def beat_blocks(self) -> int:
-        """Blocks in a beat; 1 where a block takes one or more beats."""
-        return max(1, self.lanes // self.block_size)
-
-    @property
-    def group_beats(self) -> int:
-        return max(1, self.block_size // self.lanes)
-
-    def scale_names(self, operand: str) -> tuple[str, ...]:
-        """Return the metadata that hold the scales of ``activation`` or ``weight``, in order."""
-        if self.beat_blocks == 1:
-            return (f"{operand}_scale",)
-        return tuple(f"{operand}_scale_{k}" for k in range(self.beat_blocks))
 
     @property
     def metadata(self) -> tuple[Metadata, ...]:
@@ -236,18 +270,6 @@ class BlockDotUnit(UnitSpec):
     def unit_exponent(self) -> int:
         """A block's sum counts multiples of 2**unit_exponent, before it is scaled."""
         return sum(lowest_exponent(fmt) for fmt in self.elements)
-
-    @property
-    def product_bits(self) -> int:
-        """Width of the largest product's magnitude."""
-        first, second = (largest_magnitude(fmt) for fmt in self.elements)
-        return (first * second).bit_length()
-
-    @property
-    def block_bits(self) -> int:
-        """Width of the largest magnitude of a block's sum."""
-        first, second = (largest_magnitude(fmt) for fmt in self.elements)
-        return (self.block_size * first * second).bit_length()
 
     @property
     def result(self) -> Result | RoundedResult[Minifloat]:
@@ -279,13 +301,6 @@ class BlockDotUnit(UnitSpec):
     @property
     def safe_beats(self) -> int:
         return 0
-
-    @property
-    def lanes_decide(self) -> bool:
-        return False
-
-    def _timing(self) -> Timing:
-        return Timing(latency=1, interval=1)
 
     def _dot(self, activations: Codes, weights: Codes, metadata: Mapping[str, Codes]) -> Integers:
         formats = self.elements

@@ -31,6 +31,7 @@ OWN = {
     "mx_dot": "hwsim.units.mx_dot:MxDotUnit",
     "nvfp4_dot": "hwsim.units.nvfp4_dot:Nvfp4DotUnit",
     "bfp_dot": "hwsim.units.bfp_dot:BfpDotUnit",
+    "vs_dot": "hwsim.units.vs_dot:VsDotUnit",
     "serial_add": "hwsim.units.serial_add:SerialAddUnit",
     "ternary_add": "hwsim.units.ternary_add:TernaryAddUnit",
     "ternary_lut": "hwsim.units.ternary_lut:TernaryLutUnit",

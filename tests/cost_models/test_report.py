@@ -165,7 +165,7 @@ def test_families_of_one_generator_belong_together():
     assert by_name["posit"] == by_name["hif8"] == by_name["flint"] == by_name["dybit"]
     assert by_name["lns"] == by_name["posit"]
     assert by_name["tmac"] == by_name["lut_array"] == by_name["unpu_lut"]
-    assert by_name["mx_dot"] == by_name["bfp_dot"]
+    assert by_name["mx_dot"] == by_name["bfp_dot"] == by_name["vs_dot"]
     assert len({by_name[name] for name in ("integer", "fma", "bit_serial", "rmmec")}) == 4
 
 
