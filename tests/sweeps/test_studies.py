@@ -62,7 +62,7 @@ NO_REAL = "" if REAL else "(?!.*real)"
 MUTATED = [
     "integer", "float", "fma", "bit_serial", "shift_add", "product_rom", "codebook", "lmul",
     "mx_dot", "nvfp4_dot", "bfp_dot", "serial_add", "ternary_add", "ternary_lut", "lut_table",
-    "flint", "dybit", "lns",
+    "lut_array", "lut_tensor_core", "unpu_lut", "tmac", "rmmec", "flint", "dybit", "lns",
 ]  # fmt: skip
 SAMPLES = {
     "accuracy": Sample(has(r"^(INT\d|E2M\d|NVFP4|NF4) .*>> (MiniLM, (W|KV)$|cosine)"), 2,
