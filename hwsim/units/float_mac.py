@@ -411,7 +411,7 @@ class FloatUnit(ExactSum, RoundedSum):
          "rounding": "toward_zero", "subnormals": "flush"},
         {"lanes": 3, "weight": "e2m1", "activation": "e3m2", "accumulation": "aligned9",
          "interleaved_sums": 2, "stages": 3},
-        *dots((16, "e4m3", "e4m3"), (3, "e5m2", "e3m2"), accumulation="product_aligned13"),
+        *dots((3, "e5m2", "e3m2"), accumulation="product_aligned13"),
         {"lanes": 1, "weight": "e2m1", "activation": "e2m1", "accumulation": "product_aligned0",
          "accumulator": "e5m2", "rounding": "toward_zero"},
         {"lanes": 5, "weight": "e5m2", "activation": "e3m2", "accumulation": "product_aligned3",

@@ -9,10 +9,10 @@ from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, signed
 from hwsim.formats.minifloat import Minifloat
 from hwsim.units.rounding import SumRounding
 from rtl.blocks.adder_tree import tree_sum
-from rtl.blocks.fma import Operand, operand, short_operand, special
+from rtl.blocks.fma import Operand, operand, special
 from rtl.blocks.largest import largest
 from rtl.blocks.minifloat import Decoded
-from rtl.blocks.normalise import flush_subnormal, raise_tiny, round_magnitude
+from rtl.blocks.normalise import flush_subnormal, leading_zeros, raise_tiny, round_magnitude
 from rtl.blocks.wire import wire
 
 
@@ -135,17 +135,23 @@ class AlignedProducts(Aligned):
         base = min(term.least for term in self.products)
         top, negative, magnitude = self.added(m, self.products, base, name)
         every = self.all_products()
+        # Normalised before the addition, which is narrower then, as that waits for the last sum.
+        width = len(magnitude)
+        zeros = wire(m, leading_zeros(m, magnitude, f"{name}_zeros"), f"{name}_zeros")
+        normal = wire(m, (magnitude << zeros)[:width], f"{name}_normal")
+        longest = max(highest(term, base) for term in self.products) + width - 1
+        # Below 0 for zero alone, whose shift does not matter.
+        shift = (top + (width - 1) - zeros)[: max(longest, 1).bit_length()]
         parts = Decoded(
             sign=wire(m, Mux(every.infinity, every.sign, negative), f"{name}_sign"),
-            significand=magnitude,
-            shift=top,
+            significand=normal,
+            shift=wire(m, shift, f"{name}_shift"),
             zero=wire(m, ~magnitude.any(), f"{name}_zero"),
             infinity=wire(m, every.infinity, f"{name}_infinity"),
             nan=wire(m, every.nan, f"{name}_nan"),
         )
-        # Where leading bits cancel, a single one may be left at any exponent.
-        longest = max(highest(term, base) for term in self.products)
-        return short_operand(parts, base - self.bits, range(longest + 1))
+        lowest = base - self.bits - (width - 1)
+        return Operand(parts, lowest, range(longest + 1), subnormal_shift=-1, normal_bits=width)
 
 
 class AlignedSum(Aligned):
