@@ -27,8 +27,9 @@ r"""Floating-point dot products, by how they accumulate: exactly, rounded, or al
 
 ``product_aligned13`` and other widths
     The products of a beat are aligned among themselves, and their sum goes to the accumulator with
-    one rounding. So all up to that sum can be registered: only one addition, a fused one with its
-    window, has to wait for the sum before it, where ``aligned13`` waits for all of its steps. How:
+    one rounding. Only that addition, a fused one with its window, waits for the sum before it,
+    where ``aligned13`` waits from its alignment on: registers can take all else out of the loop.
+    In one stage the addition comes on top of the alignment, which is slow. How:
 
     1. E is the largest exponent of the products that are not zero; the accumulator does not count.
        Exponents are those of ``aligned13``.
