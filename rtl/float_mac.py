@@ -2,8 +2,8 @@
 
 from amaranth.hdl import C, Cat, Module, Value
 
-from hwsim.units.float_mac import EXACT, FloatUnit
-from rtl.blocks.aligned import AlignedSum, Term
+from hwsim.units.float_mac import ALIGNED, EXACT, FloatUnit
+from rtl.blocks.aligned import AlignedProducts, AlignedSum, Term
 from rtl.blocks.fma import Operand
 from rtl.blocks.fold import Fold, InterleavedFold
 from rtl.blocks.wire import wire
@@ -20,6 +20,7 @@ class Float(RoundedSum, ExactSum):
     - ``exact``: :class:`~rtl.exact_sum.ExactSum`.
     - ``rounded``: :class:`~rtl.rounded_sum.RoundedSum`.
     - ``aligned``: one :class:`~rtl.blocks.aligned.AlignedSum` in the place of its adders.
+    - ``product_aligned``: one :class:`~rtl.blocks.aligned.AlignedProducts` before a single adder.
 
     Timing: latency 1, interval 1, all lanes in one cycle; the input stalls while a result is not
     taken.
@@ -29,7 +30,7 @@ class Float(RoundedSum, ExactSum):
 
     Cost drivers: lanes x mantissa bits squared for the multipliers; 2**exponent bits of both
     formats for an exact sum, lanes x accumulator mantissa in area and delay for a rounded one,
-    lanes x F for an aligned one.
+    lanes x F for the aligned ones.
     """
 
     spec: FloatUnit
@@ -56,12 +57,24 @@ class Float(RoundedSum, ExactSum):
         if self.spec.aligned_bits is None:
             return super().total(multiplier, adder, state)
         products = [self.operand_product(multiplier, k) for k in range(self.spec.lanes)]
-        return wire(adder, self.aligned_sum(products).sum(adder, state, "sum"), "rounded")
+        if self.spec.kind == ALIGNED:
+            return wire(adder, self.aligned_sum(products).sum(adder, state, "sum"), "rounded")
+        beat = self.aligned_products(products).operand(adder, "beat")
+        return wire(adder, self.fused_add(beat).sum(adder, state, "sum"), "rounded")
 
     def aligned_sum(self, products: list[Operand]) -> AlignedSum:
+        """Return the adder of all ``products`` of a beat and the sum before it."""
+        spec = self.spec
+        terms, bits = self.terms(products)
+        return AlignedSum(spec.state_format, terms, bits, spec.sum_rounding, self.flush)
+
+    def aligned_products(self, products: list[Operand]) -> AlignedProducts:
         """Return the adder of all ``products`` of a beat."""
+        return AlignedProducts(*self.terms(products))
+
+    def terms(self, products: list[Operand]) -> tuple[list[Term], int]:
+        """Return products as terms, and the bits below the largest exponent."""
         bits = self.spec.aligned_bits
         assert bits is not None
         fraction = sum(fmt.mantissa for fmt in self.spec.operand_formats())
-        terms = [Term(product, fraction) for product in products]
-        return AlignedSum(self.spec.state_format, terms, bits, self.spec.sum_rounding, self.flush)
+        return [Term(product, fraction) for product in products], bits

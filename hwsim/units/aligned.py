@@ -78,19 +78,27 @@ def add(
     All are truncated to ``bits`` fraction bits below the largest exponent; the exact sum of what
     is left is rounded to ``fmt`` by ``rule``. A sum of zero is +0.
     """
-    every = _with(terms, fmt, accumulated)
-    largest = every.exponent.max(axis=-1)
-    # How far the significand's lowest bit lies above that of the aligned sum.
-    up = every.exponent - largest[..., np.newaxis] + bits - every.fraction
-    magnitude = np.abs(every.significand)
-    cut = np.where(up >= 0, magnitude << np.clip(up, 0, bits), magnitude >> np.clip(-up, 0, 63))
-    total = np.where(every.significand < 0, -cut, cut).sum(axis=-1)
-    exponent = np.where(total, largest - bits, 0)
-    with np.errstate(invalid="ignore"):
-        special = every.special.sum(axis=-1)
-    value = np.where(np.isfinite(special), np.ldexp(total.astype(np.float64), exponent), special)
+    value = total(_with(terms, fmt, accumulated), bits)
     codes = rounding.encode(fmt, value, rule, subnormals).astype(np.int64)
     return np.where(codes == fmt.sign_code, 0, codes) if fmt.has_negative_zero else codes
+
+
+def total(terms: Terms, bits: int) -> Float64:
+    """Return the sum of ``terms``, exact but for what is cut off them.
+
+    All are truncated to ``bits`` fraction bits below the largest exponent. The sum of what is left
+    must be below 2**53 of its units; a sum of zero is +0.
+    """
+    largest = terms.exponent.max(axis=-1)
+    # How far the significand's lowest bit lies above that of the aligned sum.
+    up = terms.exponent - largest[..., np.newaxis] + bits - terms.fraction
+    magnitude = np.abs(terms.significand)
+    cut = np.where(up >= 0, magnitude << np.clip(up, 0, bits), magnitude >> np.clip(-up, 0, 63))
+    units = np.where(terms.significand < 0, -cut, cut).sum(axis=-1)
+    exponent = np.where(units, largest - bits, 0)
+    with np.errstate(invalid="ignore"):
+        special = terms.special.sum(axis=-1)
+    return np.where(np.isfinite(special), np.ldexp(units.astype(np.float64), exponent), special)
 
 
 def _with(terms: Terms, fmt: Minifloat, codes: Int64) -> Terms:

@@ -25,6 +25,20 @@ r"""Floating-point dot products, by how they accumulate: exactly, rounded, or al
        if it is subnormal in the accumulator's format), toward zero by default. A sum of zero,
        also after truncation, is +0. It is the next beat's accumulator; the first one's is +0.
 
+``product_aligned13`` and other widths
+    The products of a beat are aligned among themselves, and their sum goes to the accumulator with
+    one rounding. Only that addition, a fused one with its window, waits for the sum before it,
+    where ``aligned13`` waits from its alignment on: registers can take all else out of the loop.
+    In one stage the addition comes on top of the alignment, which is slow. How:
+
+    1. E is the largest exponent of the products that are not zero; the accumulator does not count.
+       Exponents are those of ``aligned13``.
+    2. Every product is truncated toward zero in magnitude to a multiple of 2**(E - F).
+    3. These are added exactly. A sum of zero is +0.
+    4. This sum and the accumulator, of which nothing is cut off, are added and rounded once to
+       ``fraction_bits`` bits of fraction, by default all of the accumulator's, to nearest even by
+       default. Signs of zero follow IEEE 754 (section 6.3).
+
 The aligned sum is the published model of the FP8 tensor cores of one vendor. With fp32 as
 accumulator and the default of ``fraction_bits``, the products a step, F, and the result's fraction
 bits are
@@ -46,6 +60,10 @@ accumulator: mmaemu counts it with the exponent of its leading one, MMA-Sim with
 MMA-Sim rounds an fp16 accumulator to nearest even: ``accumulator=fp16 rounding=nearest_even``. The
 vendor's NaN is 0x7FFFFFFF; here NaN is the accumulator format's canonical NaN.
 
+Products aligned among themselves before the accumulator comes in are what MMA-Sim finds in the
+matrix cores of another vendor (CDNA3). These then align both once more and round them down at the
+bits that are lost, which one addition with a correct rounding does not.
+
 NaN and infinity: an exact sum has sticky flags, ``nan`` for a NaN operand or 0 x infinity, and the
 two infinities each their own, so both set means NaN too; a unit has only the flags that its
 formats can raise. The others deliver NaN and infinity as codes of the accumulator's format, NaN in
@@ -54,11 +72,12 @@ the place of infinity where it has none.
 Sources: Kulisch, Computer Arithmetic and Validity, 2nd ed., 2013, chapter 8 (exact). Fasi et al.,
 Numerical behavior of NVIDIA tensor cores, PeerJ CS 7:e330, 2021; Khattak and Mikaitis, Accurate
 Models of NVIDIA Tensor Cores, ACM TACO 23(3), 2026, arXiv:2512.07004, and the package mmaemu 0.1.0,
-measured on H100 and RTX 4060; microsoft/MMA-Sim, truncated fused dot-product-add (aligned).
+measured on H100 and RTX 4060; microsoft/MMA-Sim, truncated fused dot-product-add (aligned), and
+truncated-rounded fused dot-product-add, ``tr_fdpa`` (products aligned among themselves).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
@@ -67,7 +86,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hwsim.errors import InputError, check_known
-from hwsim.formats.base import Codes, Format, Unpacked
+from hwsim.formats.base import Codes, Format, Int64, Unpacked
 from hwsim.formats.fields import CHOICES
 from hwsim.formats.minifloat import NAMED, Minifloat, Specials
 from hwsim.units import aligned, rounding
@@ -85,7 +104,8 @@ FLOAT64_EXPONENTS = range(-1020, 1020)
 EXACT = "exact"
 ROUNDED = "rounded"
 ALIGNED = "aligned"
-_ALIGNED = re.compile(r"aligned(\d+)")
+PRODUCT_ALIGNED = "product_aligned"
+_ALIGNED = re.compile(r"(aligned|product_aligned)(\d+)")
 
 
 class SpecialOperands(StrEnum):
@@ -98,6 +118,11 @@ class SpecialOperands(StrEnum):
 
     PROPAGATE = "propagate"
     EXCLUDE = "exclude"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names in words."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,19 +140,20 @@ class FloatUnit(ExactSum, RoundedSum):
     adders, state
         See :class:`~hwsim.units.exact_sum.ExactSum`; only exact sums are merged.
     accumulation
-        ``exact``, ``rounded``, or ``alignedF`` with F from 0 to 40. The default is ``rounded`` if
-        an ``accumulator`` is given, else ``exact``.
+        ``exact``, ``rounded``, or ``alignedF`` or ``product_alignedF`` with F from 0 to 40. The
+        default is ``rounded`` if an ``accumulator`` is given, else ``exact``.
     accumulator
-        Format that a rounded or aligned sum has from step to step, and its result: a signed
+        Format that a sum that is not exact has from step to step, and its result: a signed
         minifloat that has NaN; fp32 by default.
     fraction_bits
-        Fraction bits that are kept of an aligned sum, at least 1, at most those of the
-        accumulator, the others being 0. By default F, or the most and least that is allowed.
+        Fraction bits that are kept of an aligned or product-aligned sum, at least 1, at most those
+        of the accumulator, the others being 0. By default F, or the most and least that is
+        allowed; of a product-aligned sum, those of the accumulator.
     rounding
-        Of a rounded or aligned sum, by default ``nearest_even`` and ``toward_zero``.
+        Of a sum that is not exact, by default ``nearest_even``; of an aligned one ``toward_zero``.
     interleaved_sums
-        See :class:`~hwsim.units.rounded_sum.RoundedSum`. Partial sums of an aligned sum are added
-        up with a rounding each, too. An exact sum has one.
+        See :class:`~hwsim.units.rounded_sum.RoundedSum`. Partial sums of an aligned or
+        product-aligned sum are added up with a rounding each, too. An exact sum has one.
     subnormals
         See :class:`~hwsim.units.rounding.Subnormals`. An exact sum has none.
     specials
@@ -161,18 +187,19 @@ class FloatUnit(ExactSum, RoundedSum):
 
     @property
     def kind(self) -> str:
-        """How products are added up: ``exact``, ``rounded`` or ``aligned``.
+        """How products are added up: ``exact``, ``rounded``, ``aligned`` or ``product_aligned``.
 
         Raises
         ------
         InputError
             For an accumulation that is none of these.
         """
-        if self.aligned_bits is not None:
-            return ALIGNED
         if self.accumulation is None:
             return EXACT if self.accumulator is None else ROUNDED
-        check_known("accumulation", self.accumulation, [EXACT, ROUNDED, "aligned13"])
+        if (alignment := self._alignment) is not None:
+            return alignment[0]
+        known = [EXACT, ROUNDED, f"{ALIGNED}13", f"{PRODUCT_ALIGNED}13"]
+        check_known("accumulation", self.accumulation, known)
         return self.accumulation
 
     @property
@@ -183,20 +210,20 @@ class FloatUnit(ExactSum, RoundedSum):
         """Refuse parameters that mean nothing for this accumulation."""
         parts = {
             "accumulator_bits": (EXACT,),
-            "accumulator": (ROUNDED, ALIGNED),
-            "rounding": (ROUNDED, ALIGNED),
-            "fraction_bits": (ALIGNED,),
+            "accumulator": (ROUNDED, ALIGNED, PRODUCT_ALIGNED),
+            "rounding": (ROUNDED, ALIGNED, PRODUCT_ALIGNED),
+            "fraction_bits": (ALIGNED, PRODUCT_ALIGNED),
         }
         if self.interleaved_sums > 1 and self.kind == EXACT:
             raise InputError(
-                f"interleaved_sums={self.interleaved_sums}: only accumulation=rounded and aligned "
-                "have several sums, not exact"
+                f"interleaved_sums={self.interleaved_sums}: only accumulation=rounded, aligned "
+                "and product_aligned have several sums, not exact"
             )
         for key, kinds in parts.items():
             value = getattr(self, key)
             if value is not None and self.kind not in kinds:
                 raise InputError(
-                    f"{key}={value}: only accumulation={' and '.join(kinds)} has any, "
+                    f"{key}={value}: only accumulation={_listed(kinds)} has any, "
                     f"not {self.accumulation}"
                 )
 
@@ -224,32 +251,41 @@ class FloatUnit(ExactSum, RoundedSum):
         if key == "accumulation":
             return EXACT
         if key == "rounding" and self.kind != EXACT:
-            return SumRounding.NEAREST_EVEN if bits is None else SumRounding.TOWARD_ZERO
+            cut = self.kind == ALIGNED
+            return SumRounding.TOWARD_ZERO if cut else SumRounding.NEAREST_EVEN
         if key == "accumulator" and self.kind != EXACT:
             return NAMED["fp32"]
         if key == "fraction_bits" and bits is not None:
             fmt = self.sum_format
+            if self.kind == PRODUCT_ALIGNED:
+                return fmt.mantissa
             few = max(1, min(bits, fmt.mantissa))
             return few if fmt.specials is Specials.IEEE else fmt.mantissa
         return super()._default(key)
 
     @property
     def aligned_bits(self) -> int | None:
-        """Fraction bits of the aligned terms below the largest exponent, F; None if not aligned.
+        """Fraction bits of the aligned terms below the largest exponent, F; None if there is none.
 
         Raises
         ------
         InputError
             If there are more than 40.
         """
+        return None if self._alignment is None else self._alignment[1]
+
+    @property
+    def _alignment(self) -> tuple[str, int] | None:
+        """How terms are aligned and F, or None; raises InputError for more than 40 bits."""
         match = _ALIGNED.fullmatch(self.accumulation or "")
         if match is None:
             return None
-        if int(match[1]) > MAX_ALIGNED:
+        kind, bits = match[1], int(match[2])
+        if bits > MAX_ALIGNED:
             raise InputError(
-                f"accumulation={self.accumulation}: allowed are aligned0 to aligned{MAX_ALIGNED}"
+                f"accumulation={self.accumulation}: allowed are {kind}0 to {kind}{MAX_ALIGNED}"
             )
-        return int(match[1])
+        return kind, bits
 
     def operand_formats(self) -> tuple[Minifloat, Minifloat]:
         """Return the activation and weight formats, without special codes if these are excluded."""
@@ -273,12 +309,12 @@ class FloatUnit(ExactSum, RoundedSum):
 
     @property
     def sum_format(self) -> Minifloat:
-        """Format of the result of a rounded or aligned sum."""
+        """Format of the result of a sum that is not exact."""
         return rounding.rounded_format("accumulator", self.accumulator or NAMED["fp32"])
 
     @property
     def state_format(self) -> Minifloat:
-        """Format of a rounded or aligned sum from beat to beat: the result's significant bits."""
+        """Format of a sum that is not exact from beat to beat: the result's significant bits."""
         fmt = self.sum_format
         return fmt if self.fraction_bits is None else replace(fmt, mantissa=self.fraction_bits)
 
@@ -289,7 +325,9 @@ class FloatUnit(ExactSum, RoundedSum):
 
     @property
     def structure(self) -> str:
-        return super().structure if self.kind == EXACT else f"{super().structure}, {self.kind}"
+        # Products aligned among themselves are made of what the fit has of the other two.
+        kind = ALIGNED if self.kind == PRODUCT_ALIGNED else self.kind
+        return super().structure if kind == EXACT else f"{super().structure}, {kind}"
 
     @property
     def safe_beats(self) -> int:
@@ -303,7 +341,10 @@ class FloatUnit(ExactSum, RoundedSum):
         bits = self.aligned_bits
         if bits is None:
             return self.rounded_dot(activations, weights, metadata)
-        return self._aligned(*self.unpack(activations, weights), bits)
+        terms = aligned.products(self.operand_formats(), *self.unpack(activations, weights))
+        add = self._aligned if self.kind == ALIGNED else self._product_aligned
+        padding = self.sum_format.mantissa - self.state_format.mantissa
+        return (add(terms, bits) << padding).astype(self.sum_format.code_dtype)
 
     def unpack(self, activations: Codes, weights: Codes) -> tuple[Unpacked, Unpacked]:
         a, w = super().unpack(activations, weights)
@@ -312,20 +353,30 @@ class FloatUnit(ExactSum, RoundedSum):
         activation, weight = self.operand_formats()
         return rounding.flush_unpacked(activation, a), rounding.flush_unpacked(weight, w)
 
-    def _aligned(self, a: Unpacked, w: Unpacked, bits: int) -> Codes:
-        terms = aligned.products(self.operand_formats(), a, w)
+    def _aligned(self, terms: aligned.Terms, bits: int) -> Int64:
+        """Return the codes of sums of products that are aligned with the accumulator."""
         fmt = self.state_format
-        sums = [np.zeros(a.sign.shape[:-1], np.int64)] * self.interleaved_sums
-        for k, start in enumerate(range(0, a.sign.shape[-1], self.lanes)):
-            beat = terms.part(slice(start, start + self.lanes))
-            own = k % self.interleaved_sums
+        sums = [np.zeros(terms.exponent.shape[:-1], np.int64)] * self.interleaved_sums
+        for own, beat in self._beats(terms):
             sums[own] = aligned.add(fmt, beat, sums[own], bits, self.sum_rounding, self.subnormals)
-        codes = sums[0]
-        if len(sums) > 1:
-            total = self.combined([fmt.decode(one) for one in sums])
-            codes = rounding.encode(fmt, total).astype(np.int64)
-        padding = self.sum_format.mantissa - fmt.mantissa
-        return (codes << padding).astype(self.sum_format.code_dtype)
+        if len(sums) == 1:
+            return sums[0]
+        total = self.combined([fmt.decode(one) for one in sums])
+        return rounding.encode(fmt, total).astype(np.int64)
+
+    def _product_aligned(self, terms: aligned.Terms, bits: int) -> Int64:
+        """Return the codes of sums of products that are aligned among themselves."""
+        fmt = self.state_format
+        sums = [np.zeros(terms.exponent.shape[:-1])] * self.interleaved_sums
+        for own, beat in self._beats(terms):
+            total = aligned.total(beat, bits)
+            sums[own] = rounding.add(fmt, total, sums[own], self.sum_rounding, self.subnormals)
+        return rounding.encode(fmt, self.combined(sums)).astype(np.int64)
+
+    def _beats(self, terms: aligned.Terms) -> Iterator[tuple[int, aligned.Terms]]:
+        """Yield the terms of every beat, and the number of the partial sum that they go to."""
+        for k, start in enumerate(range(0, terms.exponent.shape[-1], self.lanes)):
+            yield k % self.interleaved_sums, terms.part(slice(start, start + self.lanes))
 
     configurations: ClassVar[Configurations] = (
         {"lanes": 64, "weight": "e4m3", "activation": "e4m3"},
@@ -361,6 +412,13 @@ class FloatUnit(ExactSum, RoundedSum):
          "rounding": "toward_zero", "subnormals": "flush"},
         {"lanes": 3, "weight": "e2m1", "activation": "e3m2", "accumulation": "aligned9",
          "interleaved_sums": 2, "stages": 3},
+        *dots((3, "e5m2", "e3m2"), accumulation="product_aligned13"),
+        {"lanes": 1, "weight": "e2m1", "activation": "e2m1", "accumulation": "product_aligned0",
+         "accumulator": "e5m2", "rounding": "toward_zero"},
+        {"lanes": 5, "weight": "e5m2", "activation": "e3m2", "accumulation": "product_aligned3",
+         "accumulator": "e4m3fnuz", "subnormals": "flush", "specials": "exclude"},
+        {"lanes": 4, "weight": "e3m2", "activation": "e4m3", "accumulation": "product_aligned9",
+         "accumulator": "fp16", "fraction_bits": 7, "interleaved_sums": 2, "stages": 3},
         {"lanes": 1, "weight": "e2m1", "activation": "e2m3", "accumulator": "e5m2",
          "rounding": "toward_zero", "subnormals": "flush", "interleaved_sums": 2},
     )  # fmt: skip

@@ -26,7 +26,8 @@ class Operand:
     shifts
         The shifts that occur, of operands other than zero.
     subnormal_shift
-        The largest shift at which an operand other than zero may be short.
+        The largest shift at which an operand other than zero may be short; below all of them if
+        none is.
     normal_bits
         Significand bits that it has at least above that shift.
     """
@@ -159,7 +160,8 @@ class FusedAdd:
         self.significand = fmt.mantissa + 1
         # Places of the addend below a product that may have a single bit.
         subnormal = product.lowest + product.subnormal_shift - fmt.subnormal_exponent
-        few = min(subnormal, self.significand + 2)
+        short = product.subnormal_shift >= product.shifts[0]
+        few = min(subnormal, self.significand + 2) if short else 0
         self.below = max(2, few, self.significand + 2 - product.normal_bits)
         # The addend's lowest bit at its highest place.
         self.is_signed = product.parts.significand.shape().signed

@@ -10,7 +10,7 @@ import rtl
 import rtl.float_mac
 from hwsim.units import make
 from hwsim.units.rounding import SumRounding
-from rtl.blocks.aligned import AlignedSum, Term
+from rtl.blocks.aligned import AlignedProducts, AlignedSum, Term
 from rtl.blocks.fma import FusedAdd, Operand
 from rtl.verification import verify
 from tests.rtl.mutants import ExtraCycle, SwappedLanes, without_carry
@@ -19,6 +19,8 @@ ALIGNED = make("float", lanes=4, weight="e2m1", activation="e4m3", accumulation=
                accumulator="fp16")  # fmt: skip
 ROUNDED = make("float", lanes=2, weight="e2m1", activation="e3m2", accumulator="fp16",
                rounding="toward_zero")  # fmt: skip
+AMONG = make("float", lanes=4, weight="e2m1", activation="e4m3", accumulation="product_aligned5",
+             accumulator="fp16")  # fmt: skip
 FLUSHED = make("float", lanes=2, weight="e2m1", activation="e4m3", accumulation="aligned5",
                accumulator="e4m3", subnormals="flush")  # fmt: skip
 
@@ -33,7 +35,9 @@ class IgnoredWeightSign(rtl.float_mac.Float):
 
 
 @pytest.mark.parametrize("mutant", [SwappedLanes, IgnoredWeightSign, ExtraCycle])
-@pytest.mark.parametrize("unit", [ALIGNED, ROUNDED], ids=["aligned", "rounded"])
+@pytest.mark.parametrize(
+    "unit", [ALIGNED, ROUNDED, AMONG], ids=["aligned", "rounded", "product_aligned"]
+)
 def test_a_wrong_unit_fails(unit: rtl.UnitSpec, mutant: type[rtl.Unit]) -> None:
     verdict = verify(unit, component=mutant(unit))
     assert not verdict.passed
@@ -107,6 +111,33 @@ def test_a_wrong_aligned_sum_fails(unit: rtl.UnitSpec, mistake: type[AlignedSum]
     assert "expected" in verdict.failure
 
 
+class IgnoredProduct(AlignedProducts):
+    """The largest exponent is that of all products but the last."""
+
+    def top(self, m: Module, places: Sequence[Value], name: str) -> Value:
+        return super().top(m, places[:-1], name)
+
+
+class ShortProducts(AlignedProducts):
+    """The sum of the products lacks its highest bit."""
+
+    def operand(self, m: Module, name: str) -> Operand:
+        right = super().operand(m, name)
+        significand = right.parts.significand[:-1]
+        return replace(right, parts=replace(right.parts, significand=significand))
+
+
+@pytest.mark.parametrize("mistake", [IgnoredProduct, ShortProducts])
+def test_a_wrong_sum_of_products_fails(mistake: type[AlignedProducts]) -> None:
+    class Mutant(rtl.float_mac.Float):
+        def aligned_products(self, products: list[Operand]) -> AlignedProducts:
+            return mistake(*self.terms(products))
+
+    verdict = verify(AMONG, component=Mutant(AMONG))
+    assert not verdict.passed
+    assert "expected" in verdict.failure
+
+
 class CarrylessAdd(FusedAdd):
     """No carry passes from the low 4 bits of the product's place to the rest."""
 
@@ -122,14 +153,31 @@ class NearestAdd(FusedAdd):
         self.rounding = SumRounding.NEAREST_EVEN
 
 
-@pytest.mark.parametrize("mistake", [CarrylessAdd, NearestAdd])
-def test_a_wrong_fused_add_fails(mistake: type[FusedAdd]) -> None:
+class TruncatedAdd(FusedAdd):
+    """Sums are truncated."""
+
+    def __init__(self, *given: object) -> None:
+        super().__init__(*given)
+        self.rounding = SumRounding.TOWARD_ZERO
+
+
+@pytest.mark.parametrize(
+    ("unit", "mistake"),
+    [
+        (ROUNDED, CarrylessAdd),
+        (ROUNDED, NearestAdd),
+        (AMONG, CarrylessAdd),
+        (AMONG, TruncatedAdd),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_wrong_fused_add_fails(unit: rtl.UnitSpec, mistake: type[FusedAdd]) -> None:
     class Mutant(rtl.float_mac.Float):
         def fused_add(self, product: Operand) -> FusedAdd:
             right = super().fused_add(product)
             return mistake(right.fmt, right.product, right.rounding, right.flush)
 
-    verdict = verify(ROUNDED, component=Mutant(ROUNDED))
+    verdict = verify(unit, component=Mutant(unit))
     assert not verdict.passed
     assert "expected" in verdict.failure
 

@@ -69,7 +69,8 @@ TEXT = {
     "element": st.sampled_from(["integer", "bit_serial", "float"]),
     "accumulation": st.one_of(
         st.sampled_from(["exact", "fixed", "rounded", "none", "quire"]),
-        st.integers(0, 40).map("aligned{}".format), FORMATS,
+        st.integers(0, 40).map("aligned{}".format),
+        st.integers(0, 40).map("product_aligned{}".format), FORMATS,
     ),
     "special_values": st.one_of(
         st.sampled_from(["fp4", "fp3"]),
