@@ -126,7 +126,7 @@ class UnitSpec(KeepsRepr, LayerOperands):
             raise InputError(f"lanes must be 1 to {MAX_LANES}, not {self.lanes}")
         if not 1 <= self.stages <= self.most_stages:
             allowed = "1" if self.most_stages == 1 else f"1 to {self.most_stages}"
-            raise InputError(f"stages={self.stages}: {self.structure} takes {allowed}")
+            raise InputError(f"stages={self.stages}: {self.family} takes {allowed}")
 
     def __repr__(self) -> str:
         """Return the call that makes the unit, without parameters that have their default."""

@@ -132,7 +132,13 @@ def highest(term: Term, base: int) -> int:
 
 
 class AlignedProducts(Aligned):
-    """Adds products that are aligned among themselves; see :mod:`hwsim.units.float_mac`."""
+    """Adds products that are aligned among themselves; see :mod:`hwsim.units.float_mac`.
+
+    Parameters are those of :class:`Aligned`. Numerics: the sum is normalised, and exact but for the
+    bits of products that are cut off.
+
+    Cost: what aligned products take, and a count of leading zeros and a shifter of the sum's width.
+    """
 
     def operand(self, m: Module, name: str) -> Operand:
         """Return the sum of the products, as one term of an addition."""

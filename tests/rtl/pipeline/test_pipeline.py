@@ -165,15 +165,21 @@ def test_a_component_of_amaranth_has_one_stage():
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("family", "values", "said"),
     [
-        ({**INTEGER, "stages": 0}, "stages=0: integer takes 1 to 8"),
-        ({**INTEGER, "stages": 9}, "stages=9: integer takes 1 to 8"),
+        ("integer", {**INTEGER, "stages": 0}, "stages=0: integer takes 1 to 8"),
+        ("integer", {**INTEGER, "stages": 9}, "stages=9: integer takes 1 to 8"),
+        (
+            "float",
+            {"lanes": 2, "weight": "e2m1", "activation": "e2m1", "stages": 9,
+             "accumulation": "product_aligned9"},
+            "stages=9: float takes 1 to 8",
+        ),
     ],
-)
-def test_stages_out_of_range_are_refused(values, said):
+)  # fmt: skip
+def test_stages_out_of_range_are_refused(family, values, said):
     with pytest.raises(InputError, match=said):
-        make("integer", **values)
+        make(family, **values)
 
 
 def test_arrays_and_bitmod_are_in_one_stage():
