@@ -9,7 +9,8 @@ are. The scale of a channel, a real number, is no part of the unit: it multiplie
 ``scale_product_bits`` rounds the product of the scales to its highest bits, which narrows the
 second multiplier and the accumulator. Of the F bits of the largest product, p are left, in units of
 2**(F - p): rounded to nearest, halves up, at most 2**p - 1. Small products become 0, and so do
-their vectors. The paper leaves open how halves and the largest products are rounded.
+their vectors. How halves and the largest products are rounded is decided here, not taken from the
+papers.
 
 One operand may be without vector scales, such as per-token activations beside ``int4_vs_g16``; its
 scale counts as 1.
