@@ -23,8 +23,9 @@ from cost_models.synthesis.liberty import Library
 from hwsim import processes
 from hwsim.errors import MissingToolError, ToolError
 
-#: Longer than any path, ps.
-_PERIOD_PS = 1e6
+#: Shorter than any path, ps. OpenSTA compares slacks to six digits: those of a long period are all
+#: alike to it, and sorting what is almost alike made it crash.
+_PERIOD_PS = 1.0
 
 #: A ratio of areas that no two netlists of a unit have.
 _ANY = 1e6
