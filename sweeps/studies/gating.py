@@ -113,12 +113,6 @@ follows from flip-flops and gates; area, delay and what data and hazards take mo
 with any change of ABC's input.
 """
 
-#: Why the codebook's gates stay open.
-TABLE = """
-The registers of the codebook follow its input until a table is stored, so their gate is open while
-no beat is offered.
-"""
-
 ESTIMATE = """
 The same by estimates, which need no library: gates count with the library's area, leakage and
 energy, which a technology's file has.
@@ -335,7 +329,7 @@ def _saved(figures: Figures) -> str:
     least = max(UNITS, key=lambda unit: change(figures, unit, "idle"))
     said += f"""The energy of idle cycles changes by {range_of(UNITS, "idle")}, least that of
         {least}; area by {range_of(UNITS, "area")}, and the energy of a MAC by
-        {range_of(UNITS, "energy")}. {TABLE}"""
+        {range_of(UNITS, "energy")}."""
     return paragraph(said)
 
 
