@@ -162,11 +162,11 @@ def _differing(table: Sequence[Row], parameters: Sequence[dict[str, str]]) -> di
 
 
 def _chosen(family: str) -> set[str]:
-    """The parameters of a family that a unit chooses: widths, and what block formats imply."""
+    """The parameters of a family that a unit chooses: widths, adders, what block formats imply."""
     return {*OF_BLOCKS} | {
         field.name
         for field in fields(FAMILIES[family])
-        if field.default is None and field.name.endswith("_bits")
+        if field.default is None and (field.name.endswith("_bits") or field.name == "adders")
     }
 
 

@@ -335,6 +335,17 @@ def test_widths_are_in_labels_where_nothing_else_tells_points_apart():
     }
 
 
+def test_adders_are_in_labels_where_nothing_else_tells_points_apart():
+    units = [
+        described("float", lanes=4, weight="e4m3", activation="e4m3", adders=adders)
+        for adders in ("merged", "operators")
+    ]
+    assert texts_of(figure_of(Sweep(objectives(2)), chain(units))) == {
+        "e4m3 × e4m3 · 4 · adders=merged",
+        "e4m3 × e4m3 · 4 · adders=operators",
+    }
+
+
 def test_rmmec_is_labelled_by_what_it_is():
     units = [described("rmmec", lanes=1), described("rmmec", lanes=2, modes="fp4,posit8")]
     assert texts_of(figure_of(Sweep(objectives(2)), chain(units))) == {
