@@ -18,7 +18,7 @@ from hwsim.units.operands import Operands
 from tests.cost_models.test_netlist import gate, module
 
 UNITS = [
-    make("integer", lanes=3, weight="int4", activation="uint5"),
+    make("integer", lanes=3, weight="int4", activation="uint5", adders="operators"),
     make("bit_serial", lanes=4, weight="int4", activation="int8"),
     make("fma", lanes=1, weight="int2", activation="e4m3", accumulator="fp16"),
 ]
@@ -80,7 +80,7 @@ def test_numbered_submodules_are_one_part():
 def test_a_wider_part_costs_more_and_leaves_the_others_alone():
     narrow, wide = (
         breakdown(make("integer", lanes=2, weight="int4", activation="int4",
-                       accumulator_bits=bits), "sky130").parts
+                       adders="operators", accumulator_bits=bits), "sky130").parts
         for bits in (16, 32)
     )  # fmt: skip
     # A longer accumulator leaves fewer of the other gates on paths of nearly the longest length.

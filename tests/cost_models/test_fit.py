@@ -28,11 +28,11 @@ from hwsim.units import make
 
 #: Quick units, of three generators, the last two to be held out.
 UNITS = [
-    make("integer", lanes=1, weight="int2", activation="int8"),
-    make("float", lanes=1, weight="e2m1", activation="e2m1"),
+    make("integer", lanes=1, weight="int2", activation="int8", adders="operators"),
+    make("float", lanes=1, weight="e2m1", activation="e2m1", adders="operators"),
     make("bit_serial", lanes=4, weight="int4", activation="int4"),
-    make("integer", lanes=2, weight="int4", activation="int4"),
-    make("lmul", lanes=1, weight="e2m1", activation="e2m1"),
+    make("integer", lanes=2, weight="int4", activation="int4", adders="operators"),
+    make("lmul", lanes=1, weight="e2m1", activation="e2m1", adders="operators"),
 ]
 
 

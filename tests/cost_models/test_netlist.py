@@ -70,7 +70,7 @@ def test_what_is_not_synchronous_logic_is_refused(cells, message):
 
 def test_booth_is_tried_only_where_something_is_multiplied():
     serial = make("bit_serial", lanes=2, weight="int4", activation="int4")
-    parallel = make("integer", lanes=2, weight="int4", activation="int4")
+    parallel = make("integer", lanes=2, weight="int4", activation="int4", adders="operators")
     assert multiplier_styles(rtlil_text(serial)) == ["default", "noalumacc"]
     assert multiplier_styles(rtlil_text(parallel)) == ["default", "noalumacc", "booth"]
 
@@ -80,14 +80,16 @@ def test_multipliers_that_yosys_recodes_are_known():
         return generic_styles(rtlil_text(unit))
 
     def integer(weight, activation, lanes=1):
-        return styles(make("integer", lanes=lanes, weight=weight, activation=activation))
+        return styles(
+            make("integer", lanes=lanes, weight=weight, activation=activation, adders="operators")
+        )
 
     assert integer("int6", "int6") == ["booth"]
     assert integer("int4", "int6") == integer("int5", "int5") == ["noalumacc", "booth"]
     assert integer("int4", "int8") == integer("uint4", "uint4") == ["noalumacc"]
     assert integer("uint4", "uint4", lanes=2) == ["noalumacc", "booth"]
     for weight, activation in (("int3", "int8"), ("int8", "int3")):
-        unit = make("integer", lanes=1, weight=weight, activation=activation)
+        unit = make("integer", lanes=1, weight=weight, activation=activation, adders="operators")
         assert styles(unit) == ["noalumacc"]
         rows, booth = netlist(unit, "noalumacc"), netlist(unit, "booth")
         np.testing.assert_array_equal(booth.counts(), rows.counts())
