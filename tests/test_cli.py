@@ -409,7 +409,7 @@ def test_costs_say_what_units_were_mapped_for(
     )
     assert ("slack ns" in heading) == slack
     assert "simple" not in row
-    missed = "misses the clock of 0.5 ns; GMAC/s at its own fmax, 5.5 ns"
+    missed = "misses the clock of 0.5 ns; GMAC/s at its own fmax, 5.2 ns"
     assert any(missed in note for note in notes) == (goal == ["--clock", "0.5"])
     assert errors in notes[-1]
 

@@ -24,6 +24,7 @@ from rtl.bitmod import ProcessingElement
 from rtl.blocks.adder_tree import tree_sum
 from rtl.blocks.fma import FusedAdd, Operand
 from rtl.blocks.minifloat import Decoded
+from rtl.blocks.partial_products import add_product
 from rtl.mutation import around
 from rtl.verification import run as run_module
 from rtl.verification import suite, verify
@@ -40,6 +41,7 @@ from tests.rtl.test_lint import lint
 
 MUTATED = {
     "integer": make("integer", lanes=4, weight="int4", activation="int8"),
+    "operators": make("integer", lanes=4, weight="int4", activation="int8", adders="operators"),
     "float": make("float", lanes=4, weight="e4m3", activation="e2m1"),
     "bit_serial": make("bit_serial", lanes=4, weight="int4", activation="int8"),
     "precision": make("bit_serial", lanes=4, weight="int4", activation="int8", precision="beat"),
@@ -97,6 +99,19 @@ def test_a_report_that_was_not_written_whole_is_an_error(tmp_path: Path) -> None
         run_module._facts(report)
 
 
+class UnsignedRows(rtl.integer.Integer):
+    """The tree takes rows of the weight as unsigned."""
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        beat, columns = self.i.payload, self.columns(m)
+        for k in range(self.spec.lanes):
+            weight = beat.weights[k].as_unsigned()
+            add_product(columns, beat.activations[k], weight, f"product_{k}")
+        wiring.connect(m, self.merge(m, columns).o, wiring.flipped(self.o))
+        return m
+
+
 class UnsignedWeight(rtl.integer.Integer):
     """Lane products take the weight as unsigned."""
 
@@ -141,7 +156,8 @@ class PositiveTopRow(rtl.shift_add.ShiftAdd):
 
 
 WRONG_SIGN = {
-    "integer": UnsignedWeight,
+    "integer": UnsignedRows,
+    "operators": UnsignedWeight,
     "float": IgnoredWeightSign,
     "bit_serial": PositiveSignBit,
     "precision": PositiveSignBit,
