@@ -131,7 +131,8 @@ digits 0 and 1, all sums (`unpu_lut`, `intN`). **ADD**: an adder a lane, one bit
 cycle (`serial_add`). **Multiplier**: one a lane, all bits at once; `integer` for integer
 activations, `fma` with one rounding for floating-point ones. The accumulator is the same for all:
 32 bits for integers, fp32 for floating point, so it is not what differs. A multiplier for weights
-of 1 bit has `uint1`, for others `intN`.
+of 1 bit has `uint1`, for others `intN`. Integer multipliers and their sums are one tree of full
+adders; what tables and ADD add up has trees of adders, and would gain from one, too.
 
 All figures are for one row and {LANES} lanes. Integer units are built so. Floating-point units add
 one after another; they are built with the lanes of one table, or one lane, and scaled. Their tables
