@@ -57,8 +57,8 @@ def test_stored_figures_hold_and_are_those_of_today():
         for quantity, found in row.found.items()
         if abs(found.percent) > array_errors.ALLOWED
     }
-    # Why is not known. That of BitMoD is within in the other technologies; floating point on one
-    # wire a row and a column takes 8 to 12 % more energy than its parts.
+    # Why is not known. That of BitMoD is within in the other technologies; the parts of floating
+    # point on one wire a row and a column have 7 to 12 % less energy than the whole.
     fused = {("fma", rows, "broadcast", name, "energy") for rows in (2, 4) for name in names()}
     assert beyond == fused | {("bitmod", 4, "systolic", "osu018", "energy")}
     for row in rows:

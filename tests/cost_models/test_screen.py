@@ -152,10 +152,15 @@ def test_every_technology_has_a_screen():
 
 def test_larger_units_have_larger_areas():
     sky130 = technology.load("sky130")
-    units = [make("integer", lanes=k, weight="int4", activation="int8") for k in (1, 4, 8)]
-    areas = [screen.area(unit, sky130) for unit in units]
-    assert areas == sorted(areas)
-    assert areas[2] > 2 * areas[0]
+    # Lanes of a tree share its last adder.
+    for adders, least in (("operators", 3), ("merged", 2)):
+        units = [
+            make("integer", lanes=k, weight="int4", activation="int8", adders=adders)
+            for k in (1, 4, 8)
+        ]
+        areas = [screen.area(unit, sky130) for unit in units]
+        assert areas == sorted(areas)
+        assert areas[2] > least * areas[0]
 
 
 def test_a_technology_without_a_screen_is_refused():
