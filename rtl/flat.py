@@ -104,13 +104,18 @@ class Flat:
     def add(self, kind: str, width: int, **connections: Bits) -> Bits:
         """Add a cell ``$kind`` with an output ``Y`` of ``width`` bits, and return these."""
         output = self.new(width)
+        self.connect(kind, output, **connections)
+        return output
+
+    def connect(self, kind: str, output: Bits, **connections: Bits) -> None:
+        """Add a cell ``$kind`` whose output ``Y`` is these bits."""
         parameters = {f"{port}_WIDTH": len(bits) for port, bits in connections.items()}
         if kind == "mux":
-            parameters = {"WIDTH": width}
+            parameters = {"WIDTH": len(output)}
         elif kind == "initstate":
             parameters = {}
         else:
-            parameters |= {"Y_WIDTH": width, **{f"{port}_SIGNED": 0 for port in connections}}
+            parameters |= {"Y_WIDTH": len(output), **{f"{port}_SIGNED": 0 for port in connections}}
         self.cells[f"$added${len(self.cells)}"] = {
             "hide_name": 1,
             "type": f"${kind}",
@@ -119,7 +124,6 @@ class Flat:
             "port_directions": {**dict.fromkeys(connections, "input"), "Y": "output"},
             "connections": {**connections, "Y": output},
         }
-        return output
 
     def register(self, clock: Bits, d: Bits) -> Bits:
         """Add a plain register and return its output."""

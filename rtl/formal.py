@@ -2,7 +2,8 @@
 
 A monitor is put around the unit, without initial values of registers, with a reset in the first
 cycle and whenever the environment likes. Temporal induction proves that it never sees anything
-wrong: it starts from any state that went right for some cycles, and looks at the next one.
+wrong: it starts from any state that went right for some cycles, and looks at the next one. Where
+that does not do, reachability does (:mod:`rtl.reachability`).
 
 ``reset`` runs two copies of the unit side by side (:mod:`rtl.induction`). Registers with a reset
 have its value after one cycle of it, from whatever state; all others hold anything, and another
@@ -12,9 +13,11 @@ must not tell the copies apart. So nothing needs an initial value and nothing le
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from hwsim.files import temporary_folder
@@ -23,12 +26,13 @@ from hwsim.units.base import check_unit
 from hwsim.units.stimulus import longest
 from rtl import emit, yosys
 from rtl.flat import PLAIN, WITH_RESETS, Flat, commands
-from rtl.induction import Outcome, Search, last_model, read
+from rtl.induction import Search, last_model, read
+from rtl.reachability import Outcome, Proof, reach
 
 #: Processor time that all proofs of a unit may take.
 SECONDS = 300.0
-#: Results that may be owed, one bound after the other.
-_OWED = (1, 2, 3, 4, 6, 8)
+#: Results that may be owed, one bound after the other, and the check that no more are.
+_OWED, _BOUND = (1, 2, 3, 4, 6, 8), "many"
 #: Beats that the accumulator of a small unit holds at least.
 _SAFE_BEATS = 32
 #: Small units of families whose coefficients are not fitted.
@@ -117,7 +121,7 @@ def prove(
     properties
         Which ones, by default all; those that do not apply to the unit are left out.
     seconds
-        Processor time that each may take; it is open then.
+        Processor time that each may take, half of it for induction; it is open then.
 
     Raises
     ------
@@ -133,10 +137,10 @@ def prove(
         if one is Property.REFERENCE and (unit.family != "integer" or unit.stages > 1):
             continue
         started = time.perf_counter()
-        with temporary_folder() as folder, yosys.session(folder, seconds) as session:
+        with temporary_folder() as folder:
             (folder / "unit.v").write_text(emitted)
             try:
-                outcome, said = _PROVE[one](unit, emitted, session, folder)
+                outcome, said = _PROVE[one](_Claim(unit, emitted, folder, seconds / 2))
             except yosys.TimeOverError:
                 outcome, said = Outcome.OPEN, f"more than {seconds:.0f} s of processor time"
         took = time.perf_counter() - started
@@ -145,45 +149,80 @@ def prove(
 
 
 _Said = tuple[Outcome, str]
+#: What registers hold after a reset, if both versions are to start with that.
+_Values = Mapping[str, str] | None
 
 
-def _independent(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> _Said:
-    flat = read(session, folder, text, emit.top_module(unit))
+@dataclass(frozen=True)
+class _Claim:
+    """A unit and its text, the folder to work in, and the time of either way to prove something."""
+
+    unit: UnitSpec
+    text: str
+    folder: Path
+    seconds: float
+
+    @property
+    def top(self) -> str:
+        return emit.top_module(self.unit)
+
+    def session(self) -> AbstractContextManager[yosys.Session]:
+        """Return a new Yosys process."""
+        return yosys.session(self.folder, self.seconds)
+
+    def search(self, search: Callable[[Search], Proof], gold: str, values: _Values) -> Proof:
+        """Search for a proof that versions do the same: a text, and the unit's own."""
+        with self.session() as session:
+            plain, own = (read(session, self.folder, text, self.top) for text in (gold, self.text))
+            return search(Search(session, self.folder, self.unit, plain, own, values))
+
+
+def _independent(claim: _Claim) -> _Said:
+    with claim.session() as session:
+        flat = read(session, claim.folder, claim.text, claim.top)
     if set(flat.port("o__ready")) & flat.reads("o__valid"):
         return Outcome.REFUTED, "gates lead from o.ready to o.valid"
     return Outcome.PROVED, "no gates lead from o.ready to o.valid"
 
 
-def _stable(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> _Said:
-    return _monitored(unit, session, folder, "changed, withdrawn", 1)
+def _stable(claim: _Claim) -> _Said:
+    return _monitored(claim, ("changed", "withdrawn"), 1)
 
 
-def _conserved(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> _Said:
+def _conserved(claim: _Claim) -> _Said:
     outcome, said = Outcome.OPEN, ""
     for owed in _OWED:
-        outcome, said = _monitored(unit, session, folder, "surplus, late, many, lost", owed)
+        outcome, said = _monitored(claim, ("surplus", "late", _BOUND, "lost"), owed)
         said = f"at most {owed} owed, {said}"
-        if outcome is not Outcome.REFUTED or "many" not in said:
+        if outcome is not Outcome.REFUTED or _BOUND not in said:
             break
     return outcome, said
 
 
-def _reset(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> _Said:
-    top = emit.top_module(unit)
-    session.run(
-        [*commands("unit.v", top, (*WITH_RESETS[:-1], "opt_clean")), "write_json resets.json"]
-    )
-    values = reset_values(Flat.read(folder / "resets.json", top))
-    flat = read(session, folder, text, top)
-    proof = Search(session, folder, unit, flat, flat.copy(), values).run()
-    return proof.outcome, f"{len(values)} bits with a reset, depth {proof.depth}"
+def _reset(claim: _Claim) -> _Said:
+    with claim.session() as session:
+        session.run(
+            [
+                *commands("unit.v", claim.top, (*WITH_RESETS[:-1], "opt_clean")),
+                "write_json resets.json",
+            ]
+        )
+    values = reset_values(Flat.read(claim.folder / "resets.json", claim.top))
+    return _same(claim, claim.text, values, f"{len(values)} bits with a reset, ")
 
 
-def _reference(unit: UnitSpec, text: str, session: yosys.Session, folder: Path) -> _Said:
-    top = emit.top_module(unit)
-    plainly = read(session, folder, plain_sum(unit, top), top)
-    proof = Search(session, folder, unit, plainly, read(session, folder, text, top)).run()
-    return proof.outcome, f"depth {proof.depth}"
+def _reference(claim: _Claim) -> _Said:
+    return _same(claim, plain_sum(claim.unit, claim.top))
+
+
+def _same(claim: _Claim, gold: str, values: _Values = None, said: str = "") -> _Said:
+    """Prove that a text and the unit's own cannot be told apart."""
+    for way in (Search.run, partial(Search.reach, seconds=claim.seconds)):
+        proof = claim.search(way, gold, values)
+        if proof.outcome is not Outcome.OPEN:
+            break
+    how = "no invariant was found" if proof.outcome is Outcome.OPEN else "by reachability"
+    return proof.outcome, said + (f"depth {proof.depth}" if proof.depth else how)
 
 
 def plain_sum(unit: UnitSpec, top: str) -> str:
@@ -218,21 +257,41 @@ def reset_values(flat: Flat) -> dict[str, str]:
     return values
 
 
-def _monitored(
-    unit: UnitSpec, session: yosys.Session, folder: Path, checks: str, owed: int
-) -> _Said:
+def _monitored(claim: _Claim, checks: Sequence[str], owed: int) -> _Said:
     """Prove that some wires of the monitor are never set."""
-    latency = unit.timing().latency + unit.group_interval
-    held = _Held.read((folder / "unit.v").read_text())
-    (folder / "monitor.v").write_text(
+    try:
+        with claim.session() as session:
+            _read_monitor(claim, session, checks, owed)
+            found = _by_induction(claim, session, checks)
+    except yosys.TimeOverError:
+        found = None
+    if found is not None:
+        return found
+    # The bound on what is owed is there for induction alone.
+    asked = [one for one in checks if one != _BOUND]
+    with claim.session() as session:
+        _read_monitor(claim, session, asked, owed)
+        session.run(["write_json monitor.json"])
+        monitor = Flat.read(claim.folder / "monitor.json", "monitor")
+        outcome, cycles = reach(session, claim.folder, monitor, claim.seconds)
+    if outcome is Outcome.REFUTED:
+        return outcome, f"one of {', '.join(asked)} after {cycles} cycles"
+    return outcome, "by reachability" if outcome is Outcome.PROVED else "no invariant was found"
+
+
+def _read_monitor(claim: _Claim, session: yosys.Session, checks: Sequence[str], owed: int) -> None:
+    """Have Yosys read the unit in its monitor."""
+    unit = claim.unit
+    held = _Held.read(claim.text)
+    (claim.folder / "monitor.v").write_text(
         _MONITOR.format(
             beat=unit.beat_bits,
             result=unit.result.bits,
-            top=emit.top_module(unit),
+            top=claim.top,
             owed=owed,
-            latency=latency,
-            checks=checks,
-            top_check=len(checks.split(",")) - 1,
+            latency=_wait(unit),
+            checks=", ".join(checks),
+            top_check=len(checks) - 1,
             command=_command(unit),
             wires=held.wires,
             held=held.owed,
@@ -247,23 +306,32 @@ def _monitored(
             "setattr -unset init w:*",
         ]
     )
-    for depth in sorted({1, 2, 4, 8, latency + 2, 2 * latency + 2}):
+
+
+def _wait(unit: UnitSpec) -> int:
+    """Return the cycles that a result may take."""
+    return unit.timing().latency + unit.group_interval
+
+
+def _by_induction(claim: _Claim, session: yosys.Session, checks: Sequence[str]) -> _Said | None:
+    """Return what induction proves or refutes, or None."""
+    wait = _wait(claim.unit)
+    for depth in sorted({1, 2, 4, 8, wait + 2, 2 * wait + 2}):
         session.run(
             [
                 "tee -q -o sat.txt sat -tempinduct -prove bad 0 -set ok 1 -show bad "
                 f"-maxsteps {depth}"
             ]
         )
-        said = (folder / "sat.txt").read_text()
+        said = (claim.folder / "sat.txt").read_text()
         if "SUCCESS!" in said:
             return Outcome.PROVED, f"depth {depth}"
         if "model found for base case" in said:
             cycles, bits = last_model(said)
-            names = [name.strip() for name in checks.split(",")]
             # Concatenations begin with the highest bit.
-            wrong = [name for name, bit in zip(names, bits, strict=True) if bit == "1"]
+            wrong = [name for name, bit in zip(checks, bits, strict=True) if bit == "1"]
             return Outcome.REFUTED, f"{', '.join(wrong)} after {cycles} cycles"
-    return Outcome.OPEN, f"not inductive over {depth} cycles"
+    return None
 
 
 def _command(unit: UnitSpec) -> str:

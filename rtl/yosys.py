@@ -4,6 +4,7 @@ Yosys prints to the standard output and takes its process with it when it crashe
 has a process of its own, which costs about 0.1 s.
 """
 
+import importlib.util
 import json
 import math
 import os
@@ -150,6 +151,14 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except (FileNotFoundError, ValueError) as error:
         raise YosysError(f"Yosys did not write {path.name}: {error}") from None
+
+
+def abc() -> str:
+    """Return the path of the ABC that comes with Yosys."""
+    spec = importlib.util.find_spec("pyosys")
+    assert spec is not None, "the project depends on pyosys"
+    assert spec.origin is not None, "and imports it as a package"
+    return str(Path(spec.origin).with_name("yosys-abc"))
 
 
 @cache

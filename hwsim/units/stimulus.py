@@ -233,6 +233,21 @@ def corner_mix(unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator) 
     return Operands(sides[0], sides[1], random_metadata(unit, dots, beats, rng))
 
 
+def edges(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Operands:
+    """Return dot products of one beat with activations at both ends, each lane at one of its own.
+
+    Every fourth is a step from it. So sums and differences of activations, as tables have them,
+    come to where they are clipped or just not. Weights are random, which selects among them.
+    """
+    drawn = random_codes(unit, dots, 1, rng)
+    corner, _ = _corners_of(unit)
+    values = unit.activation.decode(corner)
+    found = corner[np.isfinite(values)][np.argsort(values[np.isfinite(values)])]
+    ends = found[[0, 1, -2, -1] if len(found) > 3 else [0, 0, -1, -1]]
+    chosen = rng.choice(ends, drawn.activations.shape, p=[3 / 8, 1 / 8, 1 / 8, 3 / 8])
+    return Operands(chosen.astype(unit.activation.code_dtype), drawn.weights, drawn.metadata)
+
+
 def tainted(unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator) -> Operands:
     """Return corner codes with NaN or infinity in one lane of every beat, if formats have any."""
     drawn = corner_mix(unit, dots, beats, rng)

@@ -221,7 +221,8 @@ def attempt(mutant: Mutant, original: str, seed: int, limit: float = 0) -> Trial
     top = emit.top_module(mutant.unit)
     proof = equivalent(mutant.unit, (original, mutant.text), top, PROOF_SECONDS)
     said = {
-        Outcome.PROVED: f"proved equivalent by induction over {proof.depth}",
+        Outcome.PROVED: "proved equivalent by "
+        + (f"induction over {proof.depth}" if proof.depth else "reachability"),
         Outcome.REFUTED: f"passes, but differs in cycle {proof.depth} after a reset",
         Outcome.OPEN: "passes, and is not proved equivalent",
     }[proof.outcome]

@@ -21,6 +21,7 @@ from hwsim.units.stimulus import (
     corners,
     directed,
     dot_lengths,
+    edges,
     extremes,
     is_exhaustive,
     longest,
@@ -33,6 +34,8 @@ from rtl.verification.bench import Cycles, Test, Timing
 
 #: Dot products whose second beat takes away the first.
 CANCELLING_DOTS = 256
+#: Dot products of activations at both ends, at most.
+EDGE_DOTS = 512
 #: Cycles of a long stall, and of a long pause.
 STALL, PAUSE = 70, 320
 #: Cycles of resets.
@@ -223,11 +226,16 @@ def _lone_corners(drawn: _Drawn) -> _Made:
 
 
 def _full_corners(drawn: _Drawn) -> _Made:
-    """Corner codes in all lanes, and long sums towards both ends of the accumulator."""
+    """Corner codes and ends of ranges in all lanes, and long sums towards both ends."""
     unit, rng = drawn.unit, drawn.rng
     group = unit.group_beats or 1
     mixes = [corner_mix(unit, max(4, 2 * drawn.beats // beats), beats, rng) for beats in {1, group}]
-    return _steady(drawn, *mixes, *extremes(unit, rng))
+    return _steady(
+        drawn,
+        *mixes,
+        edges(unit, min(EDGE_DOTS, drawn.random_dots // 4), rng),
+        *extremes(unit, rng),
+    )
 
 
 def _cancellation(drawn: _Drawn) -> _Made:

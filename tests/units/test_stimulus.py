@@ -14,6 +14,7 @@ from hwsim.units.stimulus import (
     all_pairs,
     corner_mix,
     directed,
+    edges,
     extremes,
     meets_every_lane,
     metadata_orders,
@@ -41,6 +42,16 @@ def test_corners_fill_all_lanes_with_one_pair() -> None:
     alike = (a == a[:, :1]).all(axis=1) & (w == w[:, :1]).all(axis=1)
     assert (alike & (a[:, 0] == 0x80) & (w[:, 0] == 8)).any()
     assert 0.4 < alike.mean() < 0.6
+
+
+def test_edges_hold_both_ends_and_a_step_from_them_in_any_lane() -> None:
+    unit = make("integer", lanes=3, weight="int4", activation="int8")
+    stimulus = edges(unit, 2000, generator())
+    values = unit.activation.decode(stimulus.activations)
+    patterns = {tuple(row) for row in values}
+    assert {*values.ravel()} == {-128, -127, 126, 127}
+    assert len(patterns) == 4**3
+    assert len(np.unique(stimulus.weights)) == 16
 
 
 def test_tainted_beats_hold_nan_or_infinity() -> None:
