@@ -19,8 +19,7 @@ from hwsim.units import UnitSpec, make
 from rtl.adder_tile import AdderTile, Column
 from rtl.blocks.fma import FusedAdd, Operand
 from rtl.blocks.sums import FloatAdders
-from rtl.verification import verify
-from tests.rtl.mutants import ExtraCycle, SwappedLanes, without_carry
+from tests.rtl.mutants import ExtraCycle, SwappedLanes, verify_mutant, without_carry
 
 
 def simulate(unit: UnitSpec, activations: Codes, weights: Codes) -> list[int]:
@@ -178,42 +177,42 @@ class DroppedFloatCarry:
 
 @pytest.mark.parametrize("family", MUTATED)
 def test_a_wrong_sign_fails(family: str) -> None:
-    verdict = verify(MUTATED[family], component=WRONG_SIGN[family](MUTATED[family]))
+    verdict = verify_mutant(MUTATED[family], WRONG_SIGN[family](MUTATED[family]))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
 
 @pytest.mark.parametrize("family", MUTATED)
 def test_a_dropped_carry_fails(family: str) -> None:
-    verdict = verify(MUTATED[family], component=with_mistake(MUTATED[family], DroppedCarry))
+    verdict = verify_mutant(MUTATED[family], with_mistake(MUTATED[family], DroppedCarry))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
 
 @pytest.mark.parametrize("family", MUTATED)
 def test_a_swapped_lane_fails(family: str) -> None:
-    verdict = verify(MUTATED[family], component=SwappedLanes(MUTATED[family]))
+    verdict = verify_mutant(MUTATED[family], SwappedLanes(MUTATED[family]))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
 
 def test_a_swapped_column_fails() -> None:
     unit = replace(MUTATED["ternary_lut"], lanes=3, column_count=2)
-    verdict = verify(unit, component=SwappedLanes(unit))
+    verdict = verify_mutant(unit, SwappedLanes(unit))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
 
 @pytest.mark.parametrize("family", MUTATED)
 def test_a_wrong_cycle_count_fails(family: str) -> None:
-    verdict = verify(MUTATED[family], component=ExtraCycle(MUTATED[family]))
+    verdict = verify_mutant(MUTATED[family], ExtraCycle(MUTATED[family]))
     assert not verdict.passed
     assert "the golden model predicts" in verdict.failure
 
 
 @pytest.mark.parametrize("family", ["ternary_add", "ternary_lut"])
 def test_a_missing_one_fails(family: str) -> None:
-    verdict = verify(MUTATED[family], component=with_mistake(MUTATED[family], MissingOnes))
+    verdict = verify_mutant(MUTATED[family], with_mistake(MUTATED[family], MissingOnes))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
@@ -224,13 +223,13 @@ def test_a_missing_one_fails(family: str) -> None:
      ("ternary_lut", ReversedOrder), ("ternary_lut", DroppedFloatCarry)],
 )  # fmt: skip
 def test_a_wrong_chain_of_additions_fails(family: str, mistake: type) -> None:
-    verdict = verify(FLOATS[family], component=with_mistake(FLOATS[family], mistake))
+    verdict = verify_mutant(FLOATS[family], with_mistake(FLOATS[family], mistake))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
 
 def test_infinity_times_zero_fails() -> None:
     unit = FLOATS["ternary_add"]
-    verdict = verify(unit, component=with_mistake(unit, InfinityTimesZero))
+    verdict = verify_mutant(unit, with_mistake(unit, InfinityTimesZero))
     assert not verdict.passed
     assert "expected" in verdict.failure

@@ -14,8 +14,7 @@ from rtl.blocks.columns import Columns
 from rtl.blocks.fma import FusedAdd, Operand, short_operand
 from rtl.blocks.minifloat import Decoded
 from rtl.blocks.place import place
-from rtl.verification import verify
-from tests.rtl.mutants import ExtraCycle, SwappedLanes, without_carry
+from tests.rtl.mutants import ExtraCycle, SwappedLanes, verify_mutant, without_carry
 
 UNITS = {
     "mx": make("mx_dot", lanes=4, block_size=8, weight="e2m1", activation="e2m3"),
@@ -88,7 +87,7 @@ class NumericNan(BlockDot):
 )
 def test_a_wrong_unit_fails(name: str, mutant: type[rtl.Unit]) -> None:
     unit = UNITS[name]
-    verdict = verify(unit, component=mutant(unit))
+    verdict = verify_mutant(unit, mutant(unit))
     assert not verdict.passed
     assert "expected" in verdict.failure or mutant is ExtraCycle
 
@@ -131,7 +130,7 @@ class SilentTruncation(SilentOverflow):
 )
 def test_a_wrong_accumulator_fails(name: str, mutant: type[rtl.Unit]) -> None:
     unit: UnitSpec = UNITS[name]
-    verdict = verify(unit, component=mutant(unit))
+    verdict = verify_mutant(unit, mutant(unit))
     assert not verdict.passed
     assert "expected" in verdict.failure
 

@@ -10,12 +10,12 @@ import rtl.integer
 from hwsim.units import UnitSpec, make
 from hwsim.units.adders import Adders
 from rtl.codebook import Codebook
-from rtl.verification import verify
 from tests.rtl.mutants import (
     DroppedCarry,
     ExtraCycle,
     LateAccumulator,
     SwappedLanes,
+    verify_mutant,
     with_accumulator,
 )
 
@@ -85,25 +85,25 @@ class AlwaysLoading(Codebook):
     ],
 )
 def test_a_wrong_sum_fails(unit: UnitSpec, mutant: type[rtl.Unit]) -> None:
-    verdict = verify(unit, component=mutant(unit))
+    verdict = verify_mutant(unit, mutant(unit))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
 
 def test_a_stale_table_fails() -> None:
-    verdict = verify(LOADED, component=StaleTable(LOADED))
+    verdict = verify_mutant(LOADED, StaleTable(LOADED))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
 
 def test_a_table_that_is_always_loaded_fails() -> None:
-    verdict = verify(LOADED, component=AlwaysLoading(LOADED))
+    verdict = verify_mutant(LOADED, AlwaysLoading(LOADED))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
 
 @pytest.mark.parametrize("mutant", [ExtraCycle, LateResults])
 def test_a_late_cycle_fails(mutant: type[rtl.Unit]) -> None:
-    verdict = verify(LOADED, component=mutant(LOADED))
+    verdict = verify_mutant(LOADED, mutant(LOADED))
     assert not verdict.passed
     assert "timing" in verdict.failure

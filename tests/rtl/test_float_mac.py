@@ -12,8 +12,7 @@ from hwsim.units import make
 from hwsim.units.rounding import SumRounding
 from rtl.blocks.aligned import AlignedProducts, AlignedSum, Term
 from rtl.blocks.fma import FusedAdd, Operand
-from rtl.verification import verify
-from tests.rtl.mutants import ExtraCycle, SwappedLanes, without_carry
+from tests.rtl.mutants import ExtraCycle, SwappedLanes, verify_mutant, without_carry
 
 ALIGNED = make("float", lanes=4, weight="e2m1", activation="e4m3", accumulation="aligned5",
                accumulator="fp16")  # fmt: skip
@@ -39,7 +38,7 @@ class IgnoredWeightSign(rtl.float_mac.Float):
     "unit", [ALIGNED, ROUNDED, AMONG], ids=["aligned", "rounded", "product_aligned"]
 )
 def test_a_wrong_unit_fails(unit: rtl.UnitSpec, mutant: type[rtl.Unit]) -> None:
-    verdict = verify(unit, component=mutant(unit))
+    verdict = verify_mutant(unit, mutant(unit))
     assert not verdict.passed
 
 
@@ -106,7 +105,7 @@ def with_aligned_sum(mistake: type[AlignedSum]) -> type[rtl.Unit]:
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_a_wrong_aligned_sum_fails(unit: rtl.UnitSpec, mistake: type[AlignedSum]) -> None:
-    verdict = verify(unit, component=with_aligned_sum(mistake)(unit))
+    verdict = verify_mutant(unit, with_aligned_sum(mistake)(unit))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
@@ -133,7 +132,7 @@ def test_a_wrong_sum_of_products_fails(mistake: type[AlignedProducts]) -> None:
         def aligned_products(self, products: list[Operand]) -> AlignedProducts:
             return mistake(*self.terms(products))
 
-    verdict = verify(AMONG, component=Mutant(AMONG))
+    verdict = verify_mutant(AMONG, Mutant(AMONG))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
@@ -177,7 +176,7 @@ def test_a_wrong_fused_add_fails(unit: rtl.UnitSpec, mistake: type[FusedAdd]) ->
             right = super().fused_add(product)
             return mistake(right.fmt, right.product, right.rounding, right.flush)
 
-    verdict = verify(unit, component=Mutant(unit))
+    verdict = verify_mutant(unit, Mutant(unit))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
@@ -194,6 +193,6 @@ class KeptOperands(rtl.float_mac.Float):
     ids=["exact", "aligned"],
 )
 def test_kept_subnormal_operands_fail(unit: rtl.UnitSpec) -> None:
-    verdict = verify(unit, component=KeptOperands(unit))
+    verdict = verify_mutant(unit, KeptOperands(unit))
     assert not verdict.passed
     assert "expected" in verdict.failure

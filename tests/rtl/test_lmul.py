@@ -7,12 +7,12 @@ import rtl
 from hwsim.units import UnitSpec, make
 from rtl.blocks.minifloat import Decoded
 from rtl.lmul import Lmul
-from rtl.verification import verify
 from tests.rtl.mutants import (
     DroppedCarry,
     ExtraCycle,
     LateAccumulator,
     SwappedLanes,
+    verify_mutant,
     with_accumulator,
 )
 
@@ -59,24 +59,24 @@ class CarryForFormula(Lmul):
     ],
 )
 def test_a_wrong_product_fails(unit: UnitSpec, mutant: type[rtl.Unit]) -> None:
-    verdict = verify(unit, component=mutant(unit))
+    verdict = verify_mutant(unit, mutant(unit))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
 
 def test_a_dropped_carry_fails() -> None:
-    verdict = verify(CARRY, component=with_accumulator(CARRY, DroppedCarry))
+    verdict = verify_mutant(CARRY, with_accumulator(CARRY, DroppedCarry))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
 
 def test_a_late_beat_fails() -> None:
-    verdict = verify(CARRY, component=ExtraCycle(CARRY))
+    verdict = verify_mutant(CARRY, ExtraCycle(CARRY))
     assert not verdict.passed
     assert "timing" in verdict.failure
 
 
 def test_a_late_result_fails() -> None:
-    verdict = verify(CARRY, component=with_accumulator(CARRY, LateAccumulator))
+    verdict = verify_mutant(CARRY, with_accumulator(CARRY, LateAccumulator))
     assert not verdict.passed
     assert "timing" in verdict.failure

@@ -11,12 +11,12 @@ from hwsim.units.adders import Adders
 from rtl.blocks.rom import look_up
 from rtl.exact_sum import Product, Stages
 from rtl.lns import Lns, Operand
-from rtl.verification import verify
 from tests.rtl.mutants import (
     DroppedCarry,
     ExtraCycle,
     LateAccumulator,
     SwappedLanes,
+    verify_mutant,
     with_accumulator,
 )
 
@@ -104,13 +104,13 @@ class Floor(Lns):
     ],
 )
 def test_a_wrong_product_fails(unit: UnitSpec, mutant: type[rtl.Unit]) -> None:
-    verdict = verify(unit, component=mutant(unit))
+    verdict = verify_mutant(unit, mutant(unit))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
 
 def test_a_dropped_carry_fails() -> None:
-    verdict = verify(WHOLE, component=with_accumulator(WHOLE, DroppedCarry))
+    verdict = verify_mutant(WHOLE, with_accumulator(WHOLE, DroppedCarry))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
@@ -121,6 +121,6 @@ def test_a_dropped_carry_fails() -> None:
     ids=["beat", "result"],
 )
 def test_a_late_cycle_fails(component: rtl.Unit) -> None:
-    verdict = verify(WHOLE, component=component)
+    verdict = verify_mutant(WHOLE, component)
     assert not verdict.passed
     assert "timing" in verdict.failure

@@ -17,6 +17,7 @@ from tests.rtl.mutants import (
     ExtraCycle,
     LateAccumulator,
     SwappedLanes,
+    verify_mutant,
     with_accumulator,
 )
 
@@ -66,25 +67,25 @@ class ListedProducts(ProductRom):
 
 @pytest.mark.parametrize("mutant", [SwappedLanes, PositiveWeights, LostOnes, WrongEntry, NoFlags])
 def test_a_wrong_product_fails(mutant: type[rtl.Unit]) -> None:
-    verdict = verify(UNIT, component=mutant(UNIT))
+    verdict = verify_mutant(UNIT, mutant(UNIT))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
 
 def test_a_dropped_carry_fails() -> None:
-    verdict = verify(UNIT, component=with_accumulator(UNIT, DroppedCarry))
+    verdict = verify_mutant(UNIT, with_accumulator(UNIT, DroppedCarry))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
 
 def test_a_late_beat_fails() -> None:
-    verdict = verify(UNIT, component=ExtraCycle(UNIT))
+    verdict = verify_mutant(UNIT, ExtraCycle(UNIT))
     assert not verdict.passed
     assert "timing" in verdict.failure
 
 
 def test_a_late_result_fails() -> None:
-    verdict = verify(UNIT, component=with_accumulator(UNIT, LateAccumulator))
+    verdict = verify_mutant(UNIT, with_accumulator(UNIT, LateAccumulator))
     assert not verdict.passed
     assert "timing" in verdict.failure
 

@@ -20,6 +20,7 @@ from tests.rtl.mutants import (
     LostBit,
     ShortState,
     SwappedLanes,
+    verify_mutant,
     with_accumulator,
     with_columns,
 )
@@ -77,7 +78,7 @@ WRONG = {
 
 
 def fails(unit: UnitSpec, component: rtl.Unit, message: str = "expected") -> None:
-    verdict = verify(unit, component=component)
+    verdict = verify_mutant(unit, component)
     assert not verdict.passed
     assert message in verdict.failure
 
@@ -116,7 +117,7 @@ def test_a_wrong_cycle_count_fails(name: str) -> None:
 
 @pytest.mark.parametrize("mistake", [PositiveWeights, IgnoredNar, SwappedLanes, ExtraCycle])
 def test_a_wrong_multiplier_fails(mistake: type[rtl.Unit]) -> None:
-    assert not verify(PRODUCT, component=mistake(PRODUCT)).passed
+    assert not verify_mutant(PRODUCT, mistake(PRODUCT)).passed
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ from amaranth.hdl import Module, Value
 import rtl
 from hwsim.units import UnitSpec, make
 from rtl.blocks.columns import Columns
-from rtl.verification import verify
 from rtl.vs_dot import VsDot
-from tests.rtl.mutants import ExtraCycle, SwappedLanes, without_carry
+from tests.rtl.mutants import ExtraCycle, SwappedLanes, verify_mutant, without_carry
 
 SCALES = {"weight_scale_bits": 4, "activation_scale_bits": 3}
 LONG = make("vs_dot", lanes=2, block_size=4, weight="int3", activation="int4", **SCALES)
@@ -89,12 +88,12 @@ class DroppedCarry(VsDot):
     ],
 )
 def test_a_wrong_unit_fails(unit: UnitSpec, mutant: type[rtl.Unit]) -> None:
-    verdict = verify(unit, component=mutant(unit))
+    verdict = verify_mutant(unit, mutant(unit))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
 
 def test_a_late_cycle_fails() -> None:
-    verdict = verify(LONG, component=ExtraCycle(LONG))
+    verdict = verify_mutant(LONG, ExtraCycle(LONG))
     assert not verdict.passed
     assert "timing" in verdict.failure

@@ -167,12 +167,13 @@ def test_every_number_of_objectives_and_families_fits(count, families):
     assert names[:families] == list(FAMILIES)[:families]
 
 
-@pytest.mark.parametrize("vertical", METRICS)
-def test_every_metric_fits_on_both_axes(vertical):
-    names = [name for name in METRICS if name != vertical]
+@pytest.mark.parametrize("first", range(len(METRICS)))
+def test_every_metric_fits_on_both_axes(first):
+    """Each is on the vertical axis of one figure, beside two others."""
+    names = [[*METRICS][k % len(METRICS)] for k in range(first, first + 3)]
     more = {name: lambda i: 3.0 + i / 7 for name in METRICS}
     rows = points(10, **(more | {"area_um2": lambda i: 300.0 + i}))
-    assert_printable(figure_of(Sweep((*names, vertical)), rows))
+    assert_printable(figure_of(Sweep((*names,)), rows))
 
 
 ODD = {

@@ -21,6 +21,8 @@ from rtl.verification import verify
 from rtl.verilog import with_verilog
 
 INTEGER = {"lanes": 2, "weight": "int3", "activation": "int3", "accumulator_bits": 10}
+#: Dot products of random operands.
+DOTS = 512
 STAGED = [family for family in FAMILIES if family != "array" and small(family).most_stages > 1]
 
 
@@ -32,7 +34,7 @@ def test_all_families_but_bitmod_and_arrays_have_stages():
 def test_every_family_computes_the_same_in_stages(family):
     unit = small(family)
     staged = replace(unit, stages=min(3, unit.most_stages))
-    result = verify(staged)
+    result = verify(staged, random_dots=DOTS)
     assert result.passed, result
     assert staged.timing().latency == unit.timing().latency + staged.stages - 1
     assert staged.timing().interval == unit.timing().interval
@@ -45,7 +47,7 @@ def test_every_configuration_computes_the_same_in_stages(family, stages):
     units = [make(family, **values) for values in FAMILIES[family].configurations]
     for unit in units:
         if unit.lanes <= 8 and stages <= unit.most_stages:
-            result = verify(replace(unit, stages=stages))
+            result = verify(replace(unit, stages=stages), random_dots=DOTS)
             assert result.passed, result
 
 

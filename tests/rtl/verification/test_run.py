@@ -34,6 +34,7 @@ from tests.rtl.mutants import (
     ExtraCycle,
     LateAccumulator,
     SwappedLanes,
+    verify_mutant,
     with_accumulator,
     without_carry,
 )
@@ -56,16 +57,20 @@ FAMILIES = list(MUTATED)
 RANDOM_DOTS = 1024
 
 
-#: Of each family, those of `make test`; all others are for `make test-exhaustive`.
-FIRST = 5
+#: Of each family, those of `make test`; all others are for `make test-exhaustive`. So are those
+#: with more bits a beat, behind a family's first such: a quarter of the time, for a few units.
+FIRST, WIDE = 5, 256
 
 
 def units() -> list[Any]:
-    """Return the units of the suite, those behind the first of a family as exhaustive tests."""
+    """Return the units of the suite, some of which are exhaustive tests."""
     found = []
     for family in UNITS:
+        wide = 0
         for index, unit in enumerate(suite(family)):
-            marks = [pytest.mark.exhaustive] if index >= FIRST else []
+            wide += unit.beat_bits > WIDE
+            late = index >= FIRST or (wide > 1 and unit.beat_bits > WIDE)
+            marks = [pytest.mark.exhaustive] if late else []
             found.append(pytest.param(unit, id=unit.name, marks=marks))
     return found
 
@@ -186,7 +191,7 @@ class CarrylessFma(rtl.rounded_sum.RoundedSum):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_swapped_lane_fails(family: str) -> None:
     unit = MUTATED[family]
-    verdict = verify(unit, component=SwappedLanes(unit))
+    verdict = verify_mutant(unit, SwappedLanes(unit))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
@@ -194,7 +199,7 @@ def test_a_swapped_lane_fails(family: str) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_wrong_sign_fails(family: str) -> None:
     unit = MUTATED[family]
-    verdict = verify(unit, component=WRONG_SIGN[family](unit))
+    verdict = verify_mutant(unit, WRONG_SIGN[family](unit))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
@@ -204,7 +209,7 @@ def test_a_dropped_carry_fails(family: str) -> None:
     unit = MUTATED[family]
     exact = unit.family != "fma"
     component = with_accumulator(unit, DroppedCarry) if exact else CarrylessFma(unit)
-    verdict = verify(unit, component=component)
+    verdict = verify_mutant(unit, component)
     assert not verdict.passed
     assert "expected" in verdict.failure
 
@@ -212,7 +217,7 @@ def test_a_dropped_carry_fails(family: str) -> None:
 @pytest.mark.parametrize("family", [name for name in FAMILIES if name != "fma"])
 def test_a_late_result_fails(family: str) -> None:
     unit = MUTATED[family]
-    verdict = verify(unit, component=with_accumulator(unit, LateAccumulator))
+    verdict = verify_mutant(unit, with_accumulator(unit, LateAccumulator))
     assert not verdict.passed
     assert "timing" in verdict.failure
 
@@ -220,7 +225,7 @@ def test_a_late_result_fails(family: str) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_wrong_cycle_count_fails(family: str) -> None:
     unit = MUTATED[family]
-    verdict = verify(unit, component=ExtraCycle(unit))
+    verdict = verify_mutant(unit, ExtraCycle(unit))
     assert not verdict.passed
     assert "the golden model predicts" in verdict.failure
     assert "expected" not in verdict.failure
@@ -257,14 +262,14 @@ def test_a_wrong_processing_element_fails(mistake: type[ProcessingElement]) -> N
         def element(self) -> ProcessingElement:
             return mistake(self.spec)
 
-    verdict = verify(BITMOD, component=Mutant(BITMOD))
+    verdict = verify_mutant(BITMOD, Mutant(BITMOD))
     assert not verdict.passed
     assert "expected" in verdict.failure
 
 
 @pytest.mark.parametrize("mutant", [SwappedLanes, ExtraCycle])
 def test_a_wrong_bitmod_unit_fails(mutant: type[rtl.Unit]) -> None:
-    assert not verify(BITMOD, component=mutant(BITMOD)).passed
+    assert not verify_mutant(BITMOD, mutant(BITMOD)).passed
 
 
 def test_nothing_compared_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,7 +295,7 @@ def test_the_first_failure_is_the_one_of_the_whole_verification() -> None:
     for wrong in (SwappedLanes(unit), ExtraCycle(unit), LateReady(unit)):
         found = first_failure(unit, emit.verilog(unit, wrong))
         assert found
-        assert verify(unit, component=wrong).failure.split("; ")[0] == found
+        assert verify_mutant(unit, wrong).failure.split("; ")[0] == found
 
 
 class LateReady(rtl.Unit):
