@@ -10,7 +10,6 @@ Source: Bradley, SAT-Based Model Checking without Unrolling, VMCAI 2011; Een, Mi
 Brayton, Efficient Implementation of Property Directed Reachability, FMCAD 2011.
 """
 
-import math
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,7 +24,7 @@ _TO_AIGER = (
     "opt_expr", "opt_merge", "opt_clean", "setundef -zero", "techmap", "opt", "dffunmap",
     "abc -g AND", "opt_clean", "write_aiger -zinit claims.aig",
 )  # fmt: skip
-_SEARCH = "read_aiger claims.aig; fold; strash; scorr; dc2; pdr -T {seconds}"
+_SEARCH = "read_aiger claims.aig; fold; strash; scorr; dc2; pdr"
 
 
 class Outcome(StrEnum):
@@ -82,8 +81,7 @@ def reach(session: yosys.Session, folder: Path, flat: Flat, seconds: float) -> t
         del flat.module["ports"][port]
     flat.write(folder / "claims.json")
     session.run(["design -reset", "read_json claims.json", *_TO_AIGER])
-    command = [yosys.abc(), "-c", _SEARCH.format(seconds=math.ceil(seconds))]
-    said = processes.run(command, folder, seconds=seconds + 1).stdout
+    said = processes.run([yosys.abc(), "-c", _SEARCH], folder, seconds=seconds).stdout
     if "Property proved." in said:
         return Outcome.PROVED, 0
     found = re.search(r"was asserted in frame (\d+)\.", said)

@@ -9,15 +9,13 @@ rows and tokens of the same layers.
 Accelerators have the same steps, and :mod:`sweeps.simulated` in place of the last. A search that
 breeds designs takes these steps for every generation.
 
-A point is kept under a hash of what decides it: the unit and the technology's coefficients in
-values, the tensors' content, and the source that computes it (:mod:`sweeps.sources`).
+All of it is kept under what decides it (:mod:`sweeps.identity`).
 """
 
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +29,15 @@ from cost_models.synthesis import opensta
 from hwsim.errors import InputError
 from hwsim.formats import Format
 from hwsim.formats.block import BlockFormat
-from hwsim.registration import sources_digest
-from hwsim.tensors.quality import Quality, UnitError, arithmetic, formats_of
+from hwsim.tensors.quality import Quality, UnitError
 from hwsim.tensors.quantise import Pair, QuantisationError, check_group
 from hwsim.units import UnitSpec
-from hwsim.units.sources import source_digest as unit_source_digest
-from rtl.verilog import HandMade
-from sweeps import accuracies, interpolate, search, sources
+from sweeps import accuracies, interpolate, search
 from sweeps.accuracies import Combination, Measured, combination
 from sweeps.cluster import Each, opened
 from sweeps.costs import Costing, curves, estimated
 from sweeps.designs import Design
+from sweeps.identity import Identity
 from sweeps.interpolate import Compared
 from sweeps.metrics import METRICS
 from sweeps.networks import Network
@@ -52,17 +48,12 @@ from sweeps.qualities import Measurement, UnitMeasurement, measure, measure_unit
 from sweeps.screen import Candidate, Pruned, Screening, goodness, prune, screened
 from sweeps.simulated import Simulated, Source, simulations
 from sweeps.spec import Sweep, Tensors
-from sweeps.store import Store, digest, locked, source_digest, versions
+from sweeps.store import Store, locked
 from sweeps.syntheses import synthesised
 from sweeps.targets import Target
 
 #: More worker processes than that are a slip of the keyboard.
 WORKERS_PER_CORE = 8
-#: Where the computation of points starts, by method; of their quality; of accelerators.
-_COSTS = {"estimate": "sweeps.costs", "synthesis": "sweeps.syntheses"}
-_QUALITIES, _ACCELERATORS = "sweeps.qualities", "sweeps.simulated"
-#: Tables of memories.
-_DATA = ("cost_models/data",)
 
 
 class SweepInterruptedError(KeyboardInterrupt):
@@ -218,18 +209,6 @@ def check(sweep: Sweep, workers: int | None) -> None:
         _check_tensors(sweep, sweep.tensors)
 
 
-def _versions(sweep: Sweep) -> dict[str, str]:
-    """Return the versions of tools; what hwsim is, its sources say."""
-    tools = {name: version for name, version in versions().items() if name != "hwsim"}
-    return tools if sweep.method == "estimate" else {**tools, "opensta": opensta.version()}
-
-
-@cache
-def _content(technology: str) -> str:
-    """Return the SHA-256 of a known technology, but for the units that it was fitted to."""
-    return digest(asdict(replace(technologies.load(technology), units=[])))
-
-
 def _check_tensors(sweep: Sweep, tensors: Tensors) -> None:
     layers = tensors.source.load()
     check_group(layers, tensors.group)
@@ -254,15 +233,9 @@ class _Engine:
         self.current: Sequence[Design] = ()
         chosen = len(sweep.designs) or (sweep.search.points if sweep.search else 0)
         self.total = chosen * len(sweep.targets)
-        self.context: dict[str, Any] = {
-            "method": sweep.method,
-            "tensors": sweep.tensors
-            and {"sha256": sweep.tensors.source.digest(), "group": sweep.tensors.group},
-            "versions": _versions(sweep),
-        }
+        self.identity = Identity(sweep)
         self.errors: dict[Pair, QuantisationError] = {}
         self.unit_errors: dict[UnitSpec, UnitError] = {}
-        self.formats: dict[tuple[Any, ...], Pair] = {}
         self.accuracies: dict[Design, Measured] = {}
         self.points: dict[tuple[Design, Target], Point] = {}
         self.failures: dict[tuple[Design, Target], Failure] = {}
@@ -321,7 +294,7 @@ class _Engine:
 
     def _find_points(self) -> None:
         for design, target in list(self._missing()):
-            content = self.store.load("points", self._key(design, target))
+            content = self.store.load("points", self.identity.key(design, target))
             if content is not None and "failure" not in content:
                 quality, simulated = content["quality"], content.get("simulated")
                 self.points[design, target] = Point(
@@ -352,9 +325,9 @@ class _Engine:
         """Fill ``errors`` for the formats of all missing points."""
         wanted: dict[BlockFormat, list[Format | BlockFormat]] = defaultdict(list)
         for weight, activation in dict.fromkeys(
-            self._formats_of(design.unit) for design, _ in self._missing()
+            self.identity.formats_of(design.unit) for design, _ in self._missing()
         ):
-            content = self.store.load("errors", self._error_key(weight, activation))
+            content = self.store.load("errors", self.identity.error_key(weight, activation))
             if content is None:
                 wanted[weight].append(activation)
             else:
@@ -369,7 +342,7 @@ class _Engine:
                 self.errors[task.weight, activation] = error
                 self.store.save(
                     "errors",
-                    self._error_key(task.weight, activation),
+                    self.identity.error_key(task.weight, activation),
                     {
                         "weight": task.weight.name,
                         "activation": activation.name,
@@ -380,7 +353,7 @@ class _Engine:
 
     def _fail_formats(self, task: Measurement, error: Exception) -> None:
         for design, target in list(self._missing()):
-            weight, activation = self._formats_of(design.unit)
+            weight, activation = self.identity.formats_of(design.unit)
             if weight == task.weight and activation in task.activations:
                 self._fail(design, target, error)
 
@@ -391,7 +364,7 @@ class _Engine:
         # Units that compute alike have one error.
         alike: dict[str, list[UnitSpec]] = defaultdict(list)
         for unit in dict.fromkeys(design.unit for design, _ in self._missing()):
-            alike[self._unit_key(unit)].append(unit)
+            alike[self.identity.unit_key(unit)].append(unit)
         names: dict[UnitSpec, str] = {}
         for name, units in alike.items():
             content = self.store.load("unit_errors", name)
@@ -414,7 +387,7 @@ class _Engine:
             self.store.save(
                 "unit_errors",
                 name,
-                self._described_arithmetic(task.unit) | {"noise_to_signal": asdict(result)},
+                self.identity.described_arithmetic(task.unit) | {"noise_to_signal": asdict(result)},
             )
             self.progress.finish(task.unit.name)
 
@@ -467,19 +440,11 @@ class _Engine:
                 if place not in self.failures:
                     self.failures[place] = Failure(design, target, f"accuracy: {told(error)}")
 
-    def _formats_of(self, unit: UnitSpec) -> Pair:
-        """Return how a unit's tensors are quantised; units that compute alike share it."""
-        assert self.sweep.tensors is not None
-        alike = type(unit), *arithmetic(unit, 1).items()
-        if alike not in self.formats:
-            self.formats[alike] = formats_of(unit, self.sweep.tensors.group)
-        return self.formats[alike]
-
     def _quality(self, unit: UnitSpec) -> Quality | None:
         """Return what is known of the quality of a unit that was measured in this run."""
         if self.sweep.tensors is None:
             return None
-        formats = self.errors[self._formats_of(unit)]
+        formats = self.errors[self.identity.formats_of(unit)]
         if unit in self.unit_errors:
             return self.unit_errors[unit].quality(formats)
         return Quality(formats.weight, None, None, None)
@@ -568,7 +533,7 @@ class _Engine:
         for unit in sorted(units, key=lambda one: -one.beat_bits * one.result.bits):
             missing = []
             for name, target in by_technology.items():
-                content = self.store.load("anchors", self._anchor_key(unit, target))
+                content = self.store.load("anchors", self.identity.anchor_key(unit, target))
                 if content is None:
                     missing.append(target)
                 else:
@@ -582,8 +547,8 @@ class _Engine:
                 continue
             for target, curve in zip(task.targets, result, strict=True):
                 found[task.unit, target.technology] = curve
-                content = self._described_unit(task.unit) | {"curve": asdict(curve)}
-                self.store.save("anchors", self._anchor_key(task.unit, target), content)
+                content = self.identity.described_unit(task.unit) | {"curve": asdict(curve)}
+                self.store.save("anchors", self.identity.anchor_key(task.unit, target), content)
             self.progress.finish(task.unit.name)
         self._start_points()
         for design, target in list(self._missing()):
@@ -749,101 +714,14 @@ class _Engine:
         self.progress.finish(f"{design.name} {target.name}: FAILED: {message}")
 
     def _save(self, design: Design, target: Target, content: dict[str, Any]) -> None:
+        source = self.identity.source_of(design)
         self.store.save(
             "points",
-            self._key(design, target),
-            self._described(design, target)
+            self.identity.key(design, target),
+            self.identity.described(design, target)
             | content
-            | {"made_by": self.context | {"source_sha256": self._source_of(design)}},
+            | {"made_by": self.identity.context | {"source_sha256": source}},
         )
-
-    def _described(self, design: Design, target: Target) -> dict[str, Any]:
-        described = self._described_unit(design.unit) | {
-            "technology": target.technology,
-            "technology_sha256": target.sha256 or _content(target.technology),
-            "clock_ns": target.clock_ns,
-        }
-        if target.objective != "area":
-            described["objective"] = target.objective
-        if target.clock_gating:
-            described["clock_gating"] = True
-        if design.plan is not None and target.workload is not None:
-            described["accelerator"] = design.plan.described()
-            described["workload_sha256"] = target.workload.sha256
-            if design.plan.limit is not None:
-                described["sized_by_sha256"] = self._workloads
-        return described
-
-    @cached_property
-    def _workloads(self) -> list[str]:
-        """Digests of all workloads, which decide the size of arrays with a limit."""
-        found = (target.workload for target in self.sweep.targets)
-        return sorted({one.sha256 for one in found if one is not None})
-
-    def _described_arithmetic(self, unit: UnitSpec) -> dict[str, Any]:
-        """Return what decides a unit's outputs on the layers."""
-        given = arithmetic(unit, self._inputs)
-        return {k: v for k, v in self._described_unit(unit).items() if k in given or k == "unit"
-                or k not in unit.parameters()}  # fmt: skip
-
-    @cached_property
-    def _inputs(self) -> int:
-        """The longest dot product of the layers."""
-        assert self.sweep.tensors is not None
-        return max(layer.weight.shape[1] for layer in self.sweep.tensors.source.load())
-
-    def _described_unit(self, unit: UnitSpec) -> dict[str, Any]:
-        described: dict[str, Any] = {"unit": unit.family, **unit.parameters()}
-        if others := unit_source_digest(unit):
-            described["unit_source_sha256"] = others
-        if isinstance(unit, HandMade):
-            described["verilog_sha256"] = unit.verilog.sha256
-        return described
-
-    def _key(self, design: Design, target: Target) -> str:
-        return digest([self._described(design, target), self.context, self._source_of(design)])
-
-    def _error_key(self, weight: BlockFormat, activation: Format | BlockFormat) -> str:
-        own = sources.of_format(weight) | sources.of_format(activation)
-        others = sources_digest(cls.__module__ for one in (weight, activation)
-                                for cls in type(one).__mro__)  # fmt: skip
-        return digest([
-            weight.name, activation.name, self.context["tensors"], self.context["versions"],
-            sources.digest({_QUALITIES, *own}), others,
-        ])  # fmt: skip
-
-    def _unit_key(self, unit: UnitSpec) -> str:
-        return digest([
-            self._described_arithmetic(unit), self.context["tensors"], self.context["versions"],
-            sources.digest({_QUALITIES, *self._modules(unit)}),
-        ])  # fmt: skip
-
-    def _anchor_key(self, unit: UnitSpec, target: Target) -> str:
-        technology = target.sha256 or _content(target.technology)
-        return digest([
-            self._described_unit(unit), technology, target.clock_gating, self.context,
-            self._source_of(Design(unit)),
-        ])  # fmt: skip
-
-    def _source_of(self, design: Design) -> str:
-        """Return the SHA-256 of the source that decides a point of a design."""
-        modules = {_COSTS[self.sweep.method], *self._modules(design.unit)}
-        if self.sweep.tensors is not None:
-            modules.add(_QUALITIES)
-        if design.plan is None:
-            return sources.digest(modules)
-        attention = design.plan.accelerator.attention
-        if attention is not None:
-            modules |= sources.of_unit(attention.unit)
-        return digest([sources.digest({*modules, _ACCELERATORS}), source_digest(_DATA)])
-
-    def _modules(self, unit: UnitSpec) -> frozenset[str]:
-        """Return the modules of a unit, and of the formats of its tensors."""
-        found = sources.of_unit(unit)
-        if self.sweep.tensors is not None:
-            for fmt in self._formats_of(unit):
-                found |= sources.of_format(fmt)
-        return found
 
 
 def _curve(content: dict[str, Any]) -> CostCurve:

@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     """Prove in parallel and print a line a property; exit status 1 if one is not proved."""
     from hwsim.units import FAMILIES
     from rtl.formal import prove, small
-    from rtl.induction import Outcome
+    from rtl.reachability import Outcome
 
     units = [
         make_unit(family, parameters) if parameters else small(family)

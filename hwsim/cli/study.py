@@ -56,6 +56,11 @@ def add(commands: Commands) -> None:
             )  # fmt: skip
         if "device" in study.takes:
             device_option(one)
+        if "results" in study.takes:
+            one.add_argument(
+                "--results", type=input_path, metavar="DIR", required=True,
+                help="folder of a finished sweep",
+            )  # fmt: skip
         one.set_defaults(command=run, study=study)
 
 
@@ -77,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     study: Study = options.study
     given: dict[str, Any] = {}
     with ExitStack() as stack:
-        for name in ("technology", "text", "device"):
+        for name in ("technology", "text", "device", "results"):
             if name in study.takes:
                 given[name] = getattr(options, name)
         if "families" in study.takes:
@@ -111,6 +116,8 @@ def _command(options: argparse.Namespace) -> str:
     words += [f"--family {name}" for name in getattr(options, "family", [])]
     text: Path | None = getattr(options, "text", None)
     words += [f"--text {text.name}"] if text else []
+    results: Path | None = getattr(options, "results", None)
+    words += [f"--results {results}"] if results else []
     device: str | None = getattr(options, "device", None)
     words += [f"--device {device}"] if device else []
     words += [f"--output {options.output}"] if options.output else []

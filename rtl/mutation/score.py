@@ -27,8 +27,9 @@ from hwsim.units import UnitSpec
 from hwsim.units.base import check_unit
 from rtl import emit, verilog, yosys
 from rtl.icarus import IcarusError
-from rtl.induction import Outcome, equivalent
+from rtl.induction import equivalent
 from rtl.mutation.mutants import Mutant, draw
+from rtl.reachability import Outcome
 from rtl.verification import verify
 from rtl.verification.run import MAX_SEED, first_failure, simulator_version, uninitialised
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 #: ``technology``: the name of one to estimate in. ``libraries``: opened ones, by technology.
 #: ``families``: names of units' families, or none for all.
 #: ``text``: a file that decoders predict, or None. ``device``: where torch computes, or None.
-Option = Literal["technology", "libraries", "families", "text", "device"]
+#: ``results``: the folder of a sweep.
+Option = Literal["technology", "libraries", "families", "text", "device", "results"]
 
 #: The only library that is found by itself.
 INSTALLED = "osu018"
@@ -45,6 +46,7 @@ STUDIES = {
     for study in (
         Study("accumulation", "what summing costs: area, delay and energy by format and lanes"),
         Study("accuracy", "what formats cost networks: perplexity, embeddings", ("text", "device")),
+        Study("arithmetic", "energy and area at equal SQNR, of a sweep's units", ("results",)),
         Study("bitmod", "BitMoD: area, energy, and the error of its sums", ("libraries",)),
         Study("external", "the estimates beside published numbers", ("libraries",)),
         Study("gating", "clock gates: area and energy, BitMoD by type of weights", ("libraries",)),

@@ -13,10 +13,10 @@ from hwsim.errors import InputError
 from hwsim.units import FAMILIES, make
 from rtl import emit, yosys
 from rtl.formal import Property, prove, small
-from rtl.induction import Outcome
 from rtl.pipeline import pipelined
 from rtl.pipeline.ranks import data_path
 from rtl.pipeline.schedule import shortest_period
+from rtl.reachability import Outcome
 from rtl.verification import verify
 from rtl.verilog import with_verilog
 
