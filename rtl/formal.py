@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hwsim.files import temporary_folder
 from hwsim.units import FAMILIES, Result, UnitSpec, make
@@ -35,12 +36,13 @@ SECONDS = 300.0
 _OWED, _BOUND = (1, 2, 3, 4, 6, 8), "many"
 #: Beats that the accumulator of a small unit holds at least.
 _SAFE_BEATS = 32
-#: Small units of families whose coefficients are not fitted.
-_SMALL = {
+#: Small units of families whose coefficients are not fitted, or whose fitted ones wrap late.
+_SMALL: dict[str, dict[str, Any]] = {
     "array": {
         "element": "integer", "rows": 2, "columns": 1, "lanes": 1, "weight": "int2",
         "activation": "int2", "accumulator_bits": 6,
-    }
+    },
+    "rmmec": {"modes": "posit8"},
 }  # fmt: skip
 
 

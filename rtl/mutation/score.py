@@ -45,7 +45,7 @@ _KIND = "mutants"
 #: Packages whose source decides what a mutant comes to.
 _SOURCES = (
     "hwsim/formats", "hwsim/units", "rtl/verification", "rtl/player.py", "rtl/induction.py",
-    "rtl/flat.py",
+    "rtl/reachability.py", "rtl/flat.py",
 )  # fmt: skip
 
 
