@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hwsim.errors import InputError
 from hwsim.tables import number
 from sweeps.studies.page import Page, Piece, Table, paragraph
 
@@ -61,12 +62,20 @@ def page(results: Path) -> Page:
     Raises
     ------
     InputError
-        If there are none.
+        If there are none, if they are of several technologies or clocks, and if no unit was
+        estimated that meets the clock and whose outputs were measured.
     """
     import sweeps
 
     table = sweeps.results(results)
+    missing = {SQNR, ENERGY, AREA, "clock_ns"} - set(table)
+    if missing or len(table[["technology", "clock_ns"]].drop_duplicates()) != 1:
+        raise InputError(
+            f"{results}: allowed: the results of units on tensors, in one technology at one clock"
+        )
     chosen = table[(table["method"] == "estimate") & table["feasible"] & table[SQNR].notna()]
+    if chosen.empty:
+        raise InputError(f"{results}: no unit was estimated, measured on tensors, and fast enough")
     pieces: list[Piece] = [paragraph(INTRODUCTION), partial(_counts, table, chosen)]
     for metric, said in ((ENERGY, "Energy, pJ a MAC"), (AREA, "Area, um^2 for a MAC a cycle")):
         pieces += [f"## {said.partition(',')[0]} at equal SQNR", f"{said}, the least of a family:"]
@@ -78,7 +87,7 @@ def page(results: Path) -> Page:
 
 def _counts(table: "pd.DataFrame", chosen: "pd.DataFrame") -> str:
     """Say how many units there are."""
-    (technology,), (clock,) = table["technology"].unique(), table["clock_ns"].dropna().unique()
+    technology, clock = table["technology"].iloc[0], table["clock_ns"].iloc[0]
     estimated = int((table["method"] == "estimate").sum())
     return paragraph(
         f"The sweep has {len(table)} units at {number(clock)} ns in {technology}. {estimated} are "

@@ -9,6 +9,7 @@ import pytest
 import sweeps
 from cost_models.estimate import estimate
 from hwsim.cli import main
+from hwsim.errors import InputError
 from hwsim.tables import number
 from hwsim.units import make
 from sweeps.studies import arithmetic
@@ -83,6 +84,21 @@ def test_the_command_takes_the_folder_of_a_sweep(monkeypatch, tmp_path, capsys):
     said = capsys.readouterr().out
     assert f"hwsim study arithmetic --results {tmp_path}" in said
     assert "The sweep has 8 units at 8.00 ns in sky130. 7 are estimated, of which 5 meet" in said
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([*ROWS, row("float", "e2m1", 16.0, 1.0, clock_ns=4.0)], "one technology at one clock"),
+        ([*ROWS, row("float", "e2m1", 16.0, 1.0, technology="asap7")], "one technology"),
+        ([{"technology": "sky130", "clock_ns": 8.0}], "the results of units on tensors"),
+        (ROWS[2:5], "no unit was estimated"),
+    ],
+)
+def test_other_results_are_refused(monkeypatch, rows, message):
+    monkeypatch.setattr(sweeps, "results", lambda folder: pd.DataFrame(rows))
+    with pytest.raises(InputError, match=message):
+        arithmetic.page(Path("anywhere"))
 
 
 def test_a_folder_without_results_is_refused(tmp_path, capsys):
