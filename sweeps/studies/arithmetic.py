@@ -10,9 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hwsim import files
 from hwsim.errors import InputError
 from hwsim.tables import number
+from hwsim.units import make
 from sweeps.studies.page import Page, Piece, Table, paragraph
+from sweeps.table import COMMON
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,13 +33,17 @@ unit's formats and computed as the unit does. Everything is an estimate at the s
 hazards; what does not meet the clock is left out, and so is what is interpolated between estimates.
 """
 
+CHART = "arithmetic.png"
+_CHART = f"![Area and energy of a MAC against SQNR, all units of the sweep]({CHART})"
+
 PUBLISHED = """
 The largest exploration that is published (Crafton et al., DAC 2025), of as many designs, in a
 closed flow, reports how many times more operations a joule three kinds of arithmetic give than
-floating point of as many bits. Here are the units of least energy with these formats, whatever else
-they have. The formats of floating point that are behind the published figures, their accumulators
-and their workload are not stated with them, so the figures are not of the same designs, and their
-SQNR says whether the two do the same.
+floating point of as many bits. Here are the estimated units of least energy with these formats,
+whatever else they have, beside floating point as it costs least, and beside floating point that
+rounds every sum. Some miss the clock, and are as fast as they are. Lanes, accumulators and workload
+behind the published figures are not known here, so the designs are not the same; SQNR says whether
+the two of a row do the same.
 """
 
 
@@ -80,18 +87,28 @@ def page(results: Path) -> Page:
     for metric, said in ((ENERGY, "Energy, pJ a MAC"), (AREA, "Area, um^2 for a MAC a cycle")):
         pieces += [f"## {said.partition(',')[0]} at equal SQNR", f"{said}, the least of a family:"]
         pieces += [_matrix(chosen, metric), "The unit of least of all:", _best(chosen, metric)]
-    pieces += ["## Beside published ratios", paragraph(PUBLISHED), _pairs(chosen)]
-    pieces += ["The units of these rows:", _units(chosen)]
-    return Page("Arithmetic at equal SQNR", pieces)
+    estimated = table[(table["method"] == "estimate") & table[SQNR].notna()]
+    pieces += ["## Beside published ratios", paragraph(PUBLISHED), _pairs(estimated)]
+    pieces += [partial(_says, estimated), "The units of these rows:", _units(estimated)]
+    pieces += ["## All of them", _CHART]
+    return Page("Arithmetic at equal SQNR", pieces, beside={CHART: partial(_copy, results)})
+
+
+def _copy(results: Path, path: Path) -> None:
+    """Write the sweep's chart beside the page."""
+    (chart,) = results.glob("pareto_*.png")
+    files.write_bytes(path, chart.read_bytes())
 
 
 def _counts(table: "pd.DataFrame", chosen: "pd.DataFrame") -> str:
     """Say how many units there are."""
+    slow = sorted({*table["family"]} - {*chosen["family"]})
     technology, clock = table["technology"].iloc[0], table["clock_ns"].iloc[0]
     estimated = int((table["method"] == "estimate").sum())
     return paragraph(
         f"The sweep has {len(table)} units at {number(clock)} ns in {technology}. {estimated} are "
         f"estimated, of which {len(chosen)} meet the clock; the others are interpolated."
+        + (f" No unit of {', '.join(slow)} meets it." if slow else "")
     )
 
 
@@ -148,53 +165,102 @@ _NAMED = ("family", "weight", "activation", "lanes", "other parameters")
 
 
 def _named(row: Row) -> list[str]:
-    return [*(str(row[one]) for one in _NAMED[:4]), str(row["parameters"]) or "-"]
+    return [*(str(row[one]) for one in _NAMED[:4]), _others(row) or "-"]
+
+
+def _others(row: Row) -> str:
+    """Return the other parameters that a unit does not have by itself."""
+    common = {name: row[name] for name in COMMON}
+    usual = make(row["family"], **common).parameters()
+    given = dict(pair.split("=", 1) for pair in row["parameters"].split())
+    return " ".join(f"{name}={value}" for name, value in given.items()
+                    if f"{usual[name]}" != value)  # fmt: skip
 
 
 def _sqnr(row: Row) -> str:
     return f"{row[SQNR]:.1f}"
 
 
-def _sides(table: "pd.DataFrame", pair: Pair) -> list[Row]:
-    """Return the rows of least energy of a pair, both operands in the format."""
-    sides = []
-    for fmt in (pair.better, pair.other):
-        same = table[(table["weight"] == fmt) & (table["activation"] == fmt)]
-        sides.append(_cheapest(same, ENERGY))
-    return sides
+class _Sides(NamedTuple):
+    """The units of least energy of a pair: floating point by the cost alone, and with rounding."""
+
+    better: Row
+    other: Row
+    rounded: Row
+
+
+def _sides(table: "pd.DataFrame", pair: Pair) -> _Sides:
+    """Return the units of a pair, both operands of each in its format."""
+    same = table[table["weight"] == table["activation"]]
+    better, other = (same[same["weight"] == one] for one in (pair.better, pair.other))
+    rounded = other[other["parameters"].str.contains("accumulation=rounded")]
+    return _Sides(*(_cheapest(one, ENERGY) for one in (better, other, rounded)))
 
 
 def _pairs(table: "pd.DataFrame") -> Table:
     rows = []
     for pair in _known(table):
-        better, other = _sides(table, pair)
-        error = max(side[f"{ENERGY}_ratio_error_percent"] for side in (better, other))
-        rows.append(
-            [pair.name, number(pair.published),
-             f"{other[ENERGY] / better[ENERGY]:.2f} (+-{error:.0f} %)",
-             f"{other[AREA] / better[AREA]:.2f}", _sqnr(better), _sqnr(other)]
-        )  # fmt: skip
+        better, *others = _sides(table, pair)
+        rows.append([pair.name, number(pair.published), *(_ratio(better, one) for one in others),
+                     _sqnr(better), *map(_sqnr, others)])  # fmt: skip
     header = [
         "",
         "published, operations a joule",
         "estimated, MACs a joule",
-        "estimated, MACs a cycle and um^2",
+        "over rounded sums",
         "SQNR, dB",
-        "SQNR of floating point, dB",
+        "of floating point",
+        "of rounded sums",
     ]
     return Table(header, rows)
 
 
+def _says(table: "pd.DataFrame") -> str:
+    """Say where the published ratios lie."""
+    between, near, others = [], [], []
+    for pair in _known(table):
+        better, *rest = _sides(table, pair)
+        low, high = sorted(one[ENERGY] / better[ENERGY] for one in rest)
+        error = 1 + max(one[f"{ENERGY}_ratio_error_percent"] for one in (better, *rest)) / 100
+        if low <= pair.published <= high:
+            between.append(pair.name)
+        elif low / error <= pair.published <= high * error:
+            near.append(pair.name)
+        else:
+            others.append(pair.name)
+    said = [
+        (between, "lies between both estimates, so what floating point adds up in decides"),
+        (near, "lies beside both, within the error of a ratio"),
+        (others, "lies outside of both, by more than the error of a ratio"),
+    ]
+    return paragraph(
+        " ".join(
+            f"{', '.join(names)}: the published ratio {what}." for names, what in said if names
+        )
+    )
+
+
+def _ratio(better: Row, other: Row) -> str:
+    error = max(side[f"{ENERGY}_ratio_error_percent"] for side in (better, other))
+    return f"{other[ENERGY] / better[ENERGY]:.2f} (+-{error:.0f} %)"
+
+
 def _units(table: "pd.DataFrame") -> Table:
     rows = [
-        [*_named(side), number(side[ENERGY]), number(side[AREA])]
+        [*_named(side), number(side[ENERGY]), number(side[AREA]), f"{side['slack_ns']:.1f}"]
         for pair in _known(table)
         for side in _sides(table, pair)
     ]
-    return Table([*_NAMED, "pJ a MAC", "um^2 for a MAC a cycle"], rows)
+    header = [*_NAMED, "pJ a MAC", "um^2 for a MAC a cycle", "slack ns"]
+    return Table(header, rows)
 
 
 def _known(table: "pd.DataFrame") -> Sequence[Pair]:
-    """Return the pairs of which the sweep has both."""
-    formats = set(table.loc[table["weight"] == table["activation"], "weight"])
-    return [pair for pair in PAIRS if {pair.better, pair.other} <= formats]
+    """Return the pairs of which the sweep has both, and sums that are rounded."""
+    same = table[table["weight"] == table["activation"]]
+    rounded = same[same["parameters"].str.contains("accumulation=rounded")]
+    return [
+        pair
+        for pair in PAIRS
+        if pair.better in set(same["weight"]) and pair.other in set(rounded["weight"])
+    ]
