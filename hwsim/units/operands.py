@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from hwsim.formats.base import Codes, Float64
+from hwsim.formats.base import Codes, Float64, Int64
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -55,7 +55,7 @@ class Operands:
         """Dot products."""
         return len(self.activations)
 
-    def take(self, place: slice | int) -> "Operands":
+    def take(self, place: slice | int | Int64) -> "Operands":
         """Return some of the dot products, or one of shapes (length,), and (beats,) or ()."""
         return replace(
             self,

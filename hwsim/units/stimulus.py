@@ -266,6 +266,38 @@ def tainted(unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator) -> 
     return drawn
 
 
+def tainted_sums(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Operands | None:
+    """Return dot products of two beats, or groups of them: large sums, then infinity or NaN.
+
+    An infinity counts whatever the sum was, be it the largest one of the other sign. None where
+    neither format has any.
+    """
+    formats = unit.activation, unit.weight
+    if all(np.isfinite(fmt.decode(corner_codes(fmt))).all() for fmt in formats):
+        return None
+    beats = unit.group_beats or 1
+    large, special = (make(unit, _TRIED // beats, beats, rng) for make in (corner_mix, tainted))
+    sums, ends = _sums(unit, large), _sums(unit, special)
+    highest = np.abs(sums[np.isfinite(sums)]).max(initial=0.0)
+    first = rng.choice(np.flatnonzero(np.isfinite(sums) & (2 * np.abs(sums) >= highest)), dots)
+    infinite = np.flatnonzero(np.isinf(ends))
+    last = rng.choice(infinite if infinite.size else len(ends), dots)
+    parts = large.take(first), special.take(last)
+    return Operands(
+        np.concatenate([part.activations for part in parts], axis=1),
+        np.concatenate([part.weights for part in parts], axis=1),
+        random_metadata(unit, dots, 2 * beats, rng),
+    )
+
+
+def _sums(unit: UnitSpec, operands: Operands) -> Float64:
+    """Return the values of dot products, those of arrays of results added up."""
+    codes = unit.dot(operands.activations, operands.weights, **operands.metadata)
+    values = np.asarray(unit.result.decode(codes), np.float64)
+    with np.errstate(invalid="ignore"):
+        return values.reshape(len(operands.activations), -1).sum(axis=1)
+
+
 def extremes(unit: UnitSpec, rng: np.random.Generator, most: int | None = None) -> list[Operands]:
     """Return dot products that drive the sum to either end, and from one to the other.
 

@@ -28,6 +28,7 @@ from hwsim.units.stimulus import (
     metadata_orders,
     random_codes,
     tainted,
+    tainted_sums,
 )
 from rtl.player import Script, Sink
 from rtl.verification.bench import Cycles, Test, Timing
@@ -226,16 +227,15 @@ def _lone_corners(drawn: _Drawn) -> _Made:
 
 
 def _full_corners(drawn: _Drawn) -> _Made:
-    """Corner codes and ends of ranges in all lanes, and long sums towards both ends."""
+    """Corner codes and ends of ranges in all lanes, long sums towards both ends, specials."""
     unit, rng = drawn.unit, drawn.rng
     group = unit.group_beats or 1
     mixes = [corner_mix(unit, max(4, 2 * drawn.beats // beats), beats, rng) for beats in {1, group}]
-    return _steady(
-        drawn,
-        *mixes,
-        edges(unit, min(EDGE_DOTS, drawn.random_dots // 4), rng),
-        *extremes(unit, rng),
-    )
+    stimuli = [*mixes, edges(unit, min(EDGE_DOTS, drawn.random_dots // 4), rng)]
+    stimuli += extremes(unit, rng)
+    if (specials := tainted_sums(unit, max(4, drawn.beats // group), rng)) is not None:
+        stimuli.append(specials)
+    return _steady(drawn, *stimuli)
 
 
 def _cancellation(drawn: _Drawn) -> _Made:

@@ -21,18 +21,20 @@ INTRODUCTION = """
 each the emitted Verilog of a unit with one thing wrong. Some are single bits of cells that Yosys'
 `mutate` inverts or fixes, spread evenly over the netlist; the others are of hand-made kinds, such
 as a register that is one bit short, a beat that is taken during reset, or a result that is dropped
-after 32 stalled cycles. A mutant that passes is compared with the unit by induction: what is proved
-equal at the ports is no fault. The score is the share of the mutants killed, of those that are not
-proved equivalent. `hwsim mutate UNIT key=value...` does this for any unit, and prints what is left.
+after 32 stalled cycles. A mutant that passes is compared with the unit by induction and by
+reachability: what is proved equal at the ports is no fault. The score is the share of the mutants
+killed, of those that are not proved equivalent. `hwsim mutate UNIT key=value...` does this for any
+unit, and prints what is left.
 """
 UNITS = """
 Units are small, and their accumulators overflow within some dozens of beats: of 32 bits that hold
 products of 10, the top one says something after a million, which no simulation plays.
 """
 PROOFS = """
-What holds for all inputs and for all time, by temporal induction with the SAT solver of Yosys,
-from any state of the registers and a reset of one cycle (`hwsim prove`). What is *open* is neither
-proved nor refuted: no invariant was found.
+What holds for all inputs and for all time, by temporal induction with the SAT solver of Yosys, or
+where that does not do by ABC's property directed reachability, from any state of the registers and
+a reset of one cycle (`hwsim prove`). What is *open* is neither proved nor refuted: no invariant was
+found.
 
 - *independent*: `o.valid` does not depend on `o.ready` in the same cycle;
 - *stable*: a result that is not taken stays as it is;

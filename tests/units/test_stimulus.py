@@ -19,6 +19,7 @@ from hwsim.units.stimulus import (
     meets_every_lane,
     metadata_orders,
     tainted,
+    tainted_sums,
 )
 
 INTEGER = make("integer", lanes=4, weight="int4", activation="int8")
@@ -59,6 +60,18 @@ def test_tainted_beats_hold_nan_or_infinity() -> None:
     stimulus = tainted(unit, 5, 3, generator())
     special = ~np.isfinite(unit.weight.decode(stimulus.weights))
     assert special.reshape(15, 4).any(axis=1).all()
+
+
+def test_infinities_meet_large_sums_of_either_sign() -> None:
+    unit = make("fma", lanes=1, weight="e2m1", activation="e5m2", accumulator="e5m2")
+    stimulus = tainted_sums(unit, 400, generator())
+    assert stimulus is not None
+    a, w = unit.activation.decode(stimulus.activations), unit.weight.decode(stimulus.weights)
+    first, last = (a * w).T
+    assert (np.abs(first) >= 2**14).all()
+    assert np.isinf(last).all()
+    assert {*zip(np.sign(first), np.sign(last), strict=True)} == {*product((-1, 1), repeat=2)}
+    assert tainted_sums(INTEGER, 4, generator()) is None
 
 
 def values(stimulus: Operands) -> np.ndarray:
