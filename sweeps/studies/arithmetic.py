@@ -8,22 +8,27 @@ least. The sweep has to be there; ``sweeps/specs/pareto_35k.yaml`` is the one th
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from hwsim import files
 from hwsim.errors import InputError
 from hwsim.tables import number
 from hwsim.units import make
 from sweeps.studies.page import Page, Piece, Table, paragraph
-from sweeps.table import COMMON
-
-if TYPE_CHECKING:
-    import pandas as pd
+from sweeps.table import COMMON, read_parquet
 
 #: SQNR of outputs in dB.
 LEVELS = (10, 15, 20, 25, 30, 35, 40)
 Row = dict[str, Any]
+Rows = Sequence[Row]
 SQNR, ENERGY, AREA = "output_sqnr_db", "energy_pj_per_mac", "area_um2_per_mac_per_cycle"
+
+#: What is read of the results.
+_COLUMNS = [
+    *COMMON, "family", "parameters", "technology", "clock_ns", "method", "feasible", "slack_ns",
+    SQNR, ENERGY, AREA, f"{ENERGY}_ratio_error_percent", f"{AREA}_ratio_error_percent",
+]  # fmt: skip
+_ALLOWED = "allowed: the results of units on tensors, in one technology at one clock"
 
 INTRODUCTION = """
 A format's cost means little without its accuracy, and the other way round. Here every family of
@@ -72,24 +77,17 @@ def page(results: Path) -> Page:
         If there are none, if they are of several technologies or clocks, and if no unit was
         estimated that meets the clock and whose outputs were measured.
     """
-    import sweeps
-
-    table = sweeps.results(results)
-    missing = {SQNR, ENERGY, AREA, "clock_ns"} - set(table)
-    if missing or len(table[["technology", "clock_ns"]].drop_duplicates()) != 1:
-        raise InputError(
-            f"{results}: allowed: the results of units on tensors, in one technology at one clock"
-        )
-    chosen = table[(table["method"] == "estimate") & table["feasible"] & table[SQNR].notna()]
-    if chosen.empty:
+    table = _read(results)
+    measured = [row for row in table if row["method"] == "estimate" and row[SQNR] is not None]
+    chosen = [row for row in measured if row["feasible"]]
+    if not chosen:
         raise InputError(f"{results}: no unit was estimated, measured on tensors, and fast enough")
     pieces: list[Piece] = [paragraph(INTRODUCTION), partial(_counts, table, chosen)]
     for metric, said in ((ENERGY, "Energy, pJ a MAC"), (AREA, "Area, um^2 for a MAC a cycle")):
         pieces += [f"## {said.partition(',')[0]} at equal SQNR", f"{said}, the least of a family:"]
         pieces += [_matrix(chosen, metric), "The unit of least of all:", _best(chosen, metric)]
-    estimated = table[(table["method"] == "estimate") & table[SQNR].notna()]
-    pieces += ["## Beside published ratios", paragraph(PUBLISHED), _pairs(estimated)]
-    pieces += [partial(_says, estimated), "The units of these rows:", _units(estimated)]
+    pieces += ["## Beside published ratios", paragraph(PUBLISHED), _pairs(measured)]
+    pieces += [partial(_says, measured), "The units of these rows:", _units(measured)]
     pieces += ["## All of them", _CHART]
     return Page("Arithmetic at equal SQNR", pieces, beside={CHART: partial(_copy, results)})
 
@@ -100,11 +98,31 @@ def _copy(results: Path, path: Path) -> None:
     files.write_bytes(path, chart.read_bytes())
 
 
-def _counts(table: "pd.DataFrame", chosen: "pd.DataFrame") -> str:
+def _read(results: Path) -> Rows:
+    """Return the rows of a sweep of units on tensors, in one technology at one clock."""
+    stored = read_parquet(results)
+    if not {*_COLUMNS} <= {*stored.column_names}:
+        raise InputError(f"{results}: {_ALLOWED}")
+    rows: Rows = stored.select(_COLUMNS).to_pylist()
+    if len({(row["technology"], row["clock_ns"]) for row in rows}) != 1:
+        raise InputError(f"{results}: {_ALLOWED}")
+    return rows
+
+
+def _families(table: Rows) -> list[str]:
+    return [*dict.fromkeys(row["family"] for row in table)]
+
+
+def _of(table: Rows, **values: str) -> Rows:
+    """Return the rows that have these values."""
+    return [row for row in table if all(row[name] == one for name, one in values.items())]
+
+
+def _counts(table: Rows, chosen: Rows) -> str:
     """Say how many units there are."""
-    slow = sorted({*table["family"]} - {*chosen["family"]})
-    technology, clock = table["technology"].iloc[0], table["clock_ns"].iloc[0]
-    estimated = int((table["method"] == "estimate").sum())
+    slow = sorted({*_families(table)} - {*_families(chosen)})
+    technology, clock = table[0]["technology"], table[0]["clock_ns"]
+    estimated = len(_of(table, method="estimate"))
     return paragraph(
         f"The sweep has {len(table)} units at {number(clock)} ns in {technology}. {estimated} are "
         f"estimated, of which {len(chosen)} meet the clock; the others are interpolated."
@@ -112,31 +130,25 @@ def _counts(table: "pd.DataFrame", chosen: "pd.DataFrame") -> str:
     )
 
 
-def least(table: "pd.DataFrame", metric: str, level: float) -> Row | None:
+def least(table: Rows, metric: str, level: float) -> Row | None:
     """Return the row of least cost among those of so many dB, or None."""
-    enough = table[table[SQNR] >= level]
-    return None if enough.empty else _cheapest(enough, metric)
+    enough = [row for row in table if row[SQNR] >= level]
+    return min(enough, key=lambda row: row[metric], default=None)
 
 
-def _cheapest(table: "pd.DataFrame", metric: str) -> Row:
-    place = int(table[metric].to_numpy().argmin())
-    return {str(name): value for name, value in table.iloc[place].items()}
-
-
-def _matrix(table: "pd.DataFrame", metric: str) -> Table:
-    families = [*table["family"].unique()]
+def _matrix(table: Rows, metric: str) -> Table:
 
     def cell(family: str, level: float) -> str:
-        row = least(table[table["family"] == family], metric, level)
+        row = least(_of(table, family=family), metric, level)
         return "-" if row is None else number(row[metric])
 
     return Table(
         ["family", *(f"{level} dB" for level in LEVELS)],
-        [[family, *(cell(family, level) for level in LEVELS)] for family in families],
+        [[family, *(cell(family, level) for level in LEVELS)] for family in _families(table)],
     )
 
 
-def _best(table: "pd.DataFrame", metric: str) -> Table:
+def _best(table: Rows, metric: str) -> Table:
     """Return the unit of least cost by level, and the families that are as good within errors."""
     rows = []
     for level in LEVELS:
@@ -147,11 +159,11 @@ def _best(table: "pd.DataFrame", metric: str) -> Table:
     return Table(["dB", *_NAMED, "least", "its SQNR, dB", "not told apart from it"], rows)
 
 
-def _as_good(table: "pd.DataFrame", metric: str, level: float, best: Row) -> list[str]:
+def _as_good(table: Rows, metric: str, level: float, best: Row) -> list[str]:
     """Return the other families whose least cost is no higher than the error of a ratio allows."""
     found = []
-    for family in table["family"].unique():
-        row = least(table[table["family"] == family], metric, level)
+    for family in _families(table):
+        row = least(_of(table, family=family), metric, level)
         if row is None or family == best["family"]:
             continue
         error = max(row[f"{metric}_ratio_error_percent"], best[f"{metric}_ratio_error_percent"])
@@ -189,15 +201,19 @@ class _Sides(NamedTuple):
     rounded: Row
 
 
-def _sides(table: "pd.DataFrame", pair: Pair) -> _Sides:
+def _sides(table: Rows, pair: Pair) -> _Sides:
     """Return the units of a pair, both operands of each in its format."""
-    same = table[table["weight"] == table["activation"]]
-    better, other = (same[same["weight"] == one] for one in (pair.better, pair.other))
-    rounded = other[other["parameters"].str.contains("accumulation=rounded")]
-    return _Sides(*(_cheapest(one, ENERGY) for one in (better, other, rounded)))
+    better, other = (_of(table, weight=one, activation=one) for one in (pair.better, pair.other))
+    return _Sides(
+        *(min(one, key=lambda row: row[ENERGY]) for one in (better, other, _rounded(other)))
+    )
 
 
-def _pairs(table: "pd.DataFrame") -> Table:
+def _rounded(table: Rows) -> Rows:
+    return [row for row in table if "accumulation=rounded" in row["parameters"].split()]
+
+
+def _pairs(table: Rows) -> Table:
     rows = []
     for pair in _known(table):
         better, *others = _sides(table, pair)
@@ -215,7 +231,7 @@ def _pairs(table: "pd.DataFrame") -> Table:
     return Table(header, rows)
 
 
-def _says(table: "pd.DataFrame") -> str:
+def _says(table: Rows) -> str:
     """Say where the published ratios lie."""
     between, near, others = [], [], []
     for pair in _known(table):
@@ -245,7 +261,7 @@ def _ratio(better: Row, other: Row) -> str:
     return f"{other[ENERGY] / better[ENERGY]:.2f} (+-{error:.0f} %)"
 
 
-def _units(table: "pd.DataFrame") -> Table:
+def _units(table: Rows) -> Table:
     rows = [
         [*_named(side), number(side[ENERGY]), number(side[AREA]), f"{side['slack_ns']:.1f}"]
         for pair in _known(table)
@@ -255,12 +271,11 @@ def _units(table: "pd.DataFrame") -> Table:
     return Table(header, rows)
 
 
-def _known(table: "pd.DataFrame") -> Sequence[Pair]:
+def _known(table: Rows) -> Sequence[Pair]:
     """Return the pairs of which the sweep has both, and sums that are rounded."""
-    same = table[table["weight"] == table["activation"]]
-    rounded = same[same["parameters"].str.contains("accumulation=rounded")]
     return [
         pair
         for pair in PAIRS
-        if pair.better in set(same["weight"]) and pair.other in set(rounded["weight"])
+        if _of(table, weight=pair.better, activation=pair.better)
+        and _rounded(_of(table, weight=pair.other, activation=pair.other))
     ]
