@@ -27,8 +27,8 @@ from hwsim.units.base import check_unit
 from hwsim.units.stimulus import longest
 from rtl import emit, yosys
 from rtl.flat import PLAIN, WITH_RESETS, Flat, commands
-from rtl.induction import Search, last_model, read
-from rtl.reachability import Outcome, Proof, reach
+from rtl.induction import Proof, Search, last_model, read
+from rtl.reachability import Outcome, reach
 
 #: Processor time that all proofs of a unit may take.
 SECONDS = 300.0
@@ -123,7 +123,8 @@ def prove(
     properties
         Which ones, by default all; those that do not apply to the unit are left out.
     seconds
-        Processor time that each may take, half of it for induction; it is open then.
+        Processor time of a property, which is open then: half of it each for induction and for
+        reachability, and of *conserved* for every bound on what is owed.
 
     Raises
     ------

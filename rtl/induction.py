@@ -29,7 +29,7 @@ from hwsim.files import temporary_folder
 from hwsim.units import UnitSpec
 from rtl import yosys
 from rtl.flat import PLAIN, Bit, Bits, Flat, commands
-from rtl.reachability import Outcome, Proof, reach
+from rtl.reachability import Outcome, reach
 
 #: Cycles that induction looks back over, one trial after the other.
 DEPTHS = (1, 2, 4)
@@ -40,6 +40,26 @@ _SWEEP = ("techmap", "abc -g AND,XOR -script +strash;ifraig;map", "opt_clean")
 _CONTROL_BITS, _CONDITIONS = 3, 64
 #: Weights that a stored word has, as bits, up to which its legal codes are listed.
 _STORED_BITS = 12
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The outcome of a proof.
+
+    Attributes
+    ----------
+    outcome
+        Whether it was found.
+    depth
+        Cycles that the induction looks back over, or those from reset to the first difference; 0
+        where a proof looks back over none.
+    seconds
+        Wall-clock time.
+    """
+
+    outcome: Outcome
+    depth: int
+    seconds: float
 
 
 def read(session: yosys.Session, folder: Path, text: str, top: str) -> Flat:

@@ -11,7 +11,6 @@ Brayton, Efficient Implementation of Property Directed Reachability, FMCAD 2011.
 """
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -28,33 +27,13 @@ _SEARCH = "read_aiger claims.aig; fold; strash; scorr; dc2; pdr"
 
 
 class Outcome(StrEnum):
-    """What came of a proof."""
+    """What came of a proof, whatever found it."""
 
     PROVED = "proved"
-    #: There is a sequence of inputs from the reset on that tells both apart.
+    #: There is a sequence of inputs from the reset on that shows the opposite.
     REFUTED = "refuted"
     #: Neither was found.
     OPEN = "open"
-
-
-@dataclass(frozen=True)
-class Proof:
-    """The outcome of a proof.
-
-    Attributes
-    ----------
-    outcome
-        Whether it was found.
-    depth
-        Cycles that the induction looks back over, or those from reset to the first difference; 0
-        where a proof looks back over none.
-    seconds
-        Wall-clock time.
-    """
-
-    outcome: Outcome
-    depth: int
-    seconds: float
 
 
 def reach(session: yosys.Session, folder: Path, flat: Flat, seconds: float) -> tuple[Outcome, int]:

@@ -19,7 +19,7 @@ from hwsim.progress import Countdown, say
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("prove", help="prove that units keep the protocol, by induction")
+    parser = commands.add_parser("prove", help="prove that units keep the protocol, for all inputs")
     parser.add_argument(
         "units",
         nargs="*",

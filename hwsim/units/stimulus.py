@@ -269,8 +269,8 @@ def tainted(unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator) -> 
 def tainted_sums(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Operands | None:
     """Return dot products of two beats, or groups of them: large sums, then infinity or NaN.
 
-    An infinity counts whatever the sum was, be it the largest one of the other sign. None where
-    neither format has any.
+    An infinity counts whatever the sum was, be it the largest one of the other sign. Sums are large
+    by their operands; metadata are random. None where neither format has NaN or infinity.
     """
     formats = unit.activation, unit.weight
     if all(np.isfinite(fmt.decode(corner_codes(fmt))).all() for fmt in formats):

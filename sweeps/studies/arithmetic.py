@@ -46,9 +46,9 @@ The largest exploration that is published (Crafton et al., DAC 2025), of as many
 closed flow, reports how many times more operations a joule three kinds of arithmetic give than
 floating point of as many bits. Here are the estimated units of least energy with these formats,
 whatever else they have, beside floating point as it costs least, and beside floating point that
-rounds every sum. Some miss the clock, and are as fast as they are. Lanes, accumulators and workload
-behind the published figures are not known here, so the designs are not the same; SQNR says whether
-the two of a row do the same.
+rounds every sum. Some miss the clock, and are as fast as they are. The published figures are cited
+from elsewhere, the paper was not read; lanes, accumulators and workload behind them are not known
+here, so the designs are not the same. SQNR says whether the two of a row do the same.
 """
 
 
@@ -61,6 +61,7 @@ class Pair(NamedTuple):
     published: float
 
 
+#: The ratios are second-hand.
 PAIRS = (
     Pair("LNS16 over FP16", "lns16_8", "fp16", 1.8),
     Pair("MXINT8 over FP8", "mxint8", "e4m3", 2.2),
@@ -94,8 +95,10 @@ def page(results: Path) -> Page:
 
 def _copy(results: Path, path: Path) -> None:
     """Write the sweep's chart beside the page."""
-    (chart,) = results.glob("pareto_*.png")
-    files.write_bytes(path, chart.read_bytes())
+    charts = [*results.glob("pareto_*.png")]
+    if len(charts) != 1:
+        raise InputError(f"{results}: {len(charts)} charts pareto_*.png; allowed: one")
+    files.write_bytes(path, charts[0].read_bytes())
 
 
 def _read(results: Path) -> Rows:
@@ -137,7 +140,6 @@ def least(table: Rows, metric: str, level: float) -> Row | None:
 
 
 def _matrix(table: Rows, metric: str) -> Table:
-
     def cell(family: str, level: float) -> str:
         row = least(_of(table, family=family), metric, level)
         return "-" if row is None else number(row[metric])

@@ -112,6 +112,12 @@ def test_other_results_are_refused(monkeypatch, rows, message):
         arithmetic.page(Path("anywhere"))
 
 
+def test_a_folder_without_its_chart_is_refused(page, tmp_path):
+    (write,) = page.beside.values()
+    with pytest.raises(InputError, match="0 charts"):
+        write(tmp_path / "arithmetic.png")
+
+
 def test_a_folder_without_results_is_refused(tmp_path, capsys):
     assert main(["study", "arithmetic", "--results", str(tmp_path)]) == 2
     assert str(tmp_path) in capsys.readouterr().err
