@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 from hwsim.errors import HwsimError, InputError, MissingToolError
@@ -137,7 +138,7 @@ class _Cluster:
         finished = as_completed(loop=self.client.loop)
 
         def start(count: int) -> None:
-            for task, _ in zip(waiting, range(count), strict=False):
+            for task in islice(waiting, count):
                 future = self._submit(place, task)
                 running[future] = task
                 finished.add(future)

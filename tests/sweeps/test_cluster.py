@@ -14,6 +14,7 @@ import pytest
 
 from cost_models import technology
 from hwsim.errors import InputError
+from hwsim.formats import parse, parse_block
 from hwsim.tensors.load import TensorSource
 from hwsim.units import make
 from rtl import emit
@@ -22,7 +23,7 @@ from sweeps import spec
 from sweeps.cluster import fingerprint, opened, work
 from sweeps.costs import Costing
 from sweeps.plain import dumps, loads
-from sweeps.qualities import Measurement
+from sweeps.qualities import Measurement, measure
 from sweeps.run import run
 from sweeps.spec import Tensors
 from sweeps.targets import Target
@@ -115,6 +116,21 @@ def test_a_cluster_that_loses_a_worker_has_the_same_results(specification, sched
     assert files(tmp_path / "spread") == files(tmp_path / "alone")
     # And the one finds what the other computed.
     assert run(sweep, tmp_path / "spread", scheduler=None).computed == 0
+
+
+def test_a_scheduler_gets_every_task(specification, scheduler):
+    """Also those behind the first ones, which are given to it as others finish."""
+    address, _ = scheduler
+    tensors = spec.read(specification).tensors
+    names = [f"int{bits}" for bits in range(2, 9)]
+    tasks = [
+        Measurement(tensors, parse_block(f"{weight}_g8"), (parse(activation),))
+        for weight in names
+        for activation in names
+    ]
+    with opened(address, None, [tensors.source]) as each:
+        found = dict(each(measure, tasks))
+    assert found == {task: measure(task) for task in tasks}
 
 
 @pytest.mark.exhaustive
