@@ -26,8 +26,8 @@ from hwsim.units import FAMILIES, Result, UnitSpec, make
 from hwsim.units.base import check_unit
 from hwsim.units.stimulus import longest
 from rtl import emit, yosys
-from rtl.flat import PLAIN, WITH_RESETS, Flat, commands
-from rtl.induction import Proof, Search, last_model, read
+from rtl.flat import PLAIN, Flat, commands
+from rtl.induction import Proof, Search, last_model, read, reset_values
 from rtl.reachability import Outcome, reach
 
 #: Processor time that all proofs of a unit may take.
@@ -173,6 +173,11 @@ class _Claim:
         """Return a new Yosys process."""
         return yosys.session(self.folder, self.seconds)
 
+    def resets(self, text: str) -> dict[str, str]:
+        """Return what registers of a text hold after a reset."""
+        with self.session() as session:
+            return reset_values(session, self.folder, text, self.top)
+
     def search(self, search: Callable[[Search], Proof], gold: str, values: _Values) -> Proof:
         """Search for a proof that versions do the same: a text, and the unit's own."""
         with self.session() as session:
@@ -203,14 +208,7 @@ def _conserved(claim: _Claim) -> _Said:
 
 
 def _reset(claim: _Claim) -> _Said:
-    with claim.session() as session:
-        session.run(
-            [
-                *commands("unit.v", claim.top, (*WITH_RESETS[:-1], "opt_clean")),
-                "write_json resets.json",
-            ]
-        )
-    values = reset_values(Flat.read(claim.folder / "resets.json", claim.top))
+    values = claim.resets(claim.text)
     return _same(claim, claim.text, values, f"{len(values)} bits with a reset, ")
 
 
@@ -220,7 +218,8 @@ def _reference(claim: _Claim) -> _Said:
 
 def _same(claim: _Claim, gold: str, values: _Values = None, said: str = "") -> _Said:
     """Prove that a text and the unit's own cannot be told apart."""
-    for way in (Search.run, partial(Search.reach, seconds=claim.seconds)):
+    resets = [claim.resets(text) for text in (gold, claim.text)]
+    for way in (Search.run, partial(Search.reach, seconds=claim.seconds, resets=resets)):
         proof = claim.search(way, gold, values)
         if proof.outcome is not Outcome.OPEN:
             break
@@ -243,21 +242,6 @@ def plain_sum(unit: UnitSpec, top: str) -> str:
     return _PLAIN_SUM.format(
         top=top, beat=unit.beat_bits, result=unit.result.bits, products=" + ".join(products)
     )
-
-
-def reset_values(flat: Flat) -> dict[str, str]:
-    """Return the value of every bit of state that a reset sets, by its name."""
-    names, (rst,) = flat.names(), flat.port("rst")
-    values = {}
-    for name, cell in flat.registers():
-        connections, parameters = cell["connections"], cell["parameters"]
-        if connections.get("SRST") != [rst] or int(parameters["SRST_POLARITY"], 2) != 1:
-            continue
-        if cell["type"] == "$sdffce":
-            continue
-        for place, q in enumerate(connections["Q"]):
-            values[names.get(q, f"{name}[{place}]")] = parameters["SRST_VALUE"][-1 - place]
-    return values
 
 
 def _monitored(claim: _Claim, checks: Sequence[str], owed: int) -> _Said:

@@ -28,7 +28,7 @@ import numpy as np
 from hwsim.files import temporary_folder
 from hwsim.units import UnitSpec
 from rtl import yosys
-from rtl.flat import PLAIN, Bit, Bits, Flat, commands
+from rtl.flat import PLAIN, WITH_RESETS, Bit, Bits, Flat, commands
 from rtl.reachability import Outcome, reach
 
 #: Cycles that induction looks back over, one trial after the other.
@@ -36,8 +36,8 @@ DEPTHS = (1, 2, 4)
 #: Lets ABC merge gates that are equal for all inputs, so that what is the same but for how it is
 #: written is the same net, too. It hides other invariants, so it is what is tried last.
 _SWEEP = ("techmap", "abc -g AND,XOR -script +strash;ifraig;map", "opt_clean")
-#: Control registers whose values conditions are made of: how wide, and how many conditions.
-_CONTROL_BITS, _CONDITIONS = 3, 64
+#: How wide control registers are, whose values conditions are made of.
+_CONTROL_BITS = 3
 #: Weights that a stored word has, as bits, up to which its legal codes are listed.
 _STORED_BITS = 12
 
@@ -69,6 +69,25 @@ def read(session: yosys.Session, folder: Path, text: str, top: str) -> Flat:
     return Flat.read(folder / "read.json", top)
 
 
+def reset_values(session: yosys.Session, folder: Path, text: str, top: str) -> dict[str, str]:
+    """Return the value of every bit of state that a reset sets in Verilog, by its name."""
+    (folder / "read.v").write_text(text)
+    steps = (*WITH_RESETS[:-1], "opt_clean")
+    session.run(["design -reset", *commands("read.v", top, steps), "write_json read.json"])
+    flat = Flat.read(folder / "read.json", top)
+    names, (rst,) = flat.names(), flat.port("rst")
+    values = {}
+    for name, cell in flat.registers():
+        connections, parameters = cell["connections"], cell["parameters"]
+        if connections.get("SRST") != [rst] or int(parameters["SRST_POLARITY"], 2) != 1:
+            continue
+        if cell["type"] == "$sdffce":
+            continue
+        for place, q in enumerate(connections["Q"]):
+            values[names.get(q, f"{name}[{place}]")] = parameters["SRST_VALUE"][-1 - place]
+    return values
+
+
 def equivalent(unit: UnitSpec, texts: Sequence[str], top: str, seconds: float = 60.0) -> Proof:
     """Prove that two texts of Verilog do the same after a reset.
 
@@ -86,7 +105,11 @@ def equivalent(unit: UnitSpec, texts: Sequence[str], top: str, seconds: float = 
         with temporary_folder() as folder, yosys.session(folder, seconds / 3) as session:
             gold, gate = (read(session, folder, text, top) for text in texts)
             search = Search(session, folder, unit, gold, gate, sweep=way == "merged")
-            proof = search.reach(seconds / 3) if way == "reached" else search.run()
+            if way == "reached":
+                resets = [reset_values(session, folder, text, top) for text in texts]
+                proof = search.reach(seconds / 3, resets)
+            else:
+                proof = search.run()
         if proof.outcome is not Outcome.OPEN:
             break
     return proof
@@ -187,14 +210,30 @@ class Search:
             pass
         return self._proof(Outcome.OPEN, depth)
 
-    def reach(self, seconds: float) -> Proof:
+    def reach(self, seconds: float, resets: Sequence[Mapping[str, str]]) -> Proof:
         """Return the outcome of ABC's search, which takes nothing to be equal.
 
-        Both versions start with anything, each its own, and with a reset.
+        Parameters
+        ----------
+        seconds
+            Processor time that each of two tries may take.
+        resets
+            What registers of either version hold after a reset, by their names. Both start with
+            that, and with anything in the others, each its own. That is more than a reset leaves:
+            where a difference is found, they start with anything in all, and with a reset.
         """
         self._shared, self._conditions = [], []
-        both, _ = self._product()
-        outcome, cycles = reach(self._session, self._folder, both, seconds)
+        both, _ = self._product(after_reset=True)
+        start = {
+            registers[name].q: value
+            for registers, values in zip((self._golds, self._gate_registers), resets, strict=True)
+            for name, value in values.items()
+            if name in registers
+        }
+        outcome, cycles = reach(self._session, self._folder, both, seconds, start)
+        if outcome is Outcome.REFUTED:
+            both, _ = self._product()
+            outcome, cycles = reach(self._session, self._folder, both, seconds)
         return self._proof(outcome, cycles)
 
     def _proof(self, outcome: Outcome, depth: int) -> Proof:
@@ -248,12 +287,15 @@ class Search:
             for value in range(1 << width)
         ]
         for word in sorted(words):
-            for control, value in atoms[:_CONDITIONS]:
+            for control, value in atoms:
                 if (one := (control, value, word)) not in self._conditions:
                     self._conditions.append(one)
 
-    def _product(self) -> tuple[Flat, "list[str | _Condition | None]"]:
-        """Return both versions side by side, and what every bit of ``bad`` is about."""
+    def _product(self, after_reset: bool = False) -> tuple[Flat, "list[str | _Condition | None]"]:
+        """Return both versions side by side, and what every bit of ``bad`` is about.
+
+        They start as :class:`Search` says, or right after a reset.
+        """
         both = self._gold.copy()
         gate = self._copy_of_gate(both)
         clock, rst = both.port("clk"), both.port("rst")
@@ -280,7 +322,9 @@ class Search:
         running = both.add("not", 1, A=rst)
         bad += self._outputs(both, running)
         checks += [None] * 3
-        ok = [*_protocol(both, self._unit, clock, rst, running), *self._start(both, gate, first)]
+        ok = _protocol(both, self._unit, clock, rst, running)
+        if not after_reset:
+            ok += self._start(both, gate, first)
         both.module["netnames"] = {}
         inputs = ("clk", "rst", "i__payload", "i__valid", "o__ready")
         both.module["ports"] = {
@@ -322,6 +366,7 @@ class Search:
             port: [moved(bit) for bit in self._gate.port(port)]
             for port in ("i__ready", "o__valid", "o__payload")
         }
+        self._gate_registers = moved_registers
         both.reserve(top)
         shared = set(self._shared)
         own = [one for name, one in moved_registers.items() if name not in shared]

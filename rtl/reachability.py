@@ -11,12 +11,13 @@ Brayton, Efficient Implementation of Property Directed Reachability, FMCAD 2011.
 """
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
 from hwsim import processes
 from rtl import yosys
-from rtl.flat import Bits, Flat
+from rtl.flat import Bit, Bits, Flat
 
 #: To what ABC reads, which has no X.
 _TO_AIGER = (
@@ -36,7 +37,13 @@ class Outcome(StrEnum):
     OPEN = "open"
 
 
-def reach(session: yosys.Session, folder: Path, flat: Flat, seconds: float) -> tuple[Outcome, int]:
+def reach(
+    session: yosys.Session,
+    folder: Path,
+    flat: Flat,
+    seconds: float,
+    start: Mapping[Bit, str] | None = None,
+) -> tuple[Outcome, int]:
     """Search for a way from any state to one of the bits ``bad``, on which ``ok`` holds always.
 
     Parameters
@@ -47,13 +54,17 @@ def reach(session: yosys.Session, folder: Path, flat: Flat, seconds: float) -> t
         Plain cells with the outputs ``bad`` and ``ok``; it is changed.
     seconds
         Processor time that ABC may take; the outcome is open then.
+    start
+        Outputs of registers that hold ``0`` or ``1`` in the first cycle; by default, and where a
+        register is not among them, it may hold anything. What is equal from the start on is
+        found to be equal always, which cannot be where anything may be the start.
 
     Returns
     -------
     tuple
         The outcome, and the cycles to the first bad one, 0 if there is none.
     """
-    _start_anywhere(flat)
+    _start(flat, start or {})
     _claim(flat, "assert", flat.add("logic_not", 1, A=flat.port("bad")))
     _claim(flat, "assume", flat.port("ok"))
     for port in ("bad", "ok"):
@@ -67,16 +78,28 @@ def reach(session: yosys.Session, folder: Path, flat: Flat, seconds: float) -> t
     return (Outcome.REFUTED, int(found[1]) + 1) if found else (Outcome.OPEN, 0)
 
 
-def _start_anywhere(flat: Flat) -> None:
-    """Let registers hold in the first cycle what a new input ``free`` says."""
+def _start(flat: Flat, start: Mapping[Bit, str]) -> None:
+    """Let registers hold in the first cycle what is said, or else what a new input ``free`` says.
+
+    To ABC they all hold 0 then; those that hold 1 are stored inverted.
+    """
     (first,) = flat.add("initstate", 1)
     free: Bits = []
     for _, cell in [*flat.registers()]:
-        q = cell["connections"]["Q"]
-        stored, anything = flat.new(len(q)), flat.new(len(q))
-        free += anything
-        cell["connections"]["Q"] = stored
-        flat.connect("mux", q, A=stored, B=anything, S=[first])
+        d, q = cell["connections"]["D"], cell["connections"]["Q"]
+        stored = flat.new(len(q))
+        cell["connections"] |= {"D": [*d], "Q": stored}
+        for place, bit in enumerate(q):
+            held = stored[place : place + 1]
+            if start.get(bit) == "0":
+                flat.connect("pos", [bit], A=held)
+            elif start.get(bit) == "1":
+                flat.connect("not", [bit], A=held)
+                cell["connections"]["D"][place : place + 1] = flat.add("not", 1, A=[d[place]])
+            else:
+                anything = flat.new(1)
+                free += anything
+                flat.connect("mux", [bit], A=held, B=anything, S=[first])
     flat.module["ports"]["free"] = {"direction": "input", "bits": free}
 
 

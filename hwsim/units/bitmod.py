@@ -160,6 +160,10 @@ def pair_bits(half_units: int) -> int:
     return term_bits(first) << TERM_BITS | term_bits(second)
 
 
+#: Sets of special values that tests load, all different.
+_PROGRAMS = 8
+
+
 def _half_units() -> set[int]:
     """Return all special values that two terms can make, in half units."""
     return {4 * first.value + second.value for first in _TERMS for second in _TERMS}
@@ -604,8 +608,7 @@ class BitmodUnit(UnitSpec):
             place[name] = low
             low += width
         found: list[tuple[list[int], UnitSpec]] = []
-        for _ in range(2):
-            halves = rng.choice(sorted(_half_units()), 4, replace=False)
+        for halves in rng.permutation(sorted(_half_units()))[: 4 * _PROGRAMS].reshape(-1, 4):
             words = [
                 pair_bits(int(half)) << place["weights"]
                 | 1 << place["program"]

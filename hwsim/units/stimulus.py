@@ -6,22 +6,19 @@ for all lanes at their largest, a wrong bit below the rounding, a state that out
 product, a field that acts where it is to be ignored.
 """
 
-import re
 from collections.abc import Iterator
 from itertools import product
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from hwsim.formats.base import Codes, Float64, Format, Int64
 from hwsim.formats.integer import Integer
 from hwsim.formats.minifloat import Minifloat
-from hwsim.units import rounding
 from hwsim.units.base import UnitSpec
 from hwsim.units.metadata import Metadata, Scope, field_shape
 from hwsim.units.operands import Operands
-from hwsim.units.result import Result, RoundedResult
+from hwsim.units.result import Result
 
 #: Operand pairs, and beats that they fill, up to which a unit is tested exhaustively.
 EXHAUSTIVE_PAIRS = 1 << 20
@@ -42,8 +39,6 @@ _LONGEST_BITS = 1 << 17
 _ORDERS = 1 << 11
 #: Numbers that are encoded at once.
 _AT_ONCE = 1 << 14
-#: Of every step of a rounded sum, in how many operands its kind of rounding is looked for.
-_CANDIDATES = 48
 
 
 def is_exhaustive(unit: UnitSpec) -> bool:
@@ -138,12 +133,13 @@ def random_metadata(
     of numbers that are scaled by anything between 2**-127 and 2**127 are just the largest one.
     """
     return {
-        field.name: _random_field(field, field_shape(field, (dots,), beats, unit.group_beats), rng)
+        field.name: random_field(field, field_shape(field, (dots,), beats, unit.group_beats), rng)
         for field in unit.metadata
     }
 
 
-def _random_field(field: Metadata, shape: tuple[int, ...], rng: np.random.Generator) -> Codes:
+def random_field(field: Metadata, shape: tuple[int, ...], rng: np.random.Generator) -> Codes:
+    """Return legal codes of a field, one for each of ``shape``; see :func:`random_metadata`."""
     lowest, highest = field.codes[0], field.codes[-1]
     uniform = rng.integers(lowest, highest, shape, endpoint=True).astype(field.format.code_dtype)
     if isinstance(field.format, Integer):
@@ -472,120 +468,3 @@ def _parts(values: Int64, longest_part: int) -> Iterator[Int64]:
         yield values[start : start + size]
         start += size
         size = size % longest_part + 1
-
-
-def directed(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Operands | None:
-    """Return dot products whose steps round in ways that random operands rarely meet.
-
-    In every step one lane has a product, which is chosen among random ones so that the sum is a
-    tie, next to a tie, all but exact (the sticky bit alone), cancels to zero or to little, rounds
-    to zero, or is near the largest value. None where sums are not rounded to a minifloat, or
-    products are not those of the formats.
-    """
-    result = unit.result
-    if not isinstance(result, RoundedResult) or result.shape:
-        return None
-    fmt = result.format
-    lanes = (unit.activation_lanes, unit.weight_lanes)
-    if not isinstance(fmt, Minifloat) or lanes != (unit.lanes, unit.lanes):
-        return None
-    # What weights stand for, where beats bring a table of it.
-    table = {
-        field.name: _random_field(field, (dots, 1), rng)[:, 0]
-        for field in unit.metadata
-        if field.scope is Scope.DOT
-    }
-    total, rows = np.zeros(dots), np.arange(dots)
-    steps = []
-    for step in range(_STEPS):
-        *codes, values = _terms(unit, dots, table, rng)
-        kinds = _kinds(fmt, total[:, np.newaxis], values)
-        wanted = rng.integers(1, kinds.max() + 1, dots) if step and kinds.any() else np.zeros(dots)
-        order = rng.random(kinds.shape) + 2 * (kinds == wanted[:, np.newaxis]) + (kinds > 0)
-        chosen = order.argmax(axis=1)
-        steps.append([one[rows, chosen] for one in codes])
-        with np.errstate(invalid="ignore"):
-            total = rounding.add(fmt, values[rows, chosen], total)
-    activations, weights, *others = (np.stack(one, axis=1) for one in zip(*steps, strict=True))
-    names = [field.name for field in unit.metadata if field.name not in table]
-    # One lane of a beat, or of a group of beats whose sum is rounded.
-    size = (unit.group_beats or 1) * unit.lanes
-    lane = rng.integers(min(size, _block_lanes(unit)), size=(dots, _STEPS))
-    sides = []
-    for drawn, of in ((activations, unit.activation), (weights, unit.weight)):
-        side = np.full((dots, _STEPS, size), of.encode(0.0), of.code_dtype)
-        np.put_along_axis(side, lane[..., np.newaxis], drawn[..., np.newaxis], axis=2)
-        sides.append(side.reshape(dots, -1))
-    return Operands(sides[0], sides[1], {**table, **dict(zip(names, others, strict=True))})
-
-
-def _block_lanes(unit: UnitSpec) -> int:
-    """Return the lanes that the first scales of a beat belong to, where it has several."""
-    last = max((int(n) for n in re.findall(r"_scale_(\d+)", " ".join(unit.beat_fields))), default=0)
-    return (unit.group_beats or 1) * unit.lanes // (last + 1)
-
-
-#: Steps of a sum with directed operands.
-_STEPS = 4
-
-
-def _terms(
-    unit: UnitSpec, dots: int, table: dict[str, Codes], rng: np.random.Generator
-) -> tuple[Any, ...]:
-    """Return candidates for a step: codes of activations, weights and metadata, and products.
-
-    Shape (dots, candidates). Half of the operands are of all sizes, half close to 1.
-    """
-    shape = (dots, _CANDIDATES)
-    sides = []
-    for fmt in (unit.activation, unit.weight):
-        codes = rng.integers(0, 1 << fmt.bits, shape).astype(fmt.code_dtype)
-        near = fmt.encode(rng.standard_normal(shape) * min(2.0, fmt.max))
-        sides.append(np.where(rng.random(shape) < 0.5, codes, near).astype(fmt.code_dtype))
-    refused = np.isin(sides[1], unit.refused_weights)
-    sides[1] = np.where(refused, unit.weight.encode(0.0), sides[1]).astype(unit.weight.code_dtype)
-    numbers = unit.weight.decode(sides[1])
-    found = []
-    with np.errstate(invalid="ignore", over="ignore"):
-        for k, field in enumerate(unit.metadata):
-            if field.name in table:
-                entry = field.format.decode(table[field.name])
-                numbers = np.where(sides[1] == k, entry[:, np.newaxis], numbers)
-                continue
-            if isinstance(field.format, Integer):
-                found.append(np.zeros(shape, field.format.code_dtype))
-                continue
-            found.append(_random_field(field, shape, rng))
-            if field.name.endswith(("_scale", "_scale_0")):
-                numbers = numbers * field.format.decode(found[-1])
-        values = unit.activation.decode(sides[0]) * numbers
-    return *sides, *found, np.where(np.isfinite(values), values, 0.0)
-
-
-def _kinds(fmt: Minifloat, total: Float64, terms: Float64) -> Int64:
-    """Return how ``total`` plus each term rounds, 0 for no kind of interest.
-
-    1: a tie; 2: next to a tie; 3: next to a value; 4: cancels to zero; 5: cancels to little;
-    6: rounds to zero; 7: near the largest value.
-    """
-    with np.errstate(invalid="ignore"):
-        exact = total + terms
-    exact = np.where(np.isfinite(exact), exact, 0.0)
-    size = np.maximum(np.frexp(exact)[1] - 1, fmt.min_exponent)
-    parts = np.abs(np.ldexp(exact, fmt.mantissa - size))
-    rest = parts - np.floor(parts)
-    close = 2.0**-5
-    is_term = terms != 0
-    return np.select(
-        [
-            (exact == 0) & is_term,
-            (parts <= 0.5) & (parts > 0),
-            rest == 0.5,
-            np.abs(rest - 0.5) < close,
-            (np.minimum(rest, 1 - rest) < close) & (rest != 0),
-            np.abs(exact) < 2.0**-3 * np.abs(total),
-            np.abs(exact) > 0.9 * fmt.max,
-        ],
-        [4, 6, 1, 2, 3, 5, 7],
-        0,
-    )

@@ -39,7 +39,7 @@ MAX_MUTANTS = 10_000
 #: Processor time of a simulation of a mutant: so many times that of verifying the unit, and more.
 LIMIT_FACTOR, LIMIT_SECONDS = 4.0, 30.0
 #: Processor time of Yosys that a proof of equivalence may take.
-PROOF_SECONDS = 20.0
+PROOF_SECONDS = 120.0
 #: The kind of files in the cache.
 _KIND = "mutants"
 #: Packages whose source decides what a mutant comes to.

@@ -14,12 +14,12 @@ import numpy as np
 
 from hwsim.units import UnitSpec
 from hwsim.units.operands import Operands
+from hwsim.units.rounded_stimulus import classes, directed
 from hwsim.units.stimulus import (
     all_pairs,
     cancelling,
     corner_mix,
     corners,
-    directed,
     dot_lengths,
     edges,
     extremes,
@@ -241,11 +241,14 @@ def _full_corners(drawn: _Drawn) -> _Made:
 def _cancellation(drawn: _Drawn) -> _Made:
     """Sums of which little is left, and every way to round."""
     unit, rng = drawn.unit, drawn.rng
-    stimuli = [cancelling(unit, CANCELLING_DOTS, rng)]
+    group = unit.group_beats or 1
     # Dot products of some groups each.
-    dots = max(64, min(512, drawn.random_dots // 4) // (unit.group_beats or 1))
-    rounded = directed(unit, dots, rng)
-    return _steady(drawn, *(stimuli if rounded is None else [*stimuli, rounded]))
+    rounded = [
+        directed(unit, max(64, min(512, drawn.random_dots // 4) // group), rng),
+        classes(unit, max(64, drawn.random_dots // group), rng),
+    ]
+    taken = [stimulus for stimulus in rounded if stimulus is not None]
+    return _steady(drawn, cancelling(unit, CANCELLING_DOTS, rng), *taken)
 
 
 def _accumulation(drawn: _Drawn) -> _Made:
@@ -339,10 +342,11 @@ def _resets(drawn: _Drawn) -> _Made:
 def _programming(drawn: _Drawn) -> _Made:
     """Beats that load registers do, wherever they come, and a reset undoes it."""
     programs = drawn.unit.programs(drawn.rng)
+    group = drawn.unit.group_beats or 1
     script = drawn.script()
     for words, golden in programs:
         script.load(words, golden)
-        script.dots(drawn.random(drawn.beats, 1))
+        script.dots(drawn.random(drawn.beats, 1), drawn.random(drawn.beats // group, group))
         # The same again, in the middle of a sum.
         for k in range(len(words)):
             script.dots(drawn.random(1, 3), between=words[k : k + 1])

@@ -5,15 +5,12 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from hwsim.formats.minifloat import NAMED
 from hwsim.units import make
 from hwsim.units.operands import Operands
 from hwsim.units.stimulus import (
-    _kinds,
     _orders,
     all_pairs,
     corner_mix,
-    directed,
     edges,
     extremes,
     meets_every_lane,
@@ -118,30 +115,3 @@ def test_types_of_weights_follow_each_other_in_every_order() -> None:
     assert set(pairwise(kinds)) == set(product(range(4), repeat=2))
     scales = np.concatenate([one.metadata["scale"].ravel() for one in stimuli]).tolist()
     assert set(scales) == set(range(256))
-
-
-@pytest.mark.parametrize("family", ["fma", "codebook", "mx_dot"])
-def test_directed_sums_round_in_every_way(family: str) -> None:
-    parameters = {
-        "fma": {"lanes": 2, "weight": "e2m1", "activation": "e4m3", "accumulator": "fp16"},
-        "codebook": {"lanes": 1, "weight": "uint3", "activation": "fp16", "table": "loaded",
-                     "entry": "bf16"},
-        "mx_dot": {"lanes": 4, "weight": "e2m1", "activation": "e2m1", "block_size": 8,
-                   "accumulator": "fp16"},
-    }[family]  # fmt: skip
-    unit = make(family, **parameters)
-    stimulus = directed(unit, 200, generator())
-    assert stimulus is not None
-    beats = stimulus.activations.shape[1] // unit.lanes
-    assert beats % (unit.group_beats or 1) == 0
-    occupied = (stimulus.activations != 0).reshape(200, -1, unit.lanes * (unit.group_beats or 1))
-    assert occupied.sum(axis=2).max() == 1
-    unit.dot(stimulus.activations, stimulus.weights, **stimulus.metadata)
-
-
-def test_kinds_of_rounding() -> None:
-    fmt = NAMED["e5m2"]
-    total = np.full(8, 4.0)
-    terms = np.array([0.5, 0.51, 0.001, -4.0, -3.75, 60000.0, 1.0, 0.0])
-    assert _kinds(fmt, total, terms).tolist() == [1, 2, 3, 4, 5, 7, 0, 0]
-    assert _kinds(fmt, np.array([0.0]), np.array([2.0**-18])).tolist() == [6]
