@@ -33,7 +33,7 @@ from sweeps.store import source_digest, versions
 LOCAL = "local"
 #: Tasks that the scheduler has at a time for every worker, so that none waits for the next.
 _AHEAD = 4
-#: Seconds within which a scheduler answers.
+#: Seconds within which a scheduler answers, and has a worker.
 _TIMEOUT = 20
 
 Task = TypeVar("Task")
@@ -80,8 +80,8 @@ def opened(scheduler: str | None, workers: int | None, sources: Sequence[Source]
     Raises
     ------
     InputError
-        For an address that is none, or where no scheduler answers, and with ``workers`` for a
-        scheduler that has its own.
+        For an address that is none, where no scheduler answers or it has no worker, and with
+        ``workers`` for a scheduler that has its own.
     MissingToolError
         If Dask is not installed.
     """
@@ -117,7 +117,19 @@ def opened(scheduler: str | None, workers: int | None, sources: Sequence[Source]
             raise InputError(
                 f"scheduler={scheduler}: no answer within {_TIMEOUT} s: {error}"
             ) from None
+        _wait_for_workers(client, scheduler)
         yield _Cluster(client, scheduler, sources)
+
+
+def _wait_for_workers(client: Any, scheduler: str) -> None:
+    """Raise InputError where no worker comes: tasks would wait for one without a word."""
+    try:
+        client.wait_for_workers(1, timeout=_TIMEOUT)
+    except TimeoutError:
+        raise InputError(
+            f"scheduler={scheduler}: it has had no worker for {_TIMEOUT} s; start some with "
+            f"dask worker {scheduler} --nthreads 1"
+        ) from None
 
 
 class _Cluster:

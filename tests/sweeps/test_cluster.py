@@ -55,8 +55,8 @@ def specification(tmp_path):
 
 
 @pytest.fixture
-def scheduler(tmp_path):
-    """The address of a scheduler, and its two workers."""
+def start(tmp_path):
+    """Starts programs of Dask, which end with the test."""
     processes = []
 
     def start(*arguments):
@@ -69,20 +69,32 @@ def scheduler(tmp_path):
         )  # fmt: skip
         return processes[-1]
 
-    first = start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-    for line in first.stdout:
-        if found := re.search(r"Scheduler at:\s+(tcp://\S+)", line):
-            break
-    workers = [
-        start("dask_worker", found[1], "--no-nanny", "--nthreads", "1", "--no-dashboard")
-        for _ in range(2)
-    ]
     try:
-        yield found[1], workers
+        yield start
     finally:
         for process in processes:
             process.kill()
             process.communicate()
+
+
+@pytest.fixture
+def lonely(start):
+    """The address of a scheduler without workers."""
+    first = start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+    for line in first.stdout:
+        if found := re.search(r"Scheduler at:\s+(tcp://\S+)", line):
+            break
+    return found[1]
+
+
+@pytest.fixture
+def scheduler(start, lonely):
+    """The address of a scheduler, and its two workers."""
+    workers = [
+        start("dask_worker", lonely, "--no-nanny", "--nthreads", "1", "--no-dashboard")
+        for _ in range(2)
+    ]
+    return lonely, workers
 
 
 def files(folder):
@@ -151,6 +163,15 @@ def test_addresses(tmp_path):
     with (
         pytest.raises(InputError, match="workers=2: goes with processes"),
         opened("tcp://127.0.0.1:1", 2, ()),
+    ):
+        pass
+
+
+def test_a_scheduler_without_workers_is_an_error(lonely, monkeypatch):
+    monkeypatch.setattr("sweeps.cluster._TIMEOUT", 1)
+    with (
+        pytest.raises(InputError, match=f"{lonely}: it has had no worker for 1 s; start some"),
+        opened(lonely, None, ()),
     ):
         pass
 
