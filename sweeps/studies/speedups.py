@@ -162,7 +162,7 @@ for. Against these two the own model then says more for the generative task than
 our verified one is larger, as the table below says and [bitmod.md](bitmod.md) explains, although it
 is in a tile that shares what can be shared. Against FP16 a gain remains, the larger part of it from
 the bits of weights. Against the stand-ins of ANT and OliVe, which are smaller than what they stand
-for, little or none remains on prompts, and some on tokens.
+for, nothing remains on prompts, and some on tokens.
 """
 
 TAKES = """
