@@ -26,12 +26,14 @@ from hwsim.errors import InputError, check_known
 _COMPARISONS: Mapping[type, Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
     ast.Gt: operator.gt, ast.GtE: operator.ge,
-    ast.In: lambda item, items: item in items, ast.NotIn: lambda item, items: item not in items,
+    ast.In: lambda item, items: _is_in(item, items),
+    ast.NotIn: lambda item, items: not _is_in(item, items),
 }  # fmt: skip
 _OPERATIONS: Mapping[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
     ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
 }  # fmt: skip
+_SIGNS: Mapping[type, Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
 #: The attribute of an axis.
 _BITS = "bits"
 
@@ -75,6 +77,8 @@ class Condition:
         for node in ast.walk(self.body):
             if isinstance(node, ast.BinOp):
                 _check_operator(node.op, _OPERATIONS)
+            if isinstance(node, ast.UnaryOp) and not isinstance(node.op, ast.Not):
+                _check_operator(node.op, _SIGNS)
             for comparison in node.ops if isinstance(node, ast.Compare) else ():
                 _check_operator(comparison, _COMPARISONS)
         self._check(self.body)
@@ -115,11 +119,9 @@ class Condition:
             case ast.UnaryOp(op=ast.Not()):
                 return not self._truth(node.operand, choice)
             case ast.UnaryOp():
-                return _applied(node, operator.neg, self._value(node.operand, choice))
+                return _SIGNS[type(node.op)](self._number(node.operand, choice))
             case ast.BinOp():
-                sides = self._value(node.left, choice), self._value(node.right, choice)
-                if any(isinstance(side, str) for side in sides):
-                    raise InputError(f"{ast.unparse(node)}: texts cannot be reckoned with")
+                sides = [self._number(side, choice) for side in (node.left, node.right)]
                 return _applied(node, _OPERATIONS[type(node.op)], *sides)
             case ast.Compare():
                 values = [self._value(one, choice) for one in (node.left, *node.comparators)]
@@ -135,11 +137,20 @@ class Condition:
             raise InputError(f"{ast.unparse(node)}: is no comparison, but {found!r}")
         return found
 
+    def _number(self, node: ast.expr, choice: Choice) -> Any:
+        found = self._value(node, choice)
+        if isinstance(found, bool) or not isinstance(found, int | float):
+            raise InputError(f"{ast.unparse(node)}: is no number, but {found!r}")
+        return found
+
     @staticmethod
     def _of_axis(name: str, choice: Choice) -> Any:
         if name in choice:
             return choice[name]
-        return _bits(str(choice[name.removesuffix(f".{_BITS}")]))
+        found = choice[name.removesuffix(f".{_BITS}")]
+        if not isinstance(found, str):
+            raise InputError(f"{name}: {found!r} is no format, which alone has {_BITS}")
+        return _bits(found)
 
 
 def read(value: Value, axes: Mapping[str, Any]) -> tuple[Condition, ...]:
@@ -161,6 +172,13 @@ def read(value: Value, axes: Mapping[str, Any]) -> tuple[Condition, ...]:
 def _check_operator(found: ast.AST, known: Mapping[type, Any]) -> None:
     if type(found) not in known:
         raise InputError(f"the operator {type(found).__name__} is not allowed")
+
+
+def _is_in(item: Any, items: Any) -> bool:
+    """Return whether a list has an item; a text has no parts that are looked for."""
+    if not isinstance(items, list):
+        raise TypeError(f"{items!r} is no list; allowed: in [...]")
+    return item in items
 
 
 def _dotted(node: ast.expr) -> str:
