@@ -29,11 +29,12 @@ def write(
     ``results.csv`` and ``results.parquet`` hold all points, ``pareto.csv`` the Pareto-optimal ones
     and those that errors cannot tell from them (``pareto_within_band`` alone), ``pruned.csv`` the
     candidates that the screen left out, if there is one, ``interpolation.csv`` what was both
-    interpolated and estimated, if anything was interpolated,
+    interpolated and estimated, if anything was interpolated, ``failed.csv`` the points that failed,
+    if any did, with the reason,
     ``pareto_<target>`` as PNG, SVG and PDF the charts, a target being a technology at a clock, and
     ``verilog/<unit>/`` the files of every Pareto-optimal unit. What an earlier report left there is
-    replaced. Without a finished point there is nothing but ``pruned.csv``. ``rows`` are those of
-    the table, if they are known.
+    replaced. Without a finished point there are but ``pruned.csv`` and ``failed.csv``. ``rows`` are
+    those of the table, if they are known.
 
     Returns
     -------
@@ -72,6 +73,10 @@ def _write(sweep: Sweep, outcome: Outcome, rows: Sequence[Row], folder: Path) ->
         paths.append(folder / "interpolation.csv")
         compared = [table.compared_row(one) for one in outcome.compared]
         table.write_csv(paths[-1], compared, compared[0])
+    if outcome.failures:
+        paths.append(folder / "failed.csv")
+        failed = [table.failed_row(one) for one in outcome.failures]
+        table.write_csv(paths[-1], failed, table.FAILED)
     paths += plots.write(sweep, rows, folder)
     optimal = {row["unit"] for row in rows if row["pareto"]}
     units = dict.fromkeys(point.unit for point in outcome.points if point.unit.name in optimal)

@@ -30,7 +30,7 @@ from sweeps.interpolate import Compared, bands, by_target
 from sweeps.metrics import METRICS
 from sweeps.networks import Network
 from sweeps.pareto import pareto, within_band
-from sweeps.run import Point
+from sweeps.run import Failure, Point
 from sweeps.screen import Pruned
 from sweeps.simulated import Simulated
 from sweeps.spec import Sweep
@@ -61,6 +61,10 @@ STANDARD_ERRORS = NormalDist().inv_cdf((1 + RATIO_LEVEL / 100) / 2)
 PRUNED = (
     "unit", "family", "weight", "activation", "lanes", "parameters", "verilog", "technology",
     "clock_ns", "objective", "times_smallest_as_good",
+)  # fmt: skip
+#: Columns of the points that failed.
+FAILED = (
+    "design", "technology", "clock_ns", "objective", "clock_gating", "workload", "reason",
 )  # fmt: skip
 
 
@@ -170,6 +174,11 @@ def pruned_row(one: Pruned) -> Row:
     """Return what is told of a candidate that the screen left out; its columns are ``PRUNED``."""
     ratio = {"times_smallest_as_good": round(one.ratio, 3)}
     return _described(one.unit) | _of(one.target) | ratio
+
+
+def failed_row(one: Failure) -> Row:
+    """Return what is told of a point that failed; its columns are ``FAILED``."""
+    return {"design": one.design.name} | _of(one.target) | {"reason": one.message}
 
 
 def _of(target: Target) -> Row:

@@ -1,5 +1,6 @@
 """The whole of a sweep as the command runs it: exit status and what it says."""
 
+import csv
 import subprocess
 import sys
 
@@ -26,6 +27,20 @@ def test_failures_are_listed(specification, tmp_path, monkeypatch, capsys):
     errors = capsys.readouterr().err
     assert errors.count("\nFAILED: ") == 16
     assert "FAILED: float_lanes_4_weight_e2m1_activation_e4m3 in asap7: RuntimeError: no" in errors
+    with (tmp_path / "out" / "failed.csv").open(newline="") as file:
+        failed = list(csv.DictReader(file))
+    assert len(failed) == 16
+    assert {row["reason"] for row in failed} == {"RuntimeError: no gates"}
+    assert {row["technology"] for row in failed} == {"sky130", "asap7"}
+
+
+def test_a_list_of_failures_goes_once_nothing_fails(specification, costs, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr("sweeps.costs.estimate_each", None)
+        assert run_sweep(specification, tmp_path / "out", 1) == 1
+    assert (tmp_path / "out" / "failed.csv").is_file()
+    assert run_sweep(specification, tmp_path / "out", 1) == 0
+    assert not (tmp_path / "out" / "failed.csv").exists()
 
 
 def test_a_sweep_that_fails_everywhere_has_no_report(specification, costs, tmp_path, monkeypatch,
@@ -40,8 +55,9 @@ def test_a_sweep_that_fails_everywhere_has_no_report(specification, costs, tmp_p
     monkeypatch.setattr(sweeps.costs, "estimate_each", estimate_each)
     capsys.readouterr()
     assert run_sweep(specification, folder, 1) == 1
-    assert capsys.readouterr().out == "0 points, 0 of them computed now\n"
-    assert not list(folder.glob("*.csv")) + list(folder.glob("pareto*"))
+    failed = folder / "failed.csv"
+    assert capsys.readouterr().out == f"0 points, 0 of them computed now\n{failed}\n"
+    assert [*folder.glob("*.csv"), *folder.glob("pareto*")] == [failed]
 
 
 def test_a_slip_in_the_specification_is_told_at_once(tmp_path):
