@@ -33,12 +33,13 @@ _NEAR = 6
 
 
 def directed(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Operands | None:
-    """Return dot products whose steps round in ways that random operands rarely meet.
+    """Return dot products of four steps that round in ways that random operands rarely meet.
 
-    In every step one lane has a product, which is chosen among random ones so that the sum is a
-    tie, next to a tie, all but exact (the sticky bit alone), cancels to zero or to little, rounds
-    to zero, or is near the largest value. None where sums are not rounded to a minifloat, or
-    products are not those of the formats.
+    A step is a beat, or a group of beats whose sum is rounded. In every step one lane has a
+    product, which is chosen among random ones so that the sum is a tie, next to a tie, all but
+    exact (the sticky bit alone), cancels to zero or to little, rounds to zero, or is near the
+    largest value. None where sums are not rounded to a minifloat, or products are not those of the
+    formats.
     """
     fmt = _rounded_format(unit)
     if fmt is None:
@@ -62,7 +63,7 @@ def directed(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Operands | 
             total = rounding.add(fmt, values[rows, chosen], total)
     activations, weights, *others = (np.stack(one, axis=1) for one in zip(*steps, strict=True))
     names = [field.name for field in unit.metadata if field.name not in table]
-    lane = rng.integers(min(_step_lanes(unit), _block_lanes(unit)), size=(dots, _STEPS))
+    lane = rng.integers(_block_lanes(unit), size=(dots, _STEPS))
     sides = []
     for drawn, of in ((activations, unit.activation), (weights, unit.weight)):
         side = np.full((dots, _STEPS, _step_lanes(unit)), of.encode(0.0), of.code_dtype)
@@ -231,8 +232,9 @@ class _Steps:
 def classes(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Operands | None:
     """Return dot products of two steps, one of each class of additions, at most ``dots``.
 
-    The first step leaves a rounded sum, to which the second one is added. Steps are one product, or
-    a block's, as many as are added up exactly. Additions differ in how far the two are apart, what
+    A step is a beat, or a group of beats; dot products are in random order. The first step leaves a
+    rounded sum, to which the second one is added. Steps are one product, or a block's, as many as
+    are added up exactly. Additions differ in how far the two are apart, what
     is left to round, what cancels, and whether the sum is one of the smallest subnormals
     (:func:`_additions`). None where :func:`directed` has none, or beats bring a table.
     """

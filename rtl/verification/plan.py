@@ -346,7 +346,9 @@ def _programming(drawn: _Drawn) -> _Made:
     script = drawn.script()
     for words, golden in programs:
         script.load(words, golden)
-        script.dots(drawn.random(drawn.beats, 1), drawn.random(drawn.beats // group, group))
+        # Whole groups, too: few codes of weights stand for a register.
+        groups = drawn.random(max(2, drawn.beats // group), group)
+        script.dots(drawn.random(drawn.beats, 1), groups)
         # The same again, in the middle of a sum.
         for k in range(len(words)):
             script.dots(drawn.random(1, 3), between=words[k : k + 1])
