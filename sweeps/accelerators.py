@@ -82,7 +82,7 @@ class _Entry:
         self.axes = {".".join(path): items for path, items in self.options.items()}
         if self.bases:
             self.axes = {"accelerator": self.bases, **self.axes}
-        self.where = conditions.read(given["where"], self.axes) if "where" in given else ()
+        self.where = conditions.read(given["where"], self.axes, written) if "where" in given else ()
         self.files: dict[Value, tuple[str, Leaves]] = {}
 
     def space(self) -> Entry:

@@ -16,6 +16,7 @@ import logging
 import platform
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
@@ -25,6 +26,7 @@ from typing import Any, Protocol, TypeVar
 from hwsim.errors import HwsimError, InputError, MissingToolError
 from hwsim.pool import WorkerDiedError
 from hwsim.pool import each as on_this_machine
+from hwsim.progress import say
 from hwsim.registration import resolve
 from sweeps.plain import dumps, loads, told
 from sweeps.store import source_digest, versions
@@ -35,6 +37,8 @@ LOCAL = "local"
 _AHEAD = 4
 #: Seconds within which a scheduler answers, and has a worker.
 _TIMEOUT = 20
+#: Seconds between looks whether a task is done, and whether a worker is there.
+_POLL, _BETWEEN = 0.01, 2.0
 
 Task = TypeVar("Task")
 Done = TypeVar("Done")
@@ -109,6 +113,7 @@ def opened(scheduler: str | None, workers: int | None, sources: Sequence[Source]
                     silence_logs=logging.CRITICAL,
                 )
             )
+        stack.enter_context(_silent("distributed.client"))
         try:
             client = stack.enter_context(
                 distributed.Client(address, timeout=_TIMEOUT, set_as_default=False)
@@ -119,6 +124,18 @@ def opened(scheduler: str | None, workers: int | None, sources: Sequence[Source]
             ) from None
         _wait_for_workers(client, scheduler)
         yield _Cluster(client, scheduler, sources)
+
+
+@contextmanager
+def _silent(name: str) -> Iterator[None]:
+    """Keep a logger silent: what it would say is raised as an error."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _wait_for_workers(client: Any, scheduler: str) -> None:
@@ -155,15 +172,38 @@ class _Cluster:
                 running[future] = task
                 finished.add(future)
 
-        start(_AHEAD * max(2, len(self.client.scheduler_info(n_workers=-1)["workers"])))
+        start(_AHEAD * max(2, self._workers()))
         try:
             while running:
+                self._wait(finished)
                 future = next(finished)
                 task = running.pop(future)
                 start(1)
                 yield task, self._result(future)
         finally:
             self.client.cancel([*running])
+
+    def _workers(self) -> int:
+        return len(self.client.scheduler_info(n_workers=-1)["workers"])
+
+    def _wait(self, finished: Any) -> None:
+        """Wait until a task is done; say so, once, where no worker is left to do it."""
+        asked = seen = time.monotonic()
+        told = False
+        while not finished.has_ready():
+            time.sleep(_POLL)
+            now = time.monotonic()
+            if now - asked < _BETWEEN:
+                continue
+            asked = now
+            if self._workers():
+                seen, told = now, False
+            elif now - seen >= _TIMEOUT and not told:
+                told = True
+                say(
+                    f"hwsim: the scheduler {self.name} has had no worker for {now - seen:.0f} s; "
+                    f"the sweep goes on when one comes: dask worker {self.name} --nthreads 1"
+                )
 
     def _submit(self, place: str, task: Any) -> Any:
         state = json.dumps([fingerprint(), self.needed])

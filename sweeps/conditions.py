@@ -8,20 +8,21 @@
 A condition compares axes by their names, numbers and texts in quotes: ``==``, ``!=``, ``<``,
 ``<=``, ``>``, ``>=``, ``in [...]``, ``not in [...]``, joined by ``and``, ``or``, ``not``; numbers
 with ``+``, ``-``, ``*``, ``//``, ``%``. ``.bits`` of an axis of formats is the width of its
-codes, of a block's elements. The syntax is Python's and nothing of it is executed: the expression
+codes, of a block's elements. A text that an axis is compared with has to be one of its values: all
+else is a slip. The syntax is Python's and nothing of it is executed: the expression
 is parsed, and what is not in this list is refused before the first point is made.
 """
 
 import ast
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 from hwsim.decode import Value
-from hwsim.errors import InputError, check_known
+from hwsim.errors import InputError, suggestion, unknown
 
 _COMPARISONS: Mapping[type, Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
@@ -34,6 +35,8 @@ _OPERATIONS: Mapping[type, Callable[[Any, Any], Any]] = {
     ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
 }  # fmt: skip
 _SIGNS: Mapping[type, Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
+#: Most characters of an expression in a message.
+LONGEST = 100
 #: The attribute of an axis.
 _BITS = "bits"
 
@@ -52,12 +55,12 @@ class Condition:
     body
         What it says.
     axes
-        Names of the axes it may speak of.
+        The axes it may speak of, with their values.
     """
 
     place: Value
     body: ast.expr
-    axes: frozenset[str]
+    axes: Mapping[str, Sequence[int | float | str]]
 
     def holds(self, choice: Choice) -> bool:
         """Return whether a combination keeps it.
@@ -73,7 +76,7 @@ class Condition:
         return found
 
     def check(self) -> None:
-        """Raise InputError for what is not in the list of this module, and for unknown axes."""
+        """Raise InputError for what is not in the list of this module, and unknown axes or texts."""
         for node in ast.walk(self.body):
             if isinstance(node, ast.BinOp):
                 _check_operator(node.op, _OPERATIONS)
@@ -82,16 +85,35 @@ class Condition:
             for comparison in node.ops if isinstance(node, ast.Compare) else ():
                 _check_operator(comparison, _COMPARISONS)
         self._check(self.body)
+        for node in ast.walk(self.body):
+            if isinstance(node, ast.Compare):
+                for pair in pairwise((node.left, *node.comparators)):
+                    self._check_texts(*pair)
+                    self._check_texts(*reversed(pair))
+
+    def _check_texts(self, axis: ast.expr, other: ast.expr) -> None:
+        if not isinstance(axis, ast.Name | ast.Attribute) or _dotted(axis) not in self.axes:
+            return
+        name, values = _dotted(axis), self.axes[_dotted(axis)]
+        for node in other.elts if isinstance(other, ast.List | ast.Tuple) else (other,):
+            match node:
+                case ast.Constant(value=str(text)) if text not in values:
+                    texts = [str(value) for value in values]
+                    hint = suggestion(text, texts) or f"; it has {', '.join(texts)}"
+                    raise InputError(f"the axis {name} has no value {_short(text)!r}{hint}")
 
     def _check(self, node: ast.expr) -> None:
         if isinstance(node, ast.Name | ast.Attribute):
             name = _dotted(node)
             axis = name.removesuffix(f".{_BITS}")
-            if name not in self.axes:
-                check_known("axis", axis, sorted(self.axes))
+            if axis not in self.axes and name not in self.axes:
+                error = unknown("axis", axis, sorted(self.axes))
+                raise InputError(f"{error}; a key that the entry does not list is none")
         elif isinstance(node, ast.Constant):
             if isinstance(node.value, bool) or not isinstance(node.value, int | float | str):
-                raise InputError(f"{ast.unparse(node)}: allowed: numbers, and texts in quotes")
+                raise InputError(
+                    f"{_short(ast.unparse(node))}: allowed: numbers, and texts in quotes"
+                )
         elif isinstance(
             node,
             ast.Compare | ast.BoolOp | ast.BinOp | ast.UnaryOp | ast.List | ast.Tuple,
@@ -101,8 +123,8 @@ class Condition:
                     self._check(child)
         else:
             raise InputError(
-                f"{ast.unparse(node)}: allowed: axes, numbers, texts in quotes, comparisons, "
-                "and, or, not, + - * // %"
+                f"{_short(ast.unparse(node))}: allowed: axes, numbers, texts in quotes, "
+                "comparisons, and, or, not, + - * // %"
             )
 
     def _value(self, node: ast.expr, choice: Choice) -> Any:
@@ -129,18 +151,18 @@ class Condition:
                     _applied(node, _COMPARISONS[type(kind)], *pair)
                     for kind, pair in zip(node.ops, pairwise(values), strict=True)
                 )
-        raise InputError(f"{ast.unparse(node)}: cannot be compared")
+        raise InputError(f"{_short(ast.unparse(node))}: cannot be compared")
 
     def _truth(self, node: ast.expr, choice: Choice) -> bool:
         found = self._value(node, choice)
         if not isinstance(found, bool):
-            raise InputError(f"{ast.unparse(node)}: is no comparison, but {found!r}")
+            raise InputError(f"{_short(ast.unparse(node))}: is no comparison, but {found!r}")
         return found
 
     def _number(self, node: ast.expr, choice: Choice) -> Any:
         found = self._value(node, choice)
         if isinstance(found, bool) or not isinstance(found, int | float):
-            raise InputError(f"{ast.unparse(node)}: is no number, but {found!r}")
+            raise InputError(f"{_short(ast.unparse(node))}: is no number, but {found!r}")
         return found
 
     @staticmethod
@@ -153,8 +175,14 @@ class Condition:
         return _bits(found)
 
 
-def read(value: Value, axes: Mapping[str, Any]) -> tuple[Condition, ...]:
-    """Return the conditions of an entry that has these axes; InputError with file, line and key."""
+def read(
+    value: Value, axes: Mapping[str, Sequence[Any]], plain: Callable[[Any], int | float | str]
+) -> tuple[Condition, ...]:
+    """Return the conditions of an entry that has these axes; InputError with file, line and key.
+
+    ``plain`` returns a value of an axis as a number or text.
+    """
+    values = {name: [*map(plain, options)] for name, options in axes.items()}
     conditions = []
     for item in value.scalars():
         text = item.text()
@@ -162,8 +190,8 @@ def read(value: Value, axes: Mapping[str, Any]) -> tuple[Condition, ...]:
             body = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
             reason = error.msg if isinstance(error, SyntaxError) else str(error)
-            item.fail(f"{text!r} is no condition: {reason}")
-        condition = Condition(item, body, frozenset(axes))
+            item.fail(f"{_short(text)!r} is no condition: {reason}")
+        condition = Condition(item, body, values)
         item.refine(condition.check)
         conditions.append(condition)
     return tuple(conditions)
@@ -181,12 +209,17 @@ def _is_in(item: Any, items: Any) -> bool:
     return item in items
 
 
+def _short(text: str) -> str:
+    """Return an expression as messages have it."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
 def _dotted(node: ast.expr) -> str:
     """Return ``a.b.c`` of names and their attributes."""
     if isinstance(node, ast.Attribute):
         return f"{_dotted(node.value)}.{node.attr}"
     if not isinstance(node, ast.Name):
-        raise InputError(f"{ast.unparse(node)}: allowed: names of axes")
+        raise InputError(f"{_short(ast.unparse(node))}: allowed: names of axes")
     return node.id
 
 
@@ -194,7 +227,7 @@ def _applied(node: ast.expr, function: Callable[..., Any], *values: Any) -> Any:
     try:
         return function(*values)
     except (TypeError, ArithmeticError) as error:
-        raise InputError(f"{ast.unparse(node)}: {error}") from None
+        raise InputError(f"{_short(ast.unparse(node))}: {error}") from None
 
 
 @lru_cache(maxsize=4096)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from cost_models.cost import Cost
 from cost_models.estimate import CostCurve, cost_curves, estimate_each
 from cost_models.operands import STREAMS, of_layers, stream_beats
+from hwsim.tensors.sources import have_activations
 from hwsim.units import UnitSpec
 from hwsim.units.operands import Operands
 
@@ -27,7 +28,7 @@ class Costing:
         if self.tensors is None:
             return None
         layers = self.tensors.source.load()
-        if any(layer.activations is None for layer in layers):
+        if not have_activations(layers):
             return None
         beats, group = stream_beats(self.unit), self.tensors.group
         return of_layers(self.unit, layers, STREAMS, beats, seed=0, group=group)

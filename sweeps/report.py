@@ -74,7 +74,7 @@ def _write(sweep: Sweep, outcome: Outcome, rows: Sequence[Row], folder: Path) ->
         compared = [table.compared_row(one) for one in outcome.compared]
         table.write_csv(paths[-1], compared, compared[0])
     if outcome.failures:
-        paths.append(folder / "failed.csv")
+        paths.append(folder / table.FAILURES)
         failed = [table.failed_row(one) for one in outcome.failures]
         table.write_csv(paths[-1], failed, table.FAILED)
     paths += plots.write(sweep, rows, folder)

@@ -15,6 +15,7 @@ All of it is kept under what decides it (:mod:`sweeps.identity`).
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from hwsim.formats import Format
 from hwsim.formats.block import BlockFormat
 from hwsim.tensors.quality import Quality, UnitError
 from hwsim.tensors.quantise import Pair, QuantisationError, check_group
+from hwsim.tensors.sources import Layer, have_activations
 from hwsim.units import UnitSpec
 from sweeps import accuracies, interpolate, search
 from sweeps.accuracies import Combination, Measured, combination
@@ -210,17 +212,33 @@ def check(sweep: Sweep, workers: int | None) -> None:
 
 
 def _check_tensors(sweep: Sweep, tensors: Tensors) -> None:
-    layers = tensors.source.load()
-    check_group(layers, tensors.group)
-    named = [*sweep.objectives, *(constraint.metric for constraint in sweep.constraints)]
-    for name in named:
-        if METRICS[name].needs == "activations":
-            for layer in layers:
-                if layer.activations is None:
-                    raise InputError(
-                        f"{name} needs activations, and {tensors.source.label} has none for "
-                        f"{layer.name!r}"
-                    )
+    of = "path" if tensors.source.package is None else "package"
+    with _named(sweep, of):
+        tensors.source.location()
+    with _named(sweep, "match", of):
+        layers = tensors.source.load()
+    with _named(sweep, "group", "tensors"):
+        check_group(layers, tensors.group)
+    with _named(sweep, "tensors"):
+        for name in (*sweep.objectives, *(constraint.metric for constraint in sweep.constraints)):
+            if METRICS[name].needs == "activations":
+                _check_activations(name, tensors.source.label, layers)
+
+
+def _check_activations(metric: str, label: str, layers: Sequence[Layer]) -> None:
+    for layer in layers:
+        if layer.activations is None:
+            raise InputError(f"{metric} needs activations, and {label} has none for {layer.name!r}")
+
+
+@contextmanager
+def _named(sweep: Sweep, *keys: str) -> Iterator[None]:
+    """Raise an InputError with file, line and key of the first of these that is given."""
+    try:
+        yield
+    except InputError as error:
+        places = [sweep.tensor_places[key] for key in keys if key in sweep.tensor_places]
+        raise InputError(": ".join([*places[:1], str(error)])) from None
 
 
 class _Engine:
@@ -359,7 +377,7 @@ class _Engine:
 
     def _measure_units(self, tensors: Tensors) -> None:
         """Fill ``unit_errors`` for the units of all missing points."""
-        if any(layer.activations is None for layer in tensors.source.load()):
+        if not have_activations(tensors.source.load()):
             return
         # Units that compute alike have one error.
         alike: dict[str, list[UnitSpec]] = defaultdict(list)
@@ -665,7 +683,7 @@ class _Engine:
     def _source(self) -> Source:
         """What the energy of units of accelerators is of."""
         tensors = self.sweep.tensors
-        if tensors is None or any(one.activations is None for one in tensors.source.load()):
+        if tensors is None or not have_activations(tensors.source.load()):
             return Source()
         place = tensors.source.package or str(tensors.source.path)
         return Source(place, tensors.source.match, tensors.group)

@@ -246,6 +246,7 @@ class Sweep:
 
     A ``search`` that breeds designs has none before it runs, and ``space`` in their place.
     ``families`` are those designs whose costs are interpolated from one another's.
+    ``tensor_places`` says where ``tensors`` and their keys stand: they are read when it runs.
     """
 
     name: str
@@ -260,6 +261,7 @@ class Sweep:
     search: Search | None = None
     space: Space | None = field(default=None, compare=False, repr=False)
     families: "tuple[Family, ...]" = field(default=(), repr=False)
+    tensor_places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def group(self) -> int | None:
@@ -334,7 +336,7 @@ def read(path: Path) -> Sweep:
         )
     return Sweep(
         name, chosen, method, tensors, designs, objectives, constraints, screen, network,
-        chooser, None if designs else space, families,
+        chooser, None if designs else space, families, _places(keys.get("tensors")),
     )  # fmt: skip
 
 
@@ -449,6 +451,14 @@ def _tensors(value: Value) -> Tensors:
     return Tensors(source, group)
 
 
+def _places(tensors: Value | None) -> dict[str, str]:
+    """Return file, line and key of tensors and of their keys."""
+    if tensors is None:
+        return {}
+    values = {"tensors": tensors, **tensors.mapping()}
+    return {key: f"{value.place}: {value.key}" for key, value in values.items()}
+
+
 def _network(
     value: Value,
     tensors: Tensors | None,
@@ -482,7 +492,7 @@ def _entry(
     """Return an entry of units; ``labels`` has those with files by unit and names of files."""
     family, axes, types = _axes(value)
     given = {key: one for key, one in value.mapping().items() if key in OF_ENTRY}
-    found = conditions.read(given["where"], axes) if "where" in given else ()
+    found = conditions.read(given["where"], axes, plain_text) if "where" in given else ()
     make = partial(_made, value, family, computes_layers)
     along: tuple[str, ...] = ()
     if "interpolate" in given:

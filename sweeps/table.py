@@ -19,10 +19,11 @@ from cost_models.cost import Cost
 from cost_models.metric import Metric
 from cost_models.metrics import percents, ratio_errors
 from hwsim.errors import InputError
-from hwsim.files import as_path, reason, write_text
+from hwsim.files import as_path, read_text, reason, write_text
 from hwsim.formats.base import Bools
 from hwsim.formats.block import BlockFormat
 from hwsim.tensors.quality import arithmetic, formats_of
+from hwsim.tensors.sources import have_activations
 from hwsim.units import UnitSpec
 from rtl.verilog import HandMade
 from sweeps.accuracies import Measured
@@ -33,7 +34,7 @@ from sweeps.pareto import pareto, within_band
 from sweeps.run import Failure, Point
 from sweeps.screen import Pruned
 from sweeps.simulated import Simulated
-from sweeps.spec import Sweep
+from sweeps.spec import Sweep, Tensors
 from sweeps.store import versions
 from sweeps.targets import Target
 
@@ -44,6 +45,8 @@ Floats = NDArray[np.float64]
 FILE = "results.parquet"
 #: Parameters that every unit has; those of one family are together in ``parameters``.
 COMMON = ("lanes", "weight", "activation")
+#: What switches units' gates where no tensors do (:mod:`cost_models.operands`).
+NORMAL = "normal"
 #: Columns that say how tensors were quantised.
 QUANTISERS = (
     "weight_quantiser", "activation_quantiser", "weight_scale_rule", "activation_scale_rule",
@@ -62,7 +65,8 @@ PRUNED = (
     "unit", "family", "weight", "activation", "lanes", "parameters", "verilog", "technology",
     "clock_ns", "objective", "times_smallest_as_good",
 )  # fmt: skip
-#: Columns of the points that failed.
+#: The points that failed, and its columns.
+FAILURES = "failed.csv"
 FAILED = (
     "design", "technology", "clock_ns", "objective", "clock_gating", "workload", "reason",
 )  # fmt: skip
@@ -83,6 +87,8 @@ def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
     ``quantisation_sqnr_db`` is of the formats alone, with exact products and sums,
     ``output_sqnr_db`` of the unit (:mod:`hwsim.tensors.quality`); ``exact_arithmetic`` says whether
     the unit has exact ones, too.
+    ``operands`` says whose operands the energy is of, as ``hwsim cost`` takes them, ``tensors``
+    whose quantisation is measured, ``match`` which of these, ``group`` in groups of how many.
     ``network`` says of what network ``perplexity`` or ``embedding_cosine`` is, and on what; columns
     behind it have what :mod:`hwsim.networks` says beside these.
     ``clock_ns`` is the period that the unit is mapped for and runs at; without one it is mapped for
@@ -94,7 +100,8 @@ def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
     ``_ratio_error_percent`` are the point's part in the error of a ratio of two
     (:func:`cost_models.metrics.ratio_errors`).
     """
-    table = _filled([_row(sweep, point) for point in points])
+    of_tensors = _of_tensors(sweep.tensors)
+    table = _filled([_row(sweep, of_tensors, point) for point in points])
     feasible = np.array([not row["violates"] for row in table], bool)
     optimal, within = np.zeros((2, len(table)), bool)
     for target in sweep.targets:
@@ -208,7 +215,7 @@ def _described(unit: UnitSpec) -> Row:
     }
 
 
-def _row(sweep: Sweep, point: Point) -> Row:
+def _row(sweep: Sweep, of_tensors: Row, point: Point) -> Row:
     unit, cost = point.unit, point.cost
     measured = {
         name: metric.value(point) for name, metric in METRICS.items() if has_metric(sweep, metric)
@@ -222,7 +229,7 @@ def _row(sweep: Sweep, point: Point) -> Row:
             "method": cost.method,
             **measured,
             "exact_arithmetic": unit.is_exact,
-            "tensors": sweep.tensors.source.label if sweep.tensors else None,
+            **of_tensors,
             "group": sweep.group,
             **_quantisers(unit, sweep.group),
             **_network(sweep.network, point.accuracy),
@@ -231,6 +238,15 @@ def _row(sweep: Sweep, point: Point) -> Row:
             "violates": "; ".join(filter(None, violations)),
         }
     )
+
+
+def _of_tensors(tensors: Tensors | None) -> Row:
+    """Return what all points have of a sweep's tensors, whose operands are what energy is of."""
+    if tensors is None:
+        return {"operands": NORMAL, "match": None, "tensors": None}
+    source = tensors.source
+    operands = source.label if have_activations(source.load()) else NORMAL
+    return {"operands": operands, "match": source.match, "tensors": source.label}
 
 
 def has_metric(sweep: Sweep, metric: Metric) -> bool:
@@ -387,8 +403,28 @@ def read_parquet(folder: Path) -> pa.Table:
     """
     path = as_path("folder", folder) / FILE
     if not path.exists():
+        if (path.parent / FAILURES).exists():
+            raise InputError(f"{folder}: all of its points failed; {FAILURES} says why")
         raise InputError(f"{path} is not there; run a sweep into {folder} first")
     try:
         return pq.read_table(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is no table of a sweep: {reason(error)}") from None
+
+
+def read_failed(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of the points of a sweep that failed, none if all went well.
+
+    Raises
+    ------
+    InputError
+        If the file of them is there and cannot be read, or has other columns.
+    """
+    path = folder / FAILURES
+    if not path.exists():
+        return []
+    lines = csv.DictReader(io.StringIO(read_text(path, "failed points")))
+    rows = list(lines)
+    if tuple(lines.fieldnames or ()) != FAILED or any(None in row.values() for row in rows):
+        raise InputError(f"{path} is no table of failed points; its columns: {', '.join(FAILED)}")
+    return rows

@@ -156,6 +156,42 @@ def liberty_option(parser: argparse.ArgumentParser, purpose: str, required: bool
     )
 
 
+def operands_options(parser: argparse.ArgumentParser) -> None:
+    """Let a command take what the energy of units is of; :func:`operand_source` reads it."""
+    parser.add_argument(
+        "--operands",
+        default="normal",
+        metavar="normal|random|quiet|FILE",
+        help="what the energy is of; FILE has weights and activations (default: normal)",
+    )
+    parser.add_argument(
+        "--match",
+        metavar="GLOB",
+        help="weights of the operands' FILE by name, such as '*.dense.weight' (default: all)",
+    )
+    parser.add_argument(
+        "--group",
+        type=whole_number("--group", 1),
+        metavar="N",
+        help="group size of the weights of FILE (default: 128)",
+    )
+
+
+def operand_source(options: argparse.Namespace) -> tuple[str, str, int]:
+    """Return what the energy is of: a kind or a file, which weights of it, and their group size."""
+    from cost_models.operands import KINDS
+    from hwsim.units.layers import GROUP
+
+    for option, value in (("--match", options.match), ("--group", options.group)):
+        if value is not None and options.operands in KINDS:
+            raise InputError(
+                f"{option} {value}: goes with a file or package; --operands {options.operands} is "
+                "none"
+            )
+    match = "*" if options.match is None else options.match
+    return options.operands, match, options.group or GROUP
+
+
 def verilog_option(parser: argparse.ArgumentParser) -> None:
     """Let a command take a unit's hardware from Verilog files."""
     parser.add_argument(

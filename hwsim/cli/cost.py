@@ -12,6 +12,8 @@ from hwsim.cli.arguments import (
     json_option,
     liberty_option,
     make_unit,
+    operand_source,
+    operands_options,
     positive_number,
     share,
     verilog_option,
@@ -44,17 +46,7 @@ def add(commands: Commands) -> None:
         help="name, or FILE.yaml of hwsim characterise; may be repeated",
     )
     parser.add_argument("--method", choices=("estimate", "synthesis"), default="estimate")
-    parser.add_argument(
-        "--operands",
-        default="normal",
-        metavar="normal|random|quiet|FILE",
-        help="what the energy is of; FILE has weights and activations (default: normal)",
-    )
-    parser.add_argument(
-        "--match",
-        metavar="GLOB",
-        help="weights of the operands' FILE by name, such as '*.dense.weight' (default: all)",
-    )
+    operands_options(parser)
     liberty_option(parser, "cell library for synthesis")
     goal = parser.add_mutually_exclusive_group()
     goal.add_argument(
@@ -95,14 +87,13 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print costs as a table or JSON."""
-    from cost_models import metrics, operands, scaling, technology
+    from cost_models import metrics, scaling, technology
 
     units = [make_unit(family, parameters) for family, parameters in families(options.units)]
     units = with_verilog(options, units)
     if repeated := [unit.name for k, unit in enumerate(units) if unit in units[:k]]:
         raise InputError(f"the unit {repeated[0]} is given twice")
-    if options.match is not None and options.operands in operands.KINDS:
-        raise InputError(f"--match chooses from a file; --operands {options.operands} is none")
+    operand_source(options)
     if options.scale_to is not None:
         scaling.check_node(options.scale_to)
     if options.method == "estimate" and options.liberty:
@@ -131,7 +122,7 @@ def run(options: argparse.Namespace) -> int:
     if options.scale_to is not None:
         bands = [scaling.bands(cost, options.scale_to) for cost in costs]
     if options.json:
-        rows = [metrics.plain(one) | {"operands": options.operands} for one in priced]
+        rows = [metrics.plain(one) | _energy_of(options) for one in priced]
         for row, several in zip(rows, bands, strict=False):
             row["scaled"] = [*map(asdict, several)]
         print_json(rows)
@@ -150,9 +141,9 @@ def _estimates(
     from cost_models.estimate import estimate_all
     from cost_models.metrics import Priced
 
-    gating = options.clock_gating
+    gating, group = options.clock_gating, _energy_of(options)["group"]
     return [
-        Priced(unit, cost)
+        Priced(unit, cost, group)
         for unit in units
         for cost in estimate_all(
             unit,
@@ -175,7 +166,7 @@ def _syntheses(units: "Sequence[UnitSpec]", options: argparse.Namespace) -> "lis
         raise InputError("--method synthesis takes one --technology, e.g. osu018")
     name = options.technology[0]
     objective: Objective = options.objective or "area"
-    gating = options.clock_gating
+    gating, group = options.clock_gating, _energy_of(options)["group"]
     streams = [_operands(unit, options) for unit in units]
     wired = {"wires": options.wires, "utilisation": options.utilisation}
     with opened(name, options.liberty) as library:
@@ -183,15 +174,25 @@ def _syntheses(units: "Sequence[UnitSpec]", options: argparse.Namespace) -> "lis
             Priced(
                 unit,
                 measure(unit, name, library, stream, objective, options.clock, gating, **wired),
+                group,
             )
             for unit, stream in zip(units, streams, strict=True)
         ]
 
 
+def _energy_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what the energy is of; a kind has neither names of weights nor a group size."""
+    from cost_models.operands import KINDS
+
+    source, match, group = operand_source(options)
+    chosen = (None, None) if source in KINDS else (match, group)
+    return {"operands": source, **dict(zip(("match", "group"), chosen, strict=True))}
+
+
 def _operands(unit: "UnitSpec", options: argparse.Namespace) -> "Operands":
     from cost_models import operands
 
-    return operands.create(unit, options.operands, "*" if options.match is None else options.match)
+    return operands.create(unit, *operand_source(options))
 
 
 def _print_costs(priced: "Sequence[Priced]", source: str) -> None:
@@ -374,7 +375,7 @@ def _breakdown(options: argparse.Namespace, units: "Sequence[UnitSpec]") -> int:
         for result in breakdown_all(unit, names, _operands(unit, options)).values()
     ]
     if options.json:
-        print_json([result.to_dict() | {"operands": options.operands} for result in results])
+        print_json([result.to_dict() | _energy_of(options) for result in results])
         return 0
     for result in results:
         _print_breakdown(result, options.operands)

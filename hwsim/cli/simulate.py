@@ -11,6 +11,8 @@ from hwsim.cli.arguments import (
     Commands,
     checked,
     json_option,
+    operand_source,
+    operands_options,
     output_path,
     positive_number,
     unit_of,
@@ -102,13 +104,7 @@ def add(commands: Commands) -> None:
         help="the fastest array within a limit: of the arrays' area without memories, products a "
         "beat, operand bits a cycle",
     )
-    parser.add_argument(
-        "--operands",
-        default="normal",
-        metavar="normal|random|quiet|FILE",
-        help="what the energy of units is of (default: normal)",
-    )
-    parser.add_argument("--match", metavar="GLOB", help="weights of FILE by name (default: all)")
+    operands_options(parser)
     parser.add_argument(
         "--chart", type=output_path, metavar="FILE", help="energy by part, and a roofline"
     )
@@ -118,24 +114,18 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what a network takes on accelerators as tables or JSON."""
-    from cost_models import operands
     from cost_models.accelerator import Prices, evaluate
     from hwsim.accelerator.workload import workload
     from hwsim.drawing import check_suffix
 
-    if options.match is not None and options.operands in operands.KINDS:
-        raise InputError(
-            f"--match {options.match}: goes with a file or package; --operands "
-            f"{options.operands} is none"
-        )
+    source = operand_source(options)
     if options.chart is not None:
         check_suffix(options.chart)
     work = workload(
         options.model, options.phase, tokens=options.tokens, context=options.context,
         batch=options.batch, lm_head=options.lm_head,
     )  # fmt: skip
-    match = "*" if options.match is None else options.match
-    prices = Prices(options.technology, options.operands, match)
+    prices = Prices(options.technology, *source)
     results = [evaluate(one, work, prices) for one in _accelerators(options, work, prices)]
     if options.chart is not None:
         from cost_models.accelerator_chart import write

@@ -34,7 +34,10 @@ def add(commands: Commands) -> None:
         help="compute on a Dask cluster: tcp://host:port, or local, which starts one",
     )
     parser.add_argument(
-        "-q", "--quiet", action="store_true", help="no progress, only what went wrong"
+        "-q",
+        "--quiet",
+        action="store_true",
+        help="no progress: what went wrong and what was found alone",
     )
     parser.add_argument(
         "--schema",

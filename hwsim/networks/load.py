@@ -120,7 +120,7 @@ def _packaged(package: str) -> Path:
     if package not in PACKAGES and not (package.isidentifier() and find_spec(package)):
         hint = suggestion(package, PACKAGES) or f"; known packages: {', '.join(PACKAGES)}"
         raise InputError(f"model={package!r}: no such file or package{hint}")
-    folder = package_folder(package, DECODERS.get(package, f"pip install {package}"))
+    folder = package_folder(package, DECODERS)
     for pattern in (f"*{gguf_file.SUFFIX}", CONFIG):
         found = sorted(folder.glob(f"**/{pattern}"))
         if len(found) > 1:

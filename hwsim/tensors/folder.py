@@ -5,34 +5,42 @@ A folder has ``config.json`` and the weights: ``model.safetensors``, or the shar
 """
 
 import glob
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.errors import InputError, MissingToolError
+from hwsim.errors import InputError, MissingToolError, suggestion
 from hwsim.files import read_json
 from hwsim.tensors.sources import read_arrays, tensor_names
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 
 
-def package_folder(package: str, install: str) -> Path:
+def package_folder(package: str, known: Mapping[str, str]) -> Path:
     """Return the folder of an installed package, without importing the package.
+
+    ``known`` has the commands that install the packages which are known to hold a model.
 
     Raises
     ------
     MissingToolError
-        If the package is not installed; the message has ``install``, the command that does it.
+        If a package that is known is not installed; the message has the command that does it.
+    InputError
+        If another one is not there.
     """
     spec = find_spec(package) if package.isidentifier() else None
-    if spec is None or spec.origin is None:
+    if spec is not None and spec.origin is not None:
+        return Path(spec.origin).parent
+    if package in known:
         raise MissingToolError(
             f"the package {package}, which holds the weights to quantise, is not installed: "
-            f"{install}"
+            f"{known[package]}"
         )
-    return Path(spec.origin).parent
+    hint = suggestion(package, known) or f"; known: {', '.join(known)}"
+    raise InputError(f"no package {package!r} is installed{hint}")
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -37,7 +37,8 @@ class TensorSource:
 
     def __post_init__(self) -> None:
         if (self.package is None) == (self.path is None):
-            raise InputError("a tensor source is either a package or a path")
+            given = "neither" if self.package is None else "both"
+            raise InputError(f"a tensor source is either a package or a path, not {given}")
 
     @property
     def label(self) -> str:

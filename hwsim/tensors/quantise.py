@@ -12,6 +12,7 @@ the others. Products are summed in float64: what is measured here is the formats
 :mod:`hwsim.tensors.quality` has the units.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -145,9 +146,12 @@ def _ratio(noise: float, signal: float) -> float:
 
 def check_group(layers: Sequence[Layer], group: int) -> None:
     """Raise InputError unless the group size divides the inputs of every layer."""
+    common = math.gcd(*(layer.weight.shape[1] for layer in layers))
     for layer in layers:
         if group < 1 or layer.weight.shape[1] % group:
+            sizes = (size for size in range(1, common + 1) if common % size == 0)
+            nearest = min(sizes, key=lambda size: abs(size - group))
             raise InputError(
                 f"group size {group} does not divide the {layer.weight.shape[1]} inputs of "
-                f"{layer.name!r}"
+                f"{layer.name!r}; the nearest that divides those of all: {nearest}"
             )

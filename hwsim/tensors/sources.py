@@ -11,7 +11,7 @@ as float32, which is exact (:mod:`hwsim.tensors.checkpoint`).
 import struct
 import tokenize
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -85,6 +85,11 @@ class Layer:
 
 def _octave(matrix: Floats) -> int:
     return int(np.frexp(np.abs(matrix).max(initial=0))[1]) - 1
+
+
+def have_activations(layers: Iterable[Layer]) -> bool:
+    """Return whether the activations of every layer are known."""
+    return all(layer.activations is not None for layer in layers)
 
 
 def read(path: Path, match: str = "*") -> dict[str, Floats]:

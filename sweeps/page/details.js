@@ -1,5 +1,8 @@
 /* What is said of a point: in a tip beside it, on a card, and beside another one. */
 
+/** What switches units where no tensors do. */
+const NORMAL = "normal";
+
 /** A figure with what most units stay within. */
 function withError(results, metric, row) {
   const value = figure(results.at(metric.name, row));
@@ -96,9 +99,18 @@ function sentence(results, row) {
   if (at("weight_quantiser")) {
     parts.push(`Weights are quantised as ${at("weight_quantiser")}, activations as ${at("activation_quantiser")}.`);
   }
+  if (at("operands")) parts.push(`Energies are of ${operandsOf(results, row)}.`);
   if (at("rows")) parts.push(`An array of ${at("rows")} × ${at("cols")} of them, ${at("dataflow")}.`);
   if (at("verilog")) parts.push(`Its hardware is ${at("verilog")}.`);
   return parts.join(" ");
+}
+
+/** Whose operands switch the unit: a kind, or rows of weights with the activations that meet them. */
+function operandsOf(results, row) {
+  const [operands, match, group] = ["operands", "match", "group"].map((name) => results.at(name, row));
+  if (operands === NORMAL) return `${operands} operands`;
+  const chosen = match === "*" ? "" : ` that match ${match}`;
+  return `the weights of ${operands}${chosen}, in groups of ${group} where their format has none, and their activations`;
 }
 
 /** Parameters of the family's own; values may have spaces. */
@@ -181,6 +193,10 @@ function goalWords(results, row) {
   if (at("clock_ns") !== null) words.push(`--clock ${at("clock_ns")}`);
   else if (at("objective") === "density") words.push("--objective density");
   if (at("method") === "synthesis") words.push("--method synthesis");
+  if (at("clock_gating")) words.push("--clock-gating");
+  if ((at("operands") ?? NORMAL) !== NORMAL) {
+    words.push(`--operands ${quoted(at("operands"))} --match ${quoted(at("match"))} --group ${at("group")}`);
+  }
   return words.join(" ");
 }
 

@@ -24,7 +24,7 @@ class Filters {
   }
 
   search() {
-    const input = make("input", { type: "search", id: "text", value: this.state.text, placeholder: "int4 lanes 16 …", autocomplete: "off" });
+    const input = make("input", { type: "search", id: "text", value: this.state.text, placeholder: "int4 lanes=16 …", autocomplete: "off" });
     input.addEventListener("input", () => {
       this.state.text = input.value;
       this.onChange();
@@ -63,18 +63,19 @@ class Filters {
     const { state, results } = this;
     const idle = results.content.objectives
       .map((metric) => ({ metric, end: endOf(results, metric), value: null }))
-      .filter(({ metric, end }) => !state.limits.some((one) => one.metric === metric && one.end === end));
+      .filter(({ metric, end }) => !state.limits.some((one) => one.metric === metric && one.end === end && !one.sweep));
     return [...idle, ...state.limits].sort(
       (a, b) => results.names.indexOf(a.metric) - results.names.indexOf(b.metric),
     );
   }
 
   limit(limit) {
-    const { metric, end } = limit;
+    const { metric, end, sweep } = limit;
     const scale = this.scale(metric);
     const loose = end === "max" ? STEPS : 0;
-    const number = make("input", { type: "text", inputMode: "decimal", size: 8, placeholder: "any", ariaLabel: `${metric} ${end}` });
-    const slider = make("input", { type: "range", min: 0, max: STEPS, step: 1, ariaLabel: `${metric} ${end}` });
+    const of = sweep ? ` of ${sweep}` : "";
+    const number = make("input", { type: "text", inputMode: "decimal", size: 8, placeholder: "any", ariaLabel: `${metric} ${end}${of}` });
+    const slider = make("input", { type: "range", min: 0, max: STEPS, step: 1, ariaLabel: `${metric} ${end}${of}` });
     const show = () => {
       slider.value = limit.value === null ? loose : scale.place(limit.value);
       number.value = limit.value === null ? "" : String(limit.value);
@@ -82,17 +83,21 @@ class Filters {
     slider.addEventListener("input", () => {
       const place = Number(slider.value);
       this.setLimit(limit, place === loose ? null : Number(scale.value(place).toPrecision(4)));
+      number.ariaInvalid = "false";
       number.value = limit.value === null ? "" : String(limit.value);
     });
     number.addEventListener("change", () => {
       const value = number.value.trim() === "" ? null : Number(number.value);
-      number.ariaInvalid = String(Number.isNaN(value));
-      if (!Number.isNaN(value)) this.setLimit(limit, value);
+      const isNumber = value === null || Number.isFinite(value);
+      number.ariaInvalid = String(!isNumber);
+      number.title = isNumber ? "" : "must be a number; the limit is as it was";
+      if (!isNumber) return;
+      this.setLimit(limit, value);
       show();
     });
     show();
     const label = this.results.metrics.get(metric).label;
-    return make("div", { className: "limit" }, make("span", {}, `${label}\u00a0${end === "max" ? "≤" : "≥"}`), number, slider);
+    return make("div", { className: "limit" }, make("span", {}, `${label}${of}\u00a0${end === "max" ? "≤" : "≥"}`), number, slider);
   }
 
   setLimit(limit, value) {
@@ -137,7 +142,7 @@ class Filters {
   /** Add a limit that all points keep. */
   add(metric) {
     const end = endOf(this.results, metric);
-    if (this.rows().some((one) => one.metric === metric && one.end === end)) return;
+    if (this.rows().some((one) => one.metric === metric && one.end === end && !one.sweep)) return;
     const scale = this.scale(metric);
     this.state.limits.push({ metric, end, value: scale.value(end === "max" ? STEPS : 0) });
     this.buildLimits();

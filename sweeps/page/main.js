@@ -8,6 +8,7 @@ class Page {
     this.filters = new Filters(results, this.facets, (refit) => this.changed(refit));
     this.table = new Table(results, {
       onPick: (row, event) => this.pick(row, event),
+      onOpen: (row, event) => this.openLine(row, event),
       onSort: (name) => this.sort(name),
     });
     byId("filters").open = matchMedia("(min-width: 861px)").matches;
@@ -139,7 +140,7 @@ class Page {
   say() {
     const { view, results, state } = this;
     const shown = view.shown.reduce((sum, flag) => sum + flag, 0);
-    const parts = [`${shown} of ${results.count} points shown`, `${view.optimal.length} Pareto-optimal in ${labelsOf(results)}`];
+    const parts = [`${shown} of ${counted(results.count, "point")} shown`, `${view.optimal.length} Pareto-optimal in ${labelsOf(results)}`];
     if (view.within?.length) parts.push(`${view.within.length} more that errors cannot tell from these`);
     const axes = [state.x, state.y].map((name) => results.column(name).numbers);
     let missing = 0;
@@ -194,9 +195,13 @@ class Page {
     this.keepHash();
   }
 
+  /** The section keeps the focus of what in it is replaced. */
   showDetails() {
     const actions = { onClose: (row) => this.close(row), onPick: (row) => this.pick(row) };
-    byId("details").replaceChildren(...detailsOf(this.view, actions));
+    const details = byId("details");
+    const focused = details.contains(document.activeElement);
+    details.replaceChildren(...detailsOf(this.view, actions));
+    if (focused) details.focus({ preventScroll: true });
   }
 
   zoom(ends) {
@@ -255,6 +260,9 @@ class Page {
     });
     for (const format of ["png", "svg"]) byId(format).addEventListener("click", () => this.chart.save(format));
     byId("chart").addEventListener("keydown", (event) => this.key(event));
+    byId("details").addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.back();
+    });
   }
 
   clear(event) {
@@ -304,7 +312,24 @@ class Page {
     if (state.cursor === undefined) return;
     if (!beside) state.points = [];
     this.pick(state.cursor);
+    this.enter(() => byId("chart"));
+  }
+
+  /** A line of the table was opened by key. */
+  openLine(row, event) {
+    this.pick(row, event);
+    this.enter(() => this.table.lineOf(row) ?? byId("chart"));
+  }
+
+  /** Go to the details, from where Escape leads back. */
+  enter(from) {
+    this.from = from;
     byId("details").focus();
+  }
+
+  back() {
+    this.leave();
+    (this.from?.() ?? byId("chart")).focus();
   }
 
   leave() {
@@ -324,6 +349,9 @@ function labelsOf(results) {
   return results.content.objectives.map((name) => results.metrics.get(name).label).join(", ");
 }
 
+/** Points that are named of those that failed for one reason; failed.csv has all. */
+const NAMED = 8;
+
 /** The head: what was measured, with what, and on what. */
 function introduce(results) {
   const { title, sweeps, targets, methods, families } = results.content;
@@ -335,11 +363,28 @@ function introduce(results) {
   const what = results.has("accelerator") ? "accelerators" : "multiply-accumulate units";
   byId("title").textContent = title;
   byId("lede").textContent =
-    `${count} points of ${what}, ${Object.keys(families).length} famil${Object.keys(families).length === 1 ? "y" : "ies"}: ` +
+    `${counted(count, "point")} of ${what}, ${Object.keys(families).length} famil${Object.keys(families).length === 1 ? "y" : "ies"}: ` +
     `${ways.join("; ")}. ${places.join("; ")}.` + (tensors.length ? ` Accuracy on ${tensors.join(", ")}.` : "");
   const versions = new Set(sweeps.flatMap((sweep) => Object.entries(sweep.versions).map((pair) => pair.join(" "))));
   byId("tools").textContent = [...versions].join(" · ");
+  showFailures(sweeps);
 }
+
+/** Points that are not here, as they failed: which ones, and why. */
+function showFailures(sweeps) {
+  const failed = sweeps.flatMap(({ name, failed: reasons }) => reasons.map((one) => ({ name, ...one })));
+  const count = failed.reduce((sum, { designs }) => sum + designs.length, 0);
+  if (count === 0) return;
+  const lines = failed.map(({ name, reason, designs }) => {
+    const rest = designs.length > NAMED ? ` and ${designs.length - NAMED} more` : "";
+    const of = sweeps.length > 1 ? ` (${name})` : "";
+    return make("li", {}, `${reason}: ${designs.slice(0, NAMED).join(", ")}${rest}${of}`);
+  });
+  byId("failed").replaceChildren(make("summary", {}, `${counted(count, "point")} failed and ${count === 1 ? "is" : "are"} not shown.`), make("ul", {}, ...lines));
+  byId("failed").hidden = false;
+}
+
+const counted = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 const results = new Results(JSON.parse(byId("data").textContent));
 introduce(results);

@@ -44,17 +44,19 @@ function filtered(results, facets, state) {
   return shown;
 }
 
-function applyLimit(shown, results, { metric, end, value }) {
+/** Keep points within a limit; one of a sweep is not of the others' points. */
+function applyLimit(shown, results, { metric, end, value, sweep }) {
   const numbers = results.column(metric).numbers;
   for (let row = 0; row < shown.length; row++) {
+    if (sweep && results.at("sweep", row) !== sweep) continue;
     const keeps = end === "min" ? numbers[row] >= value : numbers[row] <= value;
     if (!keeps) shown[row] = 0;
   }
 }
 
-/** Keep points whose names have all words of the text. */
+/** Keep points whose names have all words of the text; `key=value` is all of a parameter. */
 function applyText(shown, results, text) {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean).map((word) => (word.includes("=") ? ` ${word} ` : word));
   const names = searchable(results);
   for (let row = 0; row < shown.length; row++) {
     if (shown[row] && !words.every((word) => names[row].includes(word))) shown[row] = 0;
@@ -62,12 +64,12 @@ function applyText(shown, results, text) {
 }
 
 function searchable(results) {
-  results.searched ??= Array.from({ length: results.count }, (_, row) =>
-    ["design", "unit", "label", "parameters", "verilog"]
-      .map((name) => results.at(name, row) ?? "")
-      .join(" ")
-      .toLowerCase(),
-  );
+  const named = ["design", "unit", "label", "verilog", "parameters", "changes"];
+  const pairs = ["lanes", "weight", "activation"];
+  results.searched ??= Array.from({ length: results.count }, (_, row) => {
+    const words = [...named.map((name) => results.at(name, row) ?? ""), ...pairs.map((name) => `${name}=${results.at(name, row)}`)];
+    return ` ${words.join(" ")} `.toLowerCase();
+  });
   return results.searched;
 }
 

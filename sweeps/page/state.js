@@ -28,7 +28,8 @@ function targetName(results, code) {
 /** What a point is called in an address. */
 function pointName(results, row) {
   const design = results.at("design", row) ?? results.at("unit", row);
-  return `${design}@${targetName(results, results.at("target", row))}`;
+  const sweep = results.content.sweeps.length > 1 ? `@${results.at("sweep", row)}` : "";
+  return `${design}@${targetName(results, results.at("target", row))}${sweep}`;
 }
 
 function toHash(results, state) {
@@ -42,7 +43,7 @@ function toHash(results, state) {
     if (!same) words.set(`only.${facet}`, JSON.stringify([...levels]));
   }
   if (JSON.stringify(state.limits) !== JSON.stringify(first.limits)) {
-    words.set("limits", JSON.stringify(state.limits.map((l) => [l.metric, l.end, l.value])));
+    words.set("limits", JSON.stringify(state.limits.map((l) => [l.metric, l.end, l.value, ...(l.sweep ? [l.sweep] : [])])));
   }
   for (const row of state.points) words.append("point", pointName(results, row));
   if (state.zoom) words.set("zoom", state.zoom.map((end) => end.toPrecision(5)).join());
@@ -86,9 +87,10 @@ const READERS = {
         Array.isArray(limit) &&
         isMetric(results, limit[0]) &&
         ["min", "max"].includes(limit[1]) &&
-        Number.isFinite(limit[2]),
+        Number.isFinite(limit[2]) &&
+        (limit[3] === undefined || results.content.sweeps.some(({ name }) => name === limit[3])),
     );
-    state.limits = good.map(([metric, end, number]) => ({ metric, end, value: number }));
+    state.limits = good.map(([metric, end, number, sweep]) => ({ metric, end, value: number, ...(sweep && { sweep }) }));
     return good.length === limits.length;
   },
   point(state, value, { results }) {

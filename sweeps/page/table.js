@@ -3,8 +3,8 @@
 const PAGE = 50;
 
 class Table {
-  constructor(results, { onPick, onSort }) {
-    Object.assign(this, { results, onPick, onSort, page: 0, rows: new Uint32Array() });
+  constructor(results, { onPick, onOpen, onSort }) {
+    Object.assign(this, { results, onPick, onOpen, onSort, page: 0, rows: new Uint32Array() });
     byId("previous").addEventListener("click", () => this.turn(-1));
     byId("next").addEventListener("click", () => this.turn(1));
     byId("csv").addEventListener("click", () => this.save());
@@ -33,9 +33,13 @@ class Table {
 
   fill() {
     const { columns, rows, page, view } = this;
+    // What is replaced and has the focus gets it again.
+    const { row: focused, heading } = document.activeElement.dataset;
     byId("head").replaceChildren(make("tr", {}, ...columns.map((name) => this.heading(name)), make("th", { scope: "col" }, "front")));
     const visible = Array.from(rows.slice(page * PAGE, (page + 1) * PAGE));
     byId("body").replaceChildren(...visible.map((row) => this.line(columns, row, view)));
+    if (heading !== undefined) byId("head").querySelector(`[data-heading="${heading}"]`)?.focus();
+    if (focused !== undefined) this.lineOf(focused)?.focus({ preventScroll: true });
     byId("pages").textContent = rows.length
       ? `${page * PAGE + 1}–${page * PAGE + visible.length} of ${rows.length}`
       : "no point";
@@ -43,11 +47,17 @@ class Table {
     byId("next").disabled = (page + 1) * PAGE >= rows.length;
   }
 
+  /** The line of a row, if its page is shown. */
+  lineOf(row) {
+    return byId("body").querySelector(`[data-row="${row}"]`);
+  }
+
   heading(name) {
     const { sort } = this.view.state;
     const metric = this.results.metrics.get(name);
     const arrow = sort.name === name ? (sort.down ? " ↓" : " ↑") : "";
     const button = make("button", { type: "button", className: "plain" }, HEADINGS[name] ?? metric?.label ?? name, arrow);
+    button.dataset.heading = name;
     button.addEventListener("click", () => this.onSort(name));
     const order = sort.name === name ? (sort.down ? "descending" : "ascending") : "none";
     return make("th", { scope: "col", ariaSort: order, className: metric ? "number" : "" }, button);
@@ -57,6 +67,7 @@ class Table {
     const cells = columns.map((name) => this.cell(name, row));
     const short = view.optimalSet.has(row) ? "optimal" : view.withinSet?.has(row) ? "within errors" : "";
     const line = make("tr", { tabIndex: 0 }, ...cells, make("td", {}, short));
+    line.dataset.row = row;
     if (view.state.points.includes(row)) line.className = "chosen";
     line.addEventListener("click", (event) => this.onPick(row, event));
     line.addEventListener("keydown", (event) => this.onKey(event, line, row));
@@ -65,7 +76,7 @@ class Table {
 
   onKey(event, line, row) {
     const next = { ArrowDown: line.nextElementSibling, ArrowUp: line.previousElementSibling }[event.key];
-    if (event.key === "Enter") this.onPick(row, event);
+    if (event.key === "Enter") this.onOpen(row, event);
     else if (next) next.focus();
     else return;
     event.preventDefault();

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -174,6 +175,38 @@ def test_a_scheduler_without_workers_is_an_error(lonely, monkeypatch):
         opened(lonely, None, ()),
     ):
         pass
+
+
+def test_workers_that_all_died_are_missed(start, lonely, specification, monkeypatch, capsys):
+    """And the sweep goes on when one comes."""
+    monkeypatch.setattr("sweeps.cluster._BETWEEN", 0.1)
+    worker = ("dask_worker", lonely, "--no-nanny", "--nthreads", "1", "--no-dashboard")
+    first = start(*worker)
+    tensors = spec.read(specification).tensors
+    tasks = [
+        Measurement(tensors, parse_block(f"int{bits}_g8"), (parse("int4"),)) for bits in (2, 3, 4)
+    ]
+    with opened(lonely, None, [tensors.source]) as each:
+        monkeypatch.setattr("sweeps.cluster._TIMEOUT", 1)
+        first.kill()
+        said, found = "", []
+
+        def work():
+            found.extend(each(measure, tasks))
+
+        thread = threading.Thread(target=work)
+        thread.start()
+
+        def missed():
+            nonlocal said
+            said += capsys.readouterr().err
+            return "has had no worker for" in said
+
+        assert wait_until(missed, 120)
+        start(*worker)
+        thread.join(600)
+    assert dict(found) == {task: measure(task) for task in tasks}
+    assert said.count("no worker") == 1
 
 
 def test_tasks_and_results_cross_as_plain_text(tmp_path, specification):

@@ -3,8 +3,9 @@
 import base64
 import csv
 import json
+import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,67 @@ def test_a_page_holds_points_constraints_and_published_figures(tmp_path: Path) -
     assert found["families"]["integer"]["summary"]
 
 
+def test_constraints_of_one_sweep_are_not_of_the_others(tmp_path: Path) -> None:
+    rows, metadata = made_up()
+    energy = {"metric": "energy_pj_per_mac", "minimum": None, "maximum": 5.0}
+    area = {"metric": "area_um2", "minimum": 1.0, "maximum": 900.0}
+    other = area | {"minimum": 2.0}
+    folders = [
+        stored(tmp_path / name, rows, metadata | {"constraints": json.dumps(limits)})
+        for name, limits in (("a", [energy, area]), ("b", [other]))
+    ]
+    found = content(folders)
+    assert found["limits"] == [
+        {"metric": "area_um2", "end": "max", "value": 900.0},
+        {"metric": "energy_pj_per_mac", "end": "max", "value": 5.0, "sweep": "made up (a)"},
+        {"metric": "area_um2", "end": "min", "value": 1.0, "sweep": "made up (a)"},
+        {"metric": "area_um2", "end": "min", "value": 2.0, "sweep": "made up (b)"},
+    ]  # fmt: skip
+
+
+def test_sweeps_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    rows, metadata = made_up()
+    folders = [stored(tmp_path / name, rows, metadata) for name in ("a", "b", "c/b")]
+    folders.append(stored(tmp_path / "d", *made_up("another")))
+    assert [sweep["name"] for sweep in content(folders)["sweeps"]] == [
+        "made up (a)", "made up (b) (folder 2)", "made up (b) (folder 3)", "another",
+    ]  # fmt: skip
+
+
+def test_a_metric_that_no_point_has_may_be_limited(tmp_path: Path) -> None:
+    rows, metadata = made_up()
+    limit = {"metric": "slack_ns", "minimum": 0.0, "maximum": None}
+    rows = [{**row, "slack_ns": None} for row in rows]
+    found = content([stored(tmp_path, rows, metadata | {"constraints": json.dumps([limit])})])
+    assert "slack_ns" in [metric["name"] for metric in found["metrics"]]
+
+
+def failures(folder: Path, reasons: list[str], header: Sequence[str] = table.FAILED) -> None:
+    with (folder / table.FAILURES).open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        for k, reason in enumerate(reasons):
+            writer.writerow([f"unit_{k}", "sky130", "8.0", "clock", "", "", reason])
+
+
+def test_points_that_failed_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows, metadata = made_up()
+    folder = stored(tmp_path / "a", rows, metadata)
+    failures(folder, ["too wide", "no cell", "too wide"])
+    (sweep,) = content([folder])["sweeps"]
+    assert sweep["failed"] == [
+        {"reason": "too wide", "designs": ["unit_0", "unit_2"]},
+        {"reason": "no cell", "designs": ["unit_1"]},
+    ]
+    failures(folder, ["too wide"], table.FAILED[1:])
+    with pytest.raises(InputError, match=r"failed\.csv is no table of failed points; its columns"):
+        content([folder])
+    (tmp_path / "none").mkdir()
+    failures(tmp_path / "none", ["too wide"])
+    assert cli.main(["report", str(tmp_path / "none")]) == 2
+    assert "none: all of its points failed; failed.csv says why" in capsys.readouterr().err
+
+
 def test_folders_that_make_no_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows, metadata = made_up()
     old = stored(tmp_path / "old", rows, {"sweep": "old"})
@@ -140,6 +202,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows, metadata = made_up(HOSTILE)
     rows[0]["parameters"] = f"note={HOSTILE}"
     stored(folder / "sweep", rows, metadata)
+    failures(folder / "sweep", [HOSTILE] * 9)
     assert cli.main(["report", str(folder / "sweep"), "-o", str(folder / "report.html")]) == 0
     return folder / "report.html"
 
@@ -205,6 +268,9 @@ def check_fronts(shown: Page) -> dict[str, list[int]]:
 def test_nothing_that_a_file_says_runs(opened: Page) -> None:
     assert opened.evaluate("window.hacked") is None
     assert "<script>" in opened.inner_text("#title")
+    opened.click("#failed summary")
+    assert "9 points failed and are not shown." in opened.inner_text("#failed")
+    assert "unit_6, unit_7 and 1 more" in opened.inner_text("#failed")
 
 
 def test_filters_change_what_is_shown_and_the_fronts(opened: Page) -> None:
@@ -311,6 +377,129 @@ def test_the_chart_is_used_by_keyboard(opened: Page) -> None:
     opened.focus("#body tr:first-child")
     opened.keyboard.press("ArrowDown")
     assert opened.evaluate("document.activeElement.matches('#body tr:nth-child(2)')")
+
+
+def focused(shown: Page) -> str:
+    return shown.evaluate("document.activeElement.id || document.activeElement.dataset.row")
+
+
+def test_the_table_is_used_by_keyboard(opened: Page) -> None:
+    opened.focus("#body tr:nth-child(3)")
+    row = focused(opened)
+    opened.keyboard.press("Enter")
+    assert focused(opened) == "details"
+    assert opened.evaluate("page.state.points") == [int(row)]
+    opened.keyboard.press("Escape")
+    assert focused(opened) == row
+    assert opened.evaluate("page.state.points") == []
+    # Beside the first one; where one is closed, the focus stays there.
+    opened.keyboard.press("Enter")
+    opened.focus(f'#body tr[data-row="{row}"] + tr')
+    opened.keyboard.press("Enter")
+    opened.get_by_role("button", name="Close").first.press("Enter")
+    assert focused(opened) == "details"
+    # What is sorted or found out later is drawn again, and keeps the focus.
+    opened.locator("#head button").first.focus()
+    opened.keyboard.press("Enter")
+    assert opened.evaluate("document.activeElement.dataset.heading") == "label"
+    opened.focus("#chart")
+    opened.keyboard.press("ArrowRight")
+    opened.keyboard.press("Enter")
+    opened.keyboard.press("Escape")
+    assert focused(opened) == "chart"
+
+
+def test_words_are_looked_for(opened: Page) -> None:
+    rows, _ = made_up()
+    for text, expected in (
+        ("lanes=1", {k for k in range(COUNT) if rows[k]["lanes"] == 1}),
+        ("weight=int4 Integer", {
+            k for k in range(COUNT) if rows[k]["weight"] == "int4" and k % 3 == 0
+        }),
+        ("accumulator_bits=21", {1}),
+    ):  # fmt: skip
+        opened.get_by_role("button", name="Clear", exact=True).click()
+        opened.evaluate("page.state.chosen = {}")
+        opened.fill("#text", text)
+        settle(opened)
+        assert set(flags(opened)["shown"]) == expected, text
+
+
+def test_a_limit_is_a_number(opened: Page) -> None:
+    field = opened.get_by_label("output_sqnr_db min").first
+    field.fill("abc")
+    opened.keyboard.press("Enter")
+    assert field.get_attribute("aria-invalid") == "true"
+    assert field.input_value() == "abc"
+    assert opened.evaluate("page.state.limits") == []
+
+
+def test_limits_of_one_of_two_sweeps(browser: Browser, tmp_path: Path) -> None:
+    rows, metadata = made_up()
+    limit = {"metric": "output_sqnr_db", "minimum": 12.0, "maximum": None}
+    limited = metadata | {"constraints": json.dumps([limit])}
+    folders = [stored(tmp_path / "a", rows, limited), stored(tmp_path / "b", rows, metadata)]
+    page.write(folders, tmp_path / "two.html")
+    keeping = {k for k in range(COUNT) if rows[k]["output_sqnr_db"] >= 12}
+    with browser.new_context() as context:
+        shown = context.new_page()
+        shown.set_default_timeout(TIMEOUT_MS)
+        shown.goto((tmp_path / "two.html").as_uri())
+        settle(shown)
+        shown.evaluate("page.state.chosen = {}, page.changed()")
+        settle(shown)
+        expected = keeping | {*range(COUNT, 2 * COUNT)}
+        assert {k for k in flags(shown)["shown"] if k < 2 * COUNT} == expected
+        # The address tells the sweeps apart.
+        shown.evaluate(f"page.state.points = [{COUNT}], page.shownAgain()")
+        shown.reload()
+        settle(shown)
+        assert shown.evaluate("page.state.points") == [COUNT]
+        assert shown.evaluate("page.state.limits.length") == 1
+
+
+SPEC = """\
+name: measured
+technology: [sky130]
+method: estimate
+tensors: {path: my layers.npz, match: "w*", group: 8}
+units: [{unit: integer, weight: int4, activation: int4, lanes: 2}]
+objectives: [energy_pj_per_mac, output_sqnr_db]
+clock: 20
+clock_gating: true
+"""
+
+
+def test_the_cost_command_gives_the_figures_of_the_page(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    random = np.random.default_rng(0)
+    arrays = {"w": random.normal(size=(8, 16)), "w.input": 1 + random.normal(size=(4, 16)) / 9}
+    np.savez(tmp_path / "my layers.npz", **arrays)
+    (tmp_path / "s.yaml").write_text(SPEC)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["sweep", "s.yaml", "-o", "out", "-q"]) == 0
+    assert cli.main(["report", "out"]) == 0
+    with browser.new_context() as context:
+        shown = context.new_page()
+        shown.set_default_timeout(TIMEOUT_MS)
+        shown.goto((tmp_path / "report.html").as_uri())
+        settle(shown)
+        shown.focus("#body tr")
+        shown.keyboard.press("Enter")
+        details = shown.inner_text("#details")
+        (command,) = [line for line in details.splitlines() if line.startswith("hwsim cost")]
+    assert "Energies are of the weights of my layers.npz that match w*, in groups of 8" in details
+    capsys.readouterr()
+    assert cli.main([*shlex.split(command)[1:], "--json"]) == 0
+    (cost,) = json.loads(capsys.readouterr().out)
+    (row,) = table.read_parquet(Path("out")).to_pylist()
+    for name in ("energy_pj_per_mac", "area_um2", "clock_ns", "weight_bits_per_element"):
+        assert cost[name] == row[name], name
+    of = {"operands": "my layers.npz", "match": "w*", "group": 8}
+    assert {key: cost[key] for key in of} == of
+    assert {key: row[key] for key in of} == of
 
 
 def test_no_point_left_is_said(opened: Page) -> None:

