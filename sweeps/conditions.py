@@ -76,7 +76,7 @@ class Condition:
         return found
 
     def check(self) -> None:
-        """Raise InputError for what is not in the list of this module, and unknown axes or texts."""
+        """Raise InputError for what this module does not list, and unknown axes or texts."""
         for node in ast.walk(self.body):
             if isinstance(node, ast.BinOp):
                 _check_operator(node.op, _OPERATIONS)
