@@ -45,6 +45,11 @@ def cell(value: object) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return how many there are of something, in words."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def plain(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a table for a terminal, columns two spaces apart; every line ends in a newline."""
     lines, right = _columns(header, rows)

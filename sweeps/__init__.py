@@ -67,6 +67,7 @@ def run_sweep(
     folder = as_path("folder", folder)
 
     from hwsim.pool import WorkerDiedError
+    from hwsim.tables import counted
     from sweeps import interpolate, report, table
     from sweeps.run import SweepInterruptedError, check, run
     from sweeps.store import locked
@@ -84,22 +85,25 @@ def run_sweep(
     except WorkerDiedError as error:
         print(f"{error}; finished points are kept in {folder}", file=sys.stderr)
         return 1
-    print(f"{len(outcome.points)} points, {outcome.computed} of them computed now")
+    print(f"{counted(len(outcome.points), 'point')}, {outcome.computed} of them computed now")
     if sweep.families:
         anchors = {one for family in sweep.families for one, _ in family.anchors}
-        print(f"{outcome.interpolated} points interpolated, from {len(anchors)} anchors")
+        from_anchors = counted(len(anchors), "anchor")
+        print(f"{counted(outcome.interpolated, 'point')} interpolated, from {from_anchors}")
         for line in interpolate.said(outcome.compared):
             print(line)
     if sweep.screen is not None:
-        print(f"{len(outcome.pruned)} candidates left out by the screen, see pruned.csv")
+        left_out = counted(len(outcome.pruned), "candidate")
+        print(f"{left_out} left out by the screen, see pruned.csv")
     if sweep.constraints:
-        print(f"{sum(row['feasible'] for row in rows)} of {len(rows)} points feasible")
+        print(f"{sum(row['feasible'] for row in rows)} of {counted(len(rows), 'point')} feasible")
     if missed := sum((row["slack_ns"] or 0) < 0 for row in rows):
-        print(f"{missed} of {len(rows)} points miss their clock and run slower")
+        print(f"{missed} of {counted(len(rows), 'point')} miss their clock and run slower")
     if rows:
         optimal = sum(row["pareto"] for row in rows)
         more = sum(row["pareto_within_band"] for row in rows) - optimal
-        print(f"{optimal} points Pareto-optimal, {more} more that errors cannot tell from these")
+        found = counted(optimal, "point")
+        print(f"{found} Pareto-optimal, {more} more that errors cannot tell from these")
     for path in paths:
         print(path)
     for failure in outcome.failures:

@@ -32,6 +32,7 @@ from matplotlib.text import Text
 
 from cost_models.bands import RATIO_LEVEL
 from hwsim import drawing
+from hwsim.tables import counted
 from hwsim.units import FAMILIES
 from sweeps.labels import DAGGER, LABEL_SIZE, Placement, Points, Spot, texts, told_apart
 from sweeps.metrics import METRICS, OF_FORMATS
@@ -335,8 +336,8 @@ class _Panel:
             behind = (strong | faint) - {*self.front}
             placement.place([spots[i] for i in sorted(behind)], nearby=True)
         missing = len(self.shown) - sum(self.shown)
-        notes = [f"{_count(omitted, 'label')} of the front left out"] if omitted else []
-        notes += [f"{_count(missing, 'point')} without a value"] if missing else []
+        notes = [f"{counted(omitted, 'label')} of the front left out"] if omitted else []
+        notes += [f"{counted(missing, 'point')} without a value"] if missing else []
         self.note.set_text(", ".join(notes))
 
     def _place(self, index: int) -> tuple[float, float]:
@@ -445,7 +446,9 @@ def _title(sweep: Sweep, target: Target) -> str:
         parts.append("clock gates")
     if target.workload is not None:
         parts.insert(1, target.workload.model)
-    if sweep.tensors:
+    if target.tensors is not None:
+        parts.append(f"tensors of {target.tensors.name}")
+    elif sweep.tensors is not None:
         parts.append(f"tensors of {sweep.tensors.source.label}")
     if sweep.network:
         parts.append(f"network {sweep.network.source.name}")
@@ -492,13 +495,13 @@ def _small_print(sweep: Sweep, table: Sequence[Row], approximate: bool) -> list[
     if "accelerator" in table[0]:
         said = "the accelerator, and what points of one differ in"
     lines = [
-        f"Labels: {said}. {_count(len(table), 'point')}, {optimal} Pareto-optimal in all "
+        f"Labels: {said}. {counted(len(table), 'point')}, {optimal} Pareto-optimal in all "
         "objectives together (strong marks)."
     ]
     if dots := sum(row.get("method") == INTERPOLATED for row in table):
         lines.append(
-            f"{_count(dots, 'point')} interpolated from estimates of similar units (dots); none of "
-            "a front is."
+            f"{counted(dots, 'point')} interpolated from estimates of similar units (dots); none "
+            "of a front is."
         )
     if within := sum(row["pareto_within_band"] for row in table) - optimal:
         kind = (
@@ -506,12 +509,14 @@ def _small_print(sweep: Sweep, table: Sequence[Row], approximate: bool) -> list[
             if sweep.method == "estimate"
             else "the spread of their netlists"
         )
-        lines.append(f"{_count(within, 'more point')} behind these by no more than {kind} (rings).")
+        lines.append(
+            f"{counted(within, 'more point')} behind these by no more than {kind} (rings)."
+        )
     if len(table) <= FEW:
         lines[0] += " Behind the fronts, labels are where there is room."
     if missed := sum((row.get("slack_ns") or 0) < 0 for row in table):
         lines.append(
-            f"{missed} of {_count(len(table), 'point')} cannot meet the clock; at own fmax."
+            f"{missed} of {counted(len(table), 'point')} cannot meet the clock; at own fmax."
         )
     if approximate:
         lines.append(
@@ -520,24 +525,20 @@ def _small_print(sweep: Sweep, table: Sequence[Row], approximate: bool) -> list[
     if sweep.constraints:
         feasible = sum(row["feasible"] for row in table)
         limits = ", ".join(map(_limits, sweep.constraints))
-        lines.append(f"{feasible} of {_count(len(table), 'point')} feasible: {limits}.")
+        lines.append(f"{feasible} of {counted(len(table), 'point')} feasible: {limits}.")
     last = ", ".join(f"{tool} {number}" for tool, number in versions().items())
     if sweep.network:
         lines.append(
             f"Network: {sweep.network.label}; embedding and head in float32 where no format of "
             "theirs is named, sums exact."
         )
-    if sweep.group is not None:
+    if (group := table[0]["group"]) is not None:
         scales = (
-            f"Weights in groups of {sweep.group} and activations with one scale a token "
+            f"Weights in groups of {group} and activations with one scale a token "
             "where their formats say nothing else"
         )
         last = f"{scales}; {last}"
     return [*lines, last]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _limits(limit: Constraint) -> str:

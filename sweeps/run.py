@@ -14,7 +14,7 @@ All of it is kept under what decides it (:mod:`sweeps.identity`).
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -181,21 +181,48 @@ def run(
         If a worker process ends by itself, or the scheduler; every finished point is kept.
     """
     check(sweep, workers)
-    files = [one.source for one in (sweep.tensors, sweep.network) if one is not None]
+    files = [one.source for one in (*sweep.tensor_sets, sweep.network) if one is not None]
     with (
         locked(folder) as store,
         opened(scheduler, workers, files) as each,
         Progress(quiet) as progress,
     ):
-        engine = _Engine(sweep, store, each, progress)
+        # Sets of tensors have nothing in common but the designs.
+        parts = [sweep] if sweep.tensors else [sweep.of(one) for one in sweep.tensor_sets]
+        engines = [_Engine(part, store, each, progress) for part in parts or [sweep]]
         try:
-            return engine.run()
+            return _joined(sweep, [engine.run() for engine in engines])
         except KeyboardInterrupt:
-            kept = sum(point.cost.method != "interpolated" for point in engine.points.values())
+            kept = sum(
+                point.cost.method != "interpolated"
+                for engine in engines
+                for point in engine.points.values()
+            )
             raise SweepInterruptedError(
-                f"interrupted: {kept} of {engine.total} points are kept in {folder}; "
-                "run the same command again to continue"
+                f"interrupted: {kept} of {sum(engine.total for engine in engines)} points are kept "
+                f"in {folder}; run the same command again to continue"
             ) from None
+
+
+def _joined(sweep: Sweep, parts: Sequence[Outcome]) -> Outcome:
+    """Return the outcome of a sweep whose targets were computed in parts."""
+    if len(parts) == 1:
+        return parts[0]
+    designs, targets = (
+        {one: place for place, one in enumerate(several)}
+        for several in (sweep.designs, sweep.targets)
+    )
+    points, failures, pruned = (
+        tuple(
+            sorted(
+                (one for part in parts for one in getattr(part, name)),
+                key=lambda one: (designs[one.design], targets[one.target]),
+            )
+        )
+        for name in ("points", "failures", "pruned")
+    )
+    compared = tuple(one for part in parts for one in part.compared)
+    return Outcome(points, failures, pruned, sum(part.computed for part in parts), compared)
 
 
 def check(sweep: Sweep, workers: int | None) -> None:
@@ -207,19 +234,20 @@ def check(sweep: Sweep, workers: int | None) -> None:
         raise InputError(f"workers must be at most {most} on this machine, not {workers}")
     if sweep.method == "synthesis":
         opensta.find()
-    if sweep.tensors:
-        _check_tensors(sweep, sweep.tensors)
+    for tensors in sweep.tensor_sets:
+        _check_tensors(sweep, tensors)
 
 
 def _check_tensors(sweep: Sweep, tensors: Tensors) -> None:
     of = "path" if tensors.source.package is None else "package"
-    with _named(sweep, of):
+    places = sweep.tensor_places.get(tensors.name, {})
+    with _named(places, of):
         tensors.source.location()
-    with _named(sweep, "match", of):
+    with _named(places, "match", of):
         layers = tensors.source.load()
-    with _named(sweep, "group", "tensors"):
+    with _named(places, "group", "tensors"):
         check_group(layers, tensors.group)
-    with _named(sweep, "tensors"):
+    with _named(places, "tensors"):
         for name in (*sweep.objectives, *(constraint.metric for constraint in sweep.constraints)):
             if METRICS[name].needs == "activations":
                 _check_activations(name, tensors.source.label, layers)
@@ -232,13 +260,13 @@ def _check_activations(metric: str, label: str, layers: Sequence[Layer]) -> None
 
 
 @contextmanager
-def _named(sweep: Sweep, *keys: str) -> Iterator[None]:
+def _named(places: Mapping[str, str], *keys: str) -> Iterator[None]:
     """Raise an InputError with file, line and key of the first of these that is given."""
     try:
         yield
     except InputError as error:
-        places = [sweep.tensor_places[key] for key in keys if key in sweep.tensor_places]
-        raise InputError(": ".join([*places[:1], str(error)])) from None
+        found = [places[key] for key in keys if key in places]
+        raise InputError(": ".join([*found[:1], str(error)])) from None
 
 
 class _Engine:
@@ -320,7 +348,7 @@ class _Engine:
                     target,
                     Cost(**content["cost"]),
                     None if quality is None else Quality(**quality),
-                    self.sweep.group,
+                    self.sweep.group_of(target),
                     None if simulated is None else Simulated(**simulated),
                 )
         found = sum(one in self.points for one in list(self._wanted()))
@@ -490,7 +518,7 @@ class _Engine:
                 Candidate(
                     unit,
                     known[unit] if unit in known else self._quality(unit),
-                    self.sweep.group,
+                    self.sweep.group_of(target),
                     self.accuracies.get(Design(unit)),
                 ),
                 self.sweep.objectives,
@@ -707,7 +735,7 @@ class _Engine:
         self, design: Design, target: Target, cost: Cost, simulated: Simulated | None = None
     ) -> None:
         self.points[design, target] = Point(
-            design, target, cost, self._quality(design.unit), self.sweep.group, simulated
+            design, target, cost, self._quality(design.unit), self.sweep.group_of(target), simulated
         )
 
     def _start_points(self) -> None:

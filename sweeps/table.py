@@ -60,16 +60,18 @@ BESIDE = {
 }
 #: Standard errors within which as many samples lie as ratios of costs within theirs.
 STANDARD_ERRORS = NormalDist().inv_cdf((1 + RATIO_LEVEL / 100) / 2)
+#: Columns of a target, those that not all sweeps have last.
+OF_TARGET = (
+    "technology", "clock_ns", "objective", "clock_gating", "workload", "tensors", "match", "group",
+)  # fmt: skip
 #: Columns of the candidates that the screen left out.
 PRUNED = (
-    "unit", "family", "weight", "activation", "lanes", "parameters", "verilog", "technology",
-    "clock_ns", "objective", "times_smallest_as_good",
+    "unit", "family", "weight", "activation", "lanes", "parameters", "verilog", *OF_TARGET,
+    "times_smallest_as_good",
 )  # fmt: skip
 #: The points that failed, and its columns.
 FAILURES = "failed.csv"
-FAILED = (
-    "design", "technology", "clock_ns", "objective", "clock_gating", "workload", "reason",
-)  # fmt: skip
+FAILED = ("design", *OF_TARGET, "reason")
 
 
 def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
@@ -100,8 +102,8 @@ def rows(sweep: Sweep, points: Sequence[Point]) -> list[Row]:
     ``_ratio_error_percent`` are the point's part in the error of a ratio of two
     (:func:`cost_models.metrics.ratio_errors`).
     """
-    of_tensors = _of_tensors(sweep.tensors)
-    table = _filled([_row(sweep, of_tensors, point) for point in points])
+    of_tensors = {one: _of_tensors(sweep.tensors_of(one)) for one in sweep.targets}
+    table = _filled([_row(sweep, of_tensors[point.target], point) for point in points])
     feasible = np.array([not row["violates"] for row in table], bool)
     optimal, within = np.zeros((2, len(table)), bool)
     for target in sweep.targets:
@@ -198,6 +200,9 @@ def _of(target: Target) -> Row:
         found["clock_gating"] = True
     if target.workload is not None:
         found["workload"] = target.workload.name
+    if target.tensors is not None:
+        source = target.tensors.source
+        found |= {"tensors": source.label, "match": source.match, "group": target.tensors.group}
     return found
 
 
@@ -230,8 +235,8 @@ def _row(sweep: Sweep, of_tensors: Row, point: Point) -> Row:
             **measured,
             "exact_arithmetic": unit.is_exact,
             **of_tensors,
-            "group": sweep.group,
-            **_quantisers(unit, sweep.group),
+            "group": point.group,
+            **_quantisers(unit, point.group),
             **_network(sweep.network, point.accuracy),
             **_errors(cost),
             **_parts(point.simulated),

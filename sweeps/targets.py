@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cost_models import technology
 from cost_models.clock_gating import check_gates
@@ -22,6 +23,9 @@ from hwsim.decode import Value
 from sweeps.clocks import BEST, NO_CLOCK, STATED, Clocks
 from sweeps.store import digest
 from sweeps.workloads import NamedWorkload
+
+if TYPE_CHECKING:
+    from sweeps.spec import Tensors
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class Target:
         What accelerators work on; None for units alone.
     clock_gating
         Whether registers with an enable are behind clock gates.
+    tensors
+        What quality is measured on where a sweep has several sets of tensors, else None.
     """
 
     technology: str
@@ -58,12 +64,17 @@ class Target:
     objective: Objective = "area"
     workload: NamedWorkload | None = None
     clock_gating: bool = False
+    tensors: "Tensors | None" = None
 
     @property
     def name(self) -> str:
-        """Technology, clock and workload, which no other target of a sweep has all of."""
+        """Technology, clock, workload and tensors, which no other target of a sweep has all of."""
         work = "" if self.workload is None else self.workload.name
-        return " ".join(filter(None, [self.technology, self.clock, self.gates, work]))
+        return " ".join(filter(None, [self.technology, self.clock, self.gates, work, self._set]))
+
+    @property
+    def _set(self) -> str:
+        return "" if self.tensors is None else self.tensors.name
 
     @property
     def gates(self) -> str:
@@ -87,7 +98,8 @@ class Target:
     def stem(self) -> str:
         """The name of its chart as a part of names of files: all workloads of a model share one."""
         model = "" if self.workload is None else self.workload.model
-        name = "_".join(filter(None, [self.technology, self.clock, self.gates, model]))
+        parts = [self.technology, self.clock, self.gates, model, self._set]
+        name = "_".join(filter(None, parts))
         return re.sub(r"[^\w.+-]", "_", name)
 
 
@@ -202,6 +214,11 @@ def with_workloads(
 ) -> tuple[Target, ...]:
     """Return every target with every workload."""
     return tuple(replace(target, workload=one) for target in targets for one in workloads)
+
+
+def with_tensors(targets: Sequence[Target], sets: "Sequence[Tensors]") -> tuple[Target, ...]:
+    """Return every target with every set of tensors."""
+    return tuple(replace(target, tensors=one) for one in sets for target in targets)
 
 
 def _period(target: Target, place: Value, clock: float | str) -> float | None:

@@ -183,7 +183,13 @@ def uninitialised(text: str) -> str:
     return _INITIAL.sub(r"\1;", text)
 
 
-def first_failure(unit: UnitSpec, text: str, seed: int = DEFAULT_SEED, seconds: float = 0) -> str:
+def first_failure(
+    unit: UnitSpec,
+    text: str,
+    seed: int = DEFAULT_SEED,
+    seconds: float = 0,
+    random_dots: int = RANDOM_DOTS,
+) -> str:
     """Return the first thing that :func:`verify` would find wrong, or an empty string.
 
     The same scripts are played and their logs compared alike, but by Icarus alone, without cocotb,
@@ -196,7 +202,7 @@ def first_failure(unit: UnitSpec, text: str, seed: int = DEFAULT_SEED, seconds: 
     text
         Verilog of its hardware, with the top module of ``unit``; initial values that Yosys wrote
         are left out.
-    seed, seconds
+    seed, seconds, random_dots
         As of :func:`verify`.
 
     Raises
@@ -204,7 +210,7 @@ def first_failure(unit: UnitSpec, text: str, seed: int = DEFAULT_SEED, seconds: 
     InputError, MissingToolError, rtl.icarus.IcarusError
         As :func:`verify`; Icarus fails for what is no Verilog.
     """
-    tests = plan(plain(unit), seed, RANDOM_DOTS)
+    tests = plan(plain(unit), seed, random_dots)
     compiler, runner = icarus.find()
     with temporary_folder() as folder:
         _write(folder, unit, tests, uninitialised(text))

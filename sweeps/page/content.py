@@ -38,8 +38,8 @@ PUBLISHED = {
 }
 #: What targets differ in.
 TARGET = (
-    "method", "technology", "clock_ns", "objective", "clock_gating", "workload", "tensors", "group",
-    "network",
+    "method", "technology", "clock_ns", "objective", "clock_gating", "workload", "tensors", "match",
+    "group", "network",
 )  # fmt: skip
 #: Ends of the names of columns that are the error of another, which the page has by metric.
 _BAND = "_ratio_error_percent"
@@ -167,7 +167,9 @@ def _target(key: Mapping[str, Any], differing: set[str]) -> dict[str, str]:
         clock = ""
     gates = "clock gates" if key["clock_gating"] else ""
     said = [key["technology"], clock, gates, key["workload"]]
-    said += [key[name] for name in ("tensors", "network") if name in differing]
+    said += [key[name] for name in ("tensors", "match", "network") if name in differing]
+    if "group" in differing and key["group"] is not None:
+        said.append(f"groups of {key['group']:g}")
     return {
         "name": " · ".join(filter(None, said)),
         "method": key["method"],

@@ -12,7 +12,7 @@ from hwsim.units import make
 from hwsim.units.rounding import SumRounding
 from rtl.blocks.aligned import AlignedProducts, AlignedSum, Term
 from rtl.blocks.fma import FusedAdd, Operand
-from tests.rtl.mutants import ExtraCycle, SwappedLanes, verify_mutant, without_carry
+from tests.rtl.mutants import ExtraCycle, SwappedLanes, failure_of, without_carry
 
 ALIGNED = make("float", lanes=4, weight="e2m1", activation="e4m3", accumulation="aligned5",
                accumulator="fp16")  # fmt: skip
@@ -38,8 +38,7 @@ class IgnoredWeightSign(rtl.float_mac.Float):
     "unit", [ALIGNED, ROUNDED, AMONG], ids=["aligned", "rounded", "product_aligned"]
 )
 def test_a_wrong_unit_fails(unit: rtl.UnitSpec, mutant: type[rtl.Unit]) -> None:
-    verdict = verify_mutant(unit, mutant(unit))
-    assert not verdict.passed
+    assert failure_of(unit, mutant(unit))
 
 
 class Floored(AlignedSum):
@@ -105,9 +104,7 @@ def with_aligned_sum(mistake: type[AlignedSum]) -> type[rtl.Unit]:
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_a_wrong_aligned_sum_fails(unit: rtl.UnitSpec, mistake: type[AlignedSum]) -> None:
-    verdict = verify_mutant(unit, with_aligned_sum(mistake)(unit))
-    assert not verdict.passed
-    assert "expected" in verdict.failure
+    assert "expected" in failure_of(unit, with_aligned_sum(mistake)(unit))
 
 
 class IgnoredProduct(AlignedProducts):
@@ -132,9 +129,7 @@ def test_a_wrong_sum_of_products_fails(mistake: type[AlignedProducts]) -> None:
         def aligned_products(self, products: list[Operand]) -> AlignedProducts:
             return mistake(*self.terms(products))
 
-    verdict = verify_mutant(AMONG, Mutant(AMONG))
-    assert not verdict.passed
-    assert "expected" in verdict.failure
+    assert "expected" in failure_of(AMONG, Mutant(AMONG))
 
 
 class CarrylessAdd(FusedAdd):
@@ -176,9 +171,7 @@ def test_a_wrong_fused_add_fails(unit: rtl.UnitSpec, mistake: type[FusedAdd]) ->
             right = super().fused_add(product)
             return mistake(right.fmt, right.product, right.rounding, right.flush)
 
-    verdict = verify_mutant(unit, Mutant(unit))
-    assert not verdict.passed
-    assert "expected" in verdict.failure
+    assert "expected" in failure_of(unit, Mutant(unit))
 
 
 class KeptOperands(rtl.float_mac.Float):
@@ -193,6 +186,4 @@ class KeptOperands(rtl.float_mac.Float):
     ids=["exact", "aligned"],
 )
 def test_kept_subnormal_operands_fail(unit: rtl.UnitSpec) -> None:
-    verdict = verify_mutant(unit, KeptOperands(unit))
-    assert not verdict.passed
-    assert "expected" in verdict.failure
+    assert "expected" in failure_of(unit, KeptOperands(unit))

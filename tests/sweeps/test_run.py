@@ -26,7 +26,7 @@ from hwsim.tensors.quality import UnitMeter, formats_of
 from hwsim.tensors.quantise import ErrorMeter, to_db
 from hwsim.units import make
 from hwsim.units.layers import quantise
-from sweeps import report, results, run_sweep, spec
+from sweeps import report, results, run_sweep, spec, table
 from sweeps.costs import Costing
 from sweeps.run import Outcome, SweepInterruptedError, run
 from tests.processes import start
@@ -403,6 +403,67 @@ def test_errors_of_tensors_have_file_line_and_key(
         run(spec.read(specification), tmp_path / "out", workers=1)
     place = f"{specification}:{line}{expected.format(folder=tmp_path)}"
     assert str(caught.value).startswith(place)
+
+
+SETS = {
+    "layers.npz group 8": "{path: layers.npz, group: 8}",
+    "layers.npz group 16": "{path: layers.npz, group: 16}",
+    "half.npz w* group 8": "{path: half.npz, match: 'w*', group: 8}",
+}
+
+
+def test_every_set_of_tensors_is_a_target_of_its_own(specification, costs, tmp_path):
+    """And has the points, under the same keys, of a sweep on that set alone."""
+    whole = np.load(tmp_path / "layers.npz")
+    np.savez(tmp_path / "half.npz", **{name: one[: len(one) // 2] for name, one in whole.items()})
+    text = specification.read_text()
+
+    def swept(tensors, folder):
+        specification.write_text(text.replace("{path: layers.npz, group: 8}", tensors))
+        sweep = spec.read(specification)
+        outcome = run(sweep, tmp_path / folder, workers=1)
+        return sweep, outcome, table.rows(sweep, outcome.points)
+
+    sets = f"[{{path: layers.npz, group: [8, 16]}}, {SETS['half.npz w* group 8']}]"
+    sweep, outcome, rows = swept(sets, "all")
+    assert [one.name for one in sweep.tensor_sets] == [*SETS]
+    assert (len(outcome.points), outcome.computed, outcome.failures) == (3 * 16, 3 * 16, ())
+    for number, (name, tensors) in enumerate(SETS.items()):
+        _, found, own = swept(tensors, f"own{number}")
+        of = [point for point in outcome.points if point.target.tensors.name == name]
+        assert [replace(one, target=replace(one.target, tensors=None)) for one in of] == [
+            *found.points
+        ]
+        flags = ("tensors", "match", "group", "pareto", "output_sqnr_db")
+        together = [
+            row for row, p in zip(rows, outcome.points, strict=True) if p in of
+        ]  # fmt: skip
+        assert [[row[key] for key in flags] for row in together] == [
+            [row[key] for key in flags] for row in own
+        ]
+        # What the three together have computed is there for one alone.
+        assert swept(tensors, "all")[1].computed == 0
+    names = {path.name for path in report.write(sweep, outcome, tmp_path / "all", rows)}
+    charts = {"pareto_sky130_layers.npz_group_8.svg", "pareto_asap7_half.npz_w__group_8.pdf"}
+    assert charts <= names
+
+
+@pytest.mark.parametrize(
+    ("tensors", "expected"),
+    [
+        ("[{path: layers.npz, group: [8, 16, 8]}]", "tensors: the set 'layers.npz group 8' stands"),
+        ("[]", "tensors: has no set of tensors"),
+        ("{path: layers.npz, group: [8, 5]}", "group: group size 5 does not divide"),
+        ("[{path: layers.npz, group: 8}, {path: layers.npz, match: [w, v], group: 8}]", "match: "),
+    ],
+)
+def test_errors_of_sets_of_tensors(specification, costs, tmp_path, tensors, expected):
+    text = specification.read_text()
+    line = 1 + text.splitlines().index("tensors: {path: layers.npz, group: 8}")
+    specification.write_text(text.replace("{path: layers.npz, group: 8}", tensors))
+    with pytest.raises(InputError) as caught:
+        run(spec.read(specification), tmp_path / "out", workers=1)
+    assert str(caught.value).startswith(f"{specification}:{line}: {expected}")
 
 
 def test_sweep_without_tensors(specification, costs, tmp_path):

@@ -118,6 +118,17 @@ def test_pruned_candidates_are_not_estimated_but_told(by_name, costs, tmp_path, 
     assert not any("um2" in column for column in rows[0])
 
 
+def test_candidates_that_are_left_out_say_what_they_are_of(by_name, costs, tmp_path):
+    text = by_name.read_text().replace("group: 8", "group: [8, 16]")
+    by_name.write_text(f"{text}clock_gating: true\n")
+    assert run_sweep(by_name, tmp_path / "out", 1) == 0
+    with (tmp_path / "out" / "pruned.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["clock_gating"], row["tensors"], row["group"]) for row in rows} == {
+        ("True", "layers.npz", "8"), ("True", "layers.npz", "16")
+    }  # fmt: skip
+
+
 def test_every_clock_leaves_the_same_out(by_name, costs, tmp_path, monkeypatch):
     monkeypatch.setattr("cost_models.technology.load", simple)
     text = by_name.read_text()

@@ -30,11 +30,12 @@ from rtl.verification import run as run_module
 from rtl.verification import suite, verify
 from rtl.verification.run import first_failure
 from tests.rtl.mutants import (
+    FEW,
     DroppedCarry,
     ExtraCycle,
     LateAccumulator,
     SwappedLanes,
-    verify_mutant,
+    failure_of,
     with_accumulator,
     without_carry,
 )
@@ -191,17 +192,13 @@ class CarrylessFma(rtl.rounded_sum.RoundedSum):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_swapped_lane_fails(family: str) -> None:
     unit = MUTATED[family]
-    verdict = verify_mutant(unit, SwappedLanes(unit))
-    assert not verdict.passed
-    assert "expected" in verdict.failure
+    assert "expected" in failure_of(unit, SwappedLanes(unit))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_wrong_sign_fails(family: str) -> None:
     unit = MUTATED[family]
-    verdict = verify_mutant(unit, WRONG_SIGN[family](unit))
-    assert not verdict.passed
-    assert "expected" in verdict.failure
+    assert "expected" in failure_of(unit, WRONG_SIGN[family](unit))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -209,26 +206,21 @@ def test_a_dropped_carry_fails(family: str) -> None:
     unit = MUTATED[family]
     exact = unit.family != "fma"
     component = with_accumulator(unit, DroppedCarry) if exact else CarrylessFma(unit)
-    verdict = verify_mutant(unit, component)
-    assert not verdict.passed
-    assert "expected" in verdict.failure
+    assert "expected" in failure_of(unit, component)
 
 
 @pytest.mark.parametrize("family", [name for name in FAMILIES if name != "fma"])
 def test_a_late_result_fails(family: str) -> None:
     unit = MUTATED[family]
-    verdict = verify_mutant(unit, with_accumulator(unit, LateAccumulator))
-    assert not verdict.passed
-    assert "timing" in verdict.failure
+    assert "timing" in failure_of(unit, with_accumulator(unit, LateAccumulator))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_wrong_cycle_count_fails(family: str) -> None:
     unit = MUTATED[family]
-    verdict = verify_mutant(unit, ExtraCycle(unit))
-    assert not verdict.passed
-    assert "the golden model predicts" in verdict.failure
-    assert "expected" not in verdict.failure
+    failure = failure_of(unit, ExtraCycle(unit))
+    assert "the golden model predicts" in failure
+    assert "expected" not in failure
 
 
 BITMOD = make("bitmod", lanes=4, activation="e4m3", group_size=32)
@@ -262,14 +254,12 @@ def test_a_wrong_processing_element_fails(mistake: type[ProcessingElement]) -> N
         def element(self) -> ProcessingElement:
             return mistake(self.spec)
 
-    verdict = verify_mutant(BITMOD, Mutant(BITMOD))
-    assert not verdict.passed
-    assert "expected" in verdict.failure
+    assert "expected" in failure_of(BITMOD, Mutant(BITMOD))
 
 
 @pytest.mark.parametrize("mutant", [SwappedLanes, ExtraCycle])
 def test_a_wrong_bitmod_unit_fails(mutant: type[rtl.Unit]) -> None:
-    assert not verify_mutant(BITMOD, mutant(BITMOD)).passed
+    assert failure_of(BITMOD, mutant(BITMOD))
 
 
 def test_nothing_compared_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,9 +283,9 @@ def test_the_first_failure_is_the_one_of_the_whole_verification() -> None:
     unit = MUTATED["bit_serial"]
     assert first_failure(unit, emit.verilog(unit)) == ""
     for wrong in (SwappedLanes(unit), ExtraCycle(unit), LateReady(unit)):
-        found = first_failure(unit, emit.verilog(unit, wrong))
+        found = failure_of(unit, wrong)
         assert found
-        assert verify_mutant(unit, wrong).failure.split("; ")[0] == found
+        assert verify(unit, component=wrong, random_dots=FEW).failure.split("; ")[0] == found
 
 
 class LateReady(rtl.Unit):
