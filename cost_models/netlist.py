@@ -290,9 +290,9 @@ def rtlil_text(unit: UnitSpec) -> str:
     """
     if isinstance(unit, verilog.HandMade):
         return verilog.rtlil(unit)
-    component = rtl.create(replace(unit, stages=1))
+    component = rtl.create(unit if unit.writes_stages else replace(unit, stages=1))
     text = str(rtlil.convert(component, name=unit.name, emit_src=False))
-    if unit.stages == 1:
+    if unit.stages == 1 or unit.writes_stages:
         return text
     from rtl.pipeline import pipelined
 

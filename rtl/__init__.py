@@ -31,7 +31,7 @@ def create(unit: UnitSpec) -> Unit:
         For what is no unit, and as :func:`generator`.
     """
     check_unit(unit)
-    if unit.stages > 1:
+    if unit.stages > 1 and not unit.writes_stages:
         raise InputError(
             f"stages={unit.stages}: a component of Amaranth is in one stage, registers are placed "
             "in its RTLIL (rtl.pipeline); allowed: 1"

@@ -6,6 +6,7 @@ the :class:`TermGenerator` on the weights only, the :class:`ProcessingElement` j
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
@@ -27,8 +28,45 @@ from rtl.blocks.minifloat import decode
 from rtl.blocks.shift_right import shift_right
 from rtl.blocks.wire import counter, wire
 
+
+class Ranks(NamedTuple):
+    """Where a unit has ranks of registers.
+
+    Attributes
+    ----------
+    beat
+        Between what a beat is by itself and the running exponent.
+    products
+        Between the products of terms and significands and their sum.
+    sums
+        Between that sum and the beat's.
+    """
+
+    beat: bool
+    products: bool
+    sums: bool
+
+
+#: By the number of stages: the longest path of the stages before is cut first.
+RANKS = {
+    1: Ranks(beat=False, products=False, sums=False),
+    2: Ranks(beat=False, products=False, sums=True),
+    3: Ranks(beat=False, products=True, sums=True),
+    4: Ranks(beat=True, products=True, sums=True),
+}
+
 #: (-1)**negative * mantissa * 2**exponent.
 TERM = data.StructLayout({"negative": 1, "exponent": 2, "mantissa": 1})
+
+
+def rank(m: Module, values: Sequence[Value], load: Value, name: str) -> list[Signal]:
+    """Return registers of values, loaded together."""
+    held = [
+        Signal(value.shape(), name=f"{name}_{k}", reset_less=True) for k, value in enumerate(values)
+    ]
+    with m.If(load):
+        m.d.sync += [one.eq(value) for one, value in zip(held, values, strict=True)]
+    return held
 
 
 class Aligner(wiring.Component):
@@ -42,6 +80,8 @@ class Aligner(wiring.Component):
         The beat is the first of its group.
     load : In(1)
         Take the beat.
+    advance : In(1)
+        With a rank within: what it holds goes on.
     significands : Out(ArrayLayout(unsigned(spec.significand_bits), lanes))
         Aligned magnitudes of the beat that was taken.
     negative : Out(lanes)
@@ -56,10 +96,12 @@ class Aligner(wiring.Component):
 
     def __init__(self, spec: BitmodUnit) -> None:
         self.spec = spec
+        self.ranks = RANKS[spec.stages]
         exponent = unsigned(spec.operand.exponent)
         lanes = spec.lanes
         super().__init__(
-            {
+            ({"advance": In(1)} if self.ranks.beat else {})
+            | {
                 "activations": In(data.ArrayLayout(unsigned(spec.operand.bits), lanes)),
                 "first": In(1),
                 "load": In(1),
@@ -78,35 +120,54 @@ class Aligner(wiring.Component):
             decode(m, spec.operand, self.activations[k], f"activation_{k}")
             for k in range(spec.lanes)
         ]
+        shifts = [lane.shift for lane in lanes]
+        significands = [lane.significand for lane in lanes]
+        negative = Cat(lane.sign for lane in lanes)
+        nan = Cat(lane.nan | lane.infinity for lane in lanes).any()
+        first, load, exponents = self.first, self.load, shifts
+        if self.ranks.beat:
+            beat = _largest(m, shifts, "largest_of_beat")
+            values = [first, negative, nan, beat, *shifts, *significands]
+            first, negative, nan, beat, *held = rank(m, values, load, "beat")
+            shifts, significands = held[: spec.lanes], held[spec.lanes :]
+            load, exponents = delayed(m, load, self.advance), [beat]
 
         # The largest exponent so far.
-        running = wire(m, Mux(self.first, 0, self.exponent), "running")
-        largest = _largest(m, [lane.shift for lane in lanes] + [running])
+        running = wire(m, Mux(first, 0, self.exponent), "running")
+        largest = _largest(m, [*exponents, running])
 
         # Shift down to it.
-        for k, lane in enumerate(lanes):
-            down = wire(m, (largest - lane.shift)[: spec.operand.exponent], f"down_{k}")
-            magnitude = wire(m, Cat(C(0, spec.fraction_bits), lane.significand), f"magnitude_{k}")
+        for k, (shift, significand) in enumerate(zip(shifts, significands, strict=True)):
+            down = wire(m, (largest - shift)[: spec.operand.exponent], f"down_{k}")
+            magnitude = wire(m, Cat(C(0, spec.fraction_bits), significand), f"magnitude_{k}")
             aligned = shift_right(m, magnitude, down, spec.rounding, f"aligned_{k}")
-            with m.If(self.load):
+            with m.If(load):
                 m.d.sync += self.significands[k].eq(aligned)
-        with m.If(self.load):
+        with m.If(load):
             m.d.sync += [
-                self.negative.eq(Cat(lane.sign for lane in lanes)),
+                self.negative.eq(negative),
                 self.exponent.eq(largest),
                 self.raised.eq(largest - running),
-                self.nan.eq(Cat(lane.nan | lane.infinity for lane in lanes).any()),
+                self.nan.eq(nan),
             ]
         return m
 
 
-def _largest(m: Module, values: Sequence[Value]) -> Value:
+def delayed(m: Module, load: Value, advance: Value) -> Value:
+    """Return ``load`` for what a rank holds: in the next cycle that it may advance in."""
+    held = Signal(name="held_load")
+    with m.If(advance):
+        m.d.sync += held.eq(load)
+    return held & advance
+
+
+def _largest(m: Module, values: Sequence[Value], name: str = "largest") -> Value:
     """Return the largest of ``values`` by a tree of comparisons."""
     level, depth = list(values), 0
     while len(level) > 1:
         pairs = list(zip(level[0::2], level[1::2], strict=False))
         chosen = [
-            wire(m, Mux(a > b, a, b), f"largest_{depth}_{k}") for k, (a, b) in enumerate(pairs)
+            wire(m, Mux(a > b, a, b), f"{name}_{depth}_{k}") for k, (a, b) in enumerate(pairs)
         ]
         level = chosen + level[len(level) & ~1 :]
         depth += 1
@@ -128,6 +189,8 @@ class TermGenerator(wiring.Component):
         Terms of the special value for the code of -0.
     load : In(1)
         Take the weights.
+    advance : In(1)
+        With a rank within: what it holds goes on.
     step : In(1)
         Go on to the next term.
     terms : Out(ArrayLayout(TERM, lanes))
@@ -136,8 +199,10 @@ class TermGenerator(wiring.Component):
 
     def __init__(self, spec: BitmodUnit) -> None:
         self.spec = spec
+        self.ranks = RANKS[spec.stages]
         super().__init__(
-            {
+            ({"advance": In(1)} if self.ranks.beat else {})
+            | {
                 "weights": In(data.ArrayLayout(8, spec.lanes)),
                 "weight_type": In(2),
                 "special": In(8),
@@ -150,12 +215,19 @@ class TermGenerator(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         paired = Signal()
-        with m.If(self.load):
-            m.d.sync += paired.eq(self.is_paired())
+        load, held_paired, held_codes = self.load, None, None
+        if self.ranks.beat:
+            with m.If(self.load):
+                codes = [self.taken(m, self.weights[k], k) for k in range(self.spec.lanes)]
+            held_paired, *held_codes = rank(m, [self.is_paired(), *codes], self.load, "beat")
+            load = delayed(m, self.load, self.advance)
+        with m.If(load):
+            m.d.sync += paired.eq(self.is_paired() if held_paired is None else held_paired)
         for k in range(self.spec.lanes):
             held = Signal(8, name=f"held_{k}", reset_less=True)
-            with m.If(self.load):
-                m.d.sync += held.eq(self.taken(m, self.weights[k], k))
+            with m.If(load):
+                code = held_codes[k] if held_codes else self.taken(m, self.weights[k], k)
+                m.d.sync += held.eq(code)
             with m.Elif(self.step):
                 m.d.sync += held.eq(Mux(paired, held << TERM_BITS, held << 2))
             m.d.comb += self.terms[k].eq(Mux(paired, held[TERM_BITS:], booth_digit(held[5:])))
@@ -208,8 +280,11 @@ class ProcessingElement(wiring.Component):
         From the aligner.
     terms : In(ArrayLayout(TERM, lanes))
         From the term generator.
+    load_products, load_sums : In(1)
+        With a rank of products, of sums: keep those of this cycle.
     step : In(1)
-        Use the terms of this cycle, the beat's first if ``first_term``.
+        Add the terms of this cycle, or those that the ranks hold, the beat's first if
+        ``first_term``.
     first_term, first_beat : In(1)
         The beat's first term; the beat is the first of its group.
     take : In(1)
@@ -233,10 +308,13 @@ class ProcessingElement(wiring.Component):
 
     def __init__(self, spec: BitmodUnit) -> None:
         self.spec = spec
+        self.ranks = RANKS[spec.stages]
         exponent = unsigned(spec.operand.exponent)
         lanes = spec.lanes
         super().__init__(
-            {
+            ({"load_products": In(1)} if self.ranks.products else {})
+            | ({"load_sums": In(1)} if self.ranks.sums else {})
+            | {
                 "significands": In(data.ArrayLayout(unsigned(spec.significand_bits), lanes)),
                 "negative": In(lanes),
                 "raised": In(exponent),
@@ -264,9 +342,11 @@ class ProcessingElement(wiring.Component):
 
         # Multiply: the beat's sum, four times as much from term to term.
         beat_sum = Signal(signed(spec.beat_sum_bits), reset_less=True)
+        held_sum = self.held_sum(m) if self.ranks.sums else None
         with m.If(self.step):
             shifted = Mux(self.first_term, 0, beat_sum.shift_left(2))
-            m.d.sync += beat_sum.eq(shifted + self.terms_sum(m))
+            added_terms = self.total(*self.products(m)) if held_sum is None else held_sum
+            m.d.sync += beat_sum.eq(shifted + added_terms)
 
         # Group accumulate: add the beat before in the first cycle, raise the exponent in the
         # second.
@@ -286,8 +366,23 @@ class ProcessingElement(wiring.Component):
         self.dequantise(m, total)
         return m
 
-    def terms_sum(self, m: Module) -> Value:
-        """Return the sum over the lanes of term times significand."""
+    def held_sum(self, m: Module) -> Value:
+        """Return the sum over the lanes of some cycles before, as ranks hold it."""
+        load_products = self.load_products if self.ranks.products else self.load_sums
+        with m.If(load_products):
+            terms, corrections = self.products(m)
+        if self.ranks.products:
+            terms = rank(m, terms, load_products, "product")
+            corrections = rank(m, corrections, load_products, "correction")
+        (total,) = rank(m, [self.total(terms, corrections)], self.load_sums, "sum_of_terms")
+        return total
+
+    def total(self, terms: Sequence[Value], corrections: Sequence[Value]) -> Value:
+        """Return the sum of products: each inverted if negative, plus a one for each that is."""
+        return tree_sum(terms) + tree_sum(corrections)
+
+    def products(self, m: Module) -> tuple[Sequence[Value], Sequence[Value]]:
+        """Return term times significand of every lane, inverted if negative, and whether it is."""
         spec = self.spec
         width = spec.significand_bits + 3
         terms, corrections = [], []
@@ -299,8 +394,7 @@ class ProcessingElement(wiring.Component):
             inverted = Cat(magnitude, C(0, 1)) ^ negative.replicate(width + 1)
             terms.append(wire(m, inverted.as_signed(), f"inverted_{k}"))
             corrections.append(negative)
-        # Two's complement: invert, and add one for every negative lane.
-        return tree_sum(terms) + tree_sum(corrections)
+        return terms, corrections
 
     def sign(self, lane: int) -> Value:
         """Return whether a lane's product is negative."""
@@ -438,6 +532,16 @@ class ColumnAccumulator(wiring.Component):
         return shift_right(m, value, bits, self.spec.rounding, f"{name}_aligned")
 
 
+class Step(NamedTuple):
+    """What elements do in a cycle; see :class:`ProcessingElement`."""
+
+    step: Value
+    first_term: Value
+    first_beat: Value
+    take: Value
+    group_end: Value
+
+
 class Bitmod(Unit):
     """Aligners, term generators, processing elements and column accumulators.
 
@@ -447,14 +551,15 @@ class Bitmod(Unit):
 
     Timing: a beat is taken at once when the unit is idle, and takes as many cycles as its weights
     have terms. The result follows ``group_interval`` + 1 cycles after the last beat's. A group of
-    fewer than ``group_interval`` cycles waits for the group before it.
+    fewer than ``group_interval`` cycles waits for the group before it. Every further stage is a
+    cycle between a beat and its step in the elements; without stalls beats take the same cycles.
     """
 
     spec: BitmodUnit
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        spec, beat = self.spec, self.i.payload
+        spec, beat, ranks = self.spec, self.i.payload, RANKS[self.spec.stages]
         aligners = [Aligner(spec) for _ in range(spec.rows)]
         generators = [TermGenerator(spec) for _ in range(spec.columns)]
         columns = [ColumnAccumulator(spec) for _ in range(spec.columns)]
@@ -475,8 +580,15 @@ class Bitmod(Unit):
         active, first_term, group_end = Signal(), Signal(), Signal()
         left = Signal(range(max(TERMS.values())))
         final = wire(m, active & (left == 0), "final")
-        hold = wire(m, final & group_end & element.busy, "hold")
-        m.d.comb += self.i.ready.eq(~active | (final & ~hold))
+        if spec.stages == 1:
+            hold = wire(m, final & group_end & element.busy, "hold")
+            m.d.comb += self.i.ready.eq(~active | (final & ~hold))
+        else:
+            # Elements are further on: those before them count the cycles that a group takes.
+            frozen = Signal()
+            wait = Signal(range(spec.group_interval))
+            hold = wire(m, frozen | (final & group_end & (wait != 0)), "hold")
+            m.d.comb += self.i.ready.eq(~frozen & (~active | (final & ~hold)))
         taken = wire(m, self.i.valid & self.i.ready, "taken")
         load = wire(m, taken & ~beat.program, "load")
         step = wire(m, active & ~hold, "step")
@@ -498,8 +610,24 @@ class Bitmod(Unit):
                 group_end.eq(ends),
                 last.eq(beat.last),
             ]
-        with m.If(take & group_end):
-            m.d.sync += last_group.eq(last)
+        # What elements do, and in between what ranks before them hold.
+        steps = [Step(step, first_term, first_beat, take, group_end)]
+        if spec.stages == 1:
+            with m.If(take & group_end):
+                m.d.sync += last_group.eq(last)
+        else:
+            steps += self.delayed(m, steps[0], ~frozen)
+            now = steps[-1]
+            m.d.comb += frozen.eq(now.take & now.group_end & element.busy)
+            steps[-1] = now._replace(step=now.step & ~frozen, take=now.take & ~frozen)
+            last_held = Signal()
+            with m.If(~frozen & (wait != 0)):
+                m.d.sync += wait.eq(wait - 1)
+            with m.If(take & group_end):
+                m.d.sync += [wait.eq(spec.group_interval - 1), last_held.eq(last)]
+            with m.If(steps[-1].take & now.group_end):
+                m.d.sync += last_group.eq(last_held)
+        now = steps[-1]
 
         # Rows: activations. Columns: weights, special value and scale.
         for row, aligner in enumerate(aligners):
@@ -509,6 +637,8 @@ class Bitmod(Unit):
                 aligner.first.eq(index == 0),
                 aligner.load.eq(load),
             ]
+            if ranks.beat:
+                m.d.comb += aligner.advance.eq(~frozen)
         register_file = self.register_file(m, taken)
         scales = [
             Signal(SCALE_BITS, name=f"scale_{k}", reset_less=True) for k in range(len(columns))
@@ -520,30 +650,47 @@ class Bitmod(Unit):
                 generator.weight_type.eq(beat.weight_type),
                 generator.special.eq(register_file[beat[spec.column_field("selector", column)]]),
                 generator.load.eq(load),
-                generator.step.eq(step),
+                generator.step.eq(steps[1].step & ~frozen if ranks.beat else step),
             ]
+            if ranks.beat:
+                m.d.comb += generator.advance.eq(~frozen)
             with m.If(load):
                 m.d.sync += scales[column].eq(beat[spec.column_field("scale", column)])
+        if spec.stages > 1:
+            # An element takes the scale some cycles later than the next beat brings another.
+            scales = rank(m, scales, take & group_end, "scale_of_group")
 
         # Elements: every row with every column.
         release = Signal()
-        for aligner, line in zip(aligners, elements, strict=True):
+        for row, (aligner, line) in enumerate(zip(aligners, elements, strict=True)):
+            beside = [aligner.raised, aligner.exponent, aligner.nan]
+            for number in range(ranks.products + ranks.sums):
+                beside = rank(m, beside, ~frozen, f"beside_{row}_{number}")
             for cell, generator, scale in zip(line, generators, scales, strict=True):
                 m.d.comb += [
                     cell.significands.eq(aligner.significands),
                     cell.negative.eq(aligner.negative),
-                    cell.raised.eq(aligner.raised),
-                    cell.exponent.eq(aligner.exponent),
-                    cell.nan.eq(aligner.nan),
+                    *(
+                        port.eq(value)
+                        for port, value in zip(
+                            (cell.raised, cell.exponent, cell.nan), beside, strict=True
+                        )
+                    ),
                     cell.terms.eq(generator.terms),
-                    cell.step.eq(step),
-                    cell.first_term.eq(first_term),
-                    cell.first_beat.eq(first_beat),
-                    cell.take.eq(take),
-                    cell.take_group.eq(group_end),
+                    cell.step.eq(now.step),
+                    cell.first_term.eq(now.first_term),
+                    cell.first_beat.eq(now.first_beat),
+                    cell.take.eq(now.take),
+                    cell.take_group.eq(now.group_end),
                     cell.scale.eq(scale),
                     cell.ready.eq(release),
                 ]
+                if ranks.products:
+                    load_products = steps[ranks.beat].step & ~frozen
+                    m.d.comb += cell.load_products.eq(load_products)
+                if ranks.sums:
+                    load_sums = steps[ranks.beat + ranks.products].step & ~frozen
+                    m.d.comb += cell.load_sums.eq(load_sums)
 
         # Columns: add up the rows one after the other, and offer the results after the last.
         row = counter(spec.rows, "row")
@@ -573,6 +720,17 @@ class Bitmod(Unit):
         results = [column.results[row] for row in range(spec.rows) for column in columns]
         m.d.comb += self.o.payload.eq(Cat(*results))
         return m
+
+    def delayed(self, m: Module, step: Step, advance: Value) -> list[Step]:
+        """Return a step in every rank, all of which advance together."""
+        found = []
+        for number in range(1, self.spec.stages):
+            held = Step(*(Signal(name=f"{name}_in_{number}") for name in Step._fields))
+            with m.If(advance):
+                m.d.sync += [one.eq(value) for one, value in zip(held, step, strict=True)]
+            found.append(held)
+            step = held
+        return found
 
     def element(self) -> ProcessingElement:
         """Return one processing element."""

@@ -60,12 +60,12 @@ def verilog(unit: UnitSpec, component: Unit | None = None) -> str:
 def _of_unit(unit: UnitSpec) -> str:
     if isinstance(unit, HandMade):
         return f"{_banner(unit)}// {unit.verilog.label}\n{unit.verilog.text}"
-    return _of_component(unit, create(replace(unit, stages=1)))
+    return _of_component(unit, create(unit if unit.writes_stages else replace(unit, stages=1)))
 
 
 def _of_component(unit: UnitSpec, component: Unit) -> str:
     text = once(rtlil.convert(component, name=unit.name, emit_src=False))
-    if unit.stages > 1:
+    if unit.stages > 1 and not unit.writes_stages:
         # SciPy takes longer to import than most units to emit.
         from rtl.pipeline import pipelined
 

@@ -110,6 +110,8 @@ class UnitSpec(KeepsRepr, LayerOperands):
     family: ClassVar[str]
     #: The class of its hardware, a subclass of ``rtl.Unit``, or where it is: ``module:class``.
     generator: ClassVar[str | type]
+    #: Whether the generator places the registers of all stages; else they are placed in its RTLIL.
+    writes_stages: ClassVar[bool] = False
     #: Parameters of the units that verification covers, the first of which stands for the family.
     configurations: ClassVar[Configurations] = ()
     #: Parameters that are contents of registers, which beats can load: they are no hardware.

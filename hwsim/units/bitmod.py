@@ -35,6 +35,12 @@ other; here the largest scale of an output's weights becomes 255 and the others 
 nearest even, under one factor an output that is applied outside. That moves a scale by 0.2 % of the
 largest at most.
 
+*Stages*. All elements work in step, so ranks of registers hold the steps of one schedule, and all
+of them wait where the last one holds the end of a group that the element is not ready for. Two
+stages add the terms of a cycle up before they add them to the beat's sum, three multiply before
+that, and four find the largest exponent of a beat before they align it. The cycles of a beat stay:
+a group takes as long as in one stage.
+
 INT5 weights are sent sign-extended as INT6. Weight codes sit in the low bits of 8; the others are
 ignored. Groups of different types may follow each other.
 
@@ -79,6 +85,8 @@ _SCALE = Integer(SCALE_BITS, signed=False)
 #: Terms have exponents 0 to 3.
 MAX_TERM_EXPONENT = 3
 MAX_FRACTION_BITS = 64
+#: Three ranks of registers: before the running exponent, the sum of products, and the beat's sum.
+MAX_STAGES = 4
 #: Most bits that the column accumulator may have above what a scaled group needs.
 MAX_HEADROOM = 64
 
@@ -211,6 +219,7 @@ class BitmodUnit(UnitSpec):
 
     family: ClassVar[str] = "bitmod"
     generator: ClassVar[str] = "rtl.bitmod:Bitmod"
+    writes_stages: ClassVar[bool] = True
     loaded: ClassVar[tuple[str, ...]] = ("special_values",)
 
     weight: Format = CONTAINER
@@ -463,7 +472,7 @@ class BitmodUnit(UnitSpec):
 
     @property
     def most_stages(self) -> int:
-        return 1
+        return MAX_STAGES
 
     def _timing(self) -> Timing:
         slowest, fastest = max(TERMS.values()), min(TERMS.values())

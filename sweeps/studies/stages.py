@@ -80,8 +80,8 @@ mapped for the least delay in one to four stages. What limits the clock in the e
 the beats, which needs its own result in the next cycle: an integer addition is short, a rounded one
 has to align, add, normalise and round. With `interleaved_sums=2` two sums take turns, and two
 stages share the addition. Units that work on a beat for several cycles take one rank,
-before them, and BitMoD none. Registers stand between words: no adder or multiplier is cut, so two
-saved rows are added up in one stage.
+before them, but for BitMoD, whose generator places three. Registers stand between words: no adder
+or multiplier is cut, so two saved rows are added up in one stage.
 """
 
 METHOD = """

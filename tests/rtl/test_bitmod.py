@@ -1,8 +1,13 @@
+import re
+
+import pytest
 from amaranth.sim import Simulator
 
 from hwsim.units import make
 from hwsim.units.bitmod import TERMS, WeightType, _decode_table, term_pair
-from rtl.bitmod import Bitmod, TermGenerator, term_bits
+from rtl import emit
+from rtl.bitmod import RANKS, Bitmod, TermGenerator, term_bits
+from rtl.verification import first_failure
 
 
 def test_term_generator_gives_every_weight() -> None:
@@ -89,3 +94,23 @@ def test_special_values_can_be_programmed() -> None:
     simulator.run()
     assert results == expected
     assert len(set(results)) == 4
+
+
+STAGED = make("bitmod", lanes=2, activation="e4m3", group_size=16, stages=4)
+#: Faults of ranks: a pattern in the emitted Verilog, and what stands in its place.
+FAULTS = {
+    "never frozen": (r"assign frozen = .*;", "assign frozen = 1'h0;"),
+    "no wait between groups": (r"= \| \\wait ;", "= 1'h0;"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_wrong_rank_fails(name: str) -> None:
+    text, count = re.subn(*FAULTS[name], emit.verilog(STAGED))
+    assert count
+    assert first_failure(STAGED, text)
+
+
+def test_stages_have_a_rank_each() -> None:
+    assert {*RANKS} == {*range(1, STAGED.most_stages + 1)}
+    assert [sum(ranks) + 1 for ranks in RANKS.values()] == [*RANKS]

@@ -26,8 +26,8 @@ DOTS = 512
 STAGED = [family for family in FAMILIES if family != "array" and small(family).most_stages > 1]
 
 
-def test_all_families_but_bitmod_and_arrays_have_stages():
-    assert {*FAMILIES} - {*STAGED} == {"array", "bitmod", "bitmod_tile"}
+def test_all_families_but_arrays_have_stages():
+    assert {*FAMILIES} - {*STAGED} == {"array"}
 
 
 @pytest.mark.parametrize("family", STAGED)
@@ -184,11 +184,11 @@ def test_stages_out_of_range_are_refused(family, values, said):
         make(family, **values)
 
 
-def test_arrays_and_bitmod_are_in_one_stage():
+def test_arrays_are_in_one_stage_and_bitmod_in_four():
     with pytest.raises(InputError, match="stages=2: an array's units take 1"):
         make("array", element="integer", rows=2, columns=1, **INTEGER, stages=2)
-    with pytest.raises(InputError, match="stages=2: bitmod takes 1"):
-        make("bitmod", lanes=1, activation="fp16", stages=2)
+    with pytest.raises(InputError, match="stages=5: bitmod takes 1 to 4"):
+        make("bitmod", lanes=1, activation="fp16", stages=5)
 
 
 INTERLEAVED = {"lanes": 1, "weight": "e2m1", "activation": "e3m2", "accumulator": "e5m2"}
