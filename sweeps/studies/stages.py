@@ -23,11 +23,17 @@ from hwsim.files import temporary_folder
 from hwsim.tables import number
 from hwsim.units import UnitSpec, make
 from sweeps.studies.page import Cell, Measured, Page, Piece, Table, paragraph
+from sweeps.studies.peers.mapping import peer
 
 if TYPE_CHECKING:
     from cost_models.synthesis.liberty import Library
 
 STAGES = (1, 2, 3, 4)
+#: Technologies in which units of others were measured.
+WITH_PEERS = ("asap7", "sky130", "osu018")
+#: FPnew's multiply-add by its registers, as ``peers.csv`` names it, and what stands beside it.
+FPNEW_UNITS = {"no": "fpnew_fma_fp16", "1": "fpnew_fma_fp16_p1"}
+OURS = "fma, FP16, 2 sums"
 #: Per cent by which an estimated period is wrong.
 WRONG = 30
 #: Of files in the cache.
@@ -82,6 +88,14 @@ has to align, add, normalise and round. With `interleaved_sums=2` two sums take 
 stages share the addition. Units that work on a beat for several cycles take one rank,
 before them, but for BitMoD, whose generator places three. Registers stand between words: no adder
 or multiplier is cut, so two saved rows are added up in one stage.
+"""
+
+FPNEW = """
+FPnew's multiply-add (`fpnew_fma` of openhwgroup/cvfpu 0ad2cd7, measured before in this flow by
+Yosys 0.70, `sweeps/studies/peers/peers.csv`) has registers by a parameter of its own, here none and
+one. It adds its product to an operand, without an accumulator, and its delays are those from inputs
+and to outputs, too. With one register an accumulation takes two sums in turn, so ours beside it has
+two, with their registers, the addition of both at the end and the handshake.
 """
 
 METHOD = """
@@ -160,6 +174,8 @@ def page(libraries: "Mapping[str, Library]") -> Page:
     for name in libraries:
         pieces += [f"## {name}", f"{name}, mapped for the least delay:", _table(figures, name)]
         pieces.append(partial(_gains, figures, name))
+    if beside := [name for name in libraries if name in WITH_PEERS]:
+        pieces += ["## Beside FPnew", paragraph(FPNEW), _beside(figures, beside)]
     pieces += ["## How far the estimate is from it", paragraph(ERRORS)]
     pieces += [_errors(figures, libraries), partial(_worst, figures, libraries)]
     todo = tasks([*libraries])
@@ -181,6 +197,32 @@ def _table(figures: Figures, name: str) -> Table:
          "GMAC/s/mm^2 over one stage"],
         [[task.unit, str(task.stages), *cells(task)] for task in tasks([name])],
     )  # fmt: skip
+
+
+def _beside(figures: Figures, technologies: Sequence[str]) -> Table:
+    """Return FPnew's multiply-add and ours, mapped for the least delay."""
+    rows: list[list[Cell]] = []
+    for name in technologies:
+        rows += [_peer(name, registers) for registers in FPNEW_UNITS]
+        rows += [_own(figures, task) for task in tasks([name]) if task.unit == OURS]
+    return Table(["technology", "unit", "area um^2", "period ns", "GMAC/s/mm^2"], rows)
+
+
+def _peer(technology: str, registers: str) -> list[Cell]:
+    found = peer(FPNEW_UNITS[registers], technology, "speed")
+    said = f"FPnew, FP16, registers inside: {registers}"
+    figures = found.area, found.delay, 1e6 / found.delay / found.area
+    return [technology, said, *map(number, figures)]
+
+
+def _own(figures: Figures, task: Task) -> list[Cell]:
+    return [
+        task.technology,
+        f"{OURS}, stages: {task.stages}",
+        lambda: number(figures[task].area),
+        lambda: number(figures[task].period),
+        lambda: number(density(task, figures[task])),
+    ]
 
 
 def _gain(figures: Figures, task: Task) -> float:
