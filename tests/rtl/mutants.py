@@ -11,7 +11,7 @@ from hwsim.units.adders import Adders, MergedSum
 from rtl import emit
 from rtl.blocks.accumulator import Accumulator
 from rtl.blocks.columns import Columns
-from rtl.verification import first_failure
+from rtl.verification.run import first_failure
 
 #: Random operands that mistakes are looked for with.
 FEW = 256

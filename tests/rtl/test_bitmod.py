@@ -7,7 +7,7 @@ from hwsim.units import make
 from hwsim.units.bitmod import TERMS, WeightType, _decode_table, term_pair
 from rtl import emit
 from rtl.bitmod import RANKS, Bitmod, TermGenerator, term_bits
-from rtl.verification import first_failure
+from rtl.verification.run import first_failure
 
 
 def test_term_generator_gives_every_weight() -> None:
