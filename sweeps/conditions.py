@@ -22,7 +22,7 @@ from itertools import pairwise
 from typing import Any
 
 from hwsim.decode import Value
-from hwsim.errors import InputError, suggestion, unknown
+from hwsim.errors import InputError, suggestion
 
 _COMPARISONS: Mapping[type, Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
@@ -107,8 +107,9 @@ class Condition:
             name = _dotted(node)
             axis = name.removesuffix(f".{_BITS}")
             if axis not in self.axes and name not in self.axes:
-                error = unknown("axis", axis, sorted(self.axes))
-                raise InputError(f"{error}; a key that the entry does not list is none")
+                known = sorted(self.axes)
+                hint = suggestion(axis, known) or f"; it has {', '.join(known)}"
+                raise InputError(f"{axis!r} is no axis of this entry{hint}")
         elif isinstance(node, ast.Constant):
             if isinstance(node.value, bool) or not isinstance(node.value, int | float | str):
                 raise InputError(

@@ -532,7 +532,7 @@ def _small_print(sweep: Sweep, table: Sequence[Row], approximate: bool) -> list[
             f"Network: {sweep.network.label}; embedding and head in float32 where no format of "
             "theirs is named, sums exact."
         )
-    if (group := table[0]["group"]) is not None:
+    if (group := table[0].get("group")) is not None:
         scales = (
             f"Weights in groups of {group} and activations with one scale a token "
             "where their formats say nothing else"

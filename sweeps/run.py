@@ -348,7 +348,7 @@ class _Engine:
                     target,
                     Cost(**content["cost"]),
                     None if quality is None else Quality(**quality),
-                    self.sweep.group_of(target),
+                    self.sweep.group,
                     None if simulated is None else Simulated(**simulated),
                 )
         found = sum(one in self.points for one in list(self._wanted()))
@@ -518,7 +518,7 @@ class _Engine:
                 Candidate(
                     unit,
                     known[unit] if unit in known else self._quality(unit),
-                    self.sweep.group_of(target),
+                    self.sweep.group,
                     self.accuracies.get(Design(unit)),
                 ),
                 self.sweep.objectives,
@@ -735,7 +735,7 @@ class _Engine:
         self, design: Design, target: Target, cost: Cost, simulated: Simulated | None = None
     ) -> None:
         self.points[design, target] = Point(
-            design, target, cost, self._quality(design.unit), self.sweep.group_of(target), simulated
+            design, target, cost, self._quality(design.unit), self.sweep.group, simulated
         )
 
     def _start_points(self) -> None:

@@ -18,6 +18,7 @@ from cost_models.operands import default_operands
 from hwsim.tensors.quality import Quality
 from hwsim.units import UnitSpec
 from sweeps.accuracies import Measured
+from sweeps.designs import Design
 from sweeps.metrics import METRICS
 from sweeps.targets import Target
 
@@ -49,6 +50,11 @@ class Pruned:
     unit: UnitSpec
     target: Target
     ratio: float
+
+    @property
+    def design(self) -> Design:
+        """The unit as a design."""
+        return Design(self.unit)
 
 
 @dataclass(frozen=True)

@@ -294,9 +294,10 @@ class Sweep:
         """Return the tensors of a target."""
         return target.tensors or self.tensors
 
-    def group_of(self, target: "Target") -> int | None:
-        """Return the group size of weights of a target, None without tensors and network."""
-        of = self.tensors_of(target) or self.network
+    @property
+    def group(self) -> int | None:
+        """Group size of weights, None without tensors and network, or with several sets."""
+        of = self.tensors or self.network
         return None if of is None else of.group
 
     @property
@@ -486,8 +487,6 @@ def _tensor_sets(value: Value) -> dict[Tensors, dict[str, str]]:
                 entry.fail(f"the set {one.name!r} stands twice")
             places = {"tensors": entry, **given}
             found[one.name] = one, {k: f"{v.place}: {v.key}" for k, v in places.items()}
-    if not found:
-        value.fail("has no set of tensors")
     return dict(found.values())
 
 

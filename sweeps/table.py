@@ -423,13 +423,14 @@ def read_failed(folder: Path) -> list[dict[str, str]]:
     Raises
     ------
     InputError
-        If the file of them is there and cannot be read, or has other columns.
+        If the file of them is there and cannot be read, or is no such table.
     """
     path = folder / FAILURES
     if not path.exists():
         return []
     lines = csv.DictReader(io.StringIO(read_text(path, "failed points")))
     rows = list(lines)
-    if tuple(lines.fieldnames or ()) != FAILED or any(None in row.values() for row in rows):
-        raise InputError(f"{path} is no table of failed points; its columns: {', '.join(FAILED)}")
+    needed = ("design", "reason")
+    if any(row.get(name) is None for row in rows for name in needed):
+        raise InputError(f"{path} is no table of failed points, which has {' and '.join(needed)}")
     return rows

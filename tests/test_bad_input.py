@@ -227,7 +227,10 @@ CASES: list[tuple[str, str]] = [
         "--match *.weight: goes with a file or package; --operands normal",
     ),
     (f"cost {TINY} --group 8", "--group 8: goes with a file or package; --operands normal is none"),
-    (f"cost {TINY} --operands {{w}}/matrices.npz --group 0", "--group must be at least 1, not 0"),
+    (
+        f"cost {TINY} --operands {{w}}/matrices.npz --group 0",
+        "--group='0': allowed: whole numbers from 1",
+    ),
     (f"cost {TINY} --method fast", "unknown 'fast'; allowed: estimate, synthesis"),
     (f"cost {TINY} --objective fast", "unknown 'fast'; allowed: area, speed, density"),
     (f"cost {TINY} --objective speed --clock 5", "--clock: not allowed with argument --objective"),

@@ -64,7 +64,7 @@ function applyText(shown, results, text) {
 }
 
 function searchable(results) {
-  const named = ["design", "unit", "label", "verilog", "parameters", "changes"];
+  const named = ["design", "family", "unit", "label", "verilog", "parameters", "changes"];
   const pairs = ["lanes", "weight", "activation"];
   results.searched ??= Array.from({ length: results.count }, (_, row) => {
     const words = [...named.map((name) => results.at(name, row) ?? ""), ...pairs.map((name) => `${name}=${results.at(name, row)}`)];

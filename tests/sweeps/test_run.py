@@ -452,7 +452,7 @@ def test_every_set_of_tensors_is_a_target_of_its_own(specification, costs, tmp_p
     ("tensors", "expected"),
     [
         ("[{path: layers.npz, group: [8, 16, 8]}]", "tensors: the set 'layers.npz group 8' stands"),
-        ("[]", "tensors: has no set of tensors"),
+        ("[]", "tensors: the list is empty"),
         ("{path: layers.npz, group: [8, 5]}", "group: group size 5 does not divide"),
         ("[{path: layers.npz, group: 8}, {path: layers.npz, match: [w, v], group: 8}]", "match: "),
     ],
