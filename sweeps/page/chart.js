@@ -82,7 +82,9 @@ class Chart {
     const ends = [...xaxis.range, ...yaxis.range].map(Number);
     this.onZoom(ends);
     this.range = ends;
-    Plotly.relayout(this.element, { annotations: this.labels() });
+    const [x, y] = this.axes.map(({ log }, along) => (log ? ticks(ends.slice(2 * along, 2 * along + 2)) : {}));
+    const named = (axis, of) => Object.fromEntries(Object.entries(of).map(([key, value]) => [`${axis}.${key}`, value]));
+    Plotly.relayout(this.element, { annotations: this.labels(), ...named("xaxis", x), ...named("yaxis", y) });
   }
 
   axis(name) {
@@ -310,6 +312,7 @@ class Chart {
     return {
       type: log ? "log" : "linear",
       range,
+      ...(log ? ticks(range) : {}),
       autorange: false,
       title: { text: `${escapeMarkup(metric.label)}  <i>${better}</i>`, standoff: 10 },
       gridcolor: cssColour("--grid"),
@@ -384,6 +387,30 @@ class Chart {
     const { clientWidth: width, clientHeight: height } = this.element;
     Plotly.downloadImage(this.element, { format, filename: "hwsim", width, height, scale: 2 });
   }
+}
+
+/** Most decades that have ticks between the powers of ten. */
+const DECADES = 3;
+
+/** Where a logarithmic axis between two powers of ten has ticks, and what they say. */
+function ticks([low, high]) {
+  const values = high - low < 1 ? evenTicks(10 ** low, 10 ** high) : decadeTicks(low, high);
+  return { tickmode: "array", tickvals: values, ticktext: values.map(figure) };
+}
+
+function decadeTicks(low, high) {
+  const steps = high - low > DECADES ? [1] : [1, 2, 5];
+  const decades = Array.from({ length: Math.ceil(high) - Math.floor(low) + 1 }, (_, k) => Math.floor(low) + k);
+  const values = decades.flatMap((decade) => steps.map((step) => Number(`${step}e${decade}`)));
+  return values.filter((value) => value >= 10 ** low && value <= 10 ** high);
+}
+
+/** Round numbers at equal distances, of which there are some five. */
+function evenTicks(low, high) {
+  const size = 10 ** Math.floor(Math.log10((high - low) / 5));
+  const step = size * [1, 2, 5, 10].find((factor) => factor * size >= (high - low) / 8);
+  const first = Math.ceil(low / step);
+  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, k) => Number(((first + k) * step).toPrecision(12)));
 }
 
 const POINTS = { type: "scattergl", mode: "markers", hoverinfo: "none", showlegend: false };

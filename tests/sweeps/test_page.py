@@ -501,6 +501,23 @@ def test_the_cost_command_gives_the_figures_of_the_page(
     assert {key: row[key] for key in of} == of
 
 
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ((-4, 4), ["0.0001", "0.001", "0.01", "0.1", "1", "10", "100", "1000", "10000"]),
+        ((2, 3.4), ["100", "200", "500", "1000", "2000"]),
+        ((3, 3.1), ["1000", "1050", "1100", "1150", "1200", "1250"]),
+        ((-0.7, -0.2), ["0.2", "0.3", "0.4", "0.5", "0.6"]),
+    ],
+)
+def test_logarithmic_axes_have_round_ticks(
+    opened: Page, ends: tuple[float, float], expected: list[str]
+) -> None:
+    opened.evaluate(f"Plotly.relayout(page.chart.element, {{'xaxis.range': {list(ends)}}})")
+    opened.wait_for_function("page.state.zoom !== null")
+    assert opened.evaluate("page.chart.element.layout.xaxis.ticktext") == expected
+
+
 def test_no_point_left_is_said(opened: Page) -> None:
     opened.fill("#text", "no such unit")
     opened.wait_for_selector("#empty:not([hidden])")
