@@ -51,7 +51,7 @@ class Ranks(NamedTuple):
 RANKS = {
     1: Ranks(beat=False, products=False, sums=False),
     2: Ranks(beat=False, products=False, sums=True),
-    3: Ranks(beat=False, products=True, sums=True),
+    3: Ranks(beat=True, products=True, sums=False),
     4: Ranks(beat=True, products=True, sums=True),
 }
 
@@ -342,7 +342,7 @@ class ProcessingElement(wiring.Component):
 
         # Multiply: the beat's sum, four times as much from term to term.
         beat_sum = Signal(signed(spec.beat_sum_bits), reset_less=True)
-        held_sum = self.held_sum(m) if self.ranks.sums else None
+        held_sum = self.held_sum(m) if self.ranks.products or self.ranks.sums else None
         with m.If(self.step):
             shifted = Mux(self.first_term, 0, beat_sum.shift_left(2))
             added_terms = self.total(*self.products(m)) if held_sum is None else held_sum
@@ -374,8 +374,8 @@ class ProcessingElement(wiring.Component):
         if self.ranks.products:
             terms = rank(m, terms, load_products, "product")
             corrections = rank(m, corrections, load_products, "correction")
-        (total,) = rank(m, [self.total(terms, corrections)], self.load_sums, "sum_of_terms")
-        return total
+        total = self.total(terms, corrections)
+        return rank(m, [total], self.load_sums, "sum_of_terms")[0] if self.ranks.sums else total
 
     def total(self, terms: Sequence[Value], corrections: Sequence[Value]) -> Value:
         """Return the sum of products: each inverted if negative, plus a one for each that is."""

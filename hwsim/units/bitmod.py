@@ -37,9 +37,9 @@ largest at most.
 
 *Stages*. All elements work in step, so ranks of registers hold the steps of one schedule, and all
 of them wait where the last one holds the end of a group that the element is not ready for. Two
-stages add the terms of a cycle up before they add them to the beat's sum, three multiply before
-that, and four find the largest exponent of a beat before they align it. The cycles of a beat stay:
-a group takes as long as in one stage.
+stages add the terms of a cycle up before they add them to the beat's sum. Three multiply before,
+and find the largest exponent of a beat before they align it; four do all three. The cycles of a
+beat stay: a group takes as long as in one stage.
 
 INT5 weights are sent sign-extended as INT6. Weight codes sit in the low bits of 8; the others are
 ignored. Groups of different types may follow each other.
@@ -85,7 +85,7 @@ _SCALE = Integer(SCALE_BITS, signed=False)
 #: Terms have exponents 0 to 3.
 MAX_TERM_EXPONENT = 3
 MAX_FRACTION_BITS = 64
-#: Three ranks of registers: before the running exponent, the sum of products, and the beat's sum.
+#: Ranks of registers before the running exponent, the sum of products, and the beat's sum.
 MAX_STAGES = 4
 #: Most bits that the column accumulator may have above what a scaled group needs.
 MAX_HEADROOM = 64

@@ -7,6 +7,7 @@ product, a field that acts where it is to be ignored.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from math import prod
 
@@ -104,6 +105,17 @@ def random_codes(unit: UnitSpec, dots: int, beats: int, rng: np.random.Generator
     refused = np.isin(weights, unit.refused_weights)
     weights = np.where(refused, unit.weight.encode(0.0), weights)
     return Operands(activations, weights, random_metadata(unit, dots, beats, rng))
+
+
+def late(unit: UnitSpec, beats: int, quiet: int, rng: np.random.Generator) -> Operands:
+    """Return a random dot product whose first ``quiet`` beats have activations of zero.
+
+    A sum that is full or not a number after a few random beats does not show what follows.
+    """
+    drawn = random_codes(unit, 1, beats, rng)
+    activations = drawn.activations.copy()
+    activations[:, : quiet * unit.activation_lanes] = unit.activation.encode(0.0)
+    return replace(drawn, activations=activations)
 
 
 def cancelling(unit: UnitSpec, dots: int, rng: np.random.Generator) -> Operands:

@@ -24,6 +24,7 @@ from hwsim.units.stimulus import (
     edges,
     extremes,
     is_exhaustive,
+    late,
     longest,
     metadata_orders,
     random_codes,
@@ -41,6 +42,10 @@ EDGE_DOTS = 512
 STALL, PAUSE = 70, 320
 #: Cycles of resets.
 RESETS = (1, 2, 3, 40)
+#: Dot products of which only the end counts.
+LATE_DOTS = 8
+#: Single beats after a long dot product, and those of a beat of few bits, of which few count.
+AFTER_LONG, AFTER_LONG_NARROW, NARROW = 24, 96, 16
 #: Beats of a dot product that is long for any family.
 LONG_DOT = 260
 
@@ -263,6 +268,12 @@ def _accumulation(drawn: _Drawn) -> _Made:
     for _ in range(2):
         script.dots(drawn.random(1, min(longest(drawn.unit), LONG_DOT)))
         script.dots(drawn.random(3, 1))
+    # And often: not every operand shows in the result.
+    for k in range(LATE_DOTS):
+        script.dots(late(drawn.unit, 17 + k, 16, drawn.rng))
+    for _ in range(AFTER_LONG_NARROW if drawn.unit.beat_bits <= NARROW else AFTER_LONG):
+        script.dots(drawn.random(1, 34))
+        script.dots(drawn.random(1, 1))
     script.drain()
     return script, ()
 

@@ -30,7 +30,7 @@ SEED = 1
 #: Stands for libraries that tests do not have: pages are laid out with them, not measured.
 ABSENT: Any = None
 #: Libraries of studies that have several, of which tests have one.
-SEVERAL = {"peers": ("sky130", "asap7", "osu018"), "stages": ("sky130", "osu018")}
+SEVERAL = {"peers": ("sky130", "asap7", "osu018"), "stages": ("sky130", "asap7", "osu018")}
 #: What stands before tables of such figures.
 ABSENT_TITLE = re.compile(r"synthesis|default script|^(sky130|asap7)(:|, mapped)")
 COSTLY_ROWS = 12

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -94,12 +95,14 @@ def test_a_position_that_survives_a_reset_fails() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("fault", faults.ANYWHERE)
 def test_faults_at_the_ports_fail_in_all_families(family: str, fault: Any) -> None:
-    unit = make(family, **FAMILIES[family].configurations[-1])
+    # A component of Amaranth is in one stage.
+    unit = replace(make(family, **FAMILIES[family].configurations[-1]), stages=1)
     assert first_failure(unit, emit.verilog(unit, fault(unit)))
 
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("family", [name for name in FAMILIES if name in UNITS])
 def test_registers_that_survive_a_reset_fail(family: str) -> None:
-    allowed = {"bitmod": 6}  # What a beat sets before it counts.
+    # Of 30: what a beat sets before it counts, and what clears itself while a reset lasts.
+    allowed = {"bitmod": 19}
     assert survivors(UNITS[family]) <= allowed.get(family, 0)
