@@ -47,7 +47,8 @@ class Ranks(NamedTuple):
     sums: bool
 
 
-#: By the number of stages: the longest path of the stages before is cut first.
+#: By the number of stages. One rank cuts what is cheapest; two cut the aligner's path and that of
+#: the terms, which are equally long, and three cut the latter once more.
 RANKS = {
     1: Ranks(beat=False, products=False, sums=False),
     2: Ranks(beat=False, products=False, sums=True),

@@ -6,6 +6,7 @@ import json
 import shlex
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,17 @@ def settle(shown: Page) -> None:
     shown.wait_for_function("page.view && page.view.within !== null && page.chart")
 
 
+@contextmanager
+def settled(browser: Browser, path: Path) -> Iterator[Page]:
+    """Open a page of its own and wait for it."""
+    with browser.new_context() as context:
+        shown = context.new_page()
+        shown.set_default_timeout(TIMEOUT_MS)
+        shown.goto(path.as_uri())
+        settle(shown)
+        yield shown
+
+
 def flags(shown: Page) -> dict[str, list[int]]:
     return shown.evaluate(
         "() => ({shown: [...page.view.shown.keys()].filter((row) => page.view.shown[row]),"
@@ -440,11 +452,7 @@ def test_limits_of_one_of_two_sweeps(browser: Browser, tmp_path: Path) -> None:
     folders = [stored(tmp_path / "a", rows, limited), stored(tmp_path / "b", rows, metadata)]
     page.write(folders, tmp_path / "two.html")
     keeping = {k for k in range(COUNT) if rows[k]["output_sqnr_db"] >= 12}
-    with browser.new_context() as context:
-        shown = context.new_page()
-        shown.set_default_timeout(TIMEOUT_MS)
-        shown.goto((tmp_path / "two.html").as_uri())
-        settle(shown)
+    with settled(browser, tmp_path / "two.html") as shown:
         shown.evaluate("page.state.chosen = {}, page.changed()")
         settle(shown)
         expected = keeping | {*range(COUNT, 2 * COUNT)}
@@ -480,11 +488,7 @@ def test_the_cost_command_gives_the_figures_of_the_page(
     monkeypatch.chdir(tmp_path)
     assert cli.main(["sweep", "s.yaml", "-o", "out", "-q"]) == 0
     assert cli.main(["report", "out"]) == 0
-    with browser.new_context() as context:
-        shown = context.new_page()
-        shown.set_default_timeout(TIMEOUT_MS)
-        shown.goto((tmp_path / "report.html").as_uri())
-        settle(shown)
+    with settled(browser, tmp_path / "report.html") as shown:
         shown.focus("#body tr")
         shown.keyboard.press("Enter")
         details = shown.inner_text("#details")
